@@ -1,0 +1,50 @@
+import * as z from 'zod';
+import { ACCESS_LEVELS } from './token.ts';
+
+const time = z.iso.datetime().describe('UTC, ISO 8601');
+
+/** `GET /auth/verify` */
+export const WhoAmI = z.object({
+  ok: z.literal(true),
+  user: z.string(),
+  plan: z.literal('pro'),
+  defaultMode: z.enum(['v1_dedicated', 'v2_shared']),
+  cliRole: z.enum(['admin', 'operator']),
+  token: z.object({ name: z.string(), access: z.enum(ACCESS_LEVELS), projects: z.array(z.string()).nullable(), expiresAt: time.nullable() }),
+});
+/** `GET /auth/verify` */
+export type WhoAmI = z.infer<typeof WhoAmI>;
+
+/** One token as a list shows it: never the token itself. `projects` are hashes; null means all of the user's. */
+export const TokenItem = z.object({
+  id: z.string(),
+  name: z.string(),
+  access: z.enum(ACCESS_LEVELS),
+  projects: z.array(z.string()).nullable(),
+  createdAt: time,
+  expiresAt: time.nullable(),
+  lastUsedAt: time.nullable(),
+  revokedAt: time.nullable(),
+});
+/** One token as a list shows it. */
+export type TokenItem = z.infer<typeof TokenItem>;
+
+/** `POST /tokens` */
+export const CreateTokenRequest = z.object({
+  name: z.string().min(1).max(100),
+  access: z.enum(ACCESS_LEVELS).default('write'),
+  projects: z.array(z.string()).min(1).nullable().default(null),
+  expiresAt: time.nullable().default(null),
+});
+/** `POST /tokens`, as a client sends it. */
+export type CreateTokenRequest = z.input<typeof CreateTokenRequest>;
+
+/** `POST /tokens`, 201: the only time the token is seen. */
+export const CreateTokenAnswer = z.object({ token: z.string(), item: TokenItem });
+/** `POST /tokens`, 201 */
+export type CreateTokenAnswer = z.infer<typeof CreateTokenAnswer>;
+
+/** `GET /tokens` */
+export const TokenList = z.object({ tokens: z.array(TokenItem) });
+/** `GET /tokens` */
+export type TokenList = z.infer<typeof TokenList>;

@@ -1,0 +1,132 @@
+import * as z from 'zod';
+import { TRUST_TIERS } from './labels.ts';
+
+const time = z.iso.datetime().describe('UTC, ISO 8601');
+const optionalTime = time.nullable();
+/** Sizes are 64-bit on the server; JSON numbers carry them exactly up to 2^53. */
+const bytes = z.number().int().nonnegative();
+
+/** One backup as the wire shows it. `primaryArtifactRelativePath` is null for tokens below `admin`. */
+export const BackupItem = z.object({
+  id: z.string(),
+  kind: z.enum(['project_db', 'tenant_export']),
+  format: z.literal('pg_custom'),
+  status: z.enum(['queued', 'running', 'complete', 'failed']),
+  sizeBytes: bytes.nullable(),
+  checksumSha256: z.string().nullable(),
+  createdAt: time,
+  completedAt: optionalTime,
+  tier: z.enum(TRUST_TIERS),
+  label: z.string(),
+  localArtifactStatus: z.enum(['present', 'missing']),
+  primaryArtifactRelativePath: z.string().nullable(),
+  artifactValidationStatus: z.enum(['pending', 'artifact_valid', 'artifact_invalid']),
+  artifactValidationAt: optionalTime,
+  artifactValidationError: z.string().nullable(),
+  restoreVerificationStatus: z.enum(['pending', 'restore_verified', 'restore_failed', 'skipped']),
+  restoreVerificationAt: optionalTime,
+  restoreVerificationError: z.string().nullable(),
+  /** Error of the newest attempt that ended inconclusive; it does not change the label. */
+  lastVerificationProblem: z.string().nullable(),
+  offsiteStatus: z.enum(['not_configured', 'pending', 'replicated', 'failed']),
+  offsiteR2Status: z.enum(['not_configured', 'pending', 'replicated', 'failed']),
+  expiresAt: optionalTime,
+  pinned: z.boolean(),
+  note: z.string().nullable(),
+  postgresVersion: z.string().nullable(),
+  /** Why a backup with status `failed` failed. */
+  failure: z.string().nullable(),
+  /** Engine of the project when the backup was made. */
+  engine: z.enum(['v1_dedicated', 'v2_shared']),
+  tables: z.number().int().nullable(),
+  rows: z.number().int().nullable(),
+});
+/** One backup as the wire shows it. */
+export type BackupItem = z.infer<typeof BackupItem>;
+
+/** What a list begins with: the answer about the newest row. */
+export const Freshness = z.object({
+  latestBackupId: z.string().nullable(),
+  latestAt: optionalTime,
+  tier: z.enum(TRUST_TIERS),
+  label: z.string(),
+  verification: z.string(),
+  safeDestructiveActions: z.string(),
+});
+/** The answer about the newest row of a project. */
+export type Freshness = z.infer<typeof Freshness>;
+
+/** `GET /projects/:hash/backups` */
+export const BackupList = z.object({
+  backups: z.array(BackupItem),
+  reconciledAt: time,
+  nextCursor: z.string().nullable(),
+  freshness: Freshness,
+});
+/** `GET /projects/:hash/backups` */
+export type BackupList = z.infer<typeof BackupList>;
+
+/** `POST /projects/:hash/backups` */
+export const CreateBackupRequest = z.object({ note: z.string().max(500).optional() }).optional();
+/** `POST /projects/:hash/backups` */
+export const BackupAnswer = z.object({ backup: BackupItem });
+/** `POST /projects/:hash/backups` */
+export type BackupAnswer = z.infer<typeof BackupAnswer>;
+
+/** One thing that the comparison of a restore with its manifest noticed. */
+export const Difference = z.object({
+  /** `failure`: a restore must reproduce it. `prerequisite`: left out of a tenant export by design. `not_compared`: said, never skipped in silence. */
+  judgement: z.enum(['failure', 'prerequisite', 'not_compared']),
+  kind: z.string(),
+  name: z.string(),
+  change: z.enum(['missing', 'extra', 'changed', 'unknown']),
+  expected: z.string().nullable(),
+  found: z.string().nullable(),
+});
+/** One thing that the comparison of a restore with its manifest noticed. */
+export type Difference = z.infer<typeof Difference>;
+
+/** What one verification proved, or why it could not. */
+export const VerificationProof = z.object({
+  verificationId: z.string(),
+  backupId: z.string(),
+  verdict: z.enum(['restorable', 'failed', 'inconclusive']),
+  /** One sentence for people. */
+  summary: z.string(),
+  postgresVersion: z.string().nullable(),
+  sandbox: z.string().nullable(),
+  artifactSha256: z.string().nullable(),
+  tablesCompared: z.number().int(),
+  rowsCompared: z.number().int(),
+  bytesRead: bytes,
+  /** How many of each sort of object were compared: index, constraint, policy, grant, sequence, function, extension... */
+  objectsCompared: z.record(z.string(), z.number().int()),
+  differences: z.array(Difference),
+  /** Last lines of pg_restore's own words, when it failed. */
+  toolOutput: z.string().nullable(),
+  durationMs: z.number(),
+  phasesMs: z.record(z.string(), z.number()),
+  receiptId: z.string().nullable(),
+});
+/** What one verification proved, or why it could not. */
+export type VerificationProof = z.infer<typeof VerificationProof>;
+
+/** `POST /projects/:hash/backups/:id/verify`, when the backup is good. */
+export const VerifyAnswer = z.object({
+  ok: z.literal(true),
+  backupId: z.string(),
+  restoreVerificationStatus: z.literal('restore_verified'),
+  proof: VerificationProof,
+});
+/** `POST /projects/:hash/backups/:id/verify`, when the backup is good. */
+export type VerifyAnswer = z.infer<typeof VerifyAnswer>;
+
+/** `GET /projects/:hash/backups/:id`: the item with what only `show` prints. */
+export const BackupDetails = z.object({
+  backup: BackupItem,
+  /** SQL that recreates what a tenant export leaves out: roles, extensions, public types, grants. Null for project_db. */
+  prerequisitesSql: z.string().nullable(),
+  verifications: z.array(VerificationProof),
+});
+/** `GET /projects/:hash/backups/:id` */
+export type BackupDetails = z.infer<typeof BackupDetails>;

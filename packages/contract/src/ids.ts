@@ -1,0 +1,44 @@
+/** Branded identifiers: a `ProjectId` cannot be handed to something that wants a `BackupId`. */
+type Brand<T, Name extends string> = T & { readonly __brand: Name };
+
+/** UUID of a project; its first 12 hex digits are the short id of a tenant schema. */
+export type ProjectId = Brand<string, 'ProjectId'>;
+/** Seven lowercase hex digits that the control plane assigns to a project. */
+export type ProjectHash = Brand<string, 'ProjectHash'>;
+/** UUIDv7 of a backup, so that ids sort by creation. */
+export type BackupId = Brand<string, 'BackupId'>;
+/** UUIDv7 of an operation. */
+export type OperationId = Brand<string, 'OperationId'>;
+/** UUIDv7 of a verification, which is also the id of its receipt. */
+export type VerificationId = Brand<string, 'VerificationId'>;
+/** UUIDv7 of an API token. */
+export type TokenId = Brand<string, 'TokenId'>;
+/** UUIDv7 of a user. */
+export type UserId = Brand<string, 'UserId'>;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const HASH = /^[0-9a-f]{7}$/;
+const SLUG = /^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
+
+/** What `flux.json` holds before `flux init` has written the real hash. */
+export const PLACEHOLDER_HASH = 'REPLACE_AFTER_FLUX_INIT';
+
+/** Tells whether a text is a project hash: exactly seven lowercase hex digits. */
+export function isProjectHash(text: string): text is ProjectHash {
+  return HASH.test(text);
+}
+
+/** Tells whether a text is a slug: 1 to 40 of a-z, 0-9 and inner hyphens, starting with a letter. */
+export function isSlug(text: string): boolean {
+  return SLUG.test(text);
+}
+
+/** Tells whether a text is a backup id (a UUID in lowercase). */
+export function isBackupId(text: string): text is BackupId {
+  return UUID.test(text);
+}
+
+/** Tells whether a text is a UUID in lowercase, whatever it names. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}

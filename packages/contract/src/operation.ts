@@ -1,0 +1,47 @@
+import * as z from 'zod';
+
+const time = z.iso.datetime().describe('UTC, ISO 8601');
+
+/** What an operation does. */
+export const OperationKind = z.enum(['backup_create', 'backup_verify', 'push', 'backup_restore', 'migrate', 'nuke', 'reset']);
+/** What an operation does. */
+export type OperationKind = z.infer<typeof OperationKind>;
+
+/** State of an operation; the last three are final. */
+export const OperationState = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
+/** State of an operation; the last three are final. */
+export type OperationState = z.infer<typeof OperationState>;
+
+/** How far an operation is. `done` and `total` count `unit`s; `total` is an estimate. */
+export const Progress = z.object({
+  phase: z.string(),
+  message: z.string(),
+  done: z.number().optional(),
+  total: z.number().optional(),
+  unit: z.enum(['bytes', 'rows', 'tables', 'steps']).optional(),
+});
+/** How far an operation is. */
+export type Progress = z.infer<typeof Progress>;
+
+/** `GET /operations/:id`. `result` is what the synchronous route would have answered; `error` is a problem. */
+export const OperationAnswer = z.object({
+  id: z.string(),
+  kind: OperationKind,
+  state: OperationState,
+  projectHash: z.string(),
+  projectSlug: z.string(),
+  backupId: z.string().nullable(),
+  progress: Progress.nullable(),
+  result: z.unknown().optional(),
+  error: z.unknown().optional(),
+  createdAt: time,
+  startedAt: time.nullable(),
+  finishedAt: time.nullable(),
+});
+/** `GET /operations/:id` */
+export type OperationAnswer = z.infer<typeof OperationAnswer>;
+
+/** Data of one server-sent event of `GET /operations/:id/events`; its SSE id is the sequence number, its name the kind. */
+export type OperationEvent =
+  | { readonly kind: 'progress'; readonly seq: number; readonly at: string; readonly progress: Progress }
+  | { readonly kind: 'state'; readonly seq: number; readonly at: string; readonly operation: OperationAnswer };

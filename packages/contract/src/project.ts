@@ -1,0 +1,142 @@
+import * as z from 'zod';
+
+const time = z.iso.datetime().describe('UTC, ISO 8601');
+
+/** How a project lives in Postgres, on the wire called `mode`. */
+export const Mode = z.enum(['v1_dedicated', 'v2_shared']);
+
+/** One row of `GET /list`. */
+export const ProjectSummary = z.object({
+  slug: z.string(),
+  hash: z.string(),
+  status: z.enum(['running', 'stopped', 'partial', 'missing', 'corrupted']),
+  apiUrl: z.string(),
+  lifecycleState: z.enum(['creating', 'active', 'removing', 'removed']),
+  mode: Mode,
+  /** True for a database of the user's that Flux backs up but does not run. */
+  attached: z.boolean(),
+  createdAt: time,
+  /** How often the instance died and was started again since the control plane first ran it. */
+  restarts: z.number().int(),
+  lastRestartAt: time.nullable(),
+  /** Port of a dedicated instance on the control plane's machine. */
+  port: z.number().int().nullable(),
+  postgresVersion: z.string().nullable(),
+});
+/** One row of `GET /list`. */
+export type ProjectSummary = z.infer<typeof ProjectSummary>;
+
+/** `POST /create` */
+export const CreateProjectRequest = z.object({
+  name: z.string(),
+  mode: Mode.optional(),
+  /** URI of an existing database that becomes a v1 project which Flux does not run. */
+  attach: z.string().optional(),
+});
+/** `POST /create` */
+export type CreateProjectRequest = z.infer<typeof CreateProjectRequest>;
+
+/** `POST /create`, 201 */
+export const CreateProjectAnswer = z.object({
+  summary: ProjectSummary,
+  mode: Mode,
+  projectJwtSecret: z.string().optional(),
+  secrets: z.object({
+    pgrstJwtSecret: z.string(),
+    postgresPassword: z.string(),
+    postgresContainerHost: z.string(),
+    note: z.string(),
+  }),
+});
+/** `POST /create`, 201 */
+export type CreateProjectAnswer = z.infer<typeof CreateProjectAnswer>;
+
+/** `POST /init` */
+export const InitRequest = z.object({ slug: z.string(), mode: Mode.optional() });
+/** `POST /init` */
+export const InitAnswer = z.object({
+  action: z.enum(['linked', 'created']),
+  slug: z.string(),
+  hash: z.string(),
+  mode: Mode,
+  apiUrl: z.string(),
+  apiSchema: z.string(),
+});
+/** `POST /init` */
+export type InitAnswer = z.infer<typeof InitAnswer>;
+
+/** `GET /projects/:hash` */
+export const ProjectAnswer = z.object({ slug: z.string(), hash: z.string(), mode: Mode, apiSchema: z.string() });
+/** `GET /projects/:hash` */
+export type ProjectAnswer = z.infer<typeof ProjectAnswer>;
+
+/** The parts of a Postgres URI. */
+export const PostgresParts = z.object({
+  user: z.string(),
+  password: z.string(),
+  host: z.string(),
+  port: z.number().int(),
+  database: z.string(),
+});
+/** The parts of a Postgres URI. */
+export type PostgresParts = z.infer<typeof PostgresParts>;
+
+/** `GET /projects/:hash/credentials`. v1 carries the keys, v2 the note; both carry the URI. */
+export const CredentialsAnswer = z.object({
+  mode: Mode,
+  slug: z.string(),
+  hash: z.string(),
+  postgresConnectionString: z.string(),
+  postgres: PostgresParts,
+  anonKey: z.string().optional(),
+  serviceRoleKey: z.string().optional(),
+  projectJwtSecret: z.string().optional(),
+  note: z.string().optional(),
+});
+/** `GET /projects/:hash/credentials` */
+export type CredentialsAnswer = z.infer<typeof CredentialsAnswer>;
+
+/** `POST /push`: raw when neither `migration` nor `repeatable` is given. `dryRun` runs everything and rolls it back. */
+export const PushRequest = z.object({
+  slug: z.string(),
+  hash: z.string(),
+  sql: z.string(),
+  filename: z.string().optional(),
+  dryRun: z.boolean().optional(),
+  migration: z.object({ version: z.string(), filename: z.string(), checksum: z.string() }).optional(),
+  repeatable: z
+    .object({ scriptId: z.string(), filename: z.string(), checksum: z.string(), force: z.boolean().optional() })
+    .optional(),
+});
+/** `POST /push` */
+export type PushRequest = z.infer<typeof PushRequest>;
+
+/** `POST /push` */
+export const PushAnswer = z.object({
+  ok: z.literal(true),
+  skipped: z.boolean().optional(),
+  previousChecksum: z.string().optional(),
+  warnings: z.array(z.string()).optional(),
+  statements: z.number().int(),
+  tablesMoved: z.literal(0),
+  sequencesMoved: z.literal(0),
+  viewsMoved: z.literal(0),
+});
+/** `POST /push` */
+export type PushAnswer = z.infer<typeof PushAnswer>;
+
+/** One row of the ledger `flux.flux_migrations`. */
+export const AppliedMigration = z.object({
+  version: z.string(),
+  filename: z.string(),
+  /** SHA-256 of the file, lowercase hex. */
+  checksum: z.string(),
+  appliedAt: time,
+});
+/** One row of the ledger. */
+export type AppliedMigration = z.infer<typeof AppliedMigration>;
+
+/** `GET /projects/:hash/migrations` */
+export const MigrationsAnswer = z.object({ applied: z.array(AppliedMigration) });
+/** `GET /projects/:hash/migrations` */
+export type MigrationsAnswer = z.infer<typeof MigrationsAnswer>;

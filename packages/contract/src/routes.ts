@@ -1,0 +1,62 @@
+import * as z from 'zod';
+import * as access from './access.ts';
+import * as backup from './backup.ts';
+import { OperationAnswer } from './operation.ts';
+import * as project from './project.ts';
+import type { AccessLevel } from './token.ts';
+
+/** One route: everything that validation, OpenAPI and the typed client need. Paths are below `/api/cli/v1`. */
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly summary: string;
+  /** The access level that a token needs. */
+  readonly access: AccessLevel;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** Absent where the answer is no JSON. */
+  readonly answer?: z.ZodType;
+  readonly status: 200 | 201;
+}
+
+/** The prefix of every route of this API. */
+export const API_PREFIX = '/api/cli/v1';
+
+const hash = z.object({ hash: z.string() });
+const hashAndId = z.object({ hash: z.string(), id: z.string().describe('a backup id, or `latest`') });
+const id = z.object({ id: z.string() });
+const ok = z.object({ ok: z.literal(true) });
+const startStop = z.object({ summary: project.ProjectSummary });
+
+/** Every JSON route. The download and the event stream are here too, without an answer schema. */
+export const ROUTES = {
+  verifyToken: { method: 'GET', path: '/auth/verify', summary: 'Who am I', access: 'read', answer: access.WhoAmI, status: 200 },
+  listTokens: { method: 'GET', path: '/tokens', summary: 'List tokens', access: 'admin', answer: access.TokenList, status: 200 },
+  createToken: { method: 'POST', path: '/tokens', summary: 'Create a token', access: 'admin', body: access.CreateTokenRequest, answer: access.CreateTokenAnswer, status: 201 },
+  revokeToken: { method: 'DELETE', path: '/tokens/:id', summary: 'Revoke a token', access: 'admin', params: id, answer: ok, status: 200 },
+  listProjects: { method: 'GET', path: '/list', summary: 'List projects', access: 'read', answer: z.array(project.ProjectSummary), status: 200 },
+  createProject: { method: 'POST', path: '/create', summary: 'Create or attach a project', access: 'write', body: project.CreateProjectRequest, answer: project.CreateProjectAnswer, status: 201 },
+  initProject: { method: 'POST', path: '/init', summary: 'Link a folder to a project, creating it when needed', access: 'write', body: project.InitRequest, answer: project.InitAnswer, status: 200 },
+  getProject: { method: 'GET', path: '/projects/:hash', summary: 'Show a project', access: 'read', params: hash, answer: project.ProjectAnswer, status: 200 },
+  startProject: { method: 'POST', path: '/projects/:hash/start', summary: 'Start the instance of a dedicated project', access: 'write', params: hash, answer: startStop, status: 200 },
+  stopProject: { method: 'POST', path: '/projects/:hash/stop', summary: 'Stop the instance of a dedicated project', access: 'write', params: hash, answer: startStop, status: 200 },
+  getCredentials: { method: 'GET', path: '/projects/:hash/credentials', summary: 'Connection strings and keys of a project', access: 'write', params: hash, answer: project.CredentialsAnswer, status: 200 },
+  listMigrations: { method: 'GET', path: '/projects/:hash/migrations', summary: 'The migration ledger', access: 'read', params: hash, answer: project.MigrationsAnswer, status: 200 },
+  push: { method: 'POST', path: '/push', summary: 'Run SQL in one transaction', access: 'write', body: project.PushRequest, answer: project.PushAnswer, status: 200 },
+  listBackups: {
+    method: 'GET', path: '/projects/:hash/backups', summary: 'List backups, newest first', access: 'read', params: hash,
+    query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), cursor: z.string().optional() }),
+    answer: backup.BackupList, status: 200,
+  },
+  createBackup: { method: 'POST', path: '/projects/:hash/backups', summary: 'Create a backup', access: 'write', params: hash, body: backup.CreateBackupRequest, answer: backup.BackupAnswer, status: 200 },
+  showBackup: { method: 'GET', path: '/projects/:hash/backups/:id', summary: 'Show a backup', access: 'read', params: hashAndId, answer: backup.BackupDetails, status: 200 },
+  verifyBackup: { method: 'POST', path: '/projects/:hash/backups/:id/verify', summary: 'Verify a backup by restoring it', access: 'write', params: hashAndId, answer: backup.VerifyAnswer, status: 200 },
+  downloadBackup: { method: 'GET', path: '/projects/:hash/backups/:id/download', summary: 'Download the artifact', access: 'read', params: hashAndId, status: 200 },
+  getOperation: { method: 'GET', path: '/operations/:id', summary: 'Show an operation', access: 'read', params: id, answer: OperationAnswer, status: 200 },
+  watchOperation: { method: 'GET', path: '/operations/:id/events', summary: 'Progress of an operation as server-sent events', access: 'read', params: id, status: 200 },
+  cancelOperation: { method: 'POST', path: '/operations/:id/cancel', summary: 'Cancel an operation', access: 'write', params: id, answer: OperationAnswer, status: 200 },
+} as const satisfies Record<string, Route>;
+
+/** Name of a route. */
+export type RouteName = keyof typeof ROUTES;

@@ -1,0 +1,43 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** Files that begin with this are being written; a crash may leave them, and the sweep at start removes them. */
+export const TEMPORARY_PREFIX = '.flux-tmp-';
+
+/** Name of the hidden temporary neighbour of a file: same folder, so that the rename stays within one file system. */
+export function temporaryNameFor(finalPath: string, unique: string): string {
+  return join(dirname(finalPath), `${TEMPORARY_PREFIX}${unique}-${basename(finalPath)}`);
+}
+
+/** Makes the names in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Writes a small file so that after a crash either the old or the new content is there, whole.
+ *
+ * @param mode permission bits, 0600 unless told otherwise
+ */
+export async function writeFileAtomically(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = temporaryNameFor(path, `${process.pid}-${Math.random().toString(36).slice(2)}`);
+  try {
+    const file = await open(temporary, 'wx', mode);
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,175 @@
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+
+/** The unprivileged account that Postgres programs run as; absent when the control plane itself is unprivileged. */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** How a child ended, with its own last words. */
+export interface ProcessResult {
+  readonly command: string;
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** What it wrote to stdout when nobody took the stream; at most `MAX_TEXT` characters. */
+  readonly stdout: string;
+  /** The last lines of stderr, at most `MAX_TEXT` characters. */
+  readonly stderr: string;
+}
+
+export interface ProcessOptions {
+  /** The whole environment of the child: nothing is inherited, so nothing secret leaks. PATH and LANG are set when absent. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly account?: Account | undefined;
+  /** Bytes for stdin; stdin is /dev/null otherwise. */
+  readonly input?: Readable | string;
+  /**
+   * Takes stdout as it comes; its promise is awaited before the child counts as ended. A consumer that rejects kills the
+   * child. Without it, stdout is collected into `ProcessResult.stdout`.
+   */
+  readonly onStdout?: (stdout: Readable) => Promise<void>;
+  /** Kills the child with SIGKILL when aborted; the result then carries the signal. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once with the process id. */
+  readonly onSpawn?: (pid: number) => void;
+}
+
+const MAX_TEXT = 64 * 1024;
+const DEFAULT_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
+
+/**
+ * Runs a program to its end and tells how it ended; a failing exit code is a value, not an error.
+ *
+ * Resolves only when the exit status is known **and** stdout has been consumed: a stream that ended says nothing about
+ * whether the program succeeded.
+ *
+ * @throws the error of `spawn` when the program cannot be started at all (ENOENT, EACCES); the error of `onStdout`
+ */
+export async function runProcess(command: string, args: readonly string[], options: ProcessOptions = {}): Promise<ProcessResult> {
+  const child = spawn(command, [...args], {
+    ...spawnOptions(options),
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+  });
+  const kill = () => child.kill('SIGKILL');
+  if (options.signal?.aborted) kill();
+  options.signal?.addEventListener('abort', kill, { once: true });
+  try {
+    const ended = whenEnded(child);
+    const stderr = collectTail(child.stderr as Readable);
+    if (child.pid !== undefined) options.onSpawn?.(child.pid);
+    if (options.input !== undefined) feed(child.stdin as Writable, options.input);
+    const stdout = options.onStdout
+      ? options.onStdout(child.stdout as Readable).then(
+          () => '',
+          (error: unknown) => {
+            kill();
+            throw error;
+          },
+        )
+      : collectTail(child.stdout as Readable);
+    const [status, out, err] = await settleAll(ended, stdout, stderr);
+    return { command, ...status, stdout: out, stderr: err };
+  } finally {
+    options.signal?.removeEventListener('abort', kill);
+  }
+}
+
+export interface DaemonOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  readonly account?: Account | undefined;
+  /** File descriptor that stdout and stderr are appended to. */
+  readonly logFd: number;
+  /** True: the child survives the control plane (its own session). False: it is meant to die with it. */
+  readonly detached: boolean;
+}
+
+/** A long-running child. */
+export interface Daemon {
+  readonly pid: number;
+  /** Resolves when it has ended. Never rejects. */
+  readonly exited: Promise<{ readonly exitCode: number | null; readonly signal: NodeJS.Signals | null }>;
+}
+
+/**
+ * Starts a long-running program and returns as soon as it runs.
+ *
+ * @throws the error of `spawn` when the program cannot be started at all
+ */
+export async function startDaemon(command: string, args: readonly string[], options: DaemonOptions): Promise<Daemon> {
+  const child = spawn(command, [...args], {
+    ...spawnOptions(options),
+    detached: options.detached,
+    stdio: ['ignore', options.logFd, options.logFd],
+  });
+  const exited = whenEnded(child);
+  // The rejection of a failed spawn is reported below; without this line it would be reported twice, once as unhandled.
+  exited.catch(() => undefined);
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+  if (options.detached) child.unref();
+  return { pid: child.pid as number, exited };
+}
+
+/** Tells whether a process exists (it may belong to another account). */
+export function isProcessAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Sends a signal; tells whether the process was there to take it. */
+export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    throw error;
+  }
+}
+
+function spawnOptions(options: { env?: Readonly<Record<string, string>>; cwd?: string; account?: Account | undefined }): SpawnOptions {
+  return {
+    env: { ...DEFAULT_ENV, ...options.env },
+    // A child of another account may not be able to read the folder that we were started in.
+    cwd: options.cwd ?? '/',
+    ...(options.account === undefined ? {} : { uid: options.account.uid, gid: options.account.gid }),
+  };
+}
+
+function whenEnded(child: ChildProcess): Promise<{ exitCode: number | null; signal: NodeJS.Signals | null }> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exitCode, signal) => resolve({ exitCode, signal }));
+  });
+}
+
+async function collectTail(stream: Readable): Promise<string> {
+  let tail = '';
+  stream.setEncoding('utf8');
+  for await (const chunk of stream) tail = (tail + chunk).slice(-MAX_TEXT);
+  return tail;
+}
+
+function feed(stdin: Writable, input: Readable | string): void {
+  // EPIPE only says that the child ended early; its own status and stderr say why.
+  stdin.on('error', () => undefined);
+  if (typeof input === 'string') stdin.end(input);
+  else input.pipe(stdin);
+}
+
+/** Like Promise.all, but waits for every one before the first rejection is thrown: no child outlives this function. */
+async function settleAll<A, B, C>(a: Promise<A>, b: Promise<B>, c: Promise<C>): Promise<[A, B, C]> {
+  const results = await Promise.allSettled([a, b, c]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return results.map((result) => (result as PromiseFulfilledResult<unknown>).value) as [A, B, C];
+}
+

@@ -1,0 +1,29 @@
+/** Collects what must be let go again and lets it go last-in-first-out; one that fails does not keep the others. */
+export class Releasers implements AsyncDisposable {
+  readonly #stack: Array<{ name: string; release: () => Promise<void> | void }> = [];
+  readonly #onError: (name: string, error: unknown) => void;
+
+  constructor(onError: (name: string, error: unknown) => void) {
+    this.#onError = onError;
+  }
+
+  /** Registers something to release; the name is for the log. */
+  add(name: string, release: () => Promise<void> | void): void {
+    this.#stack.push({ name, release });
+  }
+
+  /** Releases everything, newest first. A second call does nothing. */
+  async release(): Promise<void> {
+    for (let entry = this.#stack.pop(); entry !== undefined; entry = this.#stack.pop()) {
+      try {
+        await entry.release();
+      } catch (error) {
+        this.#onError(entry.name, error);
+      }
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+}
