@@ -10,7 +10,12 @@ export const WhoAmI = z.object({
   plan: z.literal('pro'),
   defaultMode: z.enum(['v1_dedicated', 'v2_shared']),
   cliRole: z.enum(['admin', 'operator']),
-  token: z.object({ name: z.string(), access: z.enum(ACCESS_LEVELS), projects: z.array(z.string()).nullable(), expiresAt: time.nullable() }),
+  token: z.object({
+    name: z.string(),
+    access: z.enum(ACCESS_LEVELS),
+    projects: z.array(z.string()).nullable(),
+    expiresAt: time.nullable(),
+  }),
 });
 /** `GET /auth/verify` */
 export type WhoAmI = z.infer<typeof WhoAmI>;

@@ -6,7 +6,12 @@ export interface ErrorKind {
   readonly meaning: string;
 }
 
-const kind = (status: number, exitCode: number, retry: ErrorKind['retry'], meaning: string): ErrorKind => ({ status, exitCode, retry, meaning });
+const kind = (status: number, exitCode: number, retry: ErrorKind['retry'], meaning: string): ErrorKind => ({
+  status,
+  exitCode,
+  retry,
+  meaning,
+});
 
 /** The closed table of everything that can go wrong. `docs/errors.md` is generated from it. */
 export const ERROR_KINDS = {
@@ -14,7 +19,12 @@ export const ERROR_KINDS = {
   invalid_request: kind(400, 2, 'no', 'The request does not have the shape that the route asks for.'),
   project_mismatch: kind(400, 2, 'no', 'Slug and hash name different projects; nothing was done.'),
   sql_failed: kind(400, 1, 'no', 'Postgres refused a statement of a push; nothing of that file was applied.'),
-  sql_not_allowed: kind(400, 1, 'no', 'The SQL holds something that cannot run in one transaction of ours, such as COMMIT or a psql command.'),
+  sql_not_allowed: kind(
+    400,
+    1,
+    'no',
+    'The SQL holds something that cannot run in one transaction of ours, such as COMMIT or a psql command.',
+  ),
   migration_conflict: kind(409, 1, 'no', 'A migration that was applied has been edited since.'),
   not_authenticated: kind(401, 5, 'no', 'No token, or one that the control plane does not know, has revoked or that has expired.'),
   token_malformed: kind(401, 5, 'no', 'The token is mistyped: its last four digits do not fit the rest.'),
@@ -35,7 +45,12 @@ export const ERROR_KINDS = {
   rate_limited: kind(429, 1, 'later', 'Too many requests.'),
   internal: kind(500, 1, 'later', 'A defect of Flux.'),
   dump_failed: kind(500, 1, 'later', 'pg_dump did not finish; no backup was made.'),
-  verification_inconclusive: kind(503, 10, 'later', 'Verification could not be carried out; nothing is known about the artifact that was not known before.'),
+  verification_inconclusive: kind(
+    503,
+    10,
+    'later',
+    'Verification could not be carried out; nothing is known about the artifact that was not known before.',
+  ),
   interrupted: kind(503, 1, 'later', 'The control plane stopped while this was running.'),
   cancelled: kind(409, 1, 'no', 'Somebody cancelled the operation.'),
   instance_unavailable: kind(503, 1, 'later', 'A Postgres server that is needed does not answer.'),

@@ -104,9 +104,7 @@ export const PushRequest = z.object({
   filename: z.string().optional(),
   dryRun: z.boolean().optional(),
   migration: z.object({ version: z.string(), filename: z.string(), checksum: z.string() }).optional(),
-  repeatable: z
-    .object({ scriptId: z.string(), filename: z.string(), checksum: z.string(), force: z.boolean().optional() })
-    .optional(),
+  repeatable: z.object({ scriptId: z.string(), filename: z.string(), checksum: z.string(), force: z.boolean().optional() }).optional(),
 });
 /** `POST /push` */
 export type PushRequest = z.infer<typeof PushRequest>;

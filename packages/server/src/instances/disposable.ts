@@ -1,0 +1,64 @@
+import type { PostgresTarget } from '../postgres/target.ts';
+import type { ProcessResult } from '../system/process.ts';
+
+/** Bounds of one disposable instance; whatever exceeds them is stopped and told as such. */
+export interface DisposableLimits {
+  readonly memoryBytes: number;
+  readonly diskBytes: number;
+  readonly processes: number;
+  readonly wallClockMs: number;
+}
+
+/** What a disposable instance is asked to be. */
+export interface DisposableRequest {
+  readonly major: number;
+  /** How large the restored database is expected to become; decides between memory and disk. */
+  readonly expectedBytes: number;
+  readonly limits: DisposableLimits;
+  /** Locale settings of the source database, so that collations sort alike. */
+  readonly encoding: string;
+  readonly collate: string;
+  readonly ctype: string;
+  /** File that programs inside may read; it appears there under `DisposableInstance.archivePath`. */
+  readonly archivePath: string;
+  readonly signal: AbortSignal;
+}
+
+/** Which bound was exceeded. */
+export type LimitExceeded = { readonly limit: 'memory' | 'disk' | 'processes' | 'time'; readonly message: string };
+
+/** How strong the walls are. `off` only when the operator has said so. */
+export type SandboxKind = 'bubblewrap' | 'unshare' | 'docker' | 'off';
+
+/**
+ * A Postgres that exists for one verification. Nothing that runs in it reaches the network, the host's files or another
+ * process; disposing of it kills every process inside and removes every byte.
+ */
+export interface DisposableInstance extends AsyncDisposable {
+  readonly sandbox: SandboxKind;
+  readonly postgresVersion: string;
+  /** The superuser of the disposable server, over its Unix socket; database `flux_restore` is empty and made from template0 with the locale asked for. */
+  readonly superuser: PostgresTarget;
+  /**
+   * Runs pg_restore inside the sandbox against the superuser's database, with the archive. `args` are further options.
+   * A failing exit status is a value.
+   */
+  pgRestore(args: readonly string[]): Promise<ProcessResult>;
+  /** The bound that was exceeded, if one was; then everything inside has already been killed. */
+  exceeded(): LimitExceeded | undefined;
+  /** True when the server ended or restarted by itself since it was ready: whatever it answers since proves nothing. */
+  crashed(): boolean;
+  /** Aborted when the instance is gone for whatever reason (limit, crash, dispose). */
+  readonly gone: AbortSignal;
+}
+
+/** Makes disposable instances. */
+export interface DisposableProvider {
+  readonly sandbox: SandboxKind;
+  /**
+   * @throws FluxError `sandbox_unavailable`, `postgres_missing`, `volume_full`, `verification_inconclusive`
+   */
+  open(request: DisposableRequest): Promise<DisposableInstance>;
+  /** Removes what a killed control plane left. Call once at start, before the first `open`. */
+  sweep(): Promise<void>;
+}

@@ -1,0 +1,64 @@
+import type { PostgresTarget } from '../postgres/target.ts';
+
+/** Name of an instance: `[a-z0-9-]{1,40}`; `catalog` and `shared` are taken, a dedicated one is `p-<12 hex>`. */
+export type InstanceId = string;
+
+/** What is asked for when an instance is made. */
+export interface InstanceSpec {
+  readonly id: InstanceId;
+  readonly major: number;
+  /** `none`: Unix socket only. `loopback`: also a TCP port on 127.0.0.1, chosen once and kept. */
+  readonly network: 'none' | 'loopback';
+  /** Settings for postgresql.conf beyond the runtime's own; values are already quoted as Postgres wants them. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+/** State of an instance as it is now, not as it was recorded. */
+export type InstanceState = 'running' | 'starting' | 'stopped' | 'failing' | 'missing' | 'corrupted';
+
+/** What is known about an instance. */
+export interface InstanceStatus {
+  readonly id: InstanceId;
+  readonly state: InstanceState;
+  readonly major: number;
+  /** TCP port on loopback, null without one. */
+  readonly port: number | null;
+  /** How often the server died and was started again by the supervisor. */
+  readonly restarts: number;
+  readonly lastRestartAt: Date | null;
+  /** Why it is failing or corrupted, in a sentence. */
+  readonly problem: string | null;
+}
+
+/**
+ * Runs Postgres servers and keeps them running. Everything it knows is on its own disk or in its own engine, so that it
+ * works before the catalog does and finds its servers again after the control plane was killed.
+ */
+export interface InstanceRuntime {
+  readonly kind: 'local' | 'docker';
+  /** Takes up every instance that exists, starts those that should run, begins supervising. Call once. */
+  open(signal?: AbortSignal): Promise<void>;
+  /**
+   * Makes and starts an instance and returns when it answers queries. Repeating it for an id that exists starts that one.
+   * A failure half-way leaves nothing behind.
+   *
+   * @throws FluxError `postgres_missing`, `volume_full`, `volume_unusable`, `instance_unavailable`
+   */
+  create(spec: InstanceSpec, signal?: AbortSignal): Promise<void>;
+  /** Starts a stopped one; returns when it answers queries. Nothing happens when it runs. */
+  start(id: InstanceId, signal?: AbortSignal): Promise<void>;
+  /** Stops one for good, until `start`: survives a restart of the control plane. Fast shutdown, then SIGKILL after 30 s. */
+  stop(id: InstanceId): Promise<void>;
+  /** Stops and deletes one with its data. Nothing happens when it does not exist. */
+  remove(id: InstanceId): Promise<void>;
+  status(id: InstanceId): Promise<InstanceStatus>;
+  list(): Promise<readonly InstanceStatus[]>;
+  /**
+   * The superuser's way in, for the control plane only (Unix socket, scram password).
+   *
+   * @throws FluxError `not_found` for an unknown id
+   */
+  superuser(id: InstanceId, database?: string): PostgresTarget;
+  /** Ends supervision. `stop`: instances are shut down too; `keep`: they go on and are found again by `open`. */
+  close(how: 'stop' | 'keep'): Promise<void>;
+}

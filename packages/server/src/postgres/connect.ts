@@ -1,0 +1,107 @@
+import { FluxError } from '@flux/contract/errors';
+import { Client, DatabaseError, types } from 'pg';
+import type { PostgresTarget } from './target.ts';
+
+/** One connection. Values come back as Postgres writes them where JavaScript could not hold them (bigint, numeric: text). */
+export interface PostgresSession extends AsyncDisposable {
+  /** Process id of the backend on the server. */
+  readonly backendPid: number;
+  /** Runs one statement, with parameters bound by the server. @throws DatabaseError of `pg` when Postgres refuses it */
+  query<Row extends object = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
+  /** Runs one or more statements as text, without parameters; results are dropped. */
+  run(sql: string): Promise<void>;
+  /** Called for each notice or warning of the server. */
+  onNotice(listener: (message: string) => void): void;
+  /** Ends the connection; never throws. */
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  /** Settings for this session only. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly connectTimeoutMs?: number;
+  /** Drops the connection when aborted; the statement that runs then fails. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens a connection.
+ *
+ * @throws FluxError `instance_unavailable` when no connection can be made; `details.sqlState` is there when the server
+ *   answered and refused
+ */
+export async function connectPostgres(target: PostgresTarget, options: ConnectOptions = {}): Promise<PostgresSession> {
+  options.signal?.throwIfAborted();
+  const client = new Client({
+    host: target.host,
+    port: target.port,
+    user: target.user,
+    password: target.password ?? '',
+    database: target.database,
+    application_name: 'flux',
+    keepAlive: true,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    ssl: sslOf(target),
+    types: {
+      getTypeParser: (oid: number, format?: 'text' | 'binary') =>
+        EXACT_AS_TEXT.has(oid) ? String : types.getTypeParser(oid, format as 'text'),
+    } as never,
+  });
+  // Without a listener, a connection that breaks while idle would end the whole process.
+  client.on('error', () => undefined);
+  const drop = () => void (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  options.signal?.addEventListener('abort', drop, { once: true });
+  const close = async () => {
+    options.signal?.removeEventListener('abort', drop);
+    await client.end().catch(() => undefined);
+  };
+  try {
+    await client.connect();
+    for (const [name, value] of Object.entries(options.settings ?? {}))
+      await client.query('select set_config($1, $2, false)', [name, value]);
+  } catch (error) {
+    await close();
+    throw unavailable(target, error);
+  }
+  return {
+    backendPid: (client as unknown as { processID: number }).processID,
+    query: async (sql, parameters) => (await client.query(sql, parameters as unknown[])).rows,
+    run: async (sql) => {
+      await client.query(sql);
+    },
+    onNotice: (listener) => void client.on('notice', (notice) => listener(notice.message ?? '')),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** The SQLSTATE of an error of the server, undefined for any other error. Source: the manual, appendix A. */
+export function sqlStateOf(error: unknown): string | undefined {
+  return error instanceof DatabaseError ? error.code : undefined;
+}
+
+/** Everything the server said about a failed statement. `position` counts characters from 1. */
+export function serverErrorOf(error: unknown): DatabaseError | undefined {
+  return error instanceof DatabaseError ? error : undefined;
+}
+
+// date, timestamp, timestamptz and interval stay text too: a JavaScript Date has no microseconds.
+const EXACT_AS_TEXT = new Set([20, 1700, 1082, 1114, 1184, 1186]);
+
+function sslOf(target: PostgresTarget): false | { rejectUnauthorized: boolean } {
+  if (target.sslMode === undefined || target.sslMode === 'disable' || target.sslMode === 'prefer') return false;
+  return { rejectUnauthorized: target.sslMode === 'verify-ca' || target.sslMode === 'verify-full' };
+}
+
+function unavailable(target: PostgresTarget, error: unknown): FluxError {
+  const reason = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : String(error);
+  return new FluxError(
+    'instance_unavailable',
+    `Postgres at ${target.host}:${target.port} does not accept a connection as ${target.user}: ${reason}`,
+    {
+      hint: 'See `flux list` for the state of the instance, and its log in the data folder.',
+      details: { sqlState: sqlStateOf(error) },
+      cause: error,
+    },
+  );
+}

@@ -1,0 +1,82 @@
+/** What one table held in the snapshot. */
+export interface TableContent {
+  /** `schema.name`, each part quoted when it needs to be (as quote_ident does). */
+  readonly name: string;
+  readonly kind: 'table' | 'partition' | 'materialized_view';
+  readonly rows: number;
+  /** Sum over all rows of a 64-bit hash of the row's text, as a decimal text; does not depend on row order. Null when it was not computed. */
+  readonly digest: string | null;
+  /** How a restore is judged on it; the reason stands beside it when it is not `exact`. */
+  readonly comparison: 'exact' | 'recomputed' | 'not_dumped';
+  readonly reason?: string;
+}
+
+/** One object of the database, as its definition; two objects are equal when name and definition are. */
+export interface SchemaObject {
+  /** table, column, constraint, index, view, materialized_view, function, trigger, policy, sequence, type, domain, enum, extension, schema, comment, grant, owner, row_security, publication, event_trigger, statistics, rule, cast, operator, default_privileges... */
+  readonly kind: string;
+  readonly name: string;
+  readonly definition: string;
+}
+
+/** Value of a sequence at the time of the dump; sequences are not transactional, so a busy one may be ahead of it. */
+export interface SequenceValue {
+  readonly name: string;
+  /** last_value as a decimal text. */
+  readonly lastValue: string;
+  readonly isCalled: boolean;
+}
+
+/** A role that the backup's source knows and that objects in it name. */
+export interface RolePrerequisite {
+  readonly name: string;
+  /** SQL that makes it, without password. */
+  readonly sql: string;
+}
+
+/** What the artifact must contain, recorded in the very snapshot that was dumped. Stored as `<backupId>.manifest.json`. */
+export interface Manifest {
+  readonly version: 1;
+  readonly backupKind: 'project_db' | 'tenant_export';
+  /** The tenant schema; null for a whole database. */
+  readonly schema: string | null;
+  readonly takenAt: string;
+  readonly server: {
+    /** server_version, for example `15.18`. */
+    readonly version: string;
+    readonly major: number;
+    readonly encoding: string;
+    readonly collate: string;
+    readonly ctype: string;
+    readonly collationVersion: string | null;
+    readonly database: string;
+    /** pg_database_size at the time, for planning. */
+    readonly databaseBytes: number;
+  };
+  readonly tables: readonly TableContent[];
+  readonly sequences: readonly SequenceValue[];
+  readonly largeObjects: { readonly count: number; readonly digest: string | null } | null;
+  readonly objects: readonly SchemaObject[];
+  /** SQL that must run before pg_restore so that it can succeed: roles, schemas, extensions, public types, auth.uid(). */
+  readonly prerequisitesBefore: string;
+  /** SQL that completes a restored tenant export: grants, owners, the migration ledger. */
+  readonly prerequisitesAfter: string;
+  /** What could not be recorded, in sentences. */
+  readonly notes: readonly string[];
+}
+
+/** How content is digested; both sides of a comparison set exactly this. Text output follows these settings. */
+export const DIGEST_SETTINGS: Readonly<Record<string, string>> = {
+  search_path: '',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'postgres',
+  TimeZone: 'UTC',
+  extra_float_digits: '3',
+  bytea_output: 'hex',
+  lc_monetary: 'C',
+  xmloption: 'content',
+  row_security: 'off',
+  statement_timeout: '0',
+  lock_timeout: '0',
+  idle_in_transaction_session_timeout: '0',
+};

@@ -1,0 +1,51 @@
+/** Where a Postgres database is and who we are there. The password never goes onto a command line. */
+export interface PostgresTarget {
+  /** A host name or address, or the absolute path of the folder of a Unix socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password?: string | undefined;
+  readonly database: string;
+  /** `sslmode` of libpq; absent means what libpq does by default. */
+  readonly sslMode?: 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
+}
+
+/** The programs of one major version on this host. All are absolute paths. */
+export interface PostgresTools {
+  readonly major: number;
+  /** As `postgres --version` says it, for example `15.18`. */
+  readonly version: string;
+  readonly binFolder: string;
+  readonly postgres: string | undefined;
+  readonly initdb: string | undefined;
+  readonly pgDump: string | undefined;
+  readonly pgRestore: string | undefined;
+}
+
+/** Finds programs by major. */
+export interface PostgresToolbox {
+  /** Majors whose server and client programs are all here, ascending. */
+  majors(): readonly number[];
+  /**
+   * @param need `server` for postgres and initdb, `client` for pg_dump and pg_restore
+   * @throws FluxError `postgres_missing` naming the package to install and the folders that were searched
+   */
+  require(major: number, need: 'server' | 'client' | 'both'): PostgresTools;
+}
+
+/** The parts of a target as libpq environment variables, for pg_dump and pg_restore. */
+export function libpqEnvironment(target: PostgresTarget): Record<string, string> {
+  return {
+    PGHOST: target.host,
+    PGPORT: String(target.port),
+    PGUSER: target.user,
+    PGDATABASE: target.database,
+    PGAPPNAME: 'flux',
+    PGCONNECT_TIMEOUT: '15',
+    // Without these two, libpq would read files of whoever runs the control plane.
+    PGPASSFILE: '/dev/null',
+    PGSERVICEFILE: '/dev/null',
+    ...(target.password === undefined ? {} : { PGPASSWORD: target.password }),
+    ...(target.sslMode === undefined ? {} : { PGSSLMODE: target.sslMode }),
+  };
+}
