@@ -1,0 +1,140 @@
+import { createReadStream } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import { syncFolder, TEMPORARY_PREFIX, temporaryNameFor, writeFileAtomically } from '../system/atomic-file.ts';
+import { createDigestStream } from '../system/digest-stream.ts';
+import type { ArtifactDraft, ArtifactKey, ArtifactStore } from './store.ts';
+
+/**
+ * Artifacts as files of one folder: `<projectId>/<backupId>.dump`, and `<backupId>.manifest.json` beside it.
+ *
+ * @param root made when it is missing, mode 0700
+ */
+export function createVolumeStore(root: string): ArtifactStore {
+  const pathOf = (key: ArtifactKey) => join(root, key.projectId, `${key.backupId}.dump`);
+  const manifestPathOf = (key: ArtifactKey) => join(root, key.projectId, `${key.backupId}.manifest.json`);
+  const statFile = async (key: ArtifactKey) => {
+    try {
+      return { sizeBytes: (await stat(pathOf(key))).size };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw unusable(root, error);
+    }
+  };
+  const requireFile = async (key: ArtifactKey) => {
+    if ((await statFile(key)) === undefined) throw gone(key);
+    return pathOf(key);
+  };
+  return {
+    create: (key) => createDraft(root, pathOf(key), manifestPathOf(key), key.backupId),
+    stat: statFile,
+    read: async (key, range) => createReadStream(await requireFile(key), { ...range, highWaterMark: 1 << 20 }),
+    localPath: requireFile,
+    readManifest: (key) =>
+      readFile(manifestPathOf(key), 'utf8').catch((error) => (isMissing(error) ? undefined : Promise.reject(unusable(root, error)))),
+    remove: async (key) => {
+      // The artifact goes first: a manifest without artifact is clutter, an artifact without manifest looks like a backup.
+      await rm(pathOf(key), { force: true });
+      await rm(manifestPathOf(key), { force: true });
+    },
+    sweep: async () => {
+      for (const entry of await readdir(root, { withFileTypes: true }).catch(() => [])) {
+        if (!entry.isDirectory()) continue;
+        const folder = join(root, entry.name);
+        for (const name of await readdir(folder)) if (name.startsWith(TEMPORARY_PREFIX)) await rm(join(folder, name), { force: true });
+      }
+    },
+  };
+}
+
+async function createDraft(root: string, finalPath: string, manifestPath: string, unique: string): Promise<ArtifactDraft> {
+  const temporaryPath = temporaryNameFor(finalPath, unique);
+  let file: FileHandle;
+  try {
+    await mkdir(dirname(finalPath), { recursive: true, mode: 0o700 });
+    file = await open(temporaryPath, 'wx', 0o600);
+  } catch (error) {
+    throw unusable(root, error);
+  }
+  let written: { sizeBytes: number; sha256: string } | undefined;
+  let isPublished = false;
+  const discard = async () => {
+    await file.close().catch(() => undefined);
+    if (!isPublished) await rm(temporaryPath, { force: true });
+  };
+  return {
+    path: temporaryPath,
+    write: async (bytes, onBytes) => {
+      const digest = createDigestStream(onBytes);
+      try {
+        await pipeline(bytes, digest, sinkInto(file));
+      } catch (error) {
+        throw unusable(root, error);
+      }
+      written = { sizeBytes: digest.sizeBytes, sha256: digest.finish() };
+      return written;
+    },
+    publish: async (manifest) => {
+      if (written === undefined) throw new Error('publish was called before write had ended');
+      try {
+        await file.sync();
+        await file.close();
+        // The manifest first, the artifact last: whoever sees the artifact also finds what it must contain.
+        await writeFileAtomically(manifestPath, manifest);
+        await rename(temporaryPath, finalPath);
+        isPublished = true;
+        await syncFolder(dirname(finalPath));
+        // The folder of the project may be new: its own name must survive as well.
+        await syncFolder(root);
+      } catch (error) {
+        throw unusable(root, error);
+      }
+      return { ...written, relativePath: relative(root, finalPath) };
+    },
+    [Symbol.asyncDispose]: discard,
+  };
+}
+
+function sinkInto(file: FileHandle): Writable {
+  return new Writable({
+    highWaterMark: 1 << 20,
+    write(chunk: Buffer, _encoding, done) {
+      writeAll(file, chunk).then(() => done(), done);
+    },
+  });
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+  // A write may take fewer bytes than it was given, just before the disk is full.
+  for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset)).bytesWritten;
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+function gone(key: ArtifactKey): FluxError {
+  return new FluxError('artifact_gone', `The file of backup ${key.backupId} is not there any more.`, {
+    hint: 'Create a new one with `flux backup create`; when the backup volume was unmounted, mount it again: the backup is good as soon as its file is back.',
+  });
+}
+
+/** Tells what is wrong with the volume; errors that are ours or an abort pass through. */
+function unusable(root: string, error: unknown): unknown {
+  if (isFluxError(error)) return error;
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new FluxError('volume_full', `There is no room left on the file system of ${root}.`, {
+      hint: 'Free some space or delete old backups, then run the command again.',
+      cause: error,
+    });
+  }
+  if (code === undefined || code === 'ABORT_ERR') return error;
+  return new FluxError('volume_unusable', `The backup folder ${root} cannot be used: ${(error as Error).message}`, {
+    hint: 'Check that FLUX_BACKUPS_LOCAL_DIR is there and that the control plane may write to it.',
+    cause: error,
+  });
+}

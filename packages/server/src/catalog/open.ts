@@ -1,0 +1,94 @@
+import { FluxError } from '@flux/contract/errors';
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { Client, Pool, types } from 'pg';
+import { createListener, type Listener } from './listener.ts';
+import * as initial from './migrations/001-initial.ts';
+import type { CatalogTables } from './tables.ts';
+
+/** Queries on the catalog; a transaction has the same shape. */
+export type Database = Kysely<CatalogTables>;
+/** Queries within one transaction. */
+export type DatabaseTransaction = Transaction<CatalogTables>;
+
+/** The control plane's own database: the one truth about projects, backups and operations. */
+export interface Catalog {
+  readonly db: Database;
+  /** Wakes whoever waits for a change that another connection or process made. */
+  readonly listener: Listener;
+  /** Plain SQL for the queue, which keeps its tables in a schema of its own. */
+  executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  /** A connection of its own, held for as long as the process lives: its session locks tell that the process is alive. */
+  connect(): Promise<Client>;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects to the catalog and brings its tables up to date; several servers may do so at once (the migrator takes a lock).
+ *
+ * @throws FluxError `catalog_unavailable`
+ */
+export async function openCatalog(connection: CatalogConnection, onError: (error: Error) => void): Promise<Catalog> {
+  const settings = { ...connection, application_name: 'flux-catalog', types: { getTypeParser } as never };
+  const pool = new Pool({ ...settings, max: 12, idleTimeoutMillis: 60_000, connectionTimeoutMillis: 10_000 });
+  pool.on('error', onError);
+  const db = new Kysely<CatalogTables>({ dialect: new PostgresDialect({ pool }) });
+  try {
+    await migrate(db);
+    const listener = await createListener(() => new Client(settings), onError);
+    return {
+      db,
+      listener,
+      executeSql: (text, values) => pool.query(text, values),
+      connect: async () => {
+        const client = new Client(settings);
+        client.on('error', onError);
+        await client.connect();
+        return client;
+      },
+      close: async () => {
+        await listener.close();
+        await db.destroy();
+      },
+    };
+  } catch (error) {
+    await db.destroy().catch(() => undefined);
+    throw new FluxError(
+      'catalog_unavailable',
+      `The catalog database cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        hint: 'Check FLUX_CATALOG_URL, or the log of the catalog instance in the data folder.',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** How to reach the catalog: parts, or a URI. */
+export type CatalogConnection =
+  | { readonly connectionString: string }
+  | {
+      readonly host: string;
+      readonly port: number;
+      readonly user: string;
+      readonly password?: string | undefined;
+      readonly database: string;
+    };
+
+async function migrate(db: Database): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => ({ '001-initial': { up: initial.up } }) },
+    migrationTableName: 'catalog_migrations',
+    migrationLockTableName: 'catalog_migration_lock',
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
+
+const INT8 = 20;
+
+/** 64-bit integers become numbers: sizes and counts are exact up to 2^53, and a catalog never holds more. */
+function getTypeParser(oid: number, format?: 'text' | 'binary'): unknown {
+  return oid === INT8 ? Number : types.getTypeParser(oid, format as 'text');
+}

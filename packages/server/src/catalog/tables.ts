@@ -1,0 +1,153 @@
+import type { BackupId, OperationId, ProjectHash, ProjectId, TokenId, UserId, VerificationId } from '@flux/contract/ids';
+import type { BackupKind, EngineKind } from '@flux/contract/labels';
+import type { OperationKind, OperationState } from '@flux/contract/operation';
+import type { AccessLevel } from '@flux/contract/token';
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+
+type Time = ColumnType<Date, Date, Date>;
+type DefaultTime = ColumnType<Date, Date | undefined, Date>;
+type OptionalTime = ColumnType<Date | null, Date | null | undefined, Date | null>;
+type Json<T extends object | null> = JSONColumnType<T>;
+
+/** Rows of the catalog, one interface for each table; the constraints are in `migrations/`. */
+export interface CatalogTables {
+  users: { id: UserId; name: string; created_at: DefaultTime };
+  projects: ProjectsTable;
+  tokens: TokensTable;
+  token_projects: { token_id: TokenId; project_id: ProjectId };
+  backups: BackupsTable;
+  backup_manifests: { backup_id: BackupId; sha256: string; manifest: string };
+  verifications: VerificationsTable;
+  workers: { id: string; lock_key: Generated<number>; started_at: DefaultTime; host: string; pid: number };
+  operations: OperationsTable;
+  operation_events: { operation_id: OperationId; seq: number; at: DefaultTime; kind: 'progress' | 'state'; data: Json<object> };
+  audit_events: AuditEventsTable;
+  idempotency_keys: IdempotencyKeysTable;
+  signing_keys: SigningKeysTable;
+  receipts: ReceiptsTable;
+}
+
+export interface ProjectsTable {
+  id: ProjectId;
+  owner_id: UserId;
+  slug: string;
+  hash: ProjectHash;
+  engine: EngineKind;
+  attached: ColumnType<boolean, boolean | undefined, boolean>;
+  lifecycle: 'creating' | 'active' | 'removing' | 'removed';
+  sealed_secrets: Buffer;
+  created_at: DefaultTime;
+  removed_at: OptionalTime;
+}
+
+export interface TokensTable {
+  id: TokenId;
+  user_id: UserId;
+  name: string;
+  sha256: string;
+  access: AccessLevel;
+  all_projects: boolean;
+  created_at: DefaultTime;
+  expires_at: OptionalTime;
+  last_used_at: OptionalTime;
+  revoked_at: OptionalTime;
+}
+
+export interface BackupsTable {
+  id: BackupId;
+  seq: Generated<number>;
+  project_id: ProjectId;
+  kind: BackupKind;
+  engine: EngineKind;
+  status: 'queued' | 'running' | 'complete' | 'failed';
+  note: string | null;
+  created_at: Time;
+  completed_at: OptionalTime;
+  failure: ColumnType<string | null, string | null | undefined, string | null>;
+  size_bytes: ColumnType<number | null, number | null | undefined, number | null>;
+  sha256: ColumnType<string | null, string | null | undefined, string | null>;
+  manifest_sha256: ColumnType<string | null, string | null | undefined, string | null>;
+  relative_path: ColumnType<string | null, string | null | undefined, string | null>;
+  postgres_version: ColumnType<string | null, string | null | undefined, string | null>;
+  tables_total: ColumnType<number | null, number | null | undefined, number | null>;
+  rows_total: ColumnType<number | null, number | null | undefined, number | null>;
+  artifact_validation: Generated<'pending' | 'artifact_valid' | 'artifact_invalid'>;
+  artifact_validated_at: OptionalTime;
+  artifact_validation_error: ColumnType<string | null, string | null | undefined, string | null>;
+  restore_verification: Generated<'pending' | 'restore_verified' | 'restore_failed' | 'skipped'>;
+  restore_verified_at: OptionalTime;
+  restore_verification_error: ColumnType<string | null, string | null | undefined, string | null>;
+  verified_sha256: ColumnType<string | null, string | null | undefined, string | null>;
+  last_problem: ColumnType<string | null, string | null | undefined, string | null>;
+  last_problem_at: OptionalTime;
+  pinned: Generated<boolean>;
+  expires_at: OptionalTime;
+  removed_at: OptionalTime;
+  removed_by: ColumnType<string | null, string | null | undefined, string | null>;
+}
+
+export interface VerificationsTable {
+  id: VerificationId;
+  backup_id: BackupId;
+  verdict: 'restorable' | 'failed' | 'inconclusive';
+  proof: Json<object>;
+  started_at: Time;
+  finished_at: Time;
+}
+
+export interface OperationsTable {
+  id: OperationId;
+  project_id: ProjectId;
+  kind: OperationKind;
+  state: OperationState;
+  backup_id: BackupId | null;
+  requested_by: TokenId | null;
+  request: Json<object>;
+  progress: JSONColumnType<object | null>;
+  result: JSONColumnType<object | null>;
+  error: JSONColumnType<object | null>;
+  cancel_requested_at: OptionalTime;
+  worker_id: ColumnType<string | null, string | null | undefined, string | null>;
+  created_at: Time;
+  started_at: OptionalTime;
+  finished_at: OptionalTime;
+}
+
+export interface AuditEventsTable {
+  id: Generated<number>;
+  at: DefaultTime;
+  user_id: UserId | null;
+  token_id: TokenId | null;
+  action: string;
+  project_id: ProjectId | null;
+  subject: string | null;
+  details: Json<object>;
+}
+
+export interface IdempotencyKeysTable {
+  token_id: TokenId;
+  key: string;
+  request_sha256: string;
+  status: number | null;
+  body: JSONColumnType<object | null>;
+  location: string | null;
+  created_at: DefaultTime;
+}
+
+export interface SigningKeysTable {
+  id: string;
+  public_key: string;
+  sealed_private_key: Buffer;
+  created_at: DefaultTime;
+  retired_at: OptionalTime;
+}
+
+export interface ReceiptsTable {
+  verification_id: VerificationId;
+  project_id: ProjectId;
+  seq: number;
+  sha256: string;
+  previous_sha256: string | null;
+  envelope: Json<object>;
+  created_at: DefaultTime;
+}

@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Catalog } from './open.ts';
+
+/** First key of the advisory locks that say "this worker lives"; the second is the worker's own. */
+const WORKER_LOCK_CLASS = 0x466c7578;
+
+/**
+ * A worker's claim to be alive: a session lock in the catalog. It is gone the moment the process or its connection is, so a
+ * crashed worker blocks nobody, and no clock has to run out first.
+ */
+export interface WorkerLease {
+  readonly workerId: string;
+  /** Aborted when the connection is lost: from then on others may take our operations for dead, so work must stop. */
+  readonly lost: AbortSignal;
+  close(): Promise<void>;
+}
+
+/** Registers this process as a worker. */
+export async function takeWorkerLease(catalog: Catalog): Promise<WorkerLease> {
+  const client = await catalog.connect();
+  const lost = new AbortController();
+  client.on('end', () => lost.abort(new Error('the connection that proves this worker alive is gone')));
+  const workerId = randomUUID();
+  const { rows } = await client.query('insert into workers (id, host, pid) values ($1, $2, $3) returning lock_key', [
+    workerId,
+    hostname(),
+    process.pid,
+  ]);
+  await client.query('select pg_advisory_lock($1, $2)', [WORKER_LOCK_CLASS, rows[0].lock_key]);
+  return { workerId, lost: lost.signal, close: () => client.end().catch(() => undefined) };
+}
+
+/** Tells whether the worker with this lock key lives. */
+export async function isWorkerAlive(catalog: Catalog, lockKey: number): Promise<boolean> {
+  // As a statement of its own, the transaction lock is let go at once.
+  const { rows } = await catalog.executeSql('select pg_try_advisory_xact_lock($1, $2) as free', [WORKER_LOCK_CLASS, lockKey]);
+  return (rows[0] as { free: boolean }).free === false;
+}

@@ -1,0 +1,174 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import type { EngineKind } from '@flux/contract/labels';
+import * as z from 'zod';
+import { nearestWord } from './system/nearest-word.ts';
+
+/** Everything that can be set, checked and frozen. Made once by `readConfig`; nothing else reads the environment. */
+export interface Config {
+  readonly dataFolder: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** Undefined: an embedded instance in the data folder. */
+  readonly catalogUrl: string | undefined;
+  readonly runtime: 'local' | 'docker';
+  /** Undefined: an embedded shared cluster. */
+  readonly sharedPostgresUrl: string | undefined;
+  readonly backupsFolder: string;
+  readonly defaultMode: EngineKind;
+  /** Folders to search for Postgres programs before the usual ones. */
+  readonly postgresFolders: readonly string[];
+  /** PATH, searched last. */
+  readonly path: string;
+  /** Account that Postgres runs as when the control plane is root. */
+  readonly postgresAccount: string | undefined;
+  /** Major for new instances; undefined means the newest that is installed whole. */
+  readonly postgresMajor: number | undefined;
+  readonly logLevel: string;
+  /** What happens to instances when the control plane stops in an orderly way. */
+  readonly onStop: 'stop' | 'keep';
+  readonly verify: {
+    readonly sandbox: 'auto' | 'bubblewrap' | 'unshare' | 'off';
+    readonly memoryBytes: number;
+    readonly diskBytes: number;
+    readonly processes: number;
+    readonly timeoutMs: number;
+  };
+  /** A backup whose newest proof is older than this is said to be old in confirmations. */
+  readonly backupTimeoutMs: number;
+  /** How many dumps or verifications run at once. */
+  readonly concurrency: number;
+}
+
+const size = z
+  .string()
+  .regex(/^\d+(?:\.\d+)?\s*(?:B|KiB|MiB|GiB|TiB)?$/i, 'is a size such as 512MiB or 4GiB')
+  .transform(parseSize);
+const duration = z
+  .string()
+  .regex(/^\d+(?:ms|s|m|h)$/, 'is a duration such as 30s, 15m or 2h')
+  .transform(parseDuration);
+const major = z
+  .string()
+  .regex(/^\d{2}$/, 'is a major version such as 15')
+  .transform(Number);
+
+const SETTINGS = {
+  FLUX_DATA_DIR: z.string().optional(),
+  FLUX_LISTEN: z
+    .string()
+    .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'is host:port, such as 127.0.0.1:4400')
+    .default('127.0.0.1:4400'),
+  FLUX_CATALOG_URL: z
+    .string()
+    .regex(/^postgres(?:ql)?:\/\//, 'starts with postgresql://')
+    .optional(),
+  FLUX_RUNTIME: z.enum(['local', 'docker']).default('local'),
+  FLUX_SHARED_POSTGRES_URL: z
+    .string()
+    .regex(/^postgres(?:ql)?:\/\//, 'starts with postgresql://')
+    .optional(),
+  FLUX_BACKUPS_LOCAL_DIR: z.string().optional(),
+  FLUX_DEFAULT_MODE: z.enum(['v1_dedicated', 'v2_shared']).default('v2_shared'),
+  FLUX_POSTGRES_BIN_DIRS: z.string().default(''),
+  FLUX_POSTGRES_ACCOUNT: z.string().optional(),
+  FLUX_POSTGRES_MAJOR: major.optional(),
+  FLUX_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  FLUX_ON_STOP: z.enum(['stop', 'keep']).default('stop'),
+  FLUX_VERIFY_SANDBOX: z.enum(['auto', 'bubblewrap', 'unshare', 'off']).default('auto'),
+  FLUX_VERIFY_MEMORY: size.default(4 * 2 ** 30),
+  FLUX_VERIFY_DISK: size.default(64 * 2 ** 30),
+  FLUX_VERIFY_PROCESSES: z
+    .string()
+    .regex(/^\d{1,5}$/, 'is a whole number')
+    .transform(Number)
+    .default(64),
+  FLUX_VERIFY_TIMEOUT: duration.default(2 * 3_600_000),
+  FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
+  FLUX_CONCURRENCY: z
+    .string()
+    .regex(/^[1-9]\d?$/, 'is a whole number from 1 to 99')
+    .transform(Number)
+    .default(2),
+} as const;
+
+/** Names that the CLI reads; the server accepts and ignores them, since both may share one environment. */
+const CLIENT_SETTINGS = ['FLUX_API_BASE', 'FLUX_API_TOKEN', 'FLUX_DASHBOARD_BASE', 'FLUX_ATTACH_URI'];
+
+/**
+ * Turns the environment into a Config. `NAME_FILE` gives a setting by a file that holds it.
+ *
+ * @throws FluxError `config_invalid` with every problem at once, a line each
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>, isRoot: boolean): Config {
+  const problems: string[] = [];
+  const values = takeValues(environment, problems);
+  const parsed = z.object(SETTINGS).safeParse(values);
+  if (!parsed.success) for (const issue of parsed.error.issues) problems.push(`${issue.path.join('.')} ${issue.message}`);
+  if (problems.length > 0 || !parsed.success) {
+    throw new FluxError('config_invalid', `The settings are wrong:\n${problems.map((line) => `  ${line}`).join('\n')}`, {
+      hint: 'Correct the environment and start again; the settings are listed in docs/settings.md.',
+      details: { problems },
+    });
+  }
+  const s = parsed.data;
+  // Postgres runs as another account then, and that account cannot walk through root's home.
+  const dataFolder = resolve(s.FLUX_DATA_DIR ?? (isRoot ? '/var/lib/flux' : join(homedir(), '.local/share/flux')));
+  const colon = s.FLUX_LISTEN.lastIndexOf(':');
+  return Object.freeze({
+    dataFolder,
+    listen: { host: s.FLUX_LISTEN.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(s.FLUX_LISTEN.slice(colon + 1)) },
+    catalogUrl: s.FLUX_CATALOG_URL,
+    runtime: s.FLUX_RUNTIME,
+    sharedPostgresUrl: s.FLUX_SHARED_POSTGRES_URL,
+    backupsFolder: resolve(s.FLUX_BACKUPS_LOCAL_DIR ?? join(dataFolder, 'backups')),
+    defaultMode: s.FLUX_DEFAULT_MODE,
+    postgresFolders: s.FLUX_POSTGRES_BIN_DIRS.split(':').filter((folder) => folder !== ''),
+    path: environment.PATH ?? '',
+    postgresAccount: s.FLUX_POSTGRES_ACCOUNT,
+    postgresMajor: s.FLUX_POSTGRES_MAJOR,
+    logLevel: s.FLUX_LOG_LEVEL,
+    onStop: s.FLUX_ON_STOP,
+    verify: {
+      sandbox: s.FLUX_VERIFY_SANDBOX,
+      memoryBytes: s.FLUX_VERIFY_MEMORY,
+      diskBytes: s.FLUX_VERIFY_DISK,
+      processes: s.FLUX_VERIFY_PROCESSES,
+      timeoutMs: s.FLUX_VERIFY_TIMEOUT,
+    },
+    backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
+    concurrency: s.FLUX_CONCURRENCY,
+  });
+}
+
+function takeValues(environment: Readonly<Record<string, string | undefined>>, problems: string[]): Record<string, string> {
+  const known = Object.keys(SETTINGS);
+  const values: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('FLUX_') || value === undefined || value === '' || CLIENT_SETTINGS.includes(name)) continue;
+    if (known.includes(name)) {
+      values[name] = value;
+      continue;
+    }
+    const plain = name.endsWith('_FILE') ? name.slice(0, -5) : undefined;
+    if (plain !== undefined && known.includes(plain)) {
+      if (!existsSync(value)) problems.push(`${name} names a file that is not there: ${value}`);
+      else values[plain] = readFileSync(value, 'utf8').trim();
+      continue;
+    }
+    problems.push(`${name} is not a setting; the nearest one is ${nearestWord(name, known)}`);
+  }
+  return values;
+}
+
+function parseSize(text: string): number {
+  const [, number = '0', unit = 'B'] = /^([\d.]+)\s*([A-Za-z]*)$/.exec(text) ?? [];
+  const power = ['b', 'kib', 'mib', 'gib', 'tib'].indexOf((unit || 'B').toLowerCase());
+  return Math.floor(Number(number) * 1024 ** Math.max(power, 0));
+}
+
+function parseDuration(text: string): number {
+  const [, number = '0', unit = 'ms'] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
+  return Number(number) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? 1);
+}

@@ -1,0 +1,26 @@
+import { FluxError } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
+import type { Catalog } from '../catalog/open.ts';
+import { findOperation, type OperationRow } from '../catalog/operations.ts';
+
+const LOOK_AGAIN_MS = 1000;
+
+/** Tells whether an operation has ended. */
+export function isFinished(operation: OperationRow): boolean {
+  return operation.finished_at !== null;
+}
+
+/**
+ * Resolves with the operation when it has ended, or as it stands when the signal is aborted. Hears of the end at once, and
+ * looks each second as well, since a notification may be missed.
+ */
+export async function waitForOperation(catalog: Catalog, id: OperationId, signal?: AbortSignal): Promise<OperationRow> {
+  for (;;) {
+    // Listening begins before the look, or an end between the two would be missed.
+    const heard = catalog.listener.wait('flux_operation', id, LOOK_AGAIN_MS, signal);
+    const operation = await findOperation(catalog.db, id);
+    if (operation === undefined) throw new FluxError('operation_not_found', `There is no operation ${id}.`);
+    if (isFinished(operation) || signal?.aborted) return operation;
+    await heard;
+  }
+}
