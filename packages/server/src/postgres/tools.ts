@@ -1,0 +1,187 @@
+import { access, constants, open, readdir, realpath } from 'node:fs/promises';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import { runProcess } from '../system/process.ts';
+import type { PostgresToolbox, PostgresTools } from './target.ts';
+
+/** Where distributions put one folder per major, each with a `bin` in it. */
+const MAJOR_PARENTS = ['/usr/lib/postgresql', '/usr/local/lib/postgresql', '/opt/postgresql'];
+/** Parents of folders that carry the major in their name: `/usr/pgsql-16/bin`, `/opt/homebrew/opt/postgresql@16/bin`. */
+const NAMED_PARENTS = ['/usr', '/opt/homebrew/opt', '/usr/local/opt', '/home/linuxbrew/.linuxbrew/opt'];
+const NAMED_FOLDER = /^(?:pgsql-|postgresql@)\d+$/;
+
+const SERVER = ['postgres', 'initdb'] as const;
+const CLIENT = ['pg_dump', 'pg_restore'] as const;
+type Program = (typeof SERVER)[number] | (typeof CLIENT)[number];
+type Need = 'server' | 'client' | 'both';
+
+/**
+ * Finds the Postgres programs of this host, once; what is installed later is seen by the next call.
+ *
+ * Order: the given folders (each a `bin` folder, or one that holds `<major>/bin`), the places of distributions, then
+ * `searchPath`. A folder may hold only the server's or only the client's programs: they are combined by major, and of
+ * several folders with the same program the first wins. Programs that do not start are passed over.
+ *
+ * @param folders from the settings
+ * @param searchPath the value of PATH
+ */
+export async function findPostgresTools(folders: readonly string[], searchPath = ''): Promise<PostgresToolbox> {
+  const searched = await candidateFolders(folders, searchPath.split(delimiter));
+  const found = (await Promise.all(searched.map(inspectFolder))).flat();
+  const byMajor = combine(found);
+  const has = (tools: PostgresTools | undefined, need: Need) => tools !== undefined && missingOf(tools, need).length === 0;
+  return {
+    majors: () => [...byMajor.values()].filter((tools) => has(tools, 'both')).map((tools) => tools.major),
+    require(major, need) {
+      const tools = byMajor.get(major);
+      if (tools !== undefined && has(tools, need)) return tools;
+      throw missingError(major, need, tools, byMajor, searched);
+    },
+  };
+}
+
+interface FoundSide {
+  readonly major: number;
+  readonly version: string;
+  readonly folder: string;
+  readonly programs: Partial<Record<Program, string>>;
+}
+
+/** Server and client of one folder are told apart: each says its own version. */
+async function inspectFolder(folder: string): Promise<FoundSide[]> {
+  const sides = await Promise.all([SERVER, CLIENT].map((names) => inspectSide(folder, names)));
+  return sides.filter((side) => side !== undefined);
+}
+
+async function inspectSide(folder: string, names: readonly Program[]): Promise<FoundSide | undefined> {
+  const programs: Partial<Record<Program, string>> = {};
+  for (const name of names) {
+    const path = join(folder, name);
+    if (await isExecutable(path)) programs[name] = path;
+  }
+  const first = Object.values(programs)[0];
+  if (first === undefined) return undefined;
+  const answer = await runProcess(first, ['--version']).catch(() => undefined);
+  const parsed = answer?.exitCode === 0 ? parseVersion(answer.stdout) : undefined;
+  return parsed && { ...parsed, folder, programs };
+}
+
+/** Reads what `<program> --version` prints, for example `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`. */
+export function parseVersion(text: string): { readonly major: number; readonly version: string } | undefined {
+  const match = /\(PostgreSQL\) ((\d+)(?:\.\d+|devel|beta\d+|rc\d+)?)/.exec(text);
+  return match?.[1] === undefined ? undefined : { version: match[1], major: Number(match[2]) };
+}
+
+function combine(found: readonly FoundSide[]): Map<number, PostgresTools> {
+  const byMajor = new Map<number, PostgresTools>();
+  for (const side of found) {
+    const known = byMajor.get(side.major);
+    const isServer = side.programs.postgres !== undefined;
+    byMajor.set(side.major, {
+      major: side.major,
+      // The server's word counts more than the client's: it is the server that runs the restored database.
+      version: known === undefined || (isServer && known.postgres === undefined) ? side.version : known.version,
+      binFolder: known === undefined || (isServer && known.postgres === undefined) ? side.folder : known.binFolder,
+      postgres: known?.postgres ?? side.programs.postgres,
+      initdb: known?.initdb ?? side.programs.initdb,
+      pgDump: known?.pgDump ?? side.programs.pg_dump,
+      pgRestore: known?.pgRestore ?? side.programs.pg_restore,
+    });
+  }
+  return new Map([...byMajor].sort(([a], [b]) => a - b));
+}
+
+function missingOf(tools: PostgresTools | undefined, need: Need): Program[] {
+  const wanted: Program[] = [...(need === 'client' ? [] : SERVER), ...(need === 'server' ? [] : CLIENT)];
+  const there = { postgres: tools?.postgres, initdb: tools?.initdb, pg_dump: tools?.pgDump, pg_restore: tools?.pgRestore };
+  return wanted.filter((name) => there[name] === undefined);
+}
+
+function missingError(
+  major: number,
+  need: Need,
+  tools: PostgresTools | undefined,
+  byMajor: ReadonlyMap<number, PostgresTools>,
+  searched: readonly string[],
+): FluxError {
+  const others = [...byMajor.keys()].filter((other) => missingOf(byMajor.get(other), need).length === 0);
+  const here = others.length === 0 ? 'No other major is here.' : `Here: ${others.join(', ')}.`;
+  const packageName = need === 'client' ? `postgresql-client-${major}` : `postgresql-${major}`;
+  return new FluxError(
+    'postgres_missing',
+    `PostgreSQL ${major} is needed, and ${missingOf(tools, need).join(', ')} of that major cannot be found. ${here}`,
+    {
+      hint: `Install it with \`apt-get install ${packageName}\`, or name the folder that holds it in FLUX_POSTGRES_FOLDERS.`,
+      details: { major, need, majorsHere: others, searched },
+    },
+  );
+}
+
+async function candidateFolders(given: readonly string[], onPath: readonly string[]): Promise<string[]> {
+  const candidates: string[] = [];
+  for (const folder of given) candidates.push(folder, join(folder, 'bin'), ...(await majorFolders(folder)));
+  for (const parent of MAJOR_PARENTS) candidates.push(...(await majorFolders(parent)));
+  for (const parent of NAMED_PARENTS)
+    for (const name of await namesIn(parent)) if (NAMED_FOLDER.test(name)) candidates.push(join(parent, name, 'bin'));
+  // A relative entry of PATH would mean another folder for each process that uses it.
+  candidates.push(...onPath.filter(isAbsolute));
+  return [...new Set(candidates)];
+}
+
+/** The `bin` folders below a folder with one entry per major, newest first. */
+async function majorFolders(parent: string): Promise<string[]> {
+  const majors = (await namesIn(parent)).filter((name) => /^\d+$/.test(name));
+  return majors.sort((a, b) => Number(b) - Number(a)).map((name) => join(parent, name, 'bin'));
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  if (
+    !(await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    ))
+  )
+    return false;
+  // Debian's /usr/bin/pg_dump is a Perl script that chooses a major by its own rules; a script of any kind is no program.
+  await using file = await open(path, 'r').catch(() => undefined);
+  const start = await file?.read(Buffer.alloc(2), 0, 2, 0);
+  return start !== undefined && start.buffer.toString('latin1') !== '#!';
+}
+
+/**
+ * The folders and files that a sandbox must show, read-only, so that these programs run there: their own folder with
+ * symbolic links resolved, the installation around it (libraries and share), and the system's libraries. Only paths that
+ * exist; none of them lies below another.
+ */
+export async function sandboxPathsOf(tools: PostgresTools): Promise<readonly string[]> {
+  const programs = [tools.postgres, tools.initdb, tools.pgDump, tools.pgRestore].filter((path) => path !== undefined);
+  const wanted = ['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache'];
+  for (const program of programs) {
+    const bin = dirname(await realpath(program));
+    // The path as it was found is what gets executed, so it must exist there too.
+    wanted.push(bin, dirname(program));
+    // A program that was moved looks for its libraries and its share folder beside its own folder; the rest of what lies
+    // there (it may be somebody's home) stays hidden.
+    wanted.push(join(dirname(bin), 'lib'), join(dirname(bin), 'share'));
+    wanted.push(...(await configuredFolders(bin)));
+  }
+  const there: string[] = [];
+  for (const path of new Set(wanted))
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      there.push(path);
+  return there.filter((path) => !there.some((other) => other !== path && path.startsWith(`${other}/`)));
+}
+
+async function configuredFolders(binFolder: string): Promise<string[]> {
+  const answer = await runProcess(join(binFolder, 'pg_config'), ['--sharedir', '--pkglibdir', '--libdir']).catch(() => undefined);
+  return answer?.exitCode === 0 ? answer.stdout.split('\n').filter(isAbsolute) : [];
+}
