@@ -1,0 +1,83 @@
+import type { Readable } from 'node:stream';
+import type { Difference } from '@flux/contract/backup';
+import type { Progress } from '@flux/contract/operation';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import type { Catalog } from '../catalog/open.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+import type { BackupSource, Engine, EngineProject } from '../engines/engine.ts';
+import type { DisposableLimits, DisposableProvider } from '../instances/disposable.ts';
+import type { OperationQueue } from '../operations/begin.ts';
+import type { Manifest } from '../postgres/manifest.ts';
+import type { PostgresTarget } from '../postgres/target.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+
+/** Everything outside that the backup workflow reaches, handed in by `compose.ts`. */
+export interface BackupDoors {
+  readonly catalog: Catalog;
+  readonly store: ArtifactStore;
+  readonly queue: OperationQueue;
+  readonly engines: EngineDirectory;
+  readonly postgres: PostgresDoor;
+  readonly disposables: DisposableProvider;
+  readonly verifyLimits: DisposableLimits;
+  readonly backupTimeoutMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Finds the engine of a project and opens its secrets for it. */
+export interface EngineDirectory {
+  of(project: ProjectRow): { readonly engine: Engine; readonly project: EngineProject };
+}
+
+/** A dump in progress: one snapshot of the source, seen by pg_dump and by the manifest alike. */
+export interface DumpSession extends AsyncDisposable {
+  /** Ends whatever runs under the session, with this reason. */
+  abort(reason: unknown): void;
+  /** Version of the source server, for example `15.18`. */
+  readonly serverVersion: string;
+  /** Size of what will be dumped, in bytes on the server's disk: an estimate for progress. */
+  readonly estimatedBytes: number;
+  /** Runs pg_dump under the snapshot; resolves only when pg_dump has ended with status 0. @throws FluxError `dump_failed` */
+  dump(onStdout: (bytes: Readable) => Promise<void>): Promise<void>;
+  /** Records what the dump must contain, under the same snapshot. */
+  recordManifest(onProgress: (progress: Progress) => void): Promise<Manifest>;
+}
+
+/** What a restored database was found to hold. */
+export interface Comparison {
+  readonly differences: readonly Difference[];
+  readonly tablesCompared: number;
+  readonly rowsCompared: number;
+  readonly objectsCompared: Readonly<Record<string, number>>;
+}
+
+/** How pg_restore ended. `unknown`: it was killed or could not run, which says nothing about the archive. */
+export type RestoreEnd =
+  | { readonly kind: 'restored' }
+  | { readonly kind: 'failed'; readonly words: string }
+  | { readonly kind: 'unknown'; readonly words: string };
+
+/** Postgres and its tools, as the backup workflow uses them. */
+export interface PostgresDoor {
+  /** @throws FluxError `postgres_missing` before anything runs, `instance_unavailable` */
+  openDump(source: BackupSource, signal: AbortSignal): Promise<DumpSession>;
+  /** Walks every block of an archive. Resolves with what is wrong with it, or undefined. */
+  findArchiveDamage(path: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Runs SQL of ours (prerequisites) as the superuser of a disposable instance. */
+  runSql(target: PostgresTarget, sql: string, signal: AbortSignal): Promise<{ readonly problem: string | undefined }>;
+  restoreArguments(manifest: Manifest): readonly string[];
+  interpretRestore(result: {
+    readonly exitCode: number | null;
+    readonly signal: NodeJS.Signals | null;
+    readonly stderr: string;
+  }): RestoreEnd;
+  /** Asks the restored database the questions of the manifest and compares. */
+  compareRestored(
+    target: PostgresTarget,
+    manifest: Manifest,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<Comparison>;
+}

@@ -1,0 +1,80 @@
+import type { BackupDetails, BackupList } from '@flux/contract/backup';
+import { FluxError } from '@flux/contract/errors';
+import { backupKindOf } from '@flux/contract/labels';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { findLatestBackup, findManifest, listBackups } from '../catalog/backups.ts';
+import type { Catalog } from '../catalog/open.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+import { listVerifications } from '../catalog/verifications.ts';
+import type { Manifest } from '../postgres/manifest.ts';
+import type { Clock } from '../system/clock.ts';
+import { presenceOf, readBackupItem, toBackupItem, type Viewer } from './item.ts';
+import { type BackupSelector, selectBackup } from './select.ts';
+import { freshnessOf } from './trust.ts';
+
+/** What reading the list needs. */
+export interface BackupShelf {
+  readonly catalog: Catalog;
+  readonly store: ArtifactStore;
+  readonly clock: Clock;
+}
+
+/** A page of a project's backups, newest first, with the answer about the newest. `cursor` comes from the page before. */
+export async function listProjectBackups(
+  { catalog, store, clock }: BackupShelf,
+  project: ProjectRow,
+  viewer: Viewer,
+  page: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
+): Promise<BackupList> {
+  const limit = page.limit ?? 50;
+  // One more than asked for tells whether there is a next page.
+  const rows = await listBackups(catalog.db, project.id, limit + 1, parseCursor(page.cursor));
+  const shown = rows.slice(0, limit);
+  const backups = await Promise.all(shown.map((row) => readBackupItem(store, row, viewer)));
+  const latest = await findLatestBackup(catalog.db, project.id);
+  const presence = latest === undefined ? 'missing' : await presenceOf(store, latest);
+  return {
+    backups,
+    reconciledAt: clock.now().toISOString(),
+    nextCursor: rows.length > limit ? String(shown.at(-1)?.seq) : null,
+    freshness: freshnessOf(latest, presence, backupKindOf(project.engine)),
+  };
+}
+
+const VERIFICATIONS_SHOWN = 10;
+
+/** One backup with its proofs and, for a tenant export, the SQL that it needs around it. */
+export async function showBackup(
+  { catalog, store }: BackupShelf,
+  project: ProjectRow,
+  selector: BackupSelector,
+  viewer: Viewer,
+): Promise<BackupDetails> {
+  const row = await selectBackup(catalog.db, project, selector);
+  const stored = await findManifest(catalog.db, row.id);
+  const manifest = stored === undefined ? undefined : (JSON.parse(stored.manifest) as Manifest);
+  return {
+    backup: toBackupItem(row, await presenceOf(store, row), viewer),
+    prerequisitesSql: manifest === undefined || row.kind !== 'tenant_export' ? null : prerequisitesOf(manifest),
+    verifications: [...(await listVerifications(catalog.db, row.id, VERIFICATIONS_SHOWN))],
+  };
+}
+
+function prerequisitesOf(manifest: Manifest): string {
+  return [
+    '-- Before pg_restore: what the export refers to but does not contain.',
+    manifest.prerequisitesBefore.trim(),
+    '',
+    '-- After pg_restore: owners, grants and the migration ledger.',
+    manifest.prerequisitesAfter.trim(),
+    '',
+  ].join('\n');
+}
+
+function parseCursor(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined;
+  if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
+  throw new FluxError('invalid_request', 'The cursor is not one that a list gave.', {
+    hint: 'Take `nextCursor` of the page before, or leave it out.',
+  });
+}

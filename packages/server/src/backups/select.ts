@@ -1,0 +1,29 @@
+import { FluxError } from '@flux/contract/errors';
+import { type BackupId, isBackupId } from '@flux/contract/ids';
+import { type BackupRow, findBackup, findLatestBackup } from '../catalog/backups.ts';
+import type { Database } from '../catalog/open.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+
+/** A backup that somebody names: by its id, or as `latest`, which the server alone resolves. */
+export type BackupSelector = BackupId | 'latest';
+
+/** @throws FluxError `invalid_request` when the text is neither `latest` nor a backup id */
+export function parseBackupSelector(text: string): BackupSelector {
+  if (text === 'latest' || isBackupId(text)) return text;
+  throw new FluxError('invalid_request', `"${text}" is not a backup id.`, {
+    hint: 'Ids are listed by `flux backup list`; `latest` means the newest.',
+  });
+}
+
+/** @throws FluxError `backup_not_found` */
+export async function selectBackup(db: Database, project: ProjectRow, selector: BackupSelector): Promise<BackupRow> {
+  const row = selector === 'latest' ? await findLatestBackup(db, project.id) : await findBackup(db, project.id, selector);
+  if (row !== undefined) return row;
+  throw selector === 'latest'
+    ? new FluxError('backup_not_found', `${project.slug} has no backup yet.`, {
+        hint: `Make one with \`flux backup create --project ${project.slug} --hash ${project.hash}\`.`,
+      })
+    : new FluxError('backup_not_found', `${project.slug} has no backup ${selector}.`, {
+        hint: `See \`flux backup list --project ${project.slug} --hash ${project.hash} --all\`.`,
+      });
+}

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { pipeline } from 'node:stream/promises';
+import type { BackupId } from '@flux/contract/ids';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { type BackupRow, findBackupById, updateBackup } from '../catalog/backups.ts';
+import type { BackupDoors } from './doors.ts';
+
+/**
+ * Looks at a complete artifact at once: it exists, has the recorded size and SHA-256, and its table of contents and every
+ * block can be walked. Records what it found. This makes nobody trust a restore; it only tells early that one is hopeless.
+ */
+export async function validateBackup(doors: BackupDoors, backupId: BackupId, signal: AbortSignal): Promise<void> {
+  const row = await findBackupById(doors.catalog.db, backupId);
+  if (row === undefined || row.status !== 'complete') return;
+  const damage = await findDamage(doors, row, signal);
+  await updateBackup(doors.catalog.db, backupId, {
+    artifact_validation: damage === undefined ? 'artifact_valid' : 'artifact_invalid',
+    artifact_validated_at: doors.clock.now(),
+    artifact_validation_error: damage ?? null,
+  });
+}
+
+async function findDamage(doors: BackupDoors, row: BackupRow, signal: AbortSignal): Promise<string | undefined> {
+  const key = { projectId: row.project_id, backupId: row.id };
+  const [bytes, structure] = await Promise.all([
+    compareBytes(doors.store, row, signal),
+    doors.store.localPath(key).then((path) => doors.postgres.findArchiveDamage(path, signal)),
+  ]);
+  return bytes.damage ?? structure;
+}
+
+/** What reading an artifact again showed. */
+export interface BytesRead {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  /** How they differ from the catalog, in a sentence; undefined when they do not. */
+  readonly damage: string | undefined;
+}
+
+/** Reads every byte of an artifact from the store and compares size and SHA-256 with the catalog. */
+export async function compareBytes(store: ArtifactStore, row: BackupRow, signal: AbortSignal): Promise<BytesRead> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  await pipeline(
+    await store.read({ projectId: row.project_id, backupId: row.id }),
+    async (chunks: AsyncIterable<Buffer>) => {
+      for await (const chunk of chunks) {
+        hash.update(chunk);
+        sizeBytes += chunk.length;
+      }
+    },
+    { signal },
+  );
+  const sha256 = hash.digest('hex');
+  if (sizeBytes !== row.size_bytes)
+    return { sizeBytes, sha256, damage: `The artifact has ${sizeBytes} bytes; ${row.size_bytes} were written.` };
+  if (sha256 !== row.sha256)
+    return { sizeBytes, sha256, damage: `The artifact's SHA-256 is ${sha256}; ${row.sha256} was written: its bytes have changed.` };
+  return { sizeBytes, sha256, damage: undefined };
+}

@@ -1,0 +1,77 @@
+import type { DisposableInstance } from '../../instances/disposable.ts';
+import type { OperationContext } from '../../operations/run.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
+import type { BackupDoors } from '../doors.ts';
+import type { Stopwatch } from './stopwatch.ts';
+import { judgeComparison, type Verdict } from './verdict.ts';
+
+/**
+ * Restores an artifact into an instance that is all its own, and judges what came back. The instance's own troubles (a bound
+ * that was reached, a crash) are looked at before anything it answers is believed.
+ */
+export async function restoreAndCompare(
+  doors: BackupDoors,
+  instance: DisposableInstance,
+  manifest: Manifest,
+  context: OperationContext,
+  watch: Stopwatch,
+): Promise<Verdict> {
+  const signal = AbortSignal.any([context.signal, instance.gone]);
+  const trouble = () => describeTrouble(instance);
+
+  context.progress({ phase: 'prepare', message: 'Making the roles and extensions that the source had' });
+  const before = await watch
+    .time('prepare', () => doors.postgres.runSql(instance.superuser, manifest.prerequisitesBefore, signal))
+    .catch(asProblem);
+  if (before.problem !== undefined) {
+    return { verdict: 'inconclusive', summary: trouble() ?? `What the source had could not be made here first: ${before.problem}` };
+  }
+
+  context.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
+  const ended = await watch.time('restore', () => instance.pgRestore(doors.postgres.restoreArguments(manifest)));
+  const end = doors.postgres.interpretRestore(ended);
+  const stopped = trouble();
+  if (stopped !== undefined) return { verdict: 'inconclusive', summary: stopped, toolOutput: ended.stderr };
+  if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: 'pg_restore did not end by itself.', toolOutput: end.words };
+  if (end.kind === 'failed') return { verdict: 'failed', summary: `pg_restore failed: ${firstLine(end.words)}`, toolOutput: end.words };
+
+  const after = await watch
+    .time('complete', () => doors.postgres.runSql(instance.superuser, manifest.prerequisitesAfter, signal))
+    .catch(asProblem);
+  if (after.problem !== undefined) {
+    const why = trouble();
+    return why === undefined
+      ? { verdict: 'failed', summary: `Owners and grants could not be put back: ${after.problem}` }
+      : { verdict: 'inconclusive', summary: why };
+  }
+
+  context.progress({ phase: 'compare', message: 'Comparing with what was dumped' });
+  try {
+    const comparison = await watch.time('compare', () =>
+      doors.postgres.compareRestored(instance.superuser, manifest, context.progress, signal),
+    );
+    // A server that restarted after a crash answers, and its answers are wrong.
+    const late = trouble();
+    return late === undefined ? judgeComparison(comparison) : { verdict: 'inconclusive', summary: late };
+  } catch (error) {
+    const why = trouble();
+    if (why === undefined) throw error;
+    return { verdict: 'inconclusive', summary: why };
+  }
+}
+
+function describeTrouble(instance: DisposableInstance): string | undefined {
+  const exceeded = instance.exceeded();
+  if (exceeded !== undefined) return `The restore was stopped: ${exceeded.message}`;
+  if (instance.crashed()) return 'The disposable Postgres ended by itself during the restore.';
+  return undefined;
+}
+
+function asProblem(error: unknown): { readonly problem: string } {
+  return { problem: error instanceof Error ? error.message : String(error) };
+}
+
+function firstLine(words: string): string {
+  const lines = words.split('\n').filter((line) => line.trim() !== '');
+  return (lines.find((line) => line.includes('error:')) ?? lines[0] ?? 'it said nothing').trim();
+}

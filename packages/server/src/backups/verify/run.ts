@@ -1,0 +1,120 @@
+import type { VerificationProof } from '@flux/contract/backup';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import type { BackupId, VerificationId } from '@flux/contract/ids';
+import { type BackupRow, findBackupById, findManifest } from '../../catalog/backups.ts';
+import type { DisposableInstance } from '../../instances/disposable.ts';
+import type { OperationContext } from '../../operations/run.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
+import { uuidv7 } from '../../system/uuid.ts';
+import type { BackupDoors } from '../doors.ts';
+import { type BytesRead, compareBytes } from '../validate.ts';
+import { recordVerification } from './record.ts';
+import { restoreAndCompare } from './restore.ts';
+import { type Stopwatch, startStopwatch } from './stopwatch.ts';
+import type { Verdict } from './verdict.ts';
+
+/**
+ * Verifies the backup of an operation by really restoring it, and records the verdict. The verdict is the answer, whatever
+ * it is; an error means that nothing could be recorded.
+ */
+export async function verifyBackup(doors: BackupDoors, context: OperationContext): Promise<{ readonly proof: VerificationProof }> {
+  const row = await findBackupById(doors.catalog.db, context.operation.backup_id as BackupId);
+  if (row === undefined) throw new FluxError('backup_not_found', 'The backup has vanished from the catalog.');
+  const startedAt = doors.clock.now();
+  const watch = startStopwatch();
+  const seen: Evidence = {};
+  const verdict = await reachVerdict(doors, row, context, watch, seen);
+  // A cancelled or stopped verification is no verdict about anything.
+  context.signal.throwIfAborted();
+  const proof: VerificationProof = {
+    verificationId: uuidv7(startedAt) as VerificationId,
+    backupId: row.id,
+    verdict: verdict.verdict,
+    summary: verdict.summary,
+    postgresVersion: seen.postgresVersion ?? null,
+    sandbox: seen.sandbox ?? null,
+    artifactSha256: seen.bytes?.sha256 ?? null,
+    bytesRead: seen.bytes?.sizeBytes ?? 0,
+    ...comparedBy(verdict),
+    toolOutput: 'toolOutput' in verdict ? (verdict.toolOutput ?? null) : null,
+    durationMs: watch.total(),
+    phasesMs: watch.phases(),
+    receiptId: null,
+  };
+  await recordVerification(doors, row, proof, startedAt);
+  return { proof };
+}
+
+/** What was learnt on the way, for the proof, however the verification ends. */
+interface Evidence {
+  bytes?: BytesRead;
+  postgresVersion?: string;
+  sandbox?: string;
+}
+
+async function reachVerdict(
+  doors: BackupDoors,
+  row: BackupRow,
+  context: OperationContext,
+  watch: Stopwatch,
+  seen: Evidence,
+): Promise<Verdict> {
+  const opening = new AbortController();
+  let instance: Promise<DisposableInstance> | undefined;
+  try {
+    const manifest = await readManifest(doors, row);
+    const archivePath = await doors.store.localPath({ projectId: row.project_id, backupId: row.id });
+    const signal = AbortSignal.any([context.signal, opening.signal]);
+    // The instance comes up while the bytes are read: nothing is restored before they have matched.
+    instance = watch.time('open', () => doors.disposables.open(disposableRequest(doors, manifest, archivePath, signal)));
+    instance.catch(() => undefined);
+    context.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
+    seen.bytes = await watch.time('read', () => compareBytes(doors.store, row, context.signal));
+    if (seen.bytes.damage !== undefined) return { verdict: 'failed', summary: seen.bytes.damage };
+    const structure = await watch.time('walk', () => doors.postgres.findArchiveDamage(archivePath, context.signal));
+    if (structure !== undefined) return { verdict: 'failed', summary: structure };
+    const ready = await instance;
+    seen.postgresVersion = ready.postgresVersion;
+    seen.sandbox = ready.sandbox;
+    return await restoreAndCompare(doors, ready, manifest, context, watch);
+  } catch (error) {
+    if (context.signal.aborted) throw error;
+    if (isFluxError(error, 'artifact_gone')) throw error;
+    doors.log.warn({ err: error, backup: row.id }, 'verification is inconclusive');
+    const hint = isFluxError(error) && error.hint !== undefined ? ` ${error.hint}` : '';
+    return { verdict: 'inconclusive', summary: `${error instanceof Error ? error.message : String(error)}${hint}` };
+  } finally {
+    opening.abort(new Error('the verification has ended'));
+    const opened = await instance?.catch(() => undefined);
+    await watch.time('remove', async () => opened?.[Symbol.asyncDispose]());
+  }
+}
+
+async function readManifest(doors: BackupDoors, row: BackupRow): Promise<Manifest> {
+  const stored = await findManifest(doors.catalog.db, row.id);
+  if (stored === undefined || stored.sha256 !== row.manifest_sha256) {
+    throw new FluxError(
+      'verification_inconclusive',
+      `The catalog does not hold the manifest of backup ${row.id}, so there is nothing to compare a restore with.`,
+      {
+        hint: 'Make a new backup with `flux backup create`.',
+      },
+    );
+  }
+  return JSON.parse(stored.manifest) as Manifest;
+}
+
+function disposableRequest(doors: BackupDoors, manifest: Manifest, archivePath: string, signal: AbortSignal) {
+  const { major, databaseBytes, encoding, collate, ctype } = manifest.server;
+  return { major, expectedBytes: databaseBytes, limits: doors.verifyLimits, encoding, collate, ctype, archivePath, signal };
+}
+
+function comparedBy(verdict: Verdict): Pick<VerificationProof, 'tablesCompared' | 'rowsCompared' | 'objectsCompared' | 'differences'> {
+  const comparison = 'comparison' in verdict ? verdict.comparison : undefined;
+  return {
+    tablesCompared: comparison?.tablesCompared ?? 0,
+    rowsCompared: comparison?.rowsCompared ?? 0,
+    objectsCompared: { ...comparison?.objectsCompared },
+    differences: [...(comparison?.differences ?? [])],
+  };
+}

@@ -1,0 +1,42 @@
+import type { Difference } from '@flux/contract/backup';
+import type { Comparison } from '../doors.ts';
+
+/**
+ * How a verification ended. `failed` is proof from the artifact itself; whatever else goes wrong is `inconclusive` and takes
+ * no label away.
+ */
+export type Verdict =
+  | { readonly verdict: 'restorable'; readonly summary: string; readonly comparison: Comparison }
+  | { readonly verdict: 'failed'; readonly summary: string; readonly comparison?: Comparison; readonly toolOutput?: string }
+  | { readonly verdict: 'inconclusive'; readonly summary: string; readonly toolOutput?: string };
+
+const NAMED_IN_SUMMARY = 3;
+
+/** Judges a comparison: one difference that a restore must not have is enough. */
+export function judgeComparison(comparison: Comparison): Verdict {
+  const failures = comparison.differences.filter((difference) => difference.judgement === 'failure');
+  if (failures.length === 0) {
+    const { tablesCompared, rowsCompared } = comparison;
+    return {
+      verdict: 'restorable',
+      summary: `Restored and compared: ${count(tablesCompared, 'table')}, ${count(rowsCompared, 'row')}; nothing differs from what was dumped.`,
+      comparison,
+    };
+  }
+  const named = failures.slice(0, NAMED_IN_SUMMARY).map(describeDifference).join('; ');
+  const more = failures.length > NAMED_IN_SUMMARY ? `; and ${failures.length - NAMED_IN_SUMMARY} more` : '';
+  return { verdict: 'failed', summary: `What came back is not what was dumped: ${named}${more}.`, comparison };
+}
+
+/** One difference in a few words. */
+export function describeDifference({ kind, name, change, expected, found }: Difference): string {
+  if (change === 'missing') return `${kind} ${name} is missing`;
+  if (change === 'extra') return `${kind} ${name} was not in the source`;
+  const short = (text: string | null) => (text !== null && text.length <= 60 ? text : null);
+  const [there, here] = [short(expected), short(found)];
+  return there === null || here === null ? `${kind} ${name} differs` : `${kind} ${name}: ${there} dumped, ${here} restored`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number.toLocaleString('en-US')} ${noun}${number === 1 ? '' : 's'}`;
+}
