@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import { Client, DatabaseError, types } from 'pg';
+import { Client, DatabaseError, Query, types } from 'pg';
 import type { PostgresTarget } from './target.ts';
 
 /** One connection. Values come back as Postgres writes them where JavaScript could not hold them (bigint, numeric: text). */
@@ -8,10 +8,14 @@ export interface PostgresSession extends AsyncDisposable {
   readonly backendPid: number;
   /** Runs one statement, with parameters bound by the server. @throws DatabaseError of `pg` when Postgres refuses it */
   query<Row extends object = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
-  /** Runs one or more statements as text, without parameters; results are dropped. */
-  run(sql: string): Promise<void>;
-  /** Called for each notice or warning of the server. */
-  onNotice(listener: (message: string) => void): void;
+  /**
+   * Runs one or more statements as text, without parameters; rows are dropped as they come.
+   *
+   * @param onStatement called each time that one of the statements has ended well; so one that fails is known by number
+   */
+  run(sql: string, onStatement?: () => void): Promise<void>;
+  /** Called for each notice or warning of the server; `severity` is for example WARNING, in the server's language. */
+  onNotice(listener: (message: string, severity: string, sqlState: string) => void): void;
   /** Ends the connection; never throws. */
   close(): Promise<void>;
 }
@@ -66,10 +70,8 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   return {
     backendPid: (client as unknown as { processID: number }).processID,
     query: async (sql, parameters) => (await client.query(sql, parameters as unknown[])).rows,
-    run: async (sql) => {
-      await client.query(sql);
-    },
-    onNotice: (listener) => void client.on('notice', (notice) => listener(notice.message ?? '')),
+    run: (sql, onStatement) => runText(client, sql, onStatement),
+    onNotice: (listener) => void client.on('notice', (notice) => listener(notice.message ?? '', notice.severity ?? '', notice.code ?? '')),
     close,
     [Symbol.asyncDispose]: close,
   };
@@ -87,6 +89,22 @@ export function serverErrorOf(error: unknown): DatabaseError | undefined {
 
 // date, timestamp, timestamptz and interval stay text too: a JavaScript Date has no microseconds.
 const EXACT_AS_TEXT = new Set([20, 1700, 1082, 1114, 1184, 1186]);
+
+async function runText(client: Client, sql: string, onStatement: () => void = () => undefined): Promise<void> {
+  client.connection.on('commandComplete', onStatement);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const query = new Query(sql);
+      // With this listener and no callback, the driver does not collect rows.
+      query.on('row', () => undefined);
+      query.on('error', reject);
+      query.on('end', () => resolve());
+      client.query(query);
+    });
+  } finally {
+    client.connection.off('commandComplete', onStatement);
+  }
+}
 
 function sslOf(target: PostgresTarget): false | { rejectUnauthorized: boolean } {
   if (target.sslMode === undefined || target.sslMode === 'disable' || target.sslMode === 'prefer') return false;
