@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { interpretRestore, restoreArguments } from './restore.ts';
+
+const ended = (exitCode: number | null, stderr = '', signal: NodeJS.Signals | null = null) =>
+  interpretRestore({ command: 'pg_restore', exitCode, signal, stdout: '', stderr });
+
+describe('the end of a pg_restore', () => {
+  it('is a success only with status 0', () => {
+    expect(ended(0, 'pg_restore: warning: something\n')).toEqual({ kind: 'success', warnings: ['pg_restore: warning: something'] });
+  });
+
+  it('is a failure with the first error that pg_restore names', () => {
+    expect(
+      ended(1, 'pg_restore: while PROCESSING TOC:\npg_restore: error: could not execute query: ERROR:  type "x" does not exist\n'),
+    ).toMatchObject({
+      kind: 'failed',
+      message: 'pg_restore ended with status 1: pg_restore: error: could not execute query: ERROR:  type "x" does not exist',
+    });
+  });
+
+  it.each([
+    [null, '', 'SIGKILL' as const],
+    [137, '', null],
+    [127, 'bwrap: execvp: No such file', null],
+    [1, 'pg_restore: error: connection to server on socket "/x" failed: No such file or directory', null],
+    [1, 'pg_restore: error: could not execute query: server closed the connection unexpectedly', null],
+    [1, 'pg_restore: error: COPY failed: ERROR:  could not extend file "base/5/1": No space left on device', null],
+  ])('proves nothing when something outside ended it: status %s, %s', (status, stderr, signal) => {
+    expect(ended(status, stderr, signal).kind).toBe('unknown');
+  });
+});
+
+describe('the options of pg_restore', () => {
+  it('restore owners and grants of a whole database, and look for none in a tenant export', () => {
+    expect(restoreArguments({ kind: 'project_db', jobs: 2 })).toEqual(['--exit-on-error', '--no-password', '--no-tablespaces', '--jobs=2']);
+    expect(restoreArguments({ kind: 'tenant_export', jobs: 1 })).toEqual([
+      '--exit-on-error',
+      '--no-password',
+      '--no-tablespaces',
+      '--no-owner',
+      '--no-acl',
+    ]);
+  });
+});

@@ -1,0 +1,69 @@
+import type { ProcessResult } from '../system/process.ts';
+
+/** What the end of a pg_restore means. `unknown` proves nothing about the archive: it was stopped from outside. */
+export type RestoreOutcome =
+  | { readonly kind: 'success'; readonly warnings: readonly string[] }
+  | { readonly kind: 'failed'; readonly message: string; readonly output: string }
+  | { readonly kind: 'unknown'; readonly message: string; readonly output: string };
+
+export interface RestoreRequest {
+  readonly kind: 'project_db' | 'tenant_export';
+  /** Parallel jobs; more than one needs a file that can be seeked in. */
+  readonly jobs: number;
+}
+
+/**
+ * The options of pg_restore for a verification; target and archive are the caller's to add.
+ *
+ * Owners and grants of a whole database are restored, and compared afterwards: the roles exist by then, made by
+ * `Manifest.prerequisitesBefore`. A tenant export has neither in its archive; `--no-owner --no-acl` says so to a pg_restore
+ * that might otherwise look for them. Tablespaces are a matter of the host, not of the data.
+ */
+export function restoreArguments(request: RestoreRequest): string[] {
+  return [
+    '--exit-on-error',
+    '--no-password',
+    '--no-tablespaces',
+    ...(request.jobs > 1 ? [`--jobs=${request.jobs}`] : []),
+    ...(request.kind === 'tenant_export' ? ['--no-owner', '--no-acl'] : []),
+  ];
+}
+
+const LAST_LINES = 40;
+
+/**
+ * Tells what a pg_restore proved by the way it ended. Only a pg_restore that ended by itself with a status is a witness: one
+ * that a signal ended, or whose connection the server lost, may have been stopped by a limit, a crash or us.
+ */
+export function interpretRestore(result: ProcessResult): RestoreOutcome {
+  const lines = result.stderr.split('\n').filter((line) => line.trim() !== '');
+  const output = lines.slice(-LAST_LINES).join('\n');
+  if (result.signal !== null || result.exitCode === null)
+    return { kind: 'unknown', message: `pg_restore was ended by signal ${result.signal ?? 'unknown'}.`, output };
+  if (result.exitCode === 0) return { kind: 'success', warnings: lines };
+  const said = lines.find((line) => /error:|FATAL:|PANIC:/.test(line)) ?? lines.at(-1) ?? 'it gave no reason';
+  // 128 and above is how a shell or a sandbox passes on that its child was ended by a signal; 126 and 127 that none was started.
+  if (result.exitCode >= 126) return { kind: 'unknown', message: `pg_restore was stopped (status ${result.exitCode}): ${said}`, output };
+  if (lines.some((line) => OUTSIDE.test(line)))
+    return { kind: 'unknown', message: `The server went away while pg_restore was running: ${said}`, output };
+  return { kind: 'failed', message: `pg_restore ended with status ${result.exitCode}: ${said}`, output };
+}
+
+/**
+ * What a failure looks like that the archive did not cause. This is the words of another program, which is all that it gives
+ * us; a false match costs an inconclusive verification, never a wrong verdict.
+ */
+const OUTSIDE = new RegExp(
+  [
+    'server closed the connection unexpectedly',
+    'terminating connection due to',
+    'the database system is (starting up|shutting down|in recovery mode)',
+    'connection to server .* failed',
+    'could not (connect|fork)',
+    'No space left on device',
+    'out of memory',
+    'Cannot allocate memory',
+    'Disk quota exceeded',
+    'canceling statement due to user request',
+  ].join('|'),
+);

@@ -1,0 +1,85 @@
+import { connectPostgres, type PostgresSession } from './connect.ts';
+import { DIGEST_SETTINGS } from './manifest.ts';
+import type { PostgresTarget } from './target.ts';
+
+/** One moment of a database, held open: whoever joins it sees exactly the same rows, whatever others write meanwhile. */
+export interface ExportedSnapshot extends AsyncDisposable {
+  /** For `pg_dump --snapshot` and `SET TRANSACTION SNAPSHOT`. */
+  readonly id: string;
+  /** Reads under the snapshot. Read only; a statement that fails ends the use of it. */
+  readonly session: PostgresSession;
+  /** Time of the snapshot, ISO 8601 in UTC. */
+  readonly takenAt: string;
+  /**
+   * Opens further sessions under the same snapshot. The caller disposes of them; disposing of the snapshot closes what is
+   * left.
+   *
+   * @throws FluxError `instance_unavailable`
+   */
+  openWorkers(count: number): Promise<PostgresSession[]>;
+}
+
+export interface SnapshotOptions {
+  /** Drops all connections when aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+
+/**
+ * Opens a snapshot and keeps it until it is disposed of. All its sessions run under `DIGEST_SETTINGS`: with `row_security`
+ * off, a role without BYPASSRLS gets an error where policies would have hidden rows from it.
+ *
+ * @throws FluxError `instance_unavailable`
+ */
+export async function openSnapshot(target: PostgresTarget, options: SnapshotOptions = {}): Promise<ExportedSnapshot> {
+  const connect = () => connectPostgres(target, { settings: DIGEST_SETTINGS, signal: options.signal });
+  const session = await connect();
+  const workers = new Set<PostgresSession>();
+  const close = async () => {
+    await Promise.all([...workers].map((worker) => worker.close()));
+    await session.close();
+  };
+  try {
+    await session.run(BEGIN);
+    const [row] = await session.query<{ id: string; at: string }>(
+      `SELECT pg_export_snapshot() AS id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at`,
+    );
+    if (row === undefined) throw new Error('pg_export_snapshot returned no row');
+    return {
+      id: row.id,
+      session,
+      takenAt: row.at,
+      async openWorkers(count) {
+        const opened: PostgresSession[] = [];
+        for (let index = 0; index < count; index++) {
+          const worker = await connect();
+          workers.add(worker);
+          await worker.run(BEGIN);
+          // The identifier is the server's own; it is checked because this statement takes no parameters.
+          if (!/^[0-9A-Fa-f-]+$/.test(row.id)) throw new Error(`not an identifier of a snapshot: ${row.id}`);
+          await worker.run(`SET TRANSACTION SNAPSHOT '${row.id}'`);
+          opened.push(worker);
+        }
+        return opened;
+      },
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Estimated size on disk of what a backup of `schema` (undefined: the whole database) covers, indexes included; for planning. */
+export async function estimateBytes(session: PostgresSession, schema?: string): Promise<number> {
+  const [row] =
+    schema === undefined
+      ? await session.query<{ bytes: string }>('SELECT pg_database_size(current_database()) AS bytes')
+      : await session.query<{ bytes: string }>(
+          `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) AS bytes FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'm')`,
+          [schema],
+        );
+  return Number(row?.bytes ?? 0);
+}
