@@ -111,7 +111,7 @@ function missingError(
     'postgres_missing',
     `PostgreSQL ${major} is needed, and ${missingOf(tools, need).join(', ')} of that major cannot be found. ${here}`,
     {
-      hint: `Install it with \`apt-get install ${packageName}\`, or name the folder that holds it in FLUX_POSTGRES_FOLDERS.`,
+      hint: `Install it with \`apt-get install ${packageName}\`, or name the folder that holds it in FLUX_POSTGRES_BIN_DIRS.`,
       details: { major, need, majorsHere: others, searched },
     },
   );

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { chmod, chown, mkdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import type { Account } from '../../system/process.ts';
+
+/** Where one instance lives. Only `data` belongs to the account of Postgres; the rest is the control plane's. */
+export interface InstanceFolders {
+  readonly root: string;
+  readonly record: string;
+  readonly secret: string;
+  readonly config: string;
+  readonly access: string;
+  readonly data: string;
+  readonly log: string;
+  /** Folder of the Unix socket. */
+  readonly socket: string;
+}
+
+/** sockaddr_un holds 108 bytes with the final zero (unix(7)); Postgres adds `/.s.PGSQL.<port>`. */
+const MAX_SOCKET_FOLDER = 107 - '/.s.PGSQL.65535'.length;
+
+/** The places of one instance, none of them made yet. @throws FluxError `config_invalid` when the socket's path would be too long */
+export function foldersOf(dataFolder: string, runFolder: string, id: string): InstanceFolders {
+  const root = join(dataFolder, 'instances', id);
+  return {
+    root,
+    record: join(root, 'instance.json'),
+    secret: join(root, 'superuser.secret'),
+    config: join(root, 'postgresql.conf'),
+    access: join(root, 'pg_hba.conf'),
+    data: join(root, 'data'),
+    log: join(root, 'log', 'postgres.log'),
+    socket: socketFolder(runFolder, id),
+  };
+}
+
+/** A short folder for a socket: the name itself where it fits, a hash of it where it does not. */
+export function socketFolder(runFolder: string, name: string): string {
+  const hashed = createHash('sha256').update(name).digest('hex').slice(0, 12);
+  const fitting = [name, hashed].map((part) => join(runFolder, part)).find((path) => Buffer.byteLength(path) <= MAX_SOCKET_FOLDER);
+  if (fitting !== undefined) return fitting;
+  throw new FluxError(
+    'config_invalid',
+    `The folder for sockets, ${runFolder}, has too long a path: a Unix socket in it could not be opened.`,
+    {
+      hint: 'Choose a data folder with a shorter path.',
+    },
+  );
+}
+
+/** Makes a folder that is ours and that the account may walk through but not list. */
+export async function makeOpenFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o711 });
+  await chmod(path, 0o711);
+}
+
+/** Makes a folder that only the account (or we, when there is none) can enter. */
+export async function makeAccountFolder(path: string, account: Account | undefined): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  await chmod(path, 0o700);
+  if (account !== undefined) await chown(path, account.uid, account.gid);
+}
+
+/**
+ * Makes sure that the account can walk to a folder. Only our own folder is opened for that; a parent that is closed is
+ * the operator's affair.
+ *
+ * @throws FluxError `volume_unusable`
+ */
+export async function makeReachable(folder: string, account: Account | undefined): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o711 });
+  if (account === undefined) return;
+  if (!(await mayEnter(folder, account))) await chmod(folder, ((await stat(folder)).mode & 0o7777) | 0o001);
+  for (let path = dirname(folder); ; path = dirname(path)) {
+    if (!(await mayEnter(path, account)))
+      throw new FluxError(
+        'volume_unusable',
+        `The account "${account.name}", which runs Postgres, cannot reach ${folder}: ${path} is closed to it.`,
+        {
+          hint: 'Choose a data folder that it can reach, for example FLUX_DATA_DIR=/var/lib/flux.',
+        },
+      );
+    if (path === dirname(path)) return;
+  }
+}
+
+async function mayEnter(path: string, account: Account): Promise<boolean> {
+  const { mode, uid, gid } = await stat(path);
+  const shift = uid === account.uid ? 6 : gid === account.gid ? 3 : 0;
+  return ((mode >> shift) & 1) === 1;
+}
+
+/** Turns an error of the file system into one of ours; leaves ours and foreign ones as they are. */
+export function volumeError(error: unknown, doing: string): unknown {
+  const code = (error as NodeJS.ErrnoException)?.code;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new FluxError('volume_full', `There is no room left ${doing}.`, {
+      hint: 'Free space in the data folder, then try again.',
+      cause: error,
+    });
+  if (code !== undefined && /^(EACCES|EPERM|EROFS|EIO|ENOTDIR|EEXIST|ENOENT)$/.test(code))
+    return new FluxError('volume_unusable', `The file system refused ${doing}: ${(error as Error).message}`, { cause: error });
+  return error;
+}

@@ -1,0 +1,223 @@
+import { access, rm } from 'node:fs/promises';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
+import type { Account } from '../../system/process.ts';
+import type { InstanceState, InstanceStatus } from '../instance.ts';
+import type { InstanceFolders } from './folders.ts';
+import { launchServer, type RunningServer, readSecret, superuserTarget } from './launch.ts';
+import { boundLog, logTail } from './log-file.ts';
+import { awaitOrphans, findPostmaster, stopPostmaster } from './postmaster.ts';
+import { type InstanceRecord, writeRecord } from './record.ts';
+
+/** One instance under supervision. Calls on it run one after the other. */
+export interface HostedInstance {
+  readonly record: InstanceRecord;
+  /** Wants it running and waits until it answers. */
+  start(signal?: AbortSignal): Promise<void>;
+  /** Wants it stopped and stops it. */
+  stop(): Promise<void>;
+  /** Stops the server without a change of what is wanted: it starts again with the control plane. */
+  shutdown(): Promise<void>;
+  /** Ends supervision; the server goes on. */
+  release(): Promise<void>;
+  /** Stops it and deletes everything. */
+  remove(): Promise<void>;
+  status(): Promise<InstanceStatus>;
+  superuser(database?: string): PostgresTarget;
+}
+
+export interface HostOptions {
+  readonly folders: InstanceFolders;
+  readonly record: InstanceRecord;
+  readonly toolbox: PostgresToolbox;
+  readonly account: Account | undefined;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** A server that dies at once is started again after these pauses; the last one repeats. */
+const PAUSES_MS = [0, 1000, 2000, 4000, 8000, 16_000, 30_000];
+/** One that lived this long starts the row of pauses anew. */
+const HEALTHY_MS = 60_000;
+const LOG_CHECK_MS = 30_000;
+
+/** Takes one instance under supervision; nothing is started by that. */
+export async function hostInstance(options: HostOptions): Promise<HostedInstance> {
+  const { folders, toolbox, account, log, clock } = options;
+  const id = options.record.spec.id;
+  const password = await readSecret(folders);
+  let record = options.record;
+  let server: RunningServer | undefined;
+  let state: InstanceState = 'stopped';
+  let problem: string | null = null;
+  let failures = 0;
+  let readyAt = 0;
+  let retry: NodeJS.Timeout | undefined;
+  let queue: Promise<unknown> = Promise.resolve();
+  let isReleased = false;
+
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = queue.then(work, work);
+    queue = turn.catch(() => undefined);
+    return turn;
+  };
+  const save = async (change: Partial<InstanceRecord>) => {
+    record = { ...record, ...change };
+    await writeRecord(folders.record, record);
+  };
+
+  const launch = async (signal: AbortSignal | undefined) => {
+    if (server !== undefined) return;
+    clearTimeout(retry);
+    if (state !== 'failing') state = 'starting';
+    try {
+      const tools = toolbox.require(record.spec.major, 'server');
+      const running = await launchServer({ folders, record, tools, account, password, signal });
+      server = running;
+      state = 'running';
+      problem = null;
+      readyAt = Date.now();
+      running.ended.addEventListener('abort', () => void inTurn(() => onDeath(running)), { once: true });
+      // The process may have ended between its first answer and the line above.
+      if (running.ended.aborted) void inTurn(() => onDeath(running));
+    } catch (error) {
+      state = 'failing';
+      problem = error instanceof Error ? error.message : String(error);
+      throw error;
+    }
+  };
+
+  const onDeath = async (dead: RunningServer) => {
+    if (server !== dead) return;
+    server = undefined;
+    if (isReleased || record.desired !== 'running') return;
+    if (Date.now() - readyAt > HEALTHY_MS) failures = 0;
+    problem = `The server ended by itself: ${await logTail(folders.log)}`;
+    state = failures === 0 ? 'starting' : 'failing';
+    log.warn({ instance: id, failures }, 'a Postgres server ended by itself and is started again');
+    planRestart(true);
+  };
+
+  const planRestart = (counts: boolean) => {
+    const pause = PAUSES_MS[Math.min(failures, PAUSES_MS.length - 1)] ?? 0;
+    failures++;
+    clearTimeout(retry);
+    retry = setTimeout(() => {
+      void inTurn(async () => {
+        if (isReleased || record.desired !== 'running' || server !== undefined) return;
+        try {
+          if (counts) await save({ restarts: record.restarts + 1, lastRestartAt: clock.now() });
+          await launch(undefined);
+        } catch (error) {
+          log.error({ instance: id, err: error }, 'a Postgres server cannot be started');
+          planRestart(false);
+        }
+      });
+    }, pause);
+    retry.unref();
+  };
+
+  const halt = async () => {
+    clearTimeout(retry);
+    const running = server;
+    server = undefined;
+    running?.unwatch();
+    // Also one that this control plane knows nothing of: a start of it may have been given up half-way.
+    const postmaster = running?.postmaster ?? (await findPostmaster(folders.data).catch(() => undefined));
+    if (postmaster !== undefined) await stopPostmaster(postmaster, folders.data);
+    else await awaitOrphans(folders.data);
+    state = 'stopped';
+    problem = null;
+    failures = 0;
+  };
+
+  const logTimer = setInterval(() => {
+    boundLog(folders.log).catch((error: unknown) => log.warn({ instance: id, err: error }, 'a log cannot be kept within bounds'));
+  }, LOG_CHECK_MS);
+  logTimer.unref();
+  const release = () => {
+    isReleased = true;
+    clearTimeout(retry);
+    clearInterval(logTimer);
+    server?.unwatch();
+  };
+
+  return {
+    get record() {
+      return record;
+    },
+    start: (signal) =>
+      inTurn(async () => {
+        if (record.desired !== 'running') await save({ desired: 'running' });
+        try {
+          await launch(signal);
+          if (record.phase === 'making') await save({ phase: 'ready' });
+        } catch (error) {
+          if (record.phase === 'ready' && !signal?.aborted && !isReleased) planRestart(false);
+          throw unavailable(id, error);
+        }
+      }),
+    stop: () =>
+      inTurn(async () => {
+        await save({ desired: 'stopped' });
+        await halt();
+      }),
+    shutdown: () => {
+      release();
+      return inTurn(halt);
+    },
+    release: () => {
+      release();
+      return inTurn(async () => undefined);
+    },
+    remove: () => {
+      release();
+      return inTurn(async () => {
+        await save({ phase: 'removing', desired: 'stopped' }).catch(() => undefined);
+        await halt();
+        await removeFolders(folders);
+      });
+    },
+    status: async () => {
+      const damage = await damageOf(folders);
+      return {
+        id,
+        state: damage?.state ?? state,
+        major: record.spec.major,
+        port: record.port,
+        restarts: record.restarts,
+        lastRestartAt: record.lastRestartAt,
+        problem: damage?.problem ?? problem,
+      };
+    },
+    superuser: (database) => superuserTarget(record, server?.socketFolder ?? folders.socket, password, database),
+  };
+}
+
+/** Deletes everything of an instance. The record goes last, so that a crash half-way leaves its `removing` to be found. */
+export async function removeFolders(folders: InstanceFolders): Promise<void> {
+  const settings = { recursive: true, force: true, maxRetries: 3 };
+  await rm(folders.socket, settings);
+  await rm(folders.data, settings);
+  await rm(folders.root, settings);
+}
+
+/** What is wrong with the folders of an instance; undefined when they look whole. */
+export async function damageOf(folders: InstanceFolders): Promise<{ state: 'missing' | 'corrupted'; problem: string } | undefined> {
+  const isThere = (path: string) =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
+  if (!(await isThere(folders.root))) return { state: 'missing', problem: `Its folder ${folders.root} is not there.` };
+  for (const path of [folders.record, folders.secret, `${folders.data}/PG_VERSION`])
+    if (!(await isThere(path))) return { state: 'corrupted', problem: `${path} is not there or cannot be read.` };
+  return undefined;
+}
+
+function unavailable(id: string, error: unknown): unknown {
+  if (isFluxError(error) || (error as Error)?.name === 'AbortError') return error;
+  return new FluxError('instance_unavailable', `Postgres instance ${id} cannot be started: ${(error as Error).message}`, { cause: error });
+}

@@ -1,0 +1,120 @@
+import { chmod, open, readFile } from 'node:fs/promises';
+import { FluxError } from '@flux/contract/errors';
+import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
+import { type Account, startDaemon } from '../../system/process.ts';
+import { readProcess } from '../../system/process-table.ts';
+import { SUPERUSER, writeConfig } from './cluster.ts';
+import { type InstanceFolders, makeAccountFolder, makeOpenFolder, volumeError } from './folders.ts';
+import { logPosition, logTail } from './log-file.ts';
+import { isPortFree } from './ports.ts';
+import { awaitOrphans, awaitReady, findPostmaster, isSameProcess, type Postmaster, stopPostmaster } from './postmaster.ts';
+import type { InstanceRecord } from './record.ts';
+
+/** A server that answers, and the news of its end. */
+export interface RunningServer {
+  readonly postmaster: Postmaster;
+  readonly socketFolder: string;
+  /** Aborted when the process has ended, however. */
+  readonly ended: AbortSignal;
+  /** Stops looking whether it lives; the process goes on. */
+  unwatch(): void;
+}
+
+export interface LaunchOptions {
+  readonly folders: InstanceFolders;
+  readonly record: InstanceRecord;
+  readonly tools: PostgresTools;
+  readonly account: Account | undefined;
+  readonly password: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** How often a server that is not our child is looked at. */
+const WATCH_MS = 500;
+
+/**
+ * Brings up the server of an instance, or takes up the one that already runs on its data, and returns when it answers.
+ *
+ * @throws FluxError `port_taken`, `instance_unavailable` with its last words, `volume_full`, `volume_unusable`
+ */
+export async function launchServer(options: LaunchOptions): Promise<RunningServer> {
+  const { folders, record } = options;
+  const found = await findPostmaster(folders.data);
+  const from = await logPosition(folders.log);
+  const server = found === undefined ? await spawnServer(options) : watch(found, found.socketFolder ?? folders.socket);
+  try {
+    await awaitReady(superuserTarget(record, server.socketFolder, options.password), server.ended, options.signal);
+    return server;
+  } catch (error) {
+    const died = server.ended.aborted;
+    server.unwatch();
+    // One that we found belongs to users who may be connected: it is left alone, whatever hinders us.
+    if (found === undefined) await stopPostmaster(server.postmaster, folders.data, 0);
+    if (!died) throw error;
+    const words = await logTail(folders.log, from);
+    if (/No space left on device|Disk quota exceeded/.test(words))
+      throw new FluxError('volume_full', `Postgres instance ${record.spec.id} has no room left: ${words}`, { cause: error });
+    throw new FluxError('instance_unavailable', `Postgres instance ${record.spec.id} ended while it started: ${words}`, { cause: error });
+  }
+}
+
+/** The superuser's way in. */
+export function superuserTarget(record: InstanceRecord, socketFolder: string, password: string, database = 'postgres'): PostgresTarget {
+  return { host: socketFolder, port: record.port ?? 5432, user: SUPERUSER, password, database };
+}
+
+/** Reads the superuser's password. @throws when it is not there or empty */
+export async function readSecret(folders: InstanceFolders): Promise<string> {
+  const secret = (await readFile(folders.secret, 'utf8')).trim();
+  if (secret === '') throw new Error(`${folders.secret} is empty`);
+  return secret;
+}
+
+async function spawnServer(options: LaunchOptions): Promise<RunningServer> {
+  const { folders, record, tools, account } = options;
+  await awaitOrphans(folders.data);
+  // The port stays what it is: users have it in their connection strings. Another one would break those in silence.
+  if (record.port !== null && !(await isPortFree(record.port)))
+    throw new FluxError(
+      'port_taken',
+      `Another program listens on 127.0.0.1:${record.port}, the port of Postgres instance ${record.spec.id}.`,
+      {
+        hint: `Find it with \`ss -ltnp 'sport = :${record.port}'\` and stop it; the instance then starts by itself.`,
+      },
+    );
+  try {
+    await makeOpenFolder(folders.root);
+    await makeAccountFolder(folders.socket, account);
+    await writeConfig(folders, record);
+    await using log = await open(folders.log, 'a', 0o600);
+    await chmod(folders.log, 0o600);
+    const args = ['-D', folders.data, '-c', `config_file=${folders.config}`];
+    const daemon = await startDaemon(tools.postgres as string, args, { account, logFd: log.fd, detached: true });
+    const entry = await readProcess(daemon.pid);
+    const ended = new AbortController();
+    void daemon.exited.then(() => ended.abort(endedError()));
+    return {
+      postmaster: { pid: daemon.pid, startTicks: entry?.startTicks ?? '', socketFolder: folders.socket },
+      socketFolder: folders.socket,
+      ended: ended.signal,
+      unwatch: () => undefined,
+    };
+  } catch (error) {
+    throw volumeError(error, `while Postgres instance ${record.spec.id} was being started`);
+  }
+}
+
+function watch(postmaster: Postmaster, socketFolder: string): RunningServer {
+  const ended = new AbortController();
+  const timer = setInterval(async () => {
+    if (await isSameProcess(postmaster)) return;
+    clearInterval(timer);
+    ended.abort(endedError());
+  }, WATCH_MS);
+  timer.unref();
+  return { postmaster, socketFolder, ended: ended.signal, unwatch: () => clearInterval(timer) };
+}
+
+function endedError(): FluxError {
+  return new FluxError('instance_unavailable', 'The server process has ended.');
+}

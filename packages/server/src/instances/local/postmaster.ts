@@ -1,0 +1,115 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import { connectPostgres } from '../../postgres/connect.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import { signalProcess } from '../../system/process.ts';
+import { listProcesses, readProcess, workingFolderOf } from '../../system/process-table.ts';
+
+/** A server process that is certainly ours. */
+export interface Postmaster {
+  readonly pid: number;
+  readonly startTicks: string;
+  /** Where its socket is; a control plane that was started with another folder than this one has to look here. */
+  readonly socketFolder: string | undefined;
+}
+
+/**
+ * Finds the server that runs on a data folder, whoever started it.
+ *
+ * A pid in a file proves nothing: after a crash or a reboot it may belong to anybody. What proves it is that the process
+ * is a postgres and works in this very folder, as every server does.
+ */
+export async function findPostmaster(dataFolder: string): Promise<Postmaster | undefined> {
+  // Lines: pid, data folder, start time, port, socket folder, ... Source: src/include/utils/pidfile.h of Postgres.
+  const lines = (await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  const pid = Number(lines[0]);
+  if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) return undefined;
+  const entry = await readProcess(pid);
+  if (entry?.name !== 'postgres' || (await workingFolderOf(pid)) !== (await realpath(dataFolder))) return undefined;
+  return { pid, startTicks: entry.startTicks, socketFolder: lines[4] || undefined };
+}
+
+/** Tells whether this very process still lives. */
+export async function isSameProcess(process: { readonly pid: number; readonly startTicks: string }): Promise<boolean> {
+  return (await readProcess(process.pid))?.startTicks === process.startTicks;
+}
+
+/**
+ * Waits until nothing works in a data folder any more. After a server was killed its backends live on for a moment, hold
+ * its shared memory, and keep a new server from starting. Those that take longer than `patienceMs` are killed.
+ */
+export async function awaitOrphans(dataFolder: string, patienceMs = 3000): Promise<void> {
+  const folder = await realpath(dataFolder).catch(() => dataFolder);
+  const deadline = Date.now() + patienceMs;
+  for (;;) {
+    // By name first: an operator's shell may stand in this folder, and is nobody's orphan.
+    const entries = (await listProcesses()).filter((entry) => entry.name === 'postgres');
+    const folders = await Promise.all(entries.map((entry) => workingFolderOf(entry.pid)));
+    const orphans = entries.filter((_, index) => folders[index] === folder);
+    if (orphans.length === 0) return;
+    if (Date.now() > deadline) for (const orphan of orphans) if (await isSameProcess(orphan)) signalProcess(orphan.pid, 'SIGKILL');
+    await sleep(20);
+  }
+}
+
+const PROBE_MS = 5;
+const READY_MS = 60_000;
+/** A server that replays its log after a crash says so, and is given longer. */
+const RECOVERY_MS = 30 * 60_000;
+
+/**
+ * Waits until a server answers a query. Listening is not enough: it listens while it still recovers.
+ *
+ * @param ended aborted when the server's process has ended
+ * @throws FluxError `instance_unavailable` when it does not come up; the reason of `ended` when that is aborted
+ */
+export async function awaitReady(target: PostgresTarget, ended: AbortSignal, signal: AbortSignal | undefined): Promise<void> {
+  const started = Date.now();
+  const socket = join(target.host, `.s.PGSQL.${target.port}`);
+  for (let recovering = false; ; ) {
+    ended.throwIfAborted();
+    signal?.throwIfAborted();
+    if (await exists(socket)) {
+      try {
+        await using session = await connectPostgres(target, { connectTimeoutMs: 5000, signal: ended });
+        await session.query('select 1');
+        return;
+      } catch (error) {
+        const state = isFluxError(error) ? error.details.sqlState : undefined;
+        // 57P03: cannot_connect_now, "the database system is starting up". Class 28: the password does not fit.
+        if (typeof state === 'string' && state.startsWith('28')) throw error;
+        recovering ||= state === '57P03';
+      }
+    }
+    if (Date.now() - started > (recovering ? RECOVERY_MS : READY_MS))
+      throw new FluxError('instance_unavailable', `The server did not answer within ${READY_MS / 1000} seconds.`);
+    await sleep(recovering ? 50 : PROBE_MS);
+  }
+}
+
+/**
+ * Stops a server: no new connections, open transactions rolled back, a checkpoint. One that has not ended after
+ * `patienceMs` is stopped the hard way; its next start then recovers from the log.
+ */
+export async function stopPostmaster(server: Postmaster, dataFolder: string, patienceMs = 30_000): Promise<void> {
+  const steps: ReadonlyArray<readonly [NodeJS.Signals, number]> = [
+    ['SIGINT', patienceMs],
+    ['SIGQUIT', 5000],
+    ['SIGKILL', 10_000],
+  ];
+  for (const [signal, waitMs] of steps) {
+    if (!(await isSameProcess(server))) break;
+    signalProcess(server.pid, signal);
+    for (const deadline = Date.now() + waitMs; Date.now() < deadline && (await isSameProcess(server)); ) await sleep(5);
+  }
+  await awaitOrphans(dataFolder, 2000);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}

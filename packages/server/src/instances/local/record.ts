@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { writeFileAtomically } from '../../system/atomic-file.ts';
+import type { InstanceSpec } from '../instance.ts';
+
+/** What an instance must remember about itself. It lies beside its data, so that it is there before the catalog is. */
+export interface InstanceRecord {
+  readonly spec: InstanceSpec;
+  readonly port: number | null;
+  /** What the operator wants, as opposed to what is. */
+  readonly desired: 'running' | 'stopped';
+  /** `making` and `removing` are never seen by a user: the next `open` brings them to their end. */
+  readonly phase: 'making' | 'ready' | 'removing';
+  readonly restarts: number;
+  readonly lastRestartAt: Date | null;
+}
+
+const schema = z.object({
+  spec: z.object({
+    id: z.string(),
+    major: z.int(),
+    network: z.enum(['none', 'loopback']),
+    settings: z.record(z.string(), z.string()).default({}),
+  }),
+  port: z.int().nullable(),
+  desired: z.enum(['running', 'stopped']),
+  phase: z.enum(['making', 'ready', 'removing']),
+  restarts: z.int(),
+  lastRestartAt: z.iso.datetime().nullable(),
+});
+
+/** Reads a record. @throws when it is not there or cannot be understood */
+export async function readRecord(path: string): Promise<InstanceRecord> {
+  const parsed = schema.parse(JSON.parse(await readFile(path, 'utf8')));
+  return { ...parsed, lastRestartAt: parsed.lastRestartAt === null ? null : new Date(parsed.lastRestartAt) };
+}
+
+/** Writes a record so that a crash leaves the old one or the new one. */
+export async function writeRecord(path: string, record: InstanceRecord): Promise<void> {
+  await writeFileAtomically(path, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** A password that needs no quoting anywhere: 256 bits, letters and digits and two signs. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url');
+}

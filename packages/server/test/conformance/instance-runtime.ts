@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { InstanceRuntime, InstanceSpec } from '../../src/instances/instance.ts';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import type { PostgresTarget } from '../../src/postgres/target.ts';
+
+/** One place where runtimes can be opened one after the other, as a control plane does that is started again. */
+export interface RuntimePlace {
+  readonly major: number;
+  /** A runtime on this place, not opened yet. The one before has been closed. */
+  make(): InstanceRuntime;
+  /** Ends the server of an instance without any chance to tidy up. */
+  kill(runtime: InstanceRuntime, spec: InstanceSpec): Promise<void>;
+  /** Names of what an instance leaves on the host: folders, containers. */
+  traces(id: string): Promise<readonly string[]>;
+  release(): Promise<void>;
+}
+
+/** What every InstanceRuntime promises. */
+export function describeInstanceRuntime(name: string, preparePlace: () => Promise<RuntimePlace>): void {
+  describe(`${name} keeps the promises of InstanceRuntime`, () => {
+    let place: RuntimePlace;
+    let runtime: InstanceRuntime;
+    const reopen = async (how: 'stop' | 'keep') => {
+      await runtime.close(how);
+      runtime = place.make();
+      await runtime.open();
+    };
+    const spec = (id: string, network: InstanceSpec['network'] = 'none'): InstanceSpec => ({ id, major: place.major, network });
+
+    beforeAll(async () => {
+      place = await preparePlace();
+      runtime = place.make();
+      await runtime.open();
+    });
+    afterEach(async () => {
+      for (const status of await runtime.list()) await runtime.remove(status.id);
+    });
+    afterAll(async () => {
+      await runtime.close('stop');
+      await place.release();
+    });
+
+    it('returns from create when the server answers, and makes the same one only once', async () => {
+      await Promise.all([runtime.create(spec('one')), runtime.create(spec('one'))]);
+      expect(await runtime.status('one')).toEqual({
+        id: 'one',
+        state: 'running',
+        major: place.major,
+        port: null,
+        restarts: 0,
+        lastRestartAt: null,
+        problem: null,
+      });
+      expect(await backendOf(runtime.superuser('one'))).toBeGreaterThan(0);
+      const before = await startTimeOf(runtime.superuser('one'));
+      await runtime.create(spec('one'));
+      expect(await startTimeOf(runtime.superuser('one'))).toBe(before);
+    });
+
+    it('applies the settings that are asked for', async () => {
+      await runtime.create({ ...spec('one'), settings: { max_connections: '23' } });
+      expect(await ask(runtime.superuser('one'), 'show max_connections')).toBe('23');
+    });
+
+    it('keeps data, port and the wish to be stopped through stop, close and open', async () => {
+      await runtime.create(spec('one', 'loopback'));
+      await ask(runtime.superuser('one'), 'create table kept as select 42 as answer');
+      const { port } = await runtime.status('one');
+      await runtime.stop('one');
+      expect((await runtime.status('one')).state).toBe('stopped');
+      await expect(backendOf(runtime.superuser('one'))).rejects.toMatchObject({ code: 'instance_unavailable' });
+
+      await reopen('stop');
+      expect((await runtime.status('one')).state).toBe('stopped');
+      await runtime.start('one');
+
+      expect(await runtime.status('one')).toMatchObject({ state: 'running', port, restarts: 0 });
+      expect(await ask(runtime.superuser('one'), 'select answer from kept')).toBe(42);
+    });
+
+    it('asks for a scram password over TCP, and the superuser can give it', async () => {
+      await runtime.create(spec('one', 'loopback'));
+      const { port } = await runtime.status('one');
+      const overTcp = { ...runtime.superuser('one'), host: '127.0.0.1', port: port as number };
+      expect(await backendOf(overTcp)).toBeGreaterThan(0);
+      await expect(backendOf({ ...overTcp, password: 'wrong' })).rejects.toMatchObject({ details: { sqlState: '28P01' } });
+      expect(await ask(overTcp, `select rolpassword like 'SCRAM-SHA-256$%' from pg_authid where rolname = current_user`)).toBe(true);
+    });
+
+    it('finds its servers again when it was closed with keep', async () => {
+      await runtime.create(spec('one', 'loopback'));
+      const before = await startTimeOf(runtime.superuser('one'));
+      await reopen('keep');
+      expect(await runtime.status('one')).toMatchObject({ state: 'running', restarts: 0 });
+      expect(await startTimeOf(runtime.superuser('one'))).toBe(before);
+    });
+
+    it('starts a server again that was killed, and counts it', async () => {
+      await runtime.create(spec('one'));
+      await place.kill(runtime, spec('one'));
+      await eventually(async () => expect(await runtime.status('one')).toMatchObject({ state: 'running', restarts: 1 }));
+      expect((await runtime.status('one')).lastRestartAt).toBeInstanceOf(Date);
+      expect(await backendOf(runtime.superuser('one'))).toBeGreaterThan(0);
+    });
+
+    it('starts a server again that it had found running and that was killed', async () => {
+      await runtime.create(spec('one'));
+      await reopen('keep');
+      await place.kill(runtime, spec('one'));
+      await eventually(async () => expect(await runtime.status('one')).toMatchObject({ state: 'running', restarts: 1 }));
+      expect(await backendOf(runtime.superuser('one'))).toBeGreaterThan(0);
+    });
+
+    it('leaves nothing of a removed instance, and removes what is not there without a word', async () => {
+      await runtime.create(spec('one', 'loopback'));
+      await runtime.remove('one');
+      expect(await runtime.status('one')).toMatchObject({ state: 'missing' });
+      expect(await place.traces('one')).toEqual([]);
+      expect(() => runtime.superuser('one')).toThrow(expect.objectContaining({ code: 'not_found' }));
+      await runtime.remove('one');
+    });
+
+    it('leaves nothing of a create that was given up', async () => {
+      const giveUp = AbortSignal.timeout(150);
+      await expect(runtime.create(spec('one'), giveUp)).rejects.toThrow();
+      expect(await runtime.list()).toEqual([]);
+      expect(await place.traces('one')).toEqual([]);
+    });
+
+    it('says which package is missing', async () => {
+      await expect(runtime.create({ ...spec('one'), major: 42 })).rejects.toMatchObject({ code: 'postgres_missing' });
+      expect(await place.traces('one')).toEqual([]);
+    });
+  });
+}
+
+/** Asserts again and again until it holds; the last failure is the one that is told. */
+export async function eventually(assert: () => Promise<void>, withinMs = 15_000): Promise<void> {
+  for (const deadline = Date.now() + withinMs; ; ) {
+    try {
+      return await assert();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(25);
+    }
+  }
+}
+
+/** The first value of the first row. */
+export async function ask(target: PostgresTarget, sql: string): Promise<unknown> {
+  await using session = await connectPostgres(target);
+  const [row] = await session.query(sql);
+  return row === undefined ? undefined : Object.values(row)[0];
+}
+
+async function backendOf(target: PostgresTarget): Promise<number> {
+  await using session = await connectPostgres(target);
+  return session.backendPid;
+}
+
+async function startTimeOf(target: PostgresTarget): Promise<unknown> {
+  return ask(target, 'select pg_postmaster_start_time()::text');
+}
