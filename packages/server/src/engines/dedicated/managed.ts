@@ -1,0 +1,73 @@
+import { isFluxError } from '@flux/contract/errors';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import type { Engine, EngineProject } from '../engine.ts';
+import { ownLedger } from '../ledger.ts';
+import { connectAsRole } from '../login.ts';
+import { pushSql } from '../push.ts';
+import { askVersion, requireRunning } from '../running.ts';
+import type { DedicatedEngineParts } from './engine.ts';
+import { databaseNameOf, instanceIdOf, ownerNameOf } from './names.ts';
+import { provisionCluster, provisionDatabase } from './provision.ts';
+
+/** A project in an instance of its own that Flux runs. */
+export function createManagedEngine({ runtime, defaultMajor, publicHost, log }: DedicatedEngineParts): Engine {
+  const admin = (project: EngineProject) => runtime.superuser(instanceIdOf(project), databaseNameOf(project));
+  const owner = (project: EngineProject): PostgresTarget => ({
+    ...admin(project),
+    user: ownerNameOf(project),
+    password: project.secrets.loginPassword,
+  });
+  const startCommand = (project: EngineProject) => `flux project start ${project.slug}`;
+  const ensureRunning = async (project: EngineProject) => {
+    const status = await runtime.status(instanceIdOf(project));
+    requireRunning(status, project.slug, startCommand(project));
+    return status;
+  };
+
+  return {
+    kind: 'v1_dedicated',
+    apiSchema: () => 'public',
+    async provision(project, signal) {
+      const id = instanceIdOf(project);
+      await runtime.create({ id, major: defaultMajor(), network: 'loopback' }, signal);
+      await provisionCluster(runtime.superuser(id), project, signal);
+      await provisionDatabase(admin(project), owner(project), log, signal);
+    },
+    remove: (project) => runtime.remove(instanceIdOf(project)),
+    start: (project) => runtime.start(instanceIdOf(project)),
+    stop: (project) => runtime.stop(instanceIdOf(project)),
+    async status(project) {
+      const status = await runtime.status(instanceIdOf(project));
+      if (status.state !== 'running') return { ...status, postgresVersion: null };
+      try {
+        return { ...status, postgresVersion: (await askVersion(admin(project))).version };
+      } catch (error) {
+        if (!isFluxError(error)) throw error;
+        return { ...status, state: 'failing', problem: error.message, postgresVersion: null };
+      }
+    },
+    async credentials(project) {
+      const status = await runtime.status(instanceIdOf(project));
+      // What is printed must work: a password that the owner has changed becomes the known one again.
+      if (status.state === 'running') await (await connectAsRole(owner(project), admin(project), log)).close();
+      else if (status.port === null) requireRunning(status, project.slug, startCommand(project));
+      const { user, database } = owner(project);
+      return { user, password: project.secrets.loginPassword, host: publicHost, port: status.port ?? 0, database };
+    },
+    async push(project, request) {
+      await ensureRunning(project);
+      const open = (options: object) => connectAsRole(owner(project), admin(project), log, options);
+      return pushSql({ open, ledger: ownLedger }, request);
+    },
+    async listMigrations(project) {
+      await ensureRunning(project);
+      await using session = await connectAsRole(owner(project), admin(project), log);
+      return await ownLedger.list(session);
+    },
+    async backupSource(project) {
+      const { major } = await ensureRunning(project);
+      const target = admin(project);
+      return { kind: 'project_db', target, major, internalRoles: [target.user] };
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { isFluxError } from '@flux/contract/errors';
+import { type ConnectOptions, connectPostgres, type PostgresSession } from '../postgres/connect.ts';
+import { setRolePassword } from '../postgres/roles.ts';
+import type { PostgresTarget } from '../postgres/target.ts';
+import type { Log } from '../system/log.ts';
+
+/** Postgres refuses the password. Source: the manual, appendix A, `invalid_password`. */
+const INVALID_PASSWORD = '28P01';
+
+/**
+ * Opens a session as a role whose password Flux keeps. Any role may change its own password, so one that is refused is set
+ * again by the administrator, once; what the catalog holds is what counts.
+ *
+ * @param admin where the superuser connects; only used when the password is refused
+ * @throws FluxError `instance_unavailable`
+ */
+export async function connectAsRole(
+  target: PostgresTarget,
+  admin: PostgresTarget,
+  log: Log,
+  options: ConnectOptions = {},
+): Promise<PostgresSession> {
+  try {
+    return await connectPostgres(target, options);
+  } catch (error) {
+    if (!isFluxError(error, 'instance_unavailable') || error.details.sqlState !== INVALID_PASSWORD) throw error;
+    log.warn({ role: target.user }, 'the password of a role of ours was changed; setting it again');
+    await using session = await connectPostgres(admin, { signal: options.signal });
+    const [role] = await session.query('select from pg_catalog.pg_roles where rolname = $1', [target.user]);
+    if (role === undefined) throw error;
+    await setRolePassword(session, target.user, target.password ?? '');
+    return await connectPostgres(target, options);
+  }
+}

@@ -1,0 +1,155 @@
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import { type ConnectOptions, type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/connect.ts';
+import type { PushOutcome, PushRequest } from './engine.ts';
+import type { Ledger, LedgerEntry } from './ledger.ts';
+import { checkDeferred, executePlan, markSession } from './push/execute.ts';
+import { type PushPlan, planPush } from './push/plan.ts';
+
+/** Where a push goes. */
+export interface PushPlace {
+  /** Opens a session whose `session_user` is the owner: SET ROLE could be taken back by the file. */
+  open(options: ConnectOptions): Promise<PostgresSession>;
+  readonly ledger: Ledger;
+  /** SQL text for search_path; the role's own when absent. */
+  readonly searchPath?: string;
+}
+
+const MAX_WARNINGS = 100;
+/** How long a push waits for another of the same version, and how long its statements wait for locks of other sessions. */
+const WAIT = { ledger: '60s', statements: '30s' };
+/** Two first pushes into a database make the ledger at once; the one that comes second finds it there the next time. */
+const RACES = new Set(['23505', '42P06', '42P07']);
+
+/**
+ * Runs a file in one transaction together with its line in the ledger.
+ *
+ * The ledger comes first: whoever holds its row runs the file, and everybody else waits at that row and then finds it applied.
+ *
+ * @throws FluxError `sql_failed`, `sql_not_allowed`, `migration_conflict`, `busy`, `instance_unavailable`
+ */
+export async function pushSql(place: PushPlace, request: PushRequest): Promise<PushOutcome> {
+  const plan = planPush(request.sql, request.filename);
+  try {
+    return await attempt(place, request, plan).catch((error) => {
+      if (RACES.has(sqlStateOf(error) ?? '')) return attempt(place, request, plan);
+      throw error;
+    });
+  } catch (error) {
+    request.signal?.throwIfAborted();
+    throw explain(plan, error);
+  }
+}
+
+async function attempt(place: PushPlace, request: PushRequest, plan: PushPlan): Promise<PushOutcome> {
+  await using session = await place.open({ settings: settingsFor(place), signal: request.signal });
+  const warnings = [...plan.warnings];
+  await endWithClient(session);
+  await session.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+  const mark = await markSession(session);
+  const claim = await claimEntry(session, place.ledger, request);
+  if (claim.skipped) {
+    await session.run('ROLLBACK');
+    return { ...claim, statements: 0, warnings };
+  }
+  await session.query(`select pg_catalog.set_config('lock_timeout', $1, false)`, [WAIT.statements]);
+  session.onNotice((message, severity, sqlState) => {
+    const isWarning = severity === 'WARNING' || sqlState.startsWith('01');
+    if (isWarning && warnings.length < MAX_WARNINGS) warnings.push(message);
+  });
+  await executePlan(session, plan, mark);
+  await checkDeferred(session, plan);
+  if (request.dryRun) await session.run('ROLLBACK');
+  else await commit(session, plan);
+  return { ...claim, statements: plan.statements.length, warnings };
+}
+
+/** Settings that a role may have been given by its owner and that would change what a push means. */
+function settingsFor(place: PushPlace): Record<string, string> {
+  return {
+    role: 'none',
+    standard_conforming_strings: 'on',
+    client_min_messages: 'notice',
+    statement_timeout: '0',
+    idle_in_transaction_session_timeout: '0',
+    lock_timeout: WAIT.ledger,
+    ...(place.searchPath === undefined ? {} : { search_path: place.searchPath }),
+  };
+}
+
+/** Lets the server notice soon when we are gone or have given up, instead of at the end of a long statement (from 14 on). */
+async function endWithClient(session: PostgresSession): Promise<void> {
+  const sql = `select pg_catalog.set_config(name, '2s', false) from pg_catalog.pg_settings where name = 'client_connection_check_interval'`;
+  // Some systems cannot watch a connection; then the server notices later.
+  await session.query(sql).catch(() => undefined);
+}
+
+type Claimed = Pick<PushOutcome, 'skipped' | 'previousChecksum'>;
+
+async function claimEntry(session: PostgresSession, ledger: Ledger, request: PushRequest): Promise<Claimed> {
+  if (request.mode === 'raw') return { skipped: false };
+  const entry = entryOf(request);
+  const found = await ledger.insertOrLock(session, entry).catch((error) => {
+    if (sqlStateOf(error) !== '55P03') throw error;
+    throw new FluxError('busy', `Another push of ${request.filename} is already running.`, {
+      hint: 'Wait for it, then look with `flux migrations list`.',
+      cause: error,
+    });
+  });
+  if (found === 'inserted') return { skipped: false };
+  if (found.checksum === entry.checksum && !request.force) return { skipped: true, previousChecksum: found.checksum };
+  if (request.mode === 'versioned') {
+    if (found.checksum === entry.checksum) return { skipped: true, previousChecksum: found.checksum };
+    throw editedSince(request, entry, found);
+  }
+  await ledger.replace(session, entry);
+  return { skipped: false, previousChecksum: found.checksum };
+}
+
+function entryOf(request: PushRequest): LedgerEntry {
+  const { version, checksum, filename } = request;
+  if (!version || !checksum)
+    throw new FluxError('invalid_request', `A ${request.mode} push of ${filename} needs a version and a checksum.`, {
+      hint: 'Push it with `flux push`, which computes both.',
+    });
+  return { version: request.mode === 'repeatable' ? `R:${version}` : version, filename, checksum };
+}
+
+function editedSince(request: PushRequest, entry: LedgerEntry, found: LedgerEntry): FluxError {
+  const renamed = found.filename === entry.filename ? '' : ` as ${found.filename}`;
+  return new FluxError('migration_conflict', `${entry.filename} was applied before${renamed}, and has been edited since.`, {
+    hint: 'Bring the file back as it was applied, and put the change into a new migration.',
+    details: { version: request.version, filename: entry.filename, appliedChecksum: found.checksum, checksum: entry.checksum },
+  });
+}
+
+async function commit(session: PostgresSession, plan: PushPlan): Promise<void> {
+  try {
+    await session.run('COMMIT');
+  } catch (error) {
+    if (serverErrorOf(error) !== undefined) throw error;
+    throw new FluxError(
+      'instance_unavailable',
+      `The connection was lost while ${plan.filename} was being committed; it may be applied or not.`,
+      {
+        hint: 'Look with `flux migrations list`, and at the database, before you push it again.',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Whatever is not ours yet: the server refused something of ours, or the connection broke. */
+function explain(plan: PushPlan, error: unknown): unknown {
+  if (isFluxError(error)) return error;
+  const failure = serverErrorOf(error);
+  if (failure !== undefined)
+    return new FluxError('sql_failed', `${plan.filename}: ${failure.message}`, {
+      hint: `Nothing of ${plan.filename} was applied. Flux could not begin or end its transaction, or write the ledger.`,
+      details: { filename: plan.filename, sqlState: failure.code },
+      cause: error,
+    });
+  return new FluxError('instance_unavailable', `The connection was lost while ${plan.filename} ran: ${(error as Error).message}`, {
+    hint: `Nothing of ${plan.filename} was applied; push it again when the server answers (\`flux list\`).`,
+    cause: error,
+  });
+}

@@ -1,0 +1,101 @@
+import { FluxError } from '@flux/contract/errors';
+import type { SqlPlace, SqlScript, SqlStatement } from '../../postgres/sql/split.ts';
+
+/** The first 500 characters of a statement: enough to know it again, too little to flood a terminal. */
+export function excerptOf(statement: SqlStatement): string {
+  return [...statement.text.slice(0, 1000)].slice(0, 500).join('');
+}
+
+/** An error about text that we do not send to the server. */
+export function refuseText(filename: string, place: SqlPlace, problem: string, hint: string, statement?: SqlStatement): FluxError {
+  return new FluxError('sql_not_allowed', `${filename}:${place.line}: ${problem}. Nothing of this file was applied.`, {
+    hint,
+    details: { filename, line: place.line, column: place.column, ...(statement && { statement: excerptOf(statement) }) },
+  });
+}
+
+/** Tells whether a statement opens a transaction and does nothing else. */
+export function isTransactionBegin(statement: SqlStatement): boolean {
+  return matches(statement, /^(BEGIN|START TRANSACTION)( |$)/);
+}
+
+/** Tells whether a statement ends a transaction by committing it, without chaining another to it. */
+export function isTransactionEnd(statement: SqlStatement): boolean {
+  return matches(statement, /^(COMMIT|END)( WORK| TRANSACTION)?( AND NO CHAIN)?$/);
+}
+
+interface Refusal {
+  readonly pattern: RegExp;
+  readonly why: string;
+  readonly hint: string;
+}
+
+const ONE_TRANSACTION = 'each file runs in one transaction of its own together with its line in the ledger';
+const OUTSIDE = 'Run it from outside with psql and the URI that `flux project credentials` prints.';
+
+const REFUSALS: readonly Refusal[] = [
+  {
+    pattern: /^(BEGIN|START TRANSACTION|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE TRANSACTION)( |$)/,
+    why: `controls a transaction, and ${ONE_TRANSACTION}`,
+    hint: 'Take it out of the file; split the file where a transaction must end.',
+  },
+  {
+    pattern: /^COPY (.* )?FROM STDIN( |$)/,
+    why: 'wants data from a terminal, and only SQL is sent to the server',
+    hint: `Turn the data into INSERT statements (\`pg_dump --inserts\` does), or load it from outside with psql and the URI that \`flux project credentials\` prints.`,
+  },
+  {
+    pattern: /^(CREATE|DROP) (DATABASE|TABLESPACE)( |$)|^ALTER SYSTEM( |$)/,
+    why: 'concerns the whole server, which is not this project alone',
+    hint: 'Take it out of the file; Flux makes the database of a project.',
+  },
+  { pattern: /^VACUUM( |$)|^CLUSTER$|^DISCARD ALL$/, why: `cannot run in a transaction, and ${ONE_TRANSACTION}`, hint: OUTSIDE },
+  {
+    pattern: /^(CREATE (UNIQUE )?|DROP )INDEX CONCURRENTLY( |$)/,
+    why: `cannot run in a transaction, and ${ONE_TRANSACTION}`,
+    hint: `Leave out CONCURRENTLY, which holds up writes for as long as the index takes. Or: ${OUTSIDE}`,
+  },
+  {
+    pattern: /^REINDEX (INDEX |TABLE |SCHEMA |DATABASE |SYSTEM )?CONCURRENTLY( |$)|^REINDEX (SCHEMA|DATABASE|SYSTEM)( |$)/,
+    why: `cannot run in a transaction, and ${ONE_TRANSACTION}`,
+    hint: OUTSIDE,
+  },
+  { pattern: /^ALTER TABLE .*DETACH PARTITION .*CONCURRENTLY$/, why: `cannot run in a transaction, and ${ONE_TRANSACTION}`, hint: OUTSIDE },
+];
+
+/**
+ * Refuses what the transaction of a push cannot hold; the first one in the file is named.
+ *
+ * @throws FluxError `sql_not_allowed`
+ */
+export function ensureAllowed(filename: string, statements: readonly SqlStatement[], backslash: SqlScript['backslash']): void {
+  for (const statement of statements) {
+    // What follows COPY FROM STDIN is data and may hold anything, so the order in the file decides which problem is told.
+    if (backslash !== undefined && backslash.start < statement.end) break;
+    const refusal = REFUSALS.find(({ pattern }) => matches(statement, pattern));
+    if (refusal === undefined) continue;
+    throw refuseText(filename, statement, `${nameOf(statement)} ${refusal.why}`, refusal.hint, statement);
+  }
+  if (backslash === undefined) return;
+  throw refuseText(
+    filename,
+    backslash,
+    'a backslash begins a command of psql, and the server only knows SQL',
+    `Take the line out of the file, or run the file with psql and the URI that \`flux project credentials\` prints.`,
+  );
+}
+
+function nameOf(statement: SqlStatement): string {
+  const [first = '', ...rest] = statement.words;
+  if (first === 'COPY') return 'COPY ... FROM STDIN';
+  const known = rest.findIndex((word) => !KEYWORDS.has(word));
+  return [first, ...rest.slice(0, known < 0 ? rest.length : known)].join(' ');
+}
+
+const KEYWORDS = new Set(
+  'TRANSACTION WORK DATABASE TABLESPACE SYSTEM UNIQUE INDEX CONCURRENTLY ALL SCHEMA TABLE TO SAVEPOINT PREPARED'.split(' '),
+);
+
+function matches(statement: SqlStatement, pattern: RegExp): boolean {
+  return pattern.test(statement.words.join(' '));
+}

@@ -1,0 +1,59 @@
+import { placeAt, type SqlStatement, splitSql } from '../../postgres/sql/split.ts';
+import { ensureAllowed, isTransactionBegin, isTransactionEnd, refuseText } from './allowed.ts';
+
+/** A file that may be pushed, taken apart. */
+export interface PushPlan {
+  readonly filename: string;
+  readonly sql: string;
+  readonly statements: readonly SqlStatement[];
+  readonly chunks: readonly PushChunk[];
+  readonly warnings: readonly string[];
+}
+
+/** Neighbouring statements that are sent to the server as one text. */
+export interface PushChunk {
+  /** Number of the first statement, counted from 0, and number of statements. */
+  readonly first: number;
+  readonly count: number;
+}
+
+/**
+ * How much goes to the server at once. A whole file would be fastest, but the server keeps the parse trees of all statements
+ * of one message in memory, many times the size of their text.
+ */
+const CHUNK = { characters: 1 << 20, statements: 5000 };
+
+/**
+ * Takes a file apart and refuses what cannot run inside one transaction of ours, before anything runs.
+ *
+ * @throws FluxError `sql_not_allowed` with `details: {statement, line, column}`
+ */
+export function planPush(sql: string, filename: string): PushPlan {
+  const nul = sql.indexOf('\0');
+  if (nul >= 0) throw refuseText(filename, placeAt(sql, nul), 'the file holds a NUL character', 'Save the file as UTF-8 text.');
+  const script = splitSql(sql);
+  const warnings: string[] = [];
+  let statements = script.statements;
+  const [first, last] = [statements[0], statements.at(-1)];
+  if (first && last && first !== last && isTransactionBegin(first) && isTransactionEnd(last)) {
+    statements = statements.slice(1, -1);
+    warnings.push(
+      `${filename}: ${first.words.join(' ')} in line ${first.line} and ${last.words.join(' ')} in line ${last.line} were left out; each file is one transaction anyway.`,
+    );
+  }
+  ensureAllowed(filename, statements, script.backslash);
+  return { filename, sql, statements, chunks: chunksOf(statements), warnings };
+}
+
+function chunksOf(statements: readonly SqlStatement[]): PushChunk[] {
+  const chunks: PushChunk[] = [];
+  let first = 0;
+  for (let index = 0; index < statements.length; index++) {
+    const start = statements[first]?.start ?? 0;
+    const nextEnd = statements[index + 1]?.end;
+    if (nextEnd !== undefined && nextEnd - start <= CHUNK.characters && index + 1 - first < CHUNK.statements) continue;
+    chunks.push({ first, count: index + 1 - first });
+    first = index + 1;
+  }
+  return chunks;
+}

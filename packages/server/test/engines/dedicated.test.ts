@@ -1,0 +1,228 @@
+import { chmod, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDedicatedEngine } from '../../src/engines/dedicated/engine.ts';
+import type { Engine, EngineProject } from '../../src/engines/engine.ts';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
+import { runProcess } from '../../src/system/process.ts';
+import { contentSql, sampleSql } from './chinook.ts';
+import { makeProject, pushOf, quietLog, uriOf } from './project.ts';
+import { openTestRuntime, type TestRuntime } from './runtime.ts';
+
+let runtime: TestRuntime;
+let engine: Engine;
+let project: EngineProject;
+
+beforeAll(async () => {
+  runtime = await openTestRuntime();
+  engine = createDedicatedEngine({
+    runtime,
+    toolbox: runtime.toolbox,
+    defaultMajor: () => runtime.major,
+    publicHost: '127.0.0.1',
+    log: quietLog,
+  });
+  project = makeProject('v1_dedicated');
+  await engine.provision(project);
+}, 60_000);
+
+afterAll(() => runtime?.close('stop'));
+
+const login = async (of = project): Promise<PostgresTarget> => engine.credentials(of);
+const ask = async (target: PostgresTarget, sql: string) => {
+  await using session = await connectPostgres(target);
+  return await session.query(sql);
+};
+
+describe('a dedicated project', () => {
+  it('runs, and its owner gets in from outside', async () => {
+    const status = await engine.status(project);
+    expect(status).toMatchObject({ state: 'running', major: runtime.major, problem: null });
+    expect(status.postgresVersion).toMatch(/^\d+\.\d+/);
+    expect(engine.apiSchema(project)).toBe('public');
+
+    const parts = await login();
+    expect(parts).toMatchObject({ user: 'bloom_atelier_owner', host: '127.0.0.1', database: 'bloom_atelier', port: status.port });
+    expect(await ask(parts, 'select rolsuper, rolcreaterole, rolbypassrls from pg_roles where rolname = current_user')).toEqual([
+      { rolsuper: false, rolcreaterole: false, rolbypassrls: false },
+    ]);
+  });
+
+  it('has the roles and functions that policies need', async () => {
+    const sql = `select set_config('request.jwt.claims', '{"sub": "5ecfa3ab-72d1-4000-8000-000000000000", "role": "anon", "email": "a@b.c"}', false);`;
+    await using session = await connectPostgres(await login());
+    await session.run(sql);
+    expect(await session.query(`select auth.uid()::text, auth.role(), auth.email(), auth.jwt() ->> 'sub' as sub`)).toEqual([
+      { uid: '5ecfa3ab-72d1-4000-8000-000000000000', role: 'anon', email: 'a@b.c', sub: '5ecfa3ab-72d1-4000-8000-000000000000' },
+    ]);
+    await session.run('reset all');
+    expect(await session.query('select auth.uid(), auth.role(), auth.email(), auth.jwt()')).toEqual([
+      { uid: null, role: null, email: null, jwt: null },
+    ]);
+    await session.run(`select set_config('request.jwt.claim.sub', '5ecfa3ab-72d1-4000-8000-000000000001', false)`);
+    expect(await session.query('select auth.uid()::text')).toEqual([{ uid: '5ecfa3ab-72d1-4000-8000-000000000001' }]);
+    expect(
+      await session.query(`select rolname, rolcanlogin, rolbypassrls from pg_roles where rolname ~ '^(anon|auth|serv)' order by 1`),
+    ).toEqual([
+      { rolname: 'anon', rolcanlogin: false, rolbypassrls: false },
+      { rolname: 'authenticated', rolcanlogin: false, rolbypassrls: false },
+      { rolname: 'authenticator', rolcanlogin: false, rolbypassrls: false },
+      { rolname: 'service_role', rolcanlogin: false, rolbypassrls: true },
+    ]);
+  });
+
+  it('holds nothing that its owner does not own', async () => {
+    const owned = await ask(
+      (await engine.backupSource(project)).target,
+      `select distinct pg_get_userbyid(o.owner) as owner from (
+         select relowner as owner, oid, relnamespace as n from pg_class union all
+         select proowner, oid, pronamespace from pg_proc union all
+         select nspowner, oid, oid from pg_namespace
+       ) o where o.oid >= 16384`,
+    );
+    expect(owned).toEqual([{ owner: 'bloom_atelier_owner' }]);
+  });
+
+  it('lets its owner into no other database of the server', async () => {
+    const parts = await login();
+    await expect(connectPostgres({ ...parts, database: 'postgres' })).rejects.toMatchObject({ details: { sqlState: '42501' } });
+    await expect(connectPostgres({ ...parts, database: 'template1' })).rejects.toMatchObject({ details: { sqlState: '42501' } });
+  });
+
+  it('may be provisioned again without losing anything', async () => {
+    await engine.push(project, pushOf('create table kept (id int); insert into kept values (1)'));
+    await engine.provision(project);
+    expect(await ask(await login(), 'select id from kept')).toEqual([{ id: 1 }]);
+    await engine.push(project, pushOf('drop table kept'));
+  });
+
+  it('takes its own password again after the owner has changed it', async () => {
+    await ask(await login(), `alter role bloom_atelier_owner password 'another'`);
+    expect(await ask(await login(), 'select 1 as one')).toEqual([{ one: 1 }]);
+    await ask(await login(), `alter role bloom_atelier_owner password 'another'`);
+    expect(await engine.push(project, pushOf('select 1'))).toMatchObject({ statements: 1 });
+  });
+
+  it('is restored over itself by its owner from outside, without one error', async () => {
+    const owner = await login();
+    await engine.push(project, pushOf(sampleSql(), { mode: 'versioned', version: '001' }));
+    await engine.push(
+      project,
+      pushOf(`create extension if not exists pg_trgm; create extension if not exists citext;
+        create view loud as select artist_id, upper(name) as name from artist;
+        create materialized view counted as select count(*) from track;
+        create table notes (id int generated always as identity primary key, who uuid default auth.uid(), body citext);
+        alter table notes enable row level security; 
+        create policy own on notes to authenticated using (who = auth.uid());
+        grant select on notes to anon, authenticated;
+        insert into notes (body) values ('Grüße');
+        create index on notes using gin (body gin_trgm_ops);
+        comment on schema public is 'ours'; comment on extension citext is 'changed';
+ alter table notes force row level security;`),
+    );
+    const source = await engine.backupSource(project);
+    const contents = await ask(source.target, contentSql('public'));
+    expect(contents.length).toBeGreaterThan(2);
+    expect(source).toMatchObject({ kind: 'project_db', major: runtime.major, internalRoles: ['flux_admin'] });
+    const tools = runtime.toolbox.require(source.major, 'client');
+    const file = join(runtime.folder, 'bloom.dump');
+    const dump = await runProcess(tools.pgDump ?? '', ['-Fc', '-f', `${file}`], { env: libpqEnvironment(source.target) });
+    expect(dump).toMatchObject({ exitCode: 0, stderr: '' });
+    await chmod(file, 0o644);
+
+    await ask(owner, `delete from notes; update artist set name = 'lost'; drop view loud`);
+    const args = ['--clean', '--if-exists', '--no-owner', '--no-acl', '--dbname', uriOf(owner), file];
+    const restore = await runProcess(tools.pgRestore ?? '', args);
+    expect(restore).toMatchObject({ exitCode: 0, stderr: '' });
+
+    expect(await ask(source.target, contentSql('public'))).toEqual(contents);
+    expect(await ask(owner, 'select count(*) from loud')).toHaveLength(1);
+    expect(await engine.listMigrations(project)).toMatchObject([{ version: '001', filename: '001_init.sql' }]);
+    expect(await engine.push(project, pushOf(sampleSql(), { mode: 'versioned', version: '001' }))).toMatchObject({ skipped: true });
+    await rm(file);
+  }, 60_000);
+
+  it('says that it is stopped and how to start it', async () => {
+    const parts = await login();
+    await engine.stop(project);
+    expect(await engine.status(project)).toMatchObject({ state: 'stopped', postgresVersion: null });
+    const refusal = { code: 'instance_stopped', hint: 'Start it with `flux project start bloom-atelier`.' };
+    await expect(engine.backupSource(project)).rejects.toMatchObject(refusal);
+    await expect(engine.push(project, pushOf('select 1'))).rejects.toMatchObject(refusal);
+    await expect(engine.listMigrations(project)).rejects.toMatchObject(refusal);
+    expect(await login()).toEqual(parts);
+    await engine.start(project);
+    expect(await engine.status(project)).toMatchObject({ state: 'running' });
+  }, 30_000);
+
+  it.each(['postgres', 'pg-dump', 'select'])(
+    'may be called %s',
+    async (slug) => {
+      const other = makeProject('v1_dedicated', slug);
+      await engine.provision(other);
+      expect(await ask(await login(other), 'select 1 as one')).toEqual([{ one: 1 }]);
+      await engine.remove(other);
+      await engine.remove(other);
+      expect(await engine.status(other)).toMatchObject({ state: 'missing', postgresVersion: null });
+      await expect(engine.backupSource(other)).rejects.toMatchObject({ code: 'instance_unavailable' });
+    },
+    30_000,
+  );
+});
+
+describe('an attached database', () => {
+  let attached: EngineProject;
+  let target: PostgresTarget;
+
+  beforeAll(async () => {
+    await runtime.create({ id: 'theirs', major: runtime.major, network: 'loopback' });
+    await ask(runtime.superuser('theirs'), `create role shop login password 'p@ss/word'`);
+    await ask(runtime.superuser('theirs'), 'create database shop owner shop');
+    const { port } = await runtime.status('theirs');
+    target = { host: '127.0.0.1', port: port ?? 0, user: 'shop', password: 'p@ss/word', database: 'shop' };
+    attached = makeProject('v1_dedicated', 'shop', `postgresql://shop:p%40ss%2Fword@127.0.0.1:${port}/shop?sslmode=prefer`);
+  }, 30_000);
+
+  it('is looked at and left alone until a migration is pushed', async () => {
+    const everything = () =>
+      ask(target, `select nspname from pg_namespace where oid >= 16384 union all select relname from pg_class where oid >= 16384`);
+    await engine.provision(attached);
+    expect(await engine.status(attached)).toMatchObject({ state: 'running', port: target.port });
+    expect(await engine.listMigrations(attached)).toEqual([]);
+    await engine.push(attached, pushOf('create table t (id int)', { mode: 'versioned', version: '1', dryRun: true }));
+    await engine.push(attached, pushOf('select 1'));
+    expect(await everything()).toEqual([]);
+
+    const pushes = [1, 2].map(() => engine.push(attached, pushOf('create table t (id int)', { mode: 'versioned', version: '1' })));
+    expect((await Promise.all(pushes)).map(({ skipped }) => skipped).sort()).toEqual([false, true]);
+    expect(await engine.listMigrations(attached)).toHaveLength(1);
+    await engine.remove(attached);
+    expect(await ask(target, 'select * from t')).toEqual([]);
+  });
+
+  it('is dumped and reached as the URI says', async () => {
+    expect(await engine.credentials(attached)).toEqual(target);
+    expect(await engine.backupSource(attached)).toEqual({
+      kind: 'project_db',
+      target: { ...target, sslMode: 'prefer' },
+      major: runtime.major,
+      internalRoles: [],
+    });
+  });
+
+  it('is neither started nor stopped', async () => {
+    await expect(engine.start(attached)).rejects.toMatchObject({ code: 'invalid_request', hint: expect.stringContaining('flux list') });
+    await expect(engine.stop(attached)).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
+  it('is missing or failing when it does not answer', async () => {
+    const uri = attached.secrets.attachedUri ?? '';
+    expect(await engine.status(makeProject('v1_dedicated', 'shop', uri.replace('/shop?', '/gone?')))).toMatchObject({ state: 'missing' });
+    const closed = makeProject('v1_dedicated', 'shop', 'postgresql://shop:secret@127.0.0.1:1/shop');
+    expect(await engine.status(closed)).toMatchObject({ state: 'failing', postgresVersion: null });
+    await expect(engine.provision(closed)).rejects.toMatchObject({ code: 'instance_unavailable' });
+    await expect(engine.backupSource(closed)).rejects.toMatchObject({ code: 'instance_unavailable' });
+    await expect(engine.provision(closed)).rejects.not.toThrow(/secret/);
+  });
+});

@@ -1,0 +1,33 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { ProjectId } from '@flux/contract/ids';
+import type { EngineKind } from '@flux/contract/labels';
+import type { EngineProject, PushRequest } from '../../src/engines/engine.ts';
+import type { PostgresTarget } from '../../src/postgres/target.ts';
+import { createLog } from '../../src/system/log.ts';
+
+/** A log that says nothing. */
+export const quietLog = createLog('silent');
+
+/** A project with secrets of its own. */
+export function makeProject(engine: EngineKind, slug = 'bloom-atelier', attachedUri?: string): EngineProject {
+  const id = randomUUID() as ProjectId;
+  const secret = () => randomBytes(16).toString('hex');
+  return {
+    id,
+    slug,
+    hash: id.slice(0, 7),
+    engine,
+    secrets: { loginPassword: secret(), ownerPassword: secret(), backupPassword: secret(), jwtSecret: secret(), attachedUri },
+  };
+}
+
+/** A raw push, or one with a version. */
+export function pushOf(sql: string, more: Partial<PushRequest> = {}): PushRequest {
+  const checksum = createHash('sha256').update(sql).digest('hex');
+  return { sql, filename: '001_init.sql', mode: 'raw', dryRun: false, force: false, ...(more.version ? { checksum } : {}), ...more };
+}
+
+/** The parts of a target as the URI that a user pastes. */
+export function uriOf({ user, password = '', host, port, database }: PostgresTarget): string {
+  return `postgresql://${user}:${password}@${host}:${port}/${database}`;
+}
