@@ -1,0 +1,33 @@
+import type { BackupItem } from '@flux/contract/backup';
+import { FluxError } from '@flux/contract/errors';
+import type { Context } from '../context.ts';
+import { runOperation } from '../operations/run.ts';
+import type { ResolvedProject } from '../project/resolve.ts';
+
+/**
+ * Creates a backup and waits until its artifact is complete and validated.
+ *
+ * @throws FluxError whatever kept it from that; an answer that claims success without it is an error too
+ */
+export async function createBackup(context: Context, project: ResolvedProject, note: string | undefined): Promise<BackupItem> {
+  const result = await runOperation(
+    context,
+    'createBackup',
+    { params: { hash: project.hash }, body: note === undefined ? {} : { note } },
+    { doing: `Creating a backup of ${project.slug}`, lookAgain: `flux backup list ${project.flags}` },
+  );
+  const backup = (result as { readonly backup?: BackupItem } | null | undefined)?.backup;
+  if (backup === undefined) {
+    throw new FluxError('internal', 'The control plane says that it is done, but names no backup.', {
+      hint: `See \`flux backup list ${project.flags}\`.`,
+    });
+  }
+  if (backup.status !== 'complete' || backup.artifactValidationStatus !== 'artifact_valid') {
+    throw new FluxError(
+      backup.status === 'complete' ? 'artifact_invalid' : 'dump_failed',
+      `Backup ${backup.id} is not complete: ${backup.failure ?? backup.artifactValidationError ?? backup.label}.`,
+      { hint: `See \`flux backup list --verbose ${project.flags}\`.` },
+    );
+  }
+  return backup;
+}

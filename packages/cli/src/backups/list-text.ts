@@ -1,0 +1,88 @@
+import type { BackupItem, BackupList } from '@flux/contract/backup';
+import { formatBytes, formatCounted } from '../output/quantity.ts';
+import { formatColumns, formatFields } from '../output/table.ts';
+import { formatShortTime, formatTime } from '../output/time.ts';
+
+/** How to draw a list. */
+export interface ListStyle {
+  readonly now: Date;
+  readonly verbose: boolean;
+  /** Columns of the screen; rows with the long form of a time need 160. */
+  readonly columns: number;
+}
+
+const LONG_ROWS_NEED = 160;
+
+/**
+ * The list of backups. Its first three lines are the answer of the server about the newest one, in words and columns that
+ * scripts depend on (`| head -3`).
+ */
+export function describeBackups(list: Pick<BackupList, 'backups' | 'freshness'>, style: ListStyle): string[] {
+  const { freshness, backups } = list;
+  const lines = [
+    `Latest backup:            ${freshness.latestAt === null ? 'none' : formatTime(freshness.latestAt, style.now)}`,
+    `Verification:             ${freshness.verification}`,
+    `Safe destructive actions: ${freshness.safeDestructiveActions}`,
+  ];
+  if (backups.length === 0) return lines;
+  const time = style.columns >= LONG_ROWS_NEED ? formatTime : formatShortTime;
+  const rows = formatColumns(backups.map((item) => [item.id, time(item.createdAt, style.now), formatSize(item), item.label]));
+  lines.push('');
+  rows.forEach((row, index) => {
+    const item = backups[index];
+    lines.push(row);
+    if (style.verbose && item !== undefined) lines.push(...describeBackup(item, style.now, '    '), '');
+  });
+  return lines;
+}
+
+/** Everything that is known about a backup, as `Name:  value` lines. */
+export function describeBackup(item: BackupItem, now: Date, indent = ''): string[] {
+  const time = (iso: string | null): string | null => (iso === null ? null : formatTime(iso, now));
+  const contents =
+    item.tables === null
+      ? null
+      : `${formatCounted(item.tables, 'table')}${item.rows === null ? '' : `, ${formatCounted(item.rows, 'row')}`}`;
+  return formatFields(
+    [
+      ['Id', item.id],
+      ['Kind', `${item.kind} (${item.engine})`],
+      ['Label', item.label],
+      ['Tier', item.tier],
+      ['Status', item.status],
+      ['Failure', item.failure],
+      ['Created', time(item.createdAt)],
+      ['Completed', time(item.completedAt)],
+      ['Size', item.sizeBytes === null ? null : `${formatSize(item)} (${item.sizeBytes} bytes)`],
+      ['Contents', contents],
+      ['SHA-256', item.checksumSha256],
+      ['Postgres', item.postgresVersion],
+      ['Artifact', item.localArtifactStatus],
+      ['Artifact path', item.primaryArtifactRelativePath],
+      ['Validation', withTime(item.artifactValidationStatus, time(item.artifactValidationAt))],
+      ['Validation error', item.artifactValidationError],
+      ['Verification', withTime(item.restoreVerificationStatus, time(item.restoreVerificationAt))],
+      ['Verification error', item.restoreVerificationError],
+      ['Last attempt', item.lastVerificationProblem === null ? null : `inconclusive: ${item.lastVerificationProblem}`],
+      ['Offsite', item.offsiteStatus],
+      ['Retention', describeRetention(item, now)],
+      ['Note', item.note],
+    ],
+    indent,
+  );
+}
+
+/** Size of a backup, or a dash while there is none. */
+export function formatSize(item: Pick<BackupItem, 'sizeBytes'>): string {
+  return item.sizeBytes === null ? '-' : formatBytes(item.sizeBytes);
+}
+
+function withTime(status: string, time: string | null): string {
+  return time === null ? status : `${status} · ${time}`;
+}
+
+function describeRetention(item: BackupItem, now: Date): string {
+  if (item.pinned) return 'kept: it is pinned';
+  if (item.expiresAt === null) return 'kept: no end is set';
+  return `expires by the retention policy · ${formatTime(item.expiresAt, now)}`;
+}

@@ -1,0 +1,82 @@
+import type { Difference, VerificationProof } from '@flux/contract/backup';
+import { formatBytes, formatCount, formatCounted } from '../output/quantity.ts';
+import { formatFields } from '../output/table.ts';
+import { formatDuration } from '../output/time.ts';
+
+/** Exit codes of a verification: a verdict is an answer, not an error. */
+export const VERDICT_EXIT_CODES: Readonly<Record<VerificationProof['verdict'], number>> = { restorable: 0, failed: 7, inconclusive: 10 };
+
+/**
+ * What a verification proved, for people.
+ *
+ * @param label the trust label of the backup after it, as the server says it
+ */
+export function describeProof(proof: VerificationProof, label: string): string[] {
+  const lines = [`${headline(proof, label)}`, proof.summary, ''];
+  lines.push(
+    ...formatFields(
+      [
+        ['Backup', proof.backupId],
+        ['Postgres', proof.postgresVersion],
+        ['Tables', `${formatCount(proof.tablesCompared)} compared`],
+        ['Rows', `${formatCount(proof.rowsCompared)} compared`],
+        ['Objects', describeObjects(proof.objectsCompared)],
+        ['Read', `${formatBytes(proof.bytesRead)}${proof.artifactSha256 === null ? '' : `, SHA-256 ${proof.artifactSha256}`}`],
+        ['Sandbox', proof.sandbox],
+        ['Time taken', describeTime(proof)],
+        ['Receipt', proof.receiptId],
+      ],
+      '  ',
+    ),
+  );
+  lines.push(...describeDifferences(proof.differences));
+  if (proof.toolOutput !== null && proof.toolOutput.trim() !== '') {
+    lines.push(
+      '',
+      'pg_restore said:',
+      ...proof.toolOutput
+        .trimEnd()
+        .split('\n')
+        .map((line) => `  ${line}`),
+    );
+  }
+  return lines;
+}
+
+function headline(proof: VerificationProof, label: string): string {
+  if (proof.verdict === 'restorable') return `✓ ${label}`;
+  if (proof.verdict === 'failed') return `✗ ${label}`;
+  return `? Inconclusive: the backup could not be tried. Its label stays: ${label}`;
+}
+
+function describeObjects(counts: Readonly<Record<string, number>>): string | null {
+  const parts = Object.entries(counts)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => formatCounted(count, kind.replaceAll('_', ' ')));
+  return parts.length === 0 ? null : parts.join(', ');
+}
+
+function describeTime(proof: VerificationProof): string {
+  const phases = Object.entries(proof.phasesMs).map(([phase, ms]) => `${phase.replaceAll('_', ' ')} ${formatDuration(ms)}`);
+  return `${formatDuration(proof.durationMs)}${phases.length === 0 ? '' : ` (${phases.join(', ')})`}`;
+}
+
+const SECTIONS: readonly (readonly [Difference['judgement'], string])[] = [
+  ['failure', 'Differences'],
+  ['prerequisite', 'Left out of the artifact by design (`flux backup show` prints the SQL that makes them)'],
+  ['not_compared', 'Not compared'],
+];
+
+/** Every difference, under the judgement that it got; `there` is the source when it was dumped, `here` what the restore gave. */
+function describeDifferences(differences: readonly Difference[]): string[] {
+  return SECTIONS.flatMap(([judgement, title]) => {
+    const found = differences.filter((difference) => difference.judgement === judgement);
+    if (found.length === 0) return [];
+    return ['', `${title}: ${found.length}`, ...found.map(describeDifference)];
+  });
+}
+
+function describeDifference({ kind, name, change, expected, found }: Difference): string {
+  const sides = [expected === null ? null : `there: ${expected}`, found === null ? null : `here: ${found}`].filter((side) => side !== null);
+  return `  ${change} ${kind} ${name}${sides.length === 0 ? '' : ` · ${sides.join(' · ')}`}`;
+}

@@ -1,0 +1,60 @@
+import type { BackupItem, VerificationProof } from '@flux/contract/backup';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import { backupKindOf, trustLabel } from '@flux/contract/labels';
+import type { Context } from '../context.ts';
+import { runOperation } from '../operations/run.ts';
+import type { ResolvedProject } from '../project/resolve.ts';
+
+/** A verification that came to a verdict, with the label that the backup has after it. */
+export interface Verified {
+  readonly proof: VerificationProof;
+  readonly label: string;
+}
+
+/**
+ * Has a backup verified and waits for the verdict, whatever it is.
+ *
+ * @param backupId an id, or `latest`
+ * @throws FluxError when no proof came of it
+ */
+export async function verifyBackup(context: Context, project: ResolvedProject, backupId: string): Promise<Verified> {
+  const proof = await obtainProof(context, project, backupId);
+  return { proof, label: await labelAfter(context, project, proof) };
+}
+
+async function obtainProof(context: Context, project: ResolvedProject, backupId: string): Promise<VerificationProof> {
+  const words = {
+    doing: `Verifying ${backupId === 'latest' ? 'the latest backup' : `backup ${backupId}`} of ${project.slug}`,
+    lookAgain: `flux backup list ${project.flags}`,
+  };
+  try {
+    return proofIn(await runOperation(context, 'verifyBackup', { params: { hash: project.hash, id: backupId } }, words));
+  } catch (error) {
+    // The synchronous route answers a verdict that is not good as an error which carries the proof.
+    if (isFluxError(error) && hasProof(error.details)) return error.details.proof;
+    throw error;
+  }
+}
+
+function proofIn(result: unknown): VerificationProof {
+  if (typeof result === 'object' && result !== null && hasProof(result)) return result.proof;
+  throw new FluxError('internal', 'The verification ended, but the control plane did not say what it proved.', {
+    hint: 'See `flux backup list --verbose`.',
+  });
+}
+
+function hasProof(value: object): value is { readonly proof: VerificationProof } {
+  return 'proof' in value && typeof value.proof === 'object' && value.proof !== null && 'verdict' in value.proof;
+}
+
+/** The server's own words for the backup now. A verdict is worth showing even when this last question gets no answer. */
+async function labelAfter(context: Context, project: ResolvedProject, proof: VerificationProof): Promise<string> {
+  try {
+    const details = await context.client().call('showBackup', { params: { hash: project.hash, id: proof.backupId } });
+    return details.backup.label;
+  } catch {
+    const kind: BackupItem['kind'] = backupKindOf(project.mode);
+    if (proof.verdict === 'inconclusive') return 'unknown, see `flux backup list`';
+    return trustLabel(proof.verdict === 'restorable' ? 'restorable' : 'restore_failed', kind);
+  }
+}

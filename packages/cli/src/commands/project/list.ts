@@ -1,0 +1,32 @@
+import type { ProjectSummary } from '@flux/contract/project';
+import { formatCounted } from '../../output/quantity.ts';
+import { formatColumns } from '../../output/table.ts';
+import { formatAge } from '../../output/time.ts';
+import { defineCommand } from '../command.ts';
+
+/** `flux list` */
+export const command = defineCommand<Record<string, never>>({
+  examples: ['flux list', 'flux list --json'],
+  async run(context) {
+    const projects = await context.client().call('listProjects', { params: {} });
+    const header = ['SLUG', 'HASH', 'STATUS', 'MODE', 'POSTGRES', 'CREATED'];
+    const rows = projects.map((project) => [
+      project.slug,
+      project.hash,
+      statusOf(project, context.now()),
+      project.attached ? `${project.mode}, attached` : project.mode,
+      project.postgresVersion ?? '-',
+      formatAge(new Date(project.createdAt), context.now()),
+    ]);
+    context.output.answer(rows.length === 0 ? [] : formatColumns([header, ...rows]), projects);
+    if (rows.length === 0) context.output.next('flux create <name>', 'There are no projects. Create one:');
+    return 0;
+  },
+});
+
+function statusOf(project: ProjectSummary, now: Date): string {
+  const state = project.lifecycleState === 'active' ? project.status : `${project.status}, ${project.lifecycleState}`;
+  if (!(project.restarts > 0)) return state;
+  const last = project.lastRestartAt === null ? '' : `, last ${formatAge(new Date(project.lastRestartAt), now)}`;
+  return `${state} (${formatCounted(project.restarts, 'restart')}${last})`;
+}

@@ -1,0 +1,44 @@
+import { randomUUID } from 'node:crypto';
+import { createFluxClient, type FluxClient } from '@flux/contract/client';
+import { FluxError } from '@flux/contract/errors';
+import type { Output } from './output/output.ts';
+import type { Settings } from './settings/settings.ts';
+import { assertToken } from './token.ts';
+import type { NodeTransport } from './transport.ts';
+import { VERSION } from './version.ts';
+
+const QUIET_MS = 80;
+
+/** Makes the client of a run for a token. While an answer is awaited, a terminal shows so. */
+export function connect(settings: Settings, token: string, transport: NodeTransport, output: Output): FluxClient {
+  const client = createFluxClient({
+    base: settings.apiBase,
+    token,
+    transport: transport.send,
+    newIdempotencyKey: randomUUID,
+    userAgent: `flux/${VERSION} node/${process.versions.node}`,
+  });
+  const call: FluxClient['call'] = async (name, input) => {
+    const timer = output.isTerminal ? setTimeout(() => output.status.update(`Asking ${settings.apiBase}`), QUIET_MS) : undefined;
+    try {
+      return await client.call(name, input);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return { ...client, call };
+}
+
+/** The token of a run, looked at before it is sent. */
+export function requireToken(settings: Settings): string {
+  if (settings.token === null) {
+    throw new FluxError('not_authenticated', settings.tokenRefusal ?? 'You are not logged in.', {
+      hint:
+        settings.tokenRefusal === null
+          ? 'Run `flux login`, or set FLUX_API_TOKEN.'
+          : `Run \`flux login --api-base ${settings.apiBase}\`, or set FLUX_API_TOKEN.`,
+    });
+  }
+  assertToken(settings.token, settings.tokenSource ?? 'the settings');
+  return settings.token;
+}

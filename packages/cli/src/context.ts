@@ -1,0 +1,25 @@
+import type { FluxClient } from '@flux/contract/client';
+import type { Output } from './output/output.ts';
+import type { Settings } from './settings/settings.ts';
+
+/** What every command gets: the screen, the settings, and the control plane. */
+export interface Context {
+  readonly output: Output;
+  readonly settings: Settings;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly home: string;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+  /** False with --no-input: nothing may be asked. */
+  readonly mayAsk: boolean;
+  now(): Date;
+  /**
+   * The control plane, as the user that is logged in.
+   *
+   * @throws FluxError `not_authenticated` without a token, `token_malformed` for a mistyped one; nothing has been sent then
+   */
+  client(): FluxClient;
+  /** The control plane with a given token, for `login`. */
+  clientWith(token: string): FluxClient;
+}

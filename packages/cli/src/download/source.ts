@@ -1,0 +1,134 @@
+import type { FluxClient } from '@flux/contract/client';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import type { HttpResponse } from '@flux/contract/transport';
+
+/** The artifact as the control plane names it: its digest and its length. */
+export interface ArtifactIdentity {
+  /** Lowercase hex. */
+  readonly sha256: string;
+  readonly sizeBytes: number;
+}
+
+/** Where the bytes go. The digest is the sink's business too: it knows which bytes it kept. */
+export interface ArtifactSink {
+  /** Bytes that are there already; a download goes on behind them. */
+  readonly length: number;
+  write(chunk: Uint8Array): Promise<void>;
+  /** Forgets everything, because all bytes come again. @throws FluxError where that cannot be done */
+  restart(): Promise<void>;
+}
+
+/** How to fetch. */
+export interface FetchOptions {
+  readonly client: FluxClient;
+  readonly hash: string;
+  readonly backupId: string;
+  /** What an earlier, broken download is known to be part of. */
+  readonly known: ArtifactIdentity | null;
+  readonly signal: AbortSignal;
+  readonly delay: (ms: number) => Promise<void>;
+  readonly onProgress: (done: number, total: number) => void;
+  readonly onRetry: (attempt: number, reason: string) => void;
+}
+
+const MAX_RETRIES = 5;
+const FIRST_DELAY_MS = 500;
+
+/**
+ * Fetches an artifact into a sink until all bytes are there, going on behind a broken connection with Range and If-Range.
+ * The digest is not compared here.
+ *
+ * @returns what the control plane says the bytes are
+ * @throws FluxError `download_failed`; `lost_contact` or `unreachable` after the last retry; what the server answers instead (404, 410)
+ */
+export async function fetchArtifact(sink: ArtifactSink, options: FetchOptions): Promise<ArtifactIdentity> {
+  let identity = options.known;
+  let retries = 0;
+  for (;;) {
+    try {
+      identity = await fetchOnce(sink, identity, options);
+      if (sink.length === identity.sizeBytes) return identity;
+      throw new FluxError('lost_contact', `the body ended after ${sink.length} of ${identity.sizeBytes} bytes`);
+    } catch (error) {
+      if (options.signal.aborted || !isFluxError(error)) throw error;
+      const isBroken = error.code === 'lost_contact' || (error.code === 'unreachable' && (sink.length > 0 || retries > 0));
+      if (!isBroken) throw error;
+      retries += 1;
+      if (retries > MAX_RETRIES) {
+        throw new FluxError(error.code, `The download broke ${retries} times; the last time: ${error.message.replace(/\.$/, '')}.`, {
+          cause: error,
+        });
+      }
+      options.onRetry(retries, error.message);
+      await options.delay(FIRST_DELAY_MS * 2 ** (retries - 1));
+    }
+  }
+}
+
+async function fetchOnce(sink: ArtifactSink, known: ArtifactIdentity | null, options: FetchOptions): Promise<ArtifactIdentity> {
+  const ifRange = known === null ? null : `"${known.sha256}"`;
+  const from = known === null ? 0 : sink.length;
+  const response = await open(sink, from, ifRange, options);
+  const identity = identify(response, from);
+  const isContinued = response.status === 206 && known !== null && identity.sha256 === known.sha256;
+  if (!isContinued && sink.length > 0) {
+    // Another artifact, or a server without ranges: what is there belongs to nothing any more.
+    await sink.restart();
+  }
+  if (response.status === 206 && !isContinued) throw new FluxError('lost_contact', 'the artifact changed in between');
+  for await (const chunk of response.bytes()) {
+    if (sink.length + chunk.length > identity.sizeBytes) {
+      throw new FluxError('download_failed', `More bytes came than the ${identity.sizeBytes} that were announced.`, { hint: 'Try again.' });
+    }
+    await sink.write(chunk);
+    options.onProgress(sink.length, identity.sizeBytes);
+  }
+  return identity;
+}
+
+async function open(sink: ArtifactSink, from: number, ifRange: string | null, options: FetchOptions): Promise<HttpResponse> {
+  const { client, hash, backupId, signal } = options;
+  try {
+    return await client.download(hash, backupId, { from, ifRange, signal });
+  } catch (error) {
+    // 416: more is here than there, so what is here is not it.
+    if (from === 0 || !isFluxError(error) || error.code !== 'internal') throw error;
+    await sink.restart();
+    return await client.download(hash, backupId, { from: 0, ifRange: null, signal });
+  }
+}
+
+/** @throws FluxError `download_failed` for an answer that cannot be checked: bytes of which nobody knows what they should be are no backup */
+function identify(response: HttpResponse, from: number): ArtifactIdentity {
+  const sha256 = digestOf(response);
+  if (sha256 === null) {
+    throw new FluxError('download_failed', 'The answer carries no SHA-256 of the artifact, so it could not be checked.', {
+      hint: 'Something between here and the control plane may change answers; check FLUX_API_BASE.',
+    });
+  }
+  const sizeBytes = response.status === 206 ? totalOfRange(response, from) : Number(response.header('content-length') ?? Number.NaN);
+  if (!Number.isSafeInteger(sizeBytes))
+    throw new FluxError('download_failed', 'The answer does not say how long the artifact is.', { hint: 'Try again.' });
+  if (sizeBytes === 0)
+    throw new FluxError('download_failed', 'The artifact that was offered has 0 bytes; that is no backup.', {
+      hint: 'See `flux backup list --verbose`.',
+    });
+  return { sha256, sizeBytes };
+}
+
+function totalOfRange(response: HttpResponse, from: number): number {
+  const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.header('content-range') ?? '');
+  if (match === null || Number(match[1]) !== from) {
+    throw new FluxError('download_failed', `The answer does not go on at byte ${from}.`, {
+      hint: 'Remove the .partial file and try again.',
+    });
+  }
+  return Number(match[3]);
+}
+
+function digestOf(response: HttpResponse): string | null {
+  const etag = /^"([0-9a-f]{64})"$/i.exec(response.header('etag') ?? '')?.[1];
+  if (etag !== undefined) return etag.toLowerCase();
+  const digest = /\bsha-256=:([A-Za-z0-9+/]{43}=):/.exec(response.header('repr-digest') ?? '')?.[1];
+  return digest === undefined ? null : Buffer.from(digest, 'base64').toString('hex');
+}

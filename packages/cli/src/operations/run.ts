@@ -1,0 +1,62 @@
+import type { CallInput, OperationRoute } from '@flux/contract/client';
+import { FluxError, fromProblem, isFluxError, type Problem } from '@flux/contract/errors';
+import { followOperation } from '@flux/contract/follow';
+import type { Context } from '../context.ts';
+import { interruptible, pause } from '../interrupt.ts';
+import { createProgressMeter } from '../output/progress.ts';
+
+/** What to say while long work runs. */
+export interface RunWords {
+  /** `Creating a backup of bloom-atelier`: shown at once. */
+  readonly doing: string;
+  /** The command that tells later how it ended. */
+  readonly lookAgain: string;
+}
+
+/** Without any contact for this long, the work is no longer watched. */
+const PATIENCE_MS = 30_000;
+
+/**
+ * Starts long work and watches it to its end; the one place that does so. Ctrl-C stops watching, not the work.
+ *
+ * @returns what the synchronous route would have answered
+ * @throws FluxError the error of the work; `lost_contact` or `interrupted_by_user`, with the command to look again
+ */
+export async function runOperation<Name extends OperationRoute>(
+  context: Context,
+  name: Name,
+  input: CallInput<Name>,
+  words: RunWords,
+): Promise<unknown> {
+  const { status } = context.output;
+  const client = context.client();
+  status.update(words.doing);
+  const facts = { message: 'Stopped watching. The work goes on in the control plane.', hint: `Look again with \`${words.lookAgain}\`.` };
+  try {
+    return await interruptible(facts, async (signal) => {
+      const started = await client.start(name, { ...input, signal });
+      if (!('operation' in started)) return started.result;
+      const meter = createProgressMeter();
+      const operation = await followOperation(client, started.operation, {
+        signal,
+        delay: (ms) => pause(ms, signal),
+        patienceMs: PATIENCE_MS,
+        onProgress: (progress) => status.update(`${words.doing}: ${meter.describe(progress, performance.now())}`, progress.phase),
+        onContactLost: (isLost) => status.update(isLost ? `${words.doing}: contact lost, trying again` : words.doing, `contact ${isLost}`),
+      });
+      if (operation.state === 'succeeded') return operation.result;
+      throw errorOf(operation.error, operation.state);
+    });
+  } catch (error) {
+    if (!isFluxError(error, 'lost_contact')) throw error;
+    throw new FluxError('lost_contact', error.message, { hint: `Look again with \`${words.lookAgain}\`.`, cause: error });
+  } finally {
+    status.clear();
+  }
+}
+
+function errorOf(problem: unknown, state: string): FluxError {
+  if (typeof problem === 'object' && problem !== null && 'code' in problem && 'detail' in problem) return fromProblem(problem as Problem);
+  if (state === 'cancelled') return new FluxError('cancelled', 'Somebody cancelled the operation.');
+  return new FluxError('internal', 'The work failed, and the control plane did not say why.');
+}

@@ -1,0 +1,130 @@
+import type { Writable } from 'node:stream';
+import pc from 'picocolors';
+
+/** A stream that may be a terminal. */
+export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+
+/** The two streams and how to write on them. */
+export interface OutputOptions {
+  readonly stdout: Terminal;
+  readonly stderr: Terminal;
+  readonly json: boolean;
+  /** False for --no-color and NO_COLOR; true still means only on a terminal. */
+  readonly color: boolean;
+}
+
+/** The line on stderr that shows what is going on. */
+export interface Status {
+  /** Replaces the line on a terminal; elsewhere a text is printed once per `step`. */
+  update(text: string, step?: string): void;
+  /** Takes the line away. */
+  clear(): void;
+}
+
+/** The one place that writes on the screen: the answer on stdout, everything else on stderr. */
+export interface Output {
+  readonly json: boolean;
+  readonly isTerminal: boolean;
+  /** Width of stdout when it is a terminal, else unlimited. */
+  readonly columns: number;
+  readonly colors: ReturnType<typeof pc.createColors>;
+  /** The answer: the lines for people, or with --json the document and nothing else. */
+  answer(lines: readonly string[], document: unknown): void;
+  /** A line of an answer that comes bit by bit; nothing with --json. */
+  line(text: string): void;
+  /** Something worth knowing, on stderr; nothing with --json. */
+  note(text: string): void;
+  /** What to type next, on stderr; nothing with --json. */
+  next(command: string, why: string): void;
+  /** Something to worry about, on stderr, always. */
+  warn(text: string): void;
+  /** An error, already rendered, on stderr. */
+  error(text: string): void;
+  readonly status: Status;
+}
+
+const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+const FRAME_MS = 80;
+
+/** Opens the output of one run. A reader of stdout that goes away (`| head -3`) is no error: what follows is dropped. */
+export function createOutput({ stdout, stderr, json, color }: OutputOptions): Output {
+  const colors = pc.createColors(color && stdout.isTTY === true);
+  const status = createStatus(stderr, json);
+  let isBroken = false;
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    isBroken = true;
+  });
+  // A closed stderr must not turn a finished backup into a crash.
+  stderr.on('error', () => {});
+
+  const out = (text: string): void => {
+    status.clear();
+    if (!isBroken) stdout.write(`${text}\n`);
+  };
+  const err = (text: string): void => {
+    status.clear();
+    stderr.write(`${text}\n`);
+  };
+
+  return {
+    json,
+    isTerminal: stdout.isTTY === true,
+    columns: stdout.isTTY === true ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY,
+    colors,
+    answer(lines, document) {
+      if (json) out(JSON.stringify(document, null, 2));
+      else if (lines.length > 0) out(lines.join('\n'));
+    },
+    line: (text) => {
+      if (!json) out(text);
+    },
+    note: (text) => {
+      if (!json) err(text);
+    },
+    next: (command, why) => {
+      if (!json) err(`${why}\n  ${command}`);
+    },
+    warn: (text) => err(json ? JSON.stringify({ warning: text }) : `Warning: ${text}`),
+    error: err,
+    status,
+  };
+}
+
+function createStatus(stderr: Terminal, json: boolean): Status {
+  if (json) return { update: () => {}, clear: () => {} };
+  if (stderr.isTTY !== true) {
+    let shown = '';
+    return {
+      update(text, step = text) {
+        if (step === shown) return;
+        shown = step;
+        stderr.write(`${text}\n`);
+      },
+      clear() {},
+    };
+  }
+  let timer: NodeJS.Timeout | null = null;
+  let text = '';
+  let frame = 0;
+  const draw = (): void => {
+    const line = `${FRAMES[frame % FRAMES.length]} ${text}`;
+    stderr.write(`\r\u001b[2K${line.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`);
+  };
+  return {
+    update(next) {
+      text = next;
+      draw();
+      timer ??= setInterval(() => {
+        frame += 1;
+        draw();
+      }, FRAME_MS).unref();
+    },
+    clear() {
+      if (timer === null) return;
+      clearInterval(timer);
+      timer = null;
+      stderr.write('\r\u001b[2K');
+    },
+  };
+}

@@ -1,0 +1,14 @@
+/** Rows as text with columns of equal width, two spaces apart, nothing after the last. */
+export function formatColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [index, cell] of row.entries()) widths[index] = Math.max(widths[index] ?? 0, cell.length);
+  }
+  return rows.map((row) => row.map((cell, index) => (index === row.length - 1 ? cell : cell.padEnd(widths[index] ?? 0))).join('  '));
+}
+
+/** `Name:  value` lines with the values under each other; pairs whose value is null are left out. */
+export function formatFields(pairs: readonly (readonly [string, string | null])[], indent = ''): string[] {
+  const shown = pairs.flatMap(([name, value]) => (value === null ? [] : [[`${name}:`, value] as const]));
+  return formatColumns(shown).map((line) => indent + line);
+}

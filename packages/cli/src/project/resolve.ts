@@ -1,0 +1,89 @@
+import { FluxError } from '@flux/contract/errors';
+import { isProjectHash, isSlug, PLACEHOLDER_HASH } from '@flux/contract/ids';
+import type { EngineKind } from '@flux/contract/labels';
+import type { ProjectOptions } from '../commands/command.ts';
+import type { Context } from '../context.ts';
+import { parseLink } from '../settings/link.ts';
+import type { Settings } from '../settings/settings.ts';
+
+/** A project of which slug and hash are known to belong together. */
+export interface ResolvedProject {
+  readonly slug: string;
+  readonly hash: string;
+  readonly mode: EngineKind;
+  /** `--project <slug> --hash <hash>`, for the next command. */
+  readonly flags: string;
+}
+
+/**
+ * Finds the project that a command is about, and compares slug and hash before anything is sent that could change something.
+ *
+ * @throws FluxError `usage`, `project_mismatch`, `project_not_found`
+ */
+export async function resolveProject(context: Context, options: ProjectOptions, positional?: string): Promise<ResolvedProject> {
+  const named = nameProject(context.settings, options, positional);
+  if (named.hash !== null) {
+    const found = await context.client().call('getProject', { params: { hash: named.hash } });
+    if (named.slug !== null && named.slug !== found.slug) {
+      throw new FluxError(
+        'project_mismatch',
+        `The slug and the hash name different projects: you wrote ${named.slug}, but ${named.hash} is the hash of ${found.slug}. Nothing was done.`,
+        { hint: 'See `flux list`.', details: { slug: named.slug, hash: named.hash, slugOfHash: found.slug } },
+      );
+    }
+    return describe(found);
+  }
+  const projects = await context.client().call('listProjects', { params: {} });
+  const found = projects.find((project) => project.slug === named.slug);
+  if (found === undefined)
+    throw new FluxError('project_not_found', `You have no project named ${named.slug}.`, { hint: 'See `flux list`.' });
+  return describe(found);
+}
+
+function describe(found: { readonly slug: string; readonly hash: string; readonly mode: EngineKind }): ResolvedProject {
+  const { slug, hash, mode } = found;
+  return { slug, hash, mode, flags: `--project ${slug} --hash ${hash}` };
+}
+
+/** What the command line and flux.json say, without asking anybody. Flags beat the file; the file completes only its own project. */
+export function nameProject(
+  settings: Pick<Settings, 'linkFile'>,
+  options: ProjectOptions,
+  positional?: string,
+): { readonly slug: string | null; readonly hash: string | null } {
+  if (positional !== undefined && options.project !== undefined && positional !== options.project) {
+    throw new FluxError('usage', `Two projects are named: ${positional} and ${options.project}.`, { hint: 'Name one.' });
+  }
+  const slug = positional ?? options.project ?? null;
+  const hash = options.hash ?? null;
+  if (slug !== null && !isSlug(slug)) {
+    throw new FluxError('usage', `${JSON.stringify(slug)} is not the name of a project: 1 to 40 of a-z, 0-9 and hyphens.`, {
+      hint: 'See `flux list`.',
+    });
+  }
+  if (hash !== null) return { slug, hash: checkHash(hash, '--hash', slug) };
+
+  const link = settings.linkFile === null ? null : parseLink(settings.linkFile.path, settings.linkFile.text);
+  if (slug !== null) {
+    const isSame = link !== null && link.slug === slug && link.hash !== null && link.hash !== PLACEHOLDER_HASH;
+    return { slug, hash: isSame ? checkHash(link.hash, link.path, slug) : null };
+  }
+  if (link === null || (link.slug === null && link.hash === null)) {
+    throw new FluxError('usage', 'No project is named, and there is no flux.json here or in a folder above.', {
+      hint: 'Add --project <slug> --hash <7hex> (see `flux list`), or run `flux init` in the folder of the project.',
+    });
+  }
+  return { slug: link.slug, hash: link.hash === null ? null : checkHash(link.hash, link.path, link.slug) };
+}
+
+function checkHash(hash: string, source: string, slug: string | null): string {
+  if (hash === PLACEHOLDER_HASH) {
+    throw new FluxError('usage', `The hash in ${source} is still the placeholder ${PLACEHOLDER_HASH}.`, {
+      hint: `Run \`flux init${slug === null ? '' : ` ${slug}`}\` to write the real one.`,
+    });
+  }
+  if (isProjectHash(hash)) return hash;
+  throw new FluxError('usage', `${JSON.stringify(hash)} (${source}) is not the hash of a project: seven digits of 0-9 and a-f.`, {
+    hint: 'See `flux list`.',
+  });
+}

@@ -1,0 +1,29 @@
+import { FluxError } from '@flux/contract/errors';
+import type { Context } from './context.ts';
+
+/** Reads all of standard input as text. */
+export async function readStdin(stdin: NodeJS.ReadStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/**
+ * Asks for something secret, without showing it.
+ *
+ * @param instead what to type where nobody can be asked
+ * @throws FluxError `usage` where there is no terminal or --no-input was given; `interrupted_by_user` for Ctrl-C or the end of input
+ */
+export async function askSecret(context: Context, question: string, instead: string): Promise<string> {
+  if (!context.mayAsk || context.stdin.isTTY !== true || !process.stderr.isTTY) {
+    const why = context.mayAsk ? 'there is no terminal to ask on' : '--no-input was given';
+    throw new FluxError('usage', `${question} is needed, and ${why}.`, { hint: instead });
+  }
+  const { password, isCancel } = await import('@clack/prompts');
+  // A prompt whose input ends may never settle; Node then ends the process by itself, and that must not look like success.
+  process.exitCode = 1;
+  const answer = await password({ message: question, output: process.stderr });
+  process.exitCode = 0;
+  if (isCancel(answer)) throw new FluxError('interrupted_by_user', 'Nothing was entered.', { hint: instead });
+  return answer.trim();
+}

@@ -1,0 +1,57 @@
+import { FluxError } from '@flux/contract/errors';
+import type { AppliedMigration } from '@flux/contract/project';
+import type { SqlFile } from './files.ts';
+
+/** What will happen with a file, and why. */
+export interface PlannedFile {
+  readonly file: SqlFile;
+  readonly action: 'run' | 'skip';
+  readonly reason: 'new' | 'raw' | 'changed' | 'forced' | 'already applied' | 'unchanged';
+}
+
+/**
+ * Compares the files with the ledger. An applied file that was edited stops everything before anything runs: what is in the
+ * database is then not what the folder says.
+ *
+ * @throws FluxError `migration_conflict`, naming every such file with both checksums
+ */
+export function planPush(files: readonly SqlFile[], applied: readonly AppliedMigration[], force: boolean): PlannedFile[] {
+  const edited = files.flatMap((file) => {
+    const row = file.mode === 'versioned' ? appliedRow(file, applied) : undefined;
+    return row === undefined || row.checksum === file.checksum ? [] : [{ file, row }];
+  });
+  const [first] = edited;
+  if (first !== undefined) {
+    const lines = edited.map(({ file, row }) => `${file.filename}: applied with checksum ${row.checksum}, now ${file.checksum}`);
+    throw new FluxError('migration_conflict', `${count(edited.length)} edited after being applied. Nothing was run.\n${lines.join('\n')}`, {
+      hint: `Restore ${first.file.filename} as it was, and put the change into a new migration.`,
+      details: {
+        conflicts: edited.map(({ file, row }) => ({
+          filename: file.filename,
+          version: file.version,
+          applied: row.checksum,
+          current: file.checksum,
+        })),
+      },
+    });
+  }
+  return files.map((file) => plan(file, applied, force));
+}
+
+function plan(file: SqlFile, applied: readonly AppliedMigration[], force: boolean): PlannedFile {
+  if (file.mode === 'raw') return { file, action: 'run', reason: 'raw' };
+  const row = appliedRow(file, applied);
+  if (row === undefined) return { file, action: 'run', reason: 'new' };
+  if (file.mode === 'versioned') return { file, action: 'skip', reason: 'already applied' };
+  if (force) return { file, action: 'run', reason: 'forced' };
+  return row.checksum === file.checksum ? { file, action: 'skip', reason: 'unchanged' } : { file, action: 'run', reason: 'changed' };
+}
+
+/** The row of a file. The ledger may hold a repeatable script under a version of the server's making, so its file name counts too. */
+function appliedRow(file: SqlFile, applied: readonly AppliedMigration[]): AppliedMigration | undefined {
+  return applied.find((row) => row.version === file.version || (file.mode === 'repeatable' && row.filename === file.filename));
+}
+
+function count(edited: number): string {
+  return edited === 1 ? 'A migration was' : `${edited} migrations were`;
+}

@@ -1,0 +1,110 @@
+import type { PushAnswer, PushRequest } from '@flux/contract/project';
+import type { Context } from '../context.ts';
+import { formatCounted } from '../output/quantity.ts';
+import type { ResolvedProject } from '../project/resolve.ts';
+import type { SqlFile } from './files.ts';
+import type { PlannedFile } from './plan.ts';
+import { locateSqlError, type SentFile } from './sql-error.ts';
+
+/** What became of one file. */
+export interface PushedFile {
+  readonly filename: string;
+  readonly version: string;
+  readonly mode: SqlFile['mode'];
+  readonly checksum: string;
+  readonly result: 'applied' | 'skipped' | 'would apply';
+  readonly statements: number | null;
+}
+
+/** How to run a plan. */
+export interface PushChoices {
+  readonly dryRun: boolean;
+  readonly force: boolean;
+}
+
+/**
+ * Runs the files of a plan one after the other, each in a transaction of its own, and prints a line as each begins and ends.
+ *
+ * @throws FluxError the first that fails, with its place; the files before it stay applied
+ */
+export async function runPush(
+  context: Context,
+  project: ResolvedProject,
+  plan: readonly PlannedFile[],
+  choices: PushChoices,
+): Promise<PushedFile[]> {
+  const pending = plan.filter(({ action }) => action === 'run');
+  // Later files build on earlier ones, which a dry run takes back: several are tried together, as one transaction.
+  if (choices.dryRun && pending.length > 1) return await tryTogether(context, project, plan);
+  const done: PushedFile[] = [];
+  for (const { file, action, reason } of plan) {
+    if (action === 'skip') {
+      context.output.line(`✓ ${file.filename} ${reason}`);
+      done.push(pushed(file, 'skipped', null));
+      continue;
+    }
+    if (file.mode !== 'raw') context.output.line(`→ ${file.filename} ${choices.dryRun ? 'trying' : 'applying'}...`);
+    const answer = await send(context, requestFor(project, file, choices), [{ file, firstLine: 0 }], outcome(done, choices));
+    const result = answer.skipped === true ? 'skipped' : choices.dryRun ? 'would apply' : 'applied';
+    context.output.line(describe(file, result, answer));
+    done.push(pushed(file, result, answer.statements));
+  }
+  return done;
+}
+
+async function tryTogether(context: Context, project: ResolvedProject, plan: readonly PlannedFile[]): Promise<PushedFile[]> {
+  const sent: SentFile[] = [];
+  let sql = '';
+  let firstLine = 0;
+  for (const { file } of plan.filter(({ action }) => action === 'run')) {
+    const part = `${file.sql.trimEnd()}\n${/;\s*$/.test(file.sql) ? '' : ';\n'}`;
+    sent.push({ file, firstLine });
+    sql += part;
+    firstLine += part.split('\n').length - 1;
+  }
+  context.output.line(`→ trying ${sent.map(({ file }) => file.filename).join(', ')} together...`);
+  await send(context, { slug: project.slug, hash: project.hash, sql, dryRun: true }, sent, 'It was a dry run.');
+  return plan.map(({ file, action, reason }) => {
+    context.output.line(`✓ ${file.filename} ${action === 'skip' ? reason : 'would apply'}`);
+    return pushed(file, action === 'skip' ? 'skipped' : 'would apply', null);
+  });
+}
+
+async function send(context: Context, body: PushRequest, sent: readonly SentFile[], after: string): Promise<PushAnswer> {
+  const { status } = context.output;
+  // A terminal shows that something goes on; elsewhere the lines on stdout say so.
+  if (context.output.isTerminal) status.update(`Running ${sent.map(({ file }) => file.filename).join(', ')}`);
+  try {
+    const answer = await context.client().call('push', { params: {}, body, idleMs: null });
+    for (const warning of answer.warnings ?? []) context.output.warn(warning);
+    return answer;
+  } catch (error) {
+    throw locateSqlError(error, sent, after);
+  } finally {
+    status.clear();
+  }
+}
+
+function requestFor(project: ResolvedProject, file: SqlFile, { dryRun, force }: PushChoices): PushRequest {
+  const { filename, checksum, sql, version } = file;
+  const base = { slug: project.slug, hash: project.hash, sql, filename, ...(dryRun ? { dryRun } : {}) };
+  if (file.mode === 'versioned') return { ...base, migration: { version, filename, checksum } };
+  if (file.mode === 'repeatable') return { ...base, repeatable: { scriptId: version, filename, checksum, ...(force ? { force } : {}) } };
+  return base;
+}
+
+function describe(file: SqlFile, result: PushedFile['result'], answer: PushAnswer): string {
+  const statements = typeof answer.statements === 'number' ? ` (${formatCounted(answer.statements, 'statement')})` : '';
+  if (result === 'skipped') return `✓ ${file.filename} already applied`;
+  return `✓ ${file.filename} ${result}${file.mode === 'raw' ? statements : ''}`;
+}
+
+function outcome(done: readonly PushedFile[], { dryRun }: PushChoices): string {
+  if (dryRun) return 'It was a dry run.';
+  const applied = done.filter(({ result }) => result === 'applied');
+  return applied.length === 0 ? '' : `Applied before it, and staying so: ${applied.map(({ filename }) => filename).join(', ')}.`;
+}
+
+function pushed({ filename, version, mode, checksum }: SqlFile, result: PushedFile['result'], statements: number | null): PushedFile {
+  return { filename, version, mode, checksum, result, statements };
+}

@@ -1,0 +1,25 @@
+import { FluxError } from '@flux/contract/errors';
+
+/** Where a control plane listens when nothing says otherwise. */
+export const DEFAULT_API_BASE = 'http://127.0.0.1:4400/api';
+
+/**
+ * Brings an address into the one form used everywhere: `http://host:port/api`, no slash at the end.
+ *
+ * @throws FluxError `usage` when it is no http(s) address, or carries a user and a password
+ */
+export function normaliseApiBase(text: string, source: string): string {
+  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : null;
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    throw new FluxError('usage', `${source} is not an address of a control plane: ${JSON.stringify(text)}.`, {
+      hint: `It looks like ${DEFAULT_API_BASE}`,
+    });
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new FluxError('usage', `${source} carries a user or a password; the control plane knows only tokens.`, {
+      hint: 'Run `flux login`.',
+    });
+  }
+  const path = url.pathname.replace(/\/+$/, '').replace(/\/cli\/v1$/, '');
+  return `${url.origin}${path.endsWith('/api') ? path : `${path}/api`}`;
+}

@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import { writeFileAtomically } from './atomic-file.ts';
+
+/** What `flux.json` says about the project of a folder. */
+export interface Link {
+  /** Full path of the file. */
+  readonly path: string;
+  readonly folder: string;
+  readonly slug: string | null;
+  readonly hash: string | null;
+}
+
+/** Looks for `flux.json` from a folder upwards. The text is not looked into: a broken file concerns only who needs it. */
+export async function findLinkFile(cwd: string): Promise<{ readonly path: string; readonly text: string } | null> {
+  for (let folder = resolve(cwd); ; folder = dirname(folder)) {
+    const path = join(folder, 'flux.json');
+    try {
+      return { path, text: await readFile(path, 'utf8') };
+    } catch (cause) {
+      const code = (cause as NodeJS.ErrnoException).code;
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') {
+        throw new FluxError('local_file', `${path} cannot be read (${code}).`, { hint: 'Check its permissions.', cause });
+      }
+    }
+    if (folder === dirname(folder)) return null;
+  }
+}
+
+/** @throws FluxError `local_file` when the text is no JSON object with strings in `slug` and `hash` */
+export function parseLink(path: string, text: string): Link {
+  const value = parseObject(path, text);
+  const field = (name: 'slug' | 'hash'): string | null => {
+    const found = value[name];
+    if (found === undefined || found === null || found === '') return null;
+    if (typeof found === 'string') return found;
+    throw new FluxError('local_file', `"${name}" in ${path} is not a text.`, { hint: 'Run `flux init` to write it anew.' });
+  };
+  return { path, folder: dirname(path), slug: field('slug'), hash: field('hash') };
+}
+
+/** Writes slug and hash into `flux.json`, and leaves whatever else is in it. */
+export async function writeLink(path: string, existing: string | null, slug: string, hash: string): Promise<void> {
+  const value = existing === null ? {} : parseObject(path, existing);
+  await writeFileAtomically(path, `${JSON.stringify({ ...value, slug, hash }, null, 2)}\n`, 0o644);
+}
+
+function parseObject(path: string, text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FluxError('local_file', `${path} is not valid JSON: ${(cause as Error).message}.`, {
+      hint: 'Correct it, or remove it and run `flux init`.',
+      cause,
+    });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new FluxError('local_file', `${path} does not hold a JSON object.`, { hint: 'It looks like {"slug": "...", "hash": "..."}.' });
+}

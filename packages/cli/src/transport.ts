@@ -1,0 +1,140 @@
+import http from 'node:http';
+import https from 'node:https';
+import { StringDecoder } from 'node:string_decoder';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import type { HttpRequest, HttpResponse, HttpTransport } from '@flux/contract/transport';
+
+/** A transport with connections of its own. */
+export interface NodeTransport {
+  readonly send: HttpTransport;
+  /** Ends idle connections, so that the process can end. */
+  close(): void;
+}
+
+const CONNECT_MS = 10_000;
+
+/**
+ * Speaks HTTP through `node:http`. Not through `fetch`: that gives up after 300 s without a header or a byte, whatever one
+ * asks for, and a push may run for longer; it also takes 20 ms to load.
+ */
+export function createTransport(): NodeTransport {
+  // Probes from the kernel notice a peer that is gone while we wait without a limit.
+  const agents = { http: new http.Agent({ keepAlive: true }), https: new https.Agent({ keepAlive: true }) };
+
+  const send = async (request: HttpRequest): Promise<HttpResponse> => {
+    try {
+      return await sendOnce(request, agents);
+    } catch (error) {
+      // The server closed an idle connection at the moment we reused it: nothing was lost, a new one will do.
+      if (error instanceof StaleConnection) return await sendOnce(request, agents);
+      throw error;
+    }
+  };
+  return {
+    send,
+    close() {
+      agents.http.destroy();
+      agents.https.destroy();
+    },
+  };
+}
+
+class StaleConnection extends Error {}
+
+function sendOnce(request: HttpRequest, agents: { readonly http: http.Agent; readonly https: https.Agent }): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    const url = new URL(request.url);
+    const isTls = url.protocol === 'https:';
+    const body = request.body === null ? null : Buffer.from(request.body);
+    const outgoing = (isTls ? https : http).request(url, {
+      method: request.method,
+      agent: isTls ? agents.https : agents.http,
+      headers: { ...request.headers, ...(body === null ? {} : { 'content-length': body.length }) },
+      ...(request.signal === null ? {} : { signal: request.signal as AbortSignal }),
+    });
+    let isConnected = false;
+    const connectTimer = setTimeout(
+      () => outgoing.destroy(unreachable(url, `no connection within ${CONNECT_MS / 1000} s`)),
+      CONNECT_MS,
+    ).unref();
+    const connected = (): void => {
+      isConnected = true;
+      clearTimeout(connectTimer);
+    };
+    const fail = (error: Error): void => {
+      clearTimeout(connectTimer);
+      if (request.signal?.aborted === true) reject(request.signal.reason);
+      else if (isFluxError(error)) reject(error);
+      else if (!isConnected) reject(unreachable(url, reasonOf(error), error));
+      else if (outgoing.reusedSocket && codeOf(error) === 'ECONNRESET') reject(new StaleConnection());
+      else reject(lostContact(url, reasonOf(error), error));
+    };
+
+    outgoing.on('socket', (socket) => {
+      if (!socket.connecting) connected();
+      else socket.once(isTls ? 'secureConnect' : 'connect', connected);
+    });
+    if (request.idleMs !== null) {
+      const idleMs = request.idleMs;
+      outgoing.setTimeout(idleMs, () => outgoing.destroy(lostContact(url, `nothing came for ${idleMs / 1000} s`)));
+    }
+    outgoing.on('error', fail);
+    outgoing.on('response', (incoming) => resolve(wrap(incoming, url, request)));
+    outgoing.end(body ?? undefined);
+  });
+}
+
+function wrap(incoming: http.IncomingMessage, url: URL, request: HttpRequest): HttpResponse {
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of incoming) yield chunk as Uint8Array;
+    } catch (error) {
+      if (request.signal?.aborted === true) throw request.signal.reason;
+      throw isFluxError(error) ? error : lostContact(url, reasonOf(error), error);
+    }
+  }
+  async function* textChunks(): AsyncGenerator<string> {
+    const decoder = new StringDecoder('utf8');
+    for await (const chunk of bytes()) yield decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    yield decoder.end();
+  }
+  return {
+    status: incoming.statusCode ?? 0,
+    header: (name) => {
+      const value = incoming.headers[name.toLowerCase()];
+      return value === undefined ? null : Array.isArray(value) ? value.join(', ') : value;
+    },
+    bytes,
+    textChunks,
+    async text() {
+      let text = '';
+      for await (const chunk of textChunks()) text += chunk;
+      return text;
+    },
+  };
+}
+
+function unreachable(url: URL, reason: string, cause?: unknown): FluxError {
+  return new FluxError('unreachable', `The control plane at ${url.origin} does not answer: ${reason}.`, {
+    hint: 'Start it with `npm start`, or name another one with FLUX_API_BASE or --api-base.',
+    cause,
+  });
+}
+
+function lostContact(url: URL, reason: string, cause?: unknown): FluxError {
+  return new FluxError('lost_contact', `Contact with ${url.origin} was lost: ${reason}.`, { cause });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+}
+
+/** The reason in words; an AggregateError (one try per address of a name) has none of its own. */
+function reasonOf(error: unknown): string {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const code = codeOf(first) ?? codeOf(error);
+  if (code === 'ECONNREFUSED') return 'connection refused';
+  if (code === 'ENOTFOUND') return 'there is no such host';
+  if (code === 'ECONNRESET') return 'the connection broke';
+  return first instanceof Error && first.message !== '' ? first.message : (code ?? 'unknown reason');
+}

@@ -1,0 +1,154 @@
+import type * as z from 'zod';
+import { errorFromAnswer } from './answer-error.ts';
+import { FluxError, isFluxError } from './errors.ts';
+import { parseEventStream } from './event-stream.ts';
+import type { OperationAnswer, OperationEvent } from './operation.ts';
+import { type CallName, fillPath, PATHS, type ParamsIn } from './paths.ts';
+import type { ROUTES } from './routes.ts';
+import type { AbortSignalLike, HttpResponse, HttpTransport } from './transport.ts';
+
+/** What a client is made of. */
+export interface ClientOptions {
+  /** Address of the API with its `/api`: `http://127.0.0.1:4400/api`. */
+  readonly base: string;
+  readonly token: string | null;
+  readonly transport: HttpTransport;
+  /** Makes a key that no other request has: goes with every POST, so that a repeated one is recognised. */
+  readonly newIdempotencyKey: () => string;
+  readonly userAgent?: string;
+}
+
+type BodyOf<Name extends CallName> = (typeof ROUTES)[Name] extends { readonly body: infer Schema extends z.ZodType }
+  ? z.input<Schema>
+  : undefined;
+/** What a route answers. */
+export type AnswerOf<Name extends CallName> = (typeof ROUTES)[Name] extends { readonly answer: infer Schema extends z.ZodType }
+  ? z.output<Schema>
+  : undefined;
+type ParamsOf<Name extends CallName> = { readonly [Key in ParamsIn<(typeof PATHS)[Name]['path']>]: string };
+
+/** What goes into one call. */
+export interface CallInput<Name extends CallName> {
+  readonly params: ParamsOf<Name>;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  readonly body?: BodyOf<Name>;
+  readonly signal?: AbortSignalLike | undefined;
+  /** Longest silence in milliseconds; 60 s for a GET and 10 min otherwise. Null waits for ever. */
+  readonly idleMs?: number | null;
+}
+
+/** Routes that answer 202 with an operation when they are asked to. */
+export type OperationRoute = 'createBackup' | 'verifyBackup';
+
+/** How an asynchronous call began: with an operation to follow, or, from a server that did not wait, already with its answer. */
+export type Started = { readonly operation: OperationAnswer } | { readonly result: unknown };
+
+/** The control plane, as a typed thing to call. Every method rejects with a FluxError. */
+export interface FluxClient {
+  readonly base: string;
+  /** Calls a JSON route and waits for its answer. */
+  call<Name extends CallName>(name: Name, input: CallInput<Name>): Promise<AnswerOf<Name>>;
+  /** Starts long work with `Prefer: respond-async`. A start that got no answer is repeated with the same Idempotency-Key. */
+  start<Name extends OperationRoute>(name: Name, input: CallInput<Name>): Promise<Started>;
+  /** The events of an operation after `afterSeq`, until the server ends the stream. */
+  events(operationId: string, afterSeq: number | null, signal?: AbortSignalLike): AsyncGenerator<OperationEvent>;
+  /** Opens a download at `from`. `ifRange` is the ETag that the bytes before came with: when it changed, all bytes come again (200). */
+  download(hash: string, backupId: string, options: DownloadOptions): Promise<HttpResponse>;
+}
+
+/** Where a download goes on. */
+export interface DownloadOptions {
+  readonly from: number;
+  readonly ifRange: string | null;
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+const GET_IDLE_MS = 60_000;
+const OTHER_IDLE_MS = 600_000;
+const START_ATTEMPTS = 3;
+
+/** Makes a client. It holds no connection of its own; that is the transport's business. */
+export function createFluxClient(options: ClientOptions): FluxClient {
+  const root = `${options.base}/cli/v1`;
+
+  const headers = (method: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
+    accept: 'application/json',
+    ...(options.userAgent === undefined ? {} : { 'user-agent': options.userAgent }),
+    ...(options.token === null ? {} : { authorization: `Bearer ${options.token}` }),
+    ...(method === 'POST' ? { 'idempotency-key': options.newIdempotencyKey() } : {}),
+    ...extra,
+  });
+
+  const send = async (request: Parameters<HttpTransport>[0]): Promise<HttpResponse> => {
+    const response = await options.transport(request);
+    if (response.status >= 200 && response.status < 300) return response;
+    throw errorFromAnswer(response.status, await response.text(), options.base);
+  };
+
+  const prepare = <Name extends CallName>(name: Name, input: CallInput<Name>, extra: Readonly<Record<string, string>> = {}) => {
+    const { method, path } = PATHS[name];
+    const body = input.body === undefined ? null : JSON.stringify(input.body);
+    const content: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' };
+    return {
+      method,
+      url: root + fillPath(path, input.params, input.query),
+      headers: headers(method, { ...content, ...extra }),
+      body,
+      signal: input.signal ?? null,
+      idleMs: input.idleMs === undefined ? (method === 'GET' ? GET_IDLE_MS : OTHER_IDLE_MS) : input.idleMs,
+    };
+  };
+
+  return {
+    base: options.base,
+
+    async call(name, input) {
+      const response = await send(prepare(name, input));
+      return readJson(await response.text(), options.base);
+    },
+
+    async start(name, input) {
+      const request = prepare(name, input, { prefer: 'respond-async' });
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const response = await send(request);
+          const answer = readJson<unknown>(await response.text(), options.base);
+          return response.status === 202 ? { operation: answer as OperationAnswer } : { result: answer };
+        } catch (error) {
+          // The key is in the request: whether the first one arrived or not, the work is done once.
+          if (!isFluxError(error, 'lost_contact') || attempt === START_ATTEMPTS) throw error;
+        }
+      }
+    },
+
+    async *events(operationId, afterSeq, signal) {
+      const resume: Record<string, string> = afterSeq === null ? {} : { 'last-event-id': String(afterSeq) };
+      const response = await send({
+        ...prepare('watchOperation', { params: { id: operationId }, signal }),
+        headers: headers('GET', { accept: 'text/event-stream', ...resume }),
+      });
+      for await (const event of parseEventStream(response.textChunks())) {
+        if (event.event === 'progress' || event.event === 'state') yield readJson<OperationEvent>(event.data, options.base);
+      }
+    },
+
+    download(hash, id, { from, ifRange, signal }) {
+      const range: Record<string, string> = from === 0 || ifRange === null ? {} : { range: `bytes=${from}-`, 'if-range': ifRange };
+      return send({
+        ...prepare('downloadBackup', { params: { hash, id }, signal }),
+        headers: headers('GET', { accept: 'application/octet-stream, application/problem+json', ...range }),
+      });
+    },
+  };
+}
+
+function readJson<T>(text: string, base: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new FluxError('internal', `${base} answered with something that is not JSON.`, {
+      hint: 'Check the address: FLUX_API_BASE, or `flux login --api-base <url>`.',
+      cause,
+    });
+  }
+}

@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { chmod, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build as bundle } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/**
+ * Builds what is shipped: `packages/cli/dist/flux.js`, one file that needs nothing beside it and runs on Node 20, and
+ * `packages/server/dist/flux-server.js`, which finds its libraries in node_modules.
+ *
+ * @returns {Promise<string[]>} the files that were made
+ */
+export async function build() {
+  const made = [await buildCli()];
+  // The server may be missing from a checkout of the command line alone.
+  if (existsSync(join(root, 'packages/server/src/main.ts'))) made.push(await buildServer());
+  return made;
+}
+
+async function buildCli() {
+  const outfile = join(root, 'packages/cli/dist/flux.js');
+  await rm(dirname(outfile), { recursive: true, force: true });
+  await bundle({
+    entryPoints: [join(root, 'packages/cli/src/main.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    // Names stay, so that a stack trace can be read.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    // commander is CommonJS and asks for Node's own modules with require.
+    banner: {
+      js: '#!/usr/bin/env node\nimport{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
+    },
+    logLevel: 'warning',
+  });
+  await chmod(outfile, 0o755);
+  return outfile;
+}
+
+async function buildServer() {
+  const outfile = join(root, 'packages/server/dist/flux-server.js');
+  await rm(dirname(outfile), { recursive: true, force: true });
+  await bundle({
+    entryPoints: [join(root, 'packages/server/src/main.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node22',
+    packages: 'external',
+    plugins: [contractIsOurs],
+    sourcemap: 'linked',
+    legalComments: 'none',
+    logLevel: 'warning',
+  });
+  return outfile;
+}
+
+/** The contract is TypeScript of ours: unlike the libraries it goes into the bundle. */
+const contractIsOurs = {
+  name: 'contract-is-ours',
+  /** @param {import('esbuild').PluginBuild} plugins */
+  setup(plugins) {
+    plugins.onResolve({ filter: /^@flux\/contract\// }, ({ path }) => ({
+      path: join(root, 'packages/contract/src', `${path.slice('@flux/contract/'.length)}.ts`),
+    }));
+  },
+};
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const file of await build()) console.log(file);
+}
