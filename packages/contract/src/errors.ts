@@ -40,6 +40,7 @@ export const ERROR_KINDS = {
   artifact_gone: kind(410, 4, 'no', 'The row of this backup is there, its file is not.'),
   gate_refused: kind(412, 6, 'no', 'The newest backup is not restore-verified, so nothing may be destroyed.'),
   payload_too_large: kind(413, 1, 'no', 'The request is larger than the control plane accepts.'),
+  range_not_satisfiable: kind(416, 1, 'no', 'The part of the artifact that was asked for does not exist.'),
   verification_failed: kind(422, 7, 'no', 'The artifact does not bring back what was there.'),
   artifact_invalid: kind(422, 1, 'no', 'The artifact is not what was written: it is truncated, changed or unreadable.'),
   rate_limited: kind(429, 1, 'later', 'Too many requests.'),

@@ -15,8 +15,9 @@ export type TrustEvidence = Pick<BackupRow, 'status' | 'artifact_validation' | '
 export function trustTierOf(backup: TrustEvidence | undefined, presence: ArtifactPresence): TrustTier {
   if (backup === undefined) return 'no_backups';
   if (backup.status !== 'complete') return 'latest_not_complete';
-  if (backup.artifact_validation === 'artifact_invalid' || presence === 'missing') return 'pipeline_incomplete';
+  // A restore that failed is the stronger word, also when the file has been damaged or removed since.
   if (backup.restore_verification === 'restore_failed') return 'restore_failed';
+  if (backup.artifact_validation === 'artifact_invalid' || presence === 'missing') return 'pipeline_incomplete';
   if (backup.artifact_validation === 'pending') return 'artifact_pending';
   return backup.restore_verification === 'restore_verified' ? 'restorable' : 'not_restore_verified';
 }

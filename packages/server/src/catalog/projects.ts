@@ -37,3 +37,14 @@ export async function setProjectLifecycle(db: Database, id: ProjectId, lifecycle
 export async function deleteUnbornProject(db: Database, id: ProjectId): Promise<void> {
   await db.deleteFrom('projects').where('id', '=', id).where('lifecycle', '=', 'creating').execute();
 }
+
+/** Projects that are being made, with the lock key of the worker that makes them. */
+export async function listUnbornProjects(db: Database): Promise<readonly (ProjectRow & { readonly lockKey: number })[]> {
+  return db
+    .selectFrom('projects')
+    .innerJoin('workers', 'workers.id', 'projects.worker_id')
+    .selectAll('projects')
+    .select('workers.lock_key as lockKey')
+    .where('lifecycle', '=', 'creating')
+    .execute();
+}

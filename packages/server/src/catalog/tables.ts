@@ -36,6 +36,7 @@ export interface ProjectsTable {
   attached: ColumnType<boolean, boolean | undefined, boolean>;
   lifecycle: 'creating' | 'active' | 'removing' | 'removed';
   sealed_secrets: Buffer;
+  worker_id: string | null;
   created_at: DefaultTime;
   removed_at: OptionalTime;
 }
@@ -129,7 +130,7 @@ export interface IdempotencyKeysTable {
   key: string;
   request_sha256: string;
   status: number | null;
-  body: JSONColumnType<object | null>;
+  sealed_body: Buffer | null;
   location: string | null;
   created_at: DefaultTime;
 }

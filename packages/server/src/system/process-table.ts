@@ -43,6 +43,19 @@ export async function workingFolderOf(pid: number): Promise<string | undefined> 
   return readlink(`/proc/${pid}/cwd`).catch(() => undefined);
 }
 
+/** The command line of a process, words separated by one space; empty when there is no such process. */
+export async function commandLineOf(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return text.replaceAll('\0', ' ').trimEnd();
+}
+
+/** Memory that a process holds for itself and that it shares with others of its kind, in bytes; zero when it is gone. */
+export async function memoryOf(pid: number): Promise<{ readonly ownBytes: number; readonly sharedBytes: number }> {
+  const text = await readFile(`/proc/${pid}/status`, 'latin1').catch(() => '');
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
+  return { ownBytes: field('RssAnon'), sharedBytes: field('RssShmem') };
+}
+
 /** Reads `/proc/<pid>/stat`: see proc(5). The second field is the name, in parentheses, and may hold anything. */
 export function parseStat(pid: number, text: string): ProcessEntry | undefined {
   const name = text.slice(text.indexOf('(') + 1, text.lastIndexOf(')'));

@@ -14,6 +14,13 @@ const STATEMENTS = [
     name text not null unique,
     created_at timestamptz not null default now()
   )`,
+  `create table workers (
+    id uuid primary key,
+    lock_key integer generated always as identity unique,
+    started_at timestamptz not null default now(),
+    host text not null,
+    pid integer not null
+  )`,
   `create table projects (
     id uuid primary key,
     owner_id uuid not null references users,
@@ -23,8 +30,11 @@ const STATEMENTS = [
     attached boolean not null default false,
     lifecycle text not null check (lifecycle in ('creating', 'active', 'removing', 'removed')),
     sealed_secrets bytea not null,
+    -- Who is making it: when that worker is dead, the half-made project is taken back.
+    worker_id uuid references workers,
     created_at timestamptz not null default now(),
     removed_at timestamptz,
+    check (lifecycle <> 'creating' or worker_id is not null),
     check (not attached or engine = 'v1_dedicated'),
     check ((lifecycle = 'removed') = (removed_at is not null))
   )`,
@@ -105,13 +115,6 @@ const STATEMENTS = [
     finished_at timestamptz not null
   )`,
   `create index verifications_of_backup on verifications (backup_id, finished_at desc)`,
-  `create table workers (
-    id uuid primary key,
-    lock_key integer generated always as identity unique,
-    started_at timestamptz not null default now(),
-    host text not null,
-    pid integer not null
-  )`,
   `create table operations (
     id uuid primary key,
     project_id uuid not null references projects,
@@ -158,7 +161,8 @@ const STATEMENTS = [
     key text not null check (length(key) between 1 and 200),
     request_sha256 text not null,
     status integer,
-    body jsonb,
+    -- Answers may hold a new token or password, so they are sealed like every other secret.
+    sealed_body bytea,
     location text,
     created_at timestamptz not null default now(),
     primary key (token_id, key)

@@ -1,0 +1,70 @@
+import { randomUUID } from 'node:crypto';
+import { FluxError } from '@flux/contract/errors';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { registerAccessRoutes } from './access.ts';
+import { registerBackupRoutes } from './backups.ts';
+import type { ApiDoors } from './doors.ts';
+import { registerDownloadRoute } from './download.ts';
+import { renderErrors } from './errors.ts';
+import { registerHealthRoutes } from './health.ts';
+import { registerOpenApi } from './openapi.ts';
+import { registerOperationRoutes } from './operations.ts';
+import { registerProjectRoutes } from './projects.ts';
+import { createRouter } from './router.ts';
+
+/** SQL files come in one piece; what is larger belongs into pg_restore. */
+const BODY_LIMIT_BYTES = 128 * 2 ** 20;
+
+/** Builds the HTTP floor without listening. */
+export function buildApp(doors: ApiDoors): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    genReqId: () => randomUUID(),
+    // A synchronous create may take hours; only the arrival of a request is bounded.
+    requestTimeout: 300_000,
+    connectionTimeout: 0,
+    forceCloseConnections: true,
+  });
+  renderErrors(app, doors.log);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    doors.log.debug(
+      {
+        requestId: request.id,
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'request',
+    );
+    doors.metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) });
+  });
+  app.setNotFoundHandler((request) => {
+    throw new FluxError('not_found', `There is no ${request.method} ${request.url.split('?')[0]}.`, {
+      hint: 'The routes are listed at /api/openapi.json.',
+    });
+  });
+  // An empty JSON body is no body: `curl -X POST -H 'content-type: application/json'` sends one.
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    if (body === '') return done(null, undefined);
+    try {
+      done(null, JSON.parse(body as string));
+    } catch {
+      done(new FluxError('invalid_request', 'The body is not JSON.'), undefined);
+    }
+  });
+  const router = createRouter(app, doors);
+  registerAccessRoutes(router, doors);
+  registerProjectRoutes(router, doors);
+  registerBackupRoutes(router, doors);
+  registerDownloadRoute(router, doors);
+  registerOperationRoutes(router, doors);
+  registerHealthRoutes(app, doors);
+  registerOpenApi(app, doors);
+  return app;
+}

@@ -1,0 +1,57 @@
+import { FluxError } from '@flux/contract/errors';
+import { ROUTES } from '@flux/contract/routes';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Download, openDownload } from '../backups/download.ts';
+import { parseBackupSelector, selectBackup } from '../backups/select.ts';
+import type { ApiDoors } from './doors.ts';
+import { type Router, requireProject } from './router.ts';
+
+/** The artifact itself: length, strong ETag, digest, and parts of it (RFC 9110, RFC 9530). */
+export function registerDownloadRoute(router: Router, doors: ApiDoors): void {
+  router.raw(ROUTES.downloadBackup, async ({ principal, params, request, reply }) => {
+    const project = await requireProject(doors, principal, params.hash);
+    const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
+    const download = await openDownload(doors.backups.store, project, row);
+    return sendDownload(request, reply, download, row.id);
+  });
+}
+
+async function sendDownload(request: FastifyRequest, reply: FastifyReply, download: Download, backupId: string): Promise<unknown> {
+  const etag = `"${download.sha256}"`;
+  reply.headers({
+    'content-type': 'application/octet-stream',
+    'content-disposition': `attachment; filename="${download.filename}"`,
+    'accept-ranges': 'bytes',
+    'repr-digest': `sha-256=:${Buffer.from(download.sha256, 'hex').toString('base64')}:`,
+    'cache-control': 'private, no-transform',
+    'x-flux-backup-id': backupId,
+    etag,
+  });
+  const range = readRange(request, etag, download.sizeBytes);
+  if (range === 'unsatisfiable') {
+    reply.header('content-range', `bytes */${download.sizeBytes}`);
+    throw Object.assign(new FluxError('invalid_request', `The range is not within the ${download.sizeBytes} bytes of the artifact.`), {
+      status: 416,
+    });
+  }
+  if (range === undefined) {
+    reply.header('content-length', download.sizeBytes);
+    return reply.send(await download.open());
+  }
+  reply.status(206);
+  reply.header('content-range', `bytes ${range.start}-${range.end}/${download.sizeBytes}`);
+  reply.header('content-length', range.end - range.start + 1);
+  return reply.send(await download.open(range));
+}
+
+/** One range, or none: a client that asks for several gets the whole, as the standard allows. */
+function readRange(request: FastifyRequest, etag: string, sizeBytes: number): { start: number; end: number } | 'unsatisfiable' | undefined {
+  const ifRange = request.headers['if-range'];
+  if (ifRange !== undefined && ifRange !== etag) return undefined;
+  const match = /^bytes=(\d*)-(\d*)$/.exec(request.headers.range ?? '');
+  if (match === null || (match[1] === '' && match[2] === '')) return undefined;
+  const [, first = '', last = ''] = match;
+  const start = first === '' ? Math.max(0, sizeBytes - Number(last)) : Number(first);
+  const end = first === '' || last === '' ? sizeBytes - 1 : Math.min(Number(last), sizeBytes - 1);
+  return start >= sizeBytes || start > end ? 'unsatisfiable' : { start, end };
+}

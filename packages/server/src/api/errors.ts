@@ -1,0 +1,33 @@
+import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
+import type { FastifyInstance } from 'fastify';
+import type { Log } from '../system/log.ts';
+
+/** Answers every error as `application/problem+json`; what is a defect of ours goes to the log as well. */
+export function renderErrors(app: FastifyInstance, log: Log): void {
+  app.setErrorHandler((error, request, reply) => {
+    const known = translate(error);
+    if (known.code === 'internal')
+      log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'request failed by a defect');
+    if (known.code === 'not_authenticated' || known.code === 'token_malformed') reply.header('www-authenticate', 'Bearer');
+    const retryAfter = known.details.retryAfterSeconds;
+    if (known.code === 'rate_limited' && typeof retryAfter === 'number') reply.header('retry-after', String(retryAfter));
+    return reply
+      .status(known.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(toProblem(known, request.id)));
+  });
+}
+
+function translate(error: unknown): FluxError {
+  if (isFluxError(error)) return error;
+  const { statusCode, message } = error as { statusCode?: number; message?: string };
+  if (statusCode === 413)
+    return new FluxError('payload_too_large', 'The body is larger than 128 MiB.', {
+      hint: 'Split the file, or load the data with psql or pg_restore.',
+    });
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
+    return new FluxError('invalid_request', message ?? 'The request cannot be read.');
+  return new FluxError('internal', 'Flux met an error that it does not know.', {
+    hint: 'The log of the control plane has it under this request id.',
+  });
+}

@@ -1,0 +1,41 @@
+import { FluxError } from '@flux/contract/errors';
+import type { Clock } from '../system/clock.ts';
+
+/** Slows down whoever tries tokens: after too many failures an address has to wait. */
+export interface FailureLimit {
+  count(address: string): void;
+  /** @throws FluxError `rate_limited` */
+  refuseWhenTooMany(address: string): void;
+}
+
+const WINDOW_MS = 60_000;
+const MOST_FAILURES = 30;
+const MOST_ADDRESSES = 10_000;
+
+/** Counts in memory: a restart forgives, and that is fine for 128-bit tokens. */
+export function createFailureLimit(clock: Clock): FailureLimit {
+  const windows = new Map<string, { startedAt: number; failures: number }>();
+  const current = (address: string) => {
+    const now = clock.now().getTime();
+    const found = windows.get(address);
+    if (found !== undefined && now - found.startedAt < WINDOW_MS) return found;
+    if (windows.size >= MOST_ADDRESSES) windows.clear();
+    const fresh = { startedAt: now, failures: 0 };
+    windows.set(address, fresh);
+    return fresh;
+  };
+  return {
+    count: (address) => {
+      current(address).failures += 1;
+    },
+    refuseWhenTooMany: (address) => {
+      const found = windows.get(address);
+      if (found === undefined || current(address).failures < MOST_FAILURES) return;
+      const retryAfterSeconds = Math.max(1, Math.ceil((found.startedAt + WINDOW_MS - clock.now().getTime()) / 1000));
+      throw new FluxError('rate_limited', `Too many requests with a wrong token; wait ${retryAfterSeconds} s.`, {
+        hint: 'Log in again with `flux login`.',
+        details: { retryAfterSeconds },
+      });
+    },
+  };
+}

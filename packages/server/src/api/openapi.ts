@@ -1,0 +1,78 @@
+import { ERROR_KINDS } from '@flux/contract/errors';
+import { API_PREFIX, ROUTES, type Route } from '@flux/contract/routes';
+import type { FastifyInstance } from 'fastify';
+import * as z from 'zod';
+import type { ApiDoors } from './doors.ts';
+
+/** Serves the description of the API, made from the very schemas that requests are checked with. */
+export function registerOpenApi(app: FastifyInstance, doors: ApiDoors): void {
+  const document = describeApi(doors.version);
+  app.get('/api/openapi.json', async () => document);
+}
+
+/** The API as an OpenAPI 3.1 document. */
+export function describeApi(version: string): object {
+  const paths: Record<string, Record<string, object>> = {};
+  for (const [name, route] of Object.entries(ROUTES) as [string, Route][]) {
+    const path = API_PREFIX + route.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] ??= {};
+    paths[path][route.method.toLowerCase()] = describeRoute(name, route);
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Flux', version, description: 'Self-hosted Postgres control plane.' },
+    security: [{ token: [] }],
+    paths,
+    components: {
+      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'flx_live_<32 hex>_<4 hex>' } },
+      schemas: {
+        Problem: {
+          type: 'object',
+          required: ['type', 'title', 'status', 'detail', 'error', 'code'],
+          properties: {
+            type: { type: 'string' },
+            title: { type: 'string' },
+            status: { type: 'integer' },
+            detail: { type: 'string' },
+            error: { type: 'string', description: 'The full text for people.' },
+            code: { enum: Object.keys(ERROR_KINDS) },
+            hint: { type: 'string' },
+            requestId: { type: 'string' },
+            details: { type: 'object' },
+          },
+        },
+      },
+    },
+  };
+}
+
+function describeRoute(name: string, route: Route): object {
+  const problem = {
+    description: 'A problem (RFC 9457)',
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  };
+  const content = route.answer === undefined ? {} : { content: { 'application/json': { schema: jsonSchema(route.answer, 'output') } } };
+  return {
+    operationId: name,
+    summary: route.summary,
+    description: `Needs a token with access level \`${route.access}\`.`,
+    parameters: [...parametersOf(route.params, 'path'), ...parametersOf(route.query, 'query')],
+    ...(route.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: jsonSchema(route.body, 'input') } } } }),
+    responses: { [route.status]: { description: 'Done', ...content }, default: problem },
+  };
+}
+
+function parametersOf(schema: z.ZodType | undefined, where: 'path' | 'query'): object[] {
+  if (schema === undefined) return [];
+  const { properties = {}, required = [] } = jsonSchema(schema, 'input') as { properties?: Record<string, object>; required?: string[] };
+  return Object.entries(properties).map(([name, property]) => ({
+    name,
+    in: where,
+    required: where === 'path' || required.includes(name),
+    schema: property,
+  }));
+}
+
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): object {
+  return z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+}

@@ -1,0 +1,48 @@
+import { ROUTES } from '@flux/contract/routes';
+import { maySee, requireUnlimited } from '../access/tokens.ts';
+import { createProject, initProject } from '../projects/create.ts';
+import { readCredentials } from '../projects/credentials.ts';
+import { listVisibleProjects, summarize } from '../projects/list.ts';
+import { pushSql } from '../projects/push.ts';
+import type { ApiDoors } from './doors.ts';
+import { type Router, requireProject } from './router.ts';
+
+/** Projects, their credentials, their SQL. */
+export function registerProjectRoutes(router: Router, doors: ApiDoors): void {
+  const { projects } = doors;
+  router.json(ROUTES.listProjects, async ({ principal }) => listVisibleProjects(projects, (project) => maySee(principal, project)));
+  router.json(ROUTES.createProject, async ({ principal, body }) => {
+    requireUnlimited(principal);
+    return createProject(projects, principal.actor, body);
+  });
+  router.json(ROUTES.initProject, async ({ principal, body }) =>
+    initProject(projects, principal.actor, body, (project) => maySee(principal, project)),
+  );
+  router.json(ROUTES.getProject, async ({ principal, params }) => {
+    const row = await requireProject(doors, principal, params.hash);
+    const { engine, project } = projects.engines.of(row);
+    return { slug: row.slug, hash: row.hash, mode: row.engine, apiSchema: engine.apiSchema(project) };
+  });
+  router.json(ROUTES.startProject, async ({ principal, params }) => {
+    const row = await requireProject(doors, principal, params.hash);
+    const { engine, project } = projects.engines.of(row);
+    await engine.start(project);
+    return { summary: await summarize(projects, row) };
+  });
+  router.json(ROUTES.stopProject, async ({ principal, params }) => {
+    const row = await requireProject(doors, principal, params.hash);
+    const { engine, project } = projects.engines.of(row);
+    await engine.stop(project);
+    return { summary: await summarize(projects, row) };
+  });
+  router.json(ROUTES.getCredentials, async ({ principal, params }) =>
+    readCredentials(projects, await requireProject(doors, principal, params.hash)),
+  );
+  router.json(ROUTES.listMigrations, async ({ principal, params }) => {
+    const { engine, project } = projects.engines.of(await requireProject(doors, principal, params.hash));
+    return { applied: [...(await engine.listMigrations(project))] };
+  });
+  router.json(ROUTES.push, async ({ principal, body, signal }) =>
+    pushSql(projects, await requireProject(doors, principal, body.hash), principal.actor, body, signal),
+  );
+}

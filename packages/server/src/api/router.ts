@@ -1,0 +1,134 @@
+import { FluxError } from '@flux/contract/errors';
+import { isProjectHash } from '@flux/contract/ids';
+import { API_PREFIX, type Route } from '@flux/contract/routes';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type * as z from 'zod';
+import { authenticate, maySee, type Principal, requireAccess } from '../access/tokens.ts';
+import { findProjectByHash, type ProjectRow } from '../catalog/projects.ts';
+import type { ApiDoors } from './doors.ts';
+import { createFailureLimit } from './failure-limit.ts';
+import { withIdempotency } from './idempotency.ts';
+
+type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
+
+/** One authenticated, validated request. */
+export interface Call<R extends Route> {
+  readonly principal: Principal;
+  readonly params: Parsed<R['params']>;
+  readonly query: Parsed<R['query']>;
+  readonly body: Parsed<R['body']>;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  /** Aborted when the client has gone or the control plane is stopping. */
+  readonly signal: AbortSignal;
+}
+
+/** An answer with another status than the route's usual one. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly location?: string;
+}
+
+/** Registers routes of the contract. */
+export interface Router {
+  /** A JSON route; the handler's value is the answer. */
+  json<R extends Route>(route: R, handler: (call: Call<R>) => Promise<Answer | object>): void;
+  /** A route whose handler writes the answer itself. */
+  raw<R extends Route>(route: R, handler: (call: Call<R>) => Promise<unknown>): void;
+}
+
+const answers = new WeakSet<object>();
+
+/** Marks an answer whose status is not the usual one of its route. */
+export function answer(status: number, body: unknown, location?: string): Answer {
+  const made = { status, body, ...(location === undefined ? {} : { location }) };
+  answers.add(made);
+  return made;
+}
+
+/** Makes the router: every route authenticates, checks the access level and parses its input before its handler runs. */
+export function createRouter(app: FastifyInstance, doors: ApiDoors): Router {
+  const failures = createFailureLimit(doors.clock);
+  const enter = async <R extends Route>(route: R, request: FastifyRequest, reply: FastifyReply): Promise<Call<R>> => {
+    failures.refuseWhenTooMany(request.ip);
+    const principal = await authenticate(doors, readBearer(request)).catch((error) => {
+      failures.count(request.ip);
+      throw error;
+    });
+    requireAccess(principal, route.access);
+    return {
+      principal,
+      params: parse(route.params, request.params, 'path') as Parsed<R['params']>,
+      query: parse(route.query, request.query, 'query') as Parsed<R['query']>,
+      body: parse(route.body, request.body, 'body') as Parsed<R['body']>,
+      request,
+      reply,
+      signal: AbortSignal.any([doors.stopping, whenGone(request)]),
+    };
+  };
+  return {
+    json: (route, handler) => {
+      app.route({
+        method: route.method,
+        url: API_PREFIX + route.path,
+        handler: async (request, reply) => {
+          const call = await enter(route, request, reply);
+          const made = await withIdempotency(doors, call, async () => toAnswer(await handler(call), route.status));
+          if (made.location !== undefined) reply.header('location', made.location);
+          return reply.status(made.status).send(made.body);
+        },
+      });
+    },
+    raw: (route, handler) => {
+      app.route({
+        method: route.method,
+        url: API_PREFIX + route.path,
+        handler: async (request, reply) => handler(await enter(route, request, reply)),
+      });
+    },
+  };
+}
+
+/**
+ * The project that a request names, if the principal may know of it.
+ *
+ * @throws FluxError `invalid_request` when it is no hash; `project_not_found` also for somebody else's
+ */
+export async function requireProject(doors: ApiDoors, principal: Principal, hash: string): Promise<ProjectRow> {
+  if (!isProjectHash(hash)) {
+    throw new FluxError('invalid_request', `"${hash}" is not a project hash.`, {
+      hint: 'A hash is 7 lowercase hex digits; `flux list` shows it.',
+    });
+  }
+  const project = await findProjectByHash(doors.catalog.db, hash);
+  if (project !== undefined && maySee(principal, project)) return project;
+  throw new FluxError('project_not_found', `No project of yours has the hash ${hash}.`, { hint: 'See `flux list`.' });
+}
+
+function toAnswer(made: Answer | object, status: number): Answer {
+  return answers.has(made) ? (made as Answer) : { status, body: made };
+}
+
+function readBearer(request: FastifyRequest): string {
+  const [scheme, token] = (request.headers.authorization ?? '').split(' ');
+  if (scheme?.toLowerCase() === 'bearer' && token !== undefined && token !== '') return token;
+  throw new FluxError('not_authenticated', 'The request has no token.', { hint: 'Log in with `flux login`, or set FLUX_API_TOKEN.' });
+}
+
+function parse(schema: z.ZodType | undefined, value: unknown, where: string): unknown {
+  if (schema === undefined) return undefined;
+  const result = schema.safeParse(value ?? undefined);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || where}: ${issue.message}`);
+  throw new FluxError('invalid_request', `The ${where} of the request is not what the route asks for: ${problems.join('; ')}.`, {
+    hint: 'See /api/openapi.json.',
+    details: { problems },
+  });
+}
+
+function whenGone(request: FastifyRequest): AbortSignal {
+  const gone = new AbortController();
+  request.raw.socket.once('close', () => gone.abort(new Error('the client has gone')));
+  return gone.signal;
+}

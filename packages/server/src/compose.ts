@@ -1,0 +1,166 @@
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import { ensureFirstToken } from './access/bootstrap.ts';
+import { buildApp } from './api/app.ts';
+import { createVolumeStore } from './artifacts/volume.ts';
+import type { BackupDoors } from './backups/doors.ts';
+import { takeWorkerLease } from './catalog/worker-lease.ts';
+import { composeCatalog } from './compose/catalog.ts';
+import { prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
+import { composeEngines } from './compose/engines.ts';
+import { composePostgresDoor } from './compose/postgres-door.ts';
+import { composeRuntime } from './compose/runtime.ts';
+import type { Config } from './config.ts';
+import { createDedicatedEngine } from './engines/dedicated/engine.ts';
+import { createSharedEngine } from './engines/shared/engine.ts';
+import { recoverOperations } from './operations/recover.ts';
+import { removeUnbornProjects } from './projects/create.ts';
+import type { ProjectDoors } from './projects/doors.ts';
+import { systemClock } from './system/clock.ts';
+import { lockFolder } from './system/folder-lock.ts';
+import type { Log } from './system/log.ts';
+import { createMetrics } from './system/metrics.ts';
+import { Releasers } from './system/releasers.ts';
+import { createSeal } from './system/seal.ts';
+import { VERSION } from './version.ts';
+import { openQueue } from './worker/queue.ts';
+import { startWorker } from './worker/worker.ts';
+
+/** A control plane that runs. */
+export interface ControlPlane {
+  /** Where it listens: `http://host:port`. */
+  readonly url: string;
+  /** Set when this start made the first admin token. */
+  readonly firstTokenPath: string | undefined;
+  /** Ends requests, work, instances and connections, in that order. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Builds everything and starts it, in the order in which things stand on each other; `stop` lets go in the reverse order. A
+ * start that fails lets go of what it had.
+ *
+ * @param until `migrate` ends when the catalog's tables are up to date
+ */
+export async function startControlPlane(config: Config, log: Log, until: 'all' | 'migrate'): Promise<ControlPlane> {
+  const releasers = new Releasers((name, error) => log.error({ err: error }, `could not release ${name}`));
+  try {
+    return await build(config, log, until, releasers);
+  } catch (error) {
+    await releasers.release();
+    throw error;
+  }
+}
+
+async function build(config: Config, log: Log, until: 'all' | 'migrate', releasers: Releasers): Promise<ControlPlane> {
+  const clock = systemClock;
+  const url = `http://${config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host}:${config.listen.port}`;
+  await prepareDataFolder(config.dataFolder);
+  releasers.add('the data folder', await lockFolder(config.dataFolder));
+  if (until === 'all') await requireFreePort(config);
+
+  const seal = createSeal(await readSecretKey(config.dataFolder));
+  const { runtime, disposables, toolbox, account, defaultMajor } = await composeRuntime(config, clock, log);
+  releasers.add('the instances', () => runtime.close(config.onStop));
+  await runtime.open();
+  const catalog = await composeCatalog(config, runtime, defaultMajor, log);
+  releasers.add('the catalog', () => catalog.close());
+  if (until === 'migrate') return { url, firstTokenPath: undefined, stop: () => releasers.release() };
+
+  const lease = await takeWorkerLease(catalog);
+  releasers.add('the lease', () => lease.close());
+  const queue = await openQueue(catalog, log);
+  const stopping = new AbortController();
+  const engines = composeEngines(
+    {
+      v1_dedicated: createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
+      v2_shared: createSharedEngine({ cluster: composeSharedCluster(config, runtime, defaultMajor), log }),
+    },
+    seal,
+  );
+  const store = createVolumeStore(config.backupsFolder);
+  const backups: BackupDoors = {
+    catalog,
+    store,
+    queue,
+    engines,
+    postgres: composePostgresDoor(toolbox, account),
+    disposables,
+    verifyLimits: {
+      memoryBytes: config.verify.memoryBytes,
+      diskBytes: config.verify.diskBytes,
+      processes: config.verify.processes,
+      wallClockMs: config.verify.timeoutMs,
+    },
+    backupTimeoutMs: config.backupTimeoutMs,
+    clock,
+    log,
+  };
+  const projects: ProjectDoors = {
+    catalog,
+    engines,
+    publicUrl: url,
+    defaultMode: config.defaultMode,
+    workerId: lease.workerId,
+    clock,
+    log,
+  };
+
+  // What a killed server left goes before anything new begins; nothing is being written yet.
+  await disposables.sweep();
+  await store.sweep();
+  await recoverOperations(backups);
+  await removeUnbornProjects(projects);
+  const tokenPath = join(config.dataFolder, 'admin-token');
+  const madeToken = await ensureFirstToken(catalog, clock, tokenPath);
+
+  const metrics = createMetrics();
+  const runner = { catalog, clock, log, workerId: lease.workerId, stopping: AbortSignal.any([stopping.signal, lease.lost]) };
+  releasers.add('the worker', await startWorker({ queue, backups, runner, metrics, concurrency: config.concurrency }));
+  const app = buildApp({
+    catalog,
+    backups,
+    projects,
+    defaultMode: config.defaultMode,
+    seal,
+    clock,
+    log,
+    metrics,
+    version: VERSION,
+    stopping: stopping.signal,
+  });
+  releasers.add('the HTTP server', () => app.close());
+  releasers.add('what is under way', () => stopping.abort(new Error('the control plane is stopping')));
+  await app.listen(config.listen).catch((error) => {
+    throw listenError(config, error);
+  });
+  return { url, firstTokenPath: madeToken ? tokenPath : undefined, stop: () => releasers.release() };
+}
+
+/** Finds out before anything is started whether the address can be had. */
+async function requireFreePort(config: Config): Promise<void> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', (error) => reject(listenError(config, error)));
+    probe.listen(config.listen, () => probe.close(() => resolve()));
+  });
+}
+
+function listenError(config: Config, error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  const address = `${config.listen.host}:${config.listen.port}`;
+  if (code === 'EADDRINUSE') {
+    return new FluxError('port_taken', `Another program listens on ${address}.`, {
+      hint: 'Stop it, or choose another address with FLUX_LISTEN=127.0.0.1:4401.',
+      cause: error,
+    });
+  }
+  if (code === 'EADDRNOTAVAIL' || code === 'EACCES' || code === 'ENOTFOUND') {
+    return new FluxError('port_taken', `Flux cannot listen on ${address}: ${(error as Error).message}`, {
+      hint: 'Choose another address with FLUX_LISTEN.',
+      cause: error,
+    });
+  }
+  return error;
+}

@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import { access, constants, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import { writeFileAtomically } from '../system/atomic-file.ts';
+
+const KEY_BYTES = 32;
+
+/**
+ * Makes the data folder when it is missing and finds out early whether it can be used.
+ *
+ * @throws FluxError `volume_unusable`
+ */
+export async function prepareDataFolder(path: string): Promise<void> {
+  try {
+    // The account that Postgres runs as must be able to walk through, but sees no names.
+    await mkdir(path, { recursive: true, mode: 0o711 });
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new FluxError('volume_unusable', `The data folder ${path} cannot be written: ${(error as Error).message}`, {
+      hint: 'Choose another with FLUX_DATA_DIR, or give this account the right to write there.',
+      cause: error,
+    });
+  }
+}
+
+/** The key that seals secrets in the catalog; made on the first start. Whoever has it and the catalog has every password. */
+export async function readSecretKey(dataFolder: string): Promise<Buffer> {
+  const path = join(dataFolder, 'secret.key');
+  const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) =>
+    error.code === 'ENOENT' ? undefined : Promise.reject(error),
+  );
+  if (found === undefined) {
+    const key = randomBytes(KEY_BYTES);
+    await writeFileAtomically(path, `${key.toString('hex')}\n`);
+    return key;
+  }
+  const key = Buffer.from(found.trim(), 'hex');
+  if (key.length === KEY_BYTES) return key;
+  throw new FluxError('volume_unusable', `The file ${path} does not hold a key of ${KEY_BYTES} bytes in hex.`, {
+    hint: 'Put back the right file: without it the passwords in the catalog cannot be read.',
+  });
+}

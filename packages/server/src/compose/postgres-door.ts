@@ -1,0 +1,66 @@
+import { availableParallelism } from 'node:os';
+import { isFluxError } from '@flux/contract/errors';
+import type { PostgresDoor } from '../backups/doors.ts';
+import { walkArchive } from '../postgres/archive/walk.ts';
+import { connectPostgres } from '../postgres/connect.ts';
+import { chooseCompression, dumpDatabase } from '../postgres/dump.ts';
+import { compareManifests } from '../postgres/manifest/compare.ts';
+import { measureRestored } from '../postgres/manifest/measure.ts';
+import { recordManifest } from '../postgres/manifest/record.ts';
+import { interpretRestore, restoreArguments } from '../postgres/restore.ts';
+import { estimateBytes, openSnapshot } from '../postgres/snapshot.ts';
+import type { PostgresToolbox } from '../postgres/target.ts';
+import type { Account } from '../system/process.ts';
+
+/** The account's processors share dump, restore and digests; more sessions than these only wait for each other. */
+const PARALLEL = Math.max(2, Math.min(4, availableParallelism()));
+
+/** Postgres and its tools as the backup workflow uses them. */
+export function composePostgresDoor(toolbox: PostgresToolbox, account: Account | undefined): PostgresDoor {
+  return {
+    openDump: async (source, signal) => {
+      const tools = toolbox.require(source.major, 'client');
+      const compression = await chooseCompression(tools, account);
+      const aborter = new AbortController();
+      const both = AbortSignal.any([signal, aborter.signal]);
+      const snapshot = await openSnapshot(source.target, { signal: both });
+      const [version] = await snapshot.session.query<{ server_version: string }>('SHOW server_version');
+      return {
+        serverVersion: version?.server_version ?? String(source.major),
+        estimatedBytes: await estimateBytes(snapshot.session, source.schema),
+        abort: (reason) => aborter.abort(reason),
+        dump: async (onStdout) => {
+          const { target, schema } = source;
+          await dumpDatabase({ tools, target, snapshotId: snapshot.id, schema, compression, account, onStdout, signal: both });
+        },
+        recordManifest: (onProgress) => recordManifest({ snapshot, source, parallel: PARALLEL, onProgress, signal: both }),
+        [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
+      };
+    },
+    findArchiveDamage: async (path, signal) => {
+      try {
+        await walkArchive(path, { signal });
+        return undefined;
+      } catch (error) {
+        if (isFluxError(error, 'artifact_invalid')) return error.message;
+        throw error;
+      }
+    },
+    runSql: async (target, sql, signal) => {
+      if (sql.trim() === '') return { problem: undefined };
+      await using session = await connectPostgres(target, { signal });
+      try {
+        await session.run(sql);
+        return { problem: undefined };
+      } catch (error) {
+        return { problem: error instanceof Error ? error.message : String(error) };
+      }
+    },
+    restoreArguments: (manifest) => restoreArguments({ kind: manifest.backupKind, jobs: PARALLEL }),
+    interpretRestore,
+    compareRestored: async (target, manifest, onProgress, signal) => {
+      const found = await measureRestored({ target, manifest, parallel: PARALLEL, onProgress, signal });
+      return compareManifests(manifest, found);
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { isFluxError } from '@flux/contract/errors';
+import { startControlPlane } from './compose.ts';
+import { readConfig } from './config.ts';
+import { createLog } from './system/log.ts';
+import { VERSION } from './version.ts';
+
+const USAGE = `flux-server runs the control plane of Flux.
+
+  flux-server            run it (the same as "flux-server all")
+  flux-server migrate    bring the catalog's tables up to date, then end
+  flux-server --version
+
+Settings come from the environment; see docs/settings.md.
+`;
+
+/** Runs until a signal. @returns the exit code */
+async function main(args: readonly string[]): Promise<number> {
+  const [command = 'all'] = args;
+  if (command === '--help' || command === '-h') return say(USAGE);
+  if (command === '--version') return say(`${VERSION}\n`);
+  if (command !== 'all' && command !== 'migrate') {
+    process.stderr.write(`There is no "${command}".\n\n${USAGE}`);
+    return 2;
+  }
+  try {
+    const config = readConfig(process.env, process.getuid?.() === 0);
+    const log = createLog(config.logLevel);
+    const signal = untilSignal();
+    const controlPlane = await startControlPlane(config, log, command);
+    if (command === 'migrate') {
+      await controlPlane.stop();
+      return say('The catalog is up to date.\n');
+    }
+    if (controlPlane.firstTokenPath !== undefined)
+      say(`The first admin token is in ${controlPlane.firstTokenPath}\n  flux login --token-stdin < ${controlPlane.firstTokenPath}\n`);
+    say(`Flux is ready at ${controlPlane.url}\n`);
+    log.info({ signal: await signal }, 'stopping');
+    await controlPlane.stop();
+    return 0;
+  } catch (error) {
+    process.stderr.write(
+      isFluxError(error)
+        ? `${error.message}\n${error.hint === undefined ? '' : `${error.hint}\n`}`
+        : `${(error as Error).stack ?? error}\n`,
+    );
+    return isFluxError(error) ? error.exitCode : 1;
+  }
+}
+
+function untilSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(name, () => {
+        // A second signal means it: orphaned instances are found again at the next start.
+        if (asked) process.exit(130);
+        asked = true;
+        resolve(name);
+      });
+    }
+  });
+}
+
+function say(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));
+// Whatever still holds the loop open (a keep-alive connection, a timer of a library) must not keep a stopped server alive.
+process.exit();

@@ -1,0 +1,163 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { FluxError } from '@flux/contract/errors';
+import { isSlug, type ProjectHash, type ProjectId } from '@flux/contract/ids';
+import type { EngineKind } from '@flux/contract/labels';
+import type { CreateProjectAnswer, CreateProjectRequest, InitAnswer } from '@flux/contract/project';
+import { type Actor, recordAudit } from '../catalog/audit.ts';
+import {
+  deleteUnbornProject,
+  findProjectByHash,
+  findProjectBySlug,
+  insertProject,
+  listUnbornProjects,
+  type ProjectRow,
+  setProjectLifecycle,
+} from '../catalog/projects.ts';
+import { isWorkerAlive } from '../catalog/worker-lease.ts';
+import type { ProjectSecrets } from '../engines/engine.ts';
+import type { ProjectDoors } from './doors.ts';
+import { summarize } from './list.ts';
+
+/**
+ * Makes a project: a row that says `creating`, then instance or schema, then `active`. A failure takes back what was made.
+ *
+ * @throws FluxError `invalid_request`, `name_taken`, and whatever the engine could not do
+ */
+export async function createProject(
+  doors: ProjectDoors,
+  actor: Actor & { userId: ProjectRow['owner_id'] },
+  request: CreateProjectRequest,
+): Promise<CreateProjectAnswer> {
+  const engineKind = chooseEngine(doors, request);
+  requireSlug(request.name);
+  const secrets = newSecrets(request.attach);
+  const row = await recordProject(doors, actor, request, engineKind, secrets);
+  try {
+    const { engine, project } = doors.engines.of(row);
+    await engine.provision(project);
+    await doors.catalog.db.transaction().execute(async (db) => {
+      await setProjectLifecycle(db, row.id, 'active');
+      await recordAudit(db, actor, {
+        action: 'project.create',
+        projectId: row.id,
+        subject: row.slug,
+        details: { engine: engineKind, attached: row.attached },
+      });
+    });
+    const { password, host } = await engine.credentials(project);
+    return {
+      summary: await summarize(doors, { ...row, lifecycle: 'active' }),
+      mode: engineKind,
+      ...(engineKind === 'v2_shared' ? { projectJwtSecret: secrets.jwtSecret } : {}),
+      secrets: {
+        pgrstJwtSecret: secrets.jwtSecret,
+        postgresPassword: password,
+        postgresContainerHost: host,
+        note: 'Shown again by `flux project credentials`.',
+      },
+    };
+  } catch (error) {
+    await takeBack(doors, row);
+    throw error;
+  }
+}
+
+/** The project with this name, made when there is none. Repeating it changes nothing. */
+export async function initProject(
+  doors: ProjectDoors,
+  actor: Actor & { userId: ProjectRow['owner_id'] },
+  request: { readonly slug: string; readonly mode?: EngineKind | undefined },
+  maySee: (project: ProjectRow) => boolean,
+): Promise<InitAnswer> {
+  requireSlug(request.slug);
+  const existing = await findProjectBySlug(doors.catalog.db, request.slug);
+  if (existing !== undefined && !maySee(existing)) throw nameTaken(request.slug);
+  const action = existing === undefined ? 'created' : 'linked';
+  const hash = existing?.hash ?? (await createProject(doors, actor, { name: request.slug, mode: request.mode })).summary.hash;
+  const row = existing ?? (await findProjectByHash(doors.catalog.db, hash as ProjectHash));
+  if (row === undefined) throw new Error(`project ${hash} has vanished from the catalog`);
+  const { engine, project } = doors.engines.of(row);
+  return { action, slug: row.slug, hash: row.hash, mode: row.engine, apiUrl: doors.publicUrl, apiSchema: engine.apiSchema(project) };
+}
+
+/** Takes back projects that a dead worker was making. Call at start; another server's that lives are left alone. */
+export async function removeUnbornProjects(doors: ProjectDoors): Promise<void> {
+  for (const { lockKey, ...row } of await listUnbornProjects(doors.catalog.db)) {
+    if (await isWorkerAlive(doors.catalog, lockKey)) continue;
+    doors.log.warn({ project: row.hash, slug: row.slug }, 'taking back a project whose making was interrupted');
+    await takeBack(doors, row);
+  }
+}
+
+function chooseEngine(doors: ProjectDoors, request: CreateProjectRequest): EngineKind {
+  if (request.attach === undefined) return request.mode ?? doors.defaultMode;
+  if (request.mode === 'v2_shared') {
+    throw new FluxError('invalid_request', 'An attached database is a v1_dedicated project; it cannot be v2_shared.', {
+      hint: 'Leave out --mode.',
+    });
+  }
+  return 'v1_dedicated';
+}
+
+function requireSlug(slug: string): void {
+  if (isSlug(slug)) return;
+  throw new FluxError('invalid_request', `"${slug}" cannot be the name of a project.`, {
+    hint: 'A name is 1 to 40 of a-z, 0-9 and hyphens, starts with a letter and does not end with a hyphen.',
+  });
+}
+
+function nameTaken(slug: string): FluxError {
+  return new FluxError('name_taken', `Another project has the name ${slug}.`, { hint: 'Take another name; `flux list` shows yours.' });
+}
+
+function newSecrets(attachedUri: string | undefined): ProjectSecrets {
+  const secret = () => randomBytes(24).toString('base64url');
+  const loginPassword = secret();
+  return {
+    loginPassword,
+    ownerPassword: secret(),
+    backupPassword: secret(),
+    jwtSecret: randomBytes(32).toString('base64url'),
+    attachedUri,
+  };
+}
+
+async function recordProject(
+  doors: ProjectDoors,
+  actor: { readonly userId: ProjectRow['owner_id'] },
+  request: CreateProjectRequest,
+  engine: EngineKind,
+  secrets: ProjectSecrets,
+): Promise<ProjectRow> {
+  if ((await findProjectBySlug(doors.catalog.db, request.name)) !== undefined) throw nameTaken(request.name);
+  try {
+    return await insertProject(doors.catalog.db, {
+      id: randomUUID() as ProjectId,
+      owner_id: actor.userId,
+      slug: request.name,
+      // 28 bits: the unique constraint refuses the rare second of its kind, and the caller may try again.
+      hash: randomBytes(4).toString('hex').slice(0, 7) as ProjectHash,
+      engine,
+      attached: request.attach !== undefined,
+      lifecycle: 'creating',
+      sealed_secrets: doors.engines.sealSecrets(secrets),
+      worker_id: doors.workerId,
+      created_at: doors.clock.now(),
+    });
+  } catch (error) {
+    // Two creates of one name at once: the constraint let one through.
+    if ((error as { constraint?: string }).constraint === 'projects_live_slug') throw nameTaken(request.name);
+    throw error;
+  }
+}
+
+async function takeBack(doors: ProjectDoors, row: ProjectRow): Promise<void> {
+  try {
+    const { engine, project } = doors.engines.of(row);
+    await engine.remove(project);
+    await deleteUnbornProject(doors.catalog.db, row.id);
+  } catch (error) {
+    // The row stays as `creating`, so that the next start tries again.
+    doors.log.error({ err: error, project: row.hash }, 'could not take back a half-made project');
+  }
+}

@@ -1,0 +1,29 @@
+import type { CredentialsAnswer, PostgresParts } from '@flux/contract/project';
+import type { ProjectRow } from '../catalog/projects.ts';
+import type { ProjectDoors } from './doors.ts';
+import { signProjectKey } from './keys.ts';
+
+/** How people and programs outside reach a project. */
+export async function readCredentials(doors: ProjectDoors, row: ProjectRow): Promise<CredentialsAnswer> {
+  const { engine, project } = doors.engines.of(row);
+  const postgres = await engine.credentials(project);
+  const common = { mode: row.engine, slug: row.slug, hash: row.hash, postgresConnectionString: toUri(postgres), postgres };
+  if (row.engine === 'v2_shared') {
+    return {
+      ...common,
+      projectJwtSecret: project.secrets.jwtSecret,
+      note: `This login reaches only the schema ${engine.apiSchema(project)} of a pooled cluster.`,
+    };
+  }
+  return {
+    ...common,
+    anonKey: signProjectKey(project.secrets.jwtSecret, 'anon'),
+    serviceRoleKey: signProjectKey(project.secrets.jwtSecret, 'service_role'),
+  };
+}
+
+/** A URI that psql and pg_restore accept. */
+export function toUri({ user, password, host, port, database }: PostgresParts): string {
+  const hostPart = host.includes(':') ? `[${host}]` : host;
+  return `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${hostPart}:${port}/${encodeURIComponent(database)}`;
+}

@@ -1,0 +1,25 @@
+import type { EngineKind } from '@flux/contract/labels';
+import type { Catalog } from '../catalog/open.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+import type { Engine, EngineProject, ProjectSecrets } from '../engines/engine.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+
+/** Everything outside that projects reach, handed in by `compose.ts`. */
+export interface ProjectDoors {
+  readonly catalog: Catalog;
+  readonly engines: ProjectEngines;
+  /** Where people reach the control plane: `http://host:port`. */
+  readonly publicUrl: string;
+  readonly defaultMode: EngineKind;
+  readonly workerId: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Finds engines, and seals what they must remember. */
+export interface ProjectEngines {
+  of(project: ProjectRow): { readonly engine: Engine; readonly project: EngineProject };
+  byKind(kind: EngineKind): Engine;
+  sealSecrets(secrets: ProjectSecrets): Buffer;
+}

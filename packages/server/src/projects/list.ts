@@ -1,0 +1,46 @@
+import type { ProjectSummary } from '@flux/contract/project';
+import { listProjects, type ProjectRow } from '../catalog/projects.ts';
+import type { InstanceState } from '../instances/instance.ts';
+import type { ProjectDoors } from './doors.ts';
+
+/** Every project that somebody may see, by slug, with the state of its Postgres as it is now. */
+export async function listVisibleProjects(doors: ProjectDoors, maySee: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
+  const rows = (await listProjects(doors.catalog.db)).filter(maySee);
+  return Promise.all(rows.map((row) => summarize(doors, row)));
+}
+
+/** One project as a list shows it. An engine that cannot be asked makes the project `partial`, never an error of the list. */
+export async function summarize(doors: ProjectDoors, row: ProjectRow): Promise<ProjectSummary> {
+  const { engine, project } = doors.engines.of(row);
+  const status = await engine.status(project).catch((error) => {
+    doors.log.warn({ err: error, project: row.hash }, 'state of a project is not known');
+    return undefined;
+  });
+  return {
+    slug: row.slug,
+    hash: row.hash,
+    status: row.lifecycle === 'active' ? onTheWire(status?.state ?? 'failing') : 'partial',
+    apiUrl: doors.publicUrl,
+    lifecycleState: row.lifecycle,
+    mode: row.engine,
+    attached: row.attached,
+    createdAt: row.created_at.toISOString(),
+    restarts: status?.restarts ?? 0,
+    lastRestartAt: status?.lastRestartAt?.toISOString() ?? null,
+    port: status?.port ?? null,
+    postgresVersion: status?.postgresVersion ?? null,
+  };
+}
+
+function onTheWire(state: InstanceState): ProjectSummary['status'] {
+  switch (state) {
+    case 'running':
+    case 'stopped':
+    case 'missing':
+    case 'corrupted':
+      return state;
+    case 'starting':
+    case 'failing':
+      return 'partial';
+  }
+}

@@ -1,0 +1,2 @@
+/** Version of the control plane. */
+export const VERSION = '0.1.0';

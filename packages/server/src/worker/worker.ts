@@ -1,0 +1,62 @@
+import { FluxError } from '@flux/contract/errors';
+import type { OperationKind } from '@flux/contract/operation';
+import { createBackup } from '../backups/create.ts';
+import type { BackupDoors } from '../backups/doors.ts';
+import { verifyBackup } from '../backups/verify/run.ts';
+import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
+import { findOperation } from '../catalog/operations.ts';
+import { findProjectById, type ProjectRow } from '../catalog/projects.ts';
+import { recoverOperations } from '../operations/recover.ts';
+import { type OperationContext, type OperationRunner, type OperationWork, runOperation } from '../operations/run.ts';
+import type { Metrics } from '../system/metrics.ts';
+import type { JobQueue } from './queue.ts';
+
+/** Everything that the job floor reaches, handed in by `compose.ts`. */
+export interface WorkerDoors {
+  readonly queue: JobQueue;
+  readonly backups: BackupDoors;
+  readonly runner: OperationRunner;
+  readonly metrics: Metrics;
+  readonly concurrency: number;
+}
+
+const RECOVER_EVERY_MS = 10_000;
+
+/** Starts to take operations. Returns what stops it: no new ones, and those that run are aborted and waited for. */
+export async function startWorker(doors: WorkerDoors): Promise<() => Promise<void>> {
+  const { queue, runner, backups, metrics } = doors;
+  const works = workTable(backups);
+  await queue.work(doors.concurrency, async (id) => {
+    const operation = await findOperation(runner.catalog.db, id);
+    if (operation === undefined) return;
+    const work = works[operation.kind];
+    if (work === undefined) throw new Error(`no work for operations of kind ${operation.kind}`);
+    await runOperation(runner, id, work);
+    const ended = await findOperation(runner.catalog.db, id);
+    metrics.operations.inc({ kind: operation.kind, state: ended?.state ?? 'unknown' });
+  });
+  const timer = setInterval(() => {
+    void recoverOperations(backups)
+      .then(() => forgetIdempotencyKeys(runner.catalog.db))
+      .catch((error) => runner.log.warn({ err: error }, 'looking for dead workers failed'));
+  }, RECOVER_EVERY_MS);
+  return async () => {
+    clearInterval(timer);
+    await queue.close();
+  };
+}
+
+/** Which function does which kind of operation. Pushes are not here: they run where they are asked for. */
+function workTable(doors: BackupDoors): Partial<Record<OperationKind, OperationWork>> {
+  const ofProject = (work: (project: ProjectRow, context: OperationContext) => Promise<object>): OperationWork => {
+    return async (context) => {
+      const project = await findProjectById(doors.catalog.db, context.operation.project_id);
+      if (project === undefined) throw new FluxError('project_not_found', 'The project of this operation has vanished from the catalog.');
+      return work(project, context);
+    };
+  };
+  return {
+    backup_create: ofProject((project, context) => createBackup(doors, project, context)),
+    backup_verify: (context) => verifyBackup(doors, context),
+  };
+}

@@ -1,0 +1,34 @@
+// Writes the pages that are made from the code, or with --check says which of them are stale.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { ERROR_KINDS } from '../packages/contract/src/errors.ts';
+
+const PAGES: Readonly<Record<string, () => string>> = { 'docs/errors.md': errorsPage };
+
+function errorsPage(): string {
+  const rows = Object.entries(ERROR_KINDS).map(
+    ([code, kind]) => `| \`${code}\` | ${kind.status} | ${kind.exitCode} | ${kind.retry === 'later' ? 'yes' : 'no'} | ${kind.meaning} |`,
+  );
+  return `# Errors
+
+Every error of the API is \`application/problem+json\` with one of these codes; \`flux\` ends with the exit code beside it. An error
+means that Flux could not answer. A verdict (this backup is broken) and a refusal of the gate are answers, and have codes here
+only because they cross the wire. Made from \`packages/contract/src/errors.ts\` by \`npm run docs\`.
+
+| Code | HTTP status | Exit code | May succeed later | Meaning |
+| --- | --- | --- | --- | --- |
+${rows.join('\n')}
+
+Exit codes of \`flux\`: 0 done; 1 error; 2 usage; 4 not found; 5 not authenticated or not allowed; 6 the gate refused; 7 verification
+failed; 8 busy (another operation of this project); 9 lost contact or still running; 10 inconclusive; 130 interrupted.
+`;
+}
+
+const isCheck = process.argv.includes('--check');
+for (const [path, make] of Object.entries(PAGES)) {
+  const wanted = make();
+  if (!isCheck) writeFileSync(path, wanted);
+  else if (readFileSync(path, { encoding: 'utf8', flag: 'a+' }) !== wanted) {
+    process.stderr.write(`${path} is stale: run \`npm run docs\`.\n`);
+    process.exitCode = 1;
+  }
+}

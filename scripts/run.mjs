@@ -1,0 +1,80 @@
+// The one entry of `npm run demo`, `npm test` and their like. It works on a fresh clone, with an older Node and nothing
+// installed: it does the set-up, then hands over to the Node that the checkout pins.
+import { spawnSync } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { preparePostgres } from './setup/postgres.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const bin = join(root, 'node_modules', '.bin');
+
+/** What each command runs, after the set-up that it needs. */
+const COMMANDS = {
+  demo: { postgres: true, build: true, steps: [['node', 'scripts/demo.ts']] },
+  start: { postgres: true, build: true, steps: [['node', 'packages/server/bin/flux-server.js']], handsOver: true },
+  test: { postgres: true, build: true, steps: [['vitest', 'run']] },
+  bench: { postgres: true, build: true, steps: [['node', 'bench/main.ts']] },
+  build: { postgres: false, build: true, steps: [] },
+  docs: { postgres: false, build: false, steps: [['node', 'scripts/docs.ts', '--write']] },
+  check: {
+    postgres: false,
+    build: false,
+    steps: [
+      ['tsc', '-p', 'packages/contract'],
+      ['tsc', '-p', 'packages/server'],
+      ['tsc', '-p', 'packages/cli'],
+      ['tsc', '-p', '.'],
+      ['biome', 'check', '.'],
+      ['depcruise', '--config', '.dependency-cruiser.cjs', 'packages'],
+      ['knip'],
+      ['node', 'scripts/file-lengths.ts'],
+      ['node', 'scripts/docs.ts', '--check'],
+    ],
+  },
+};
+
+const [name = '', ...rest] = process.argv.slice(2);
+const command = COMMANDS[name];
+if (command === undefined) fail(`There is no "${name}"; there are ${Object.keys(COMMANDS).join(', ')}.`, 2);
+
+installDependencies();
+if (command.postgres) await preparePostgres(fail);
+if (command.build) step(['node', 'scripts/build.mjs']);
+for (const [index, args] of command.steps.entries()) step(index === command.steps.length - 1 ? [...args, ...rest] : args);
+
+/** Installs what the lock file says when it has not been installed, or has changed since. */
+function installDependencies() {
+  const lock = join(root, 'package-lock.json');
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (existsSync(installed) && existsSync(join(bin, 'node')) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  process.stderr.write('Installing the dependencies that package-lock.json names (once) ...\n');
+  const npm = process.env.npm_execpath;
+  const [program, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
+  const { status } = spawnSync(program, [...args, 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (status !== 0)
+    fail('npm could not install the dependencies; its own words are above. Check that the npm registry can be reached, then try again.');
+  if (!existsSync(join(bin, 'node'))) {
+    fail(
+      `There is no Node 24 package for ${process.platform}-${process.arch}; install Node 22.18 or newer and run the scripts under packages/ with it.`,
+    );
+  }
+}
+
+/** Runs one step with the checkout's own Node and tools first on the path; ends everything when it fails. */
+function step([program, ...args]) {
+  const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
+  const { status, signal, error } = spawnSync(join(bin, program), args, { cwd: root, stdio: 'inherit', env });
+  if (error !== undefined) fail(`${program} could not be started: ${error.message}`);
+  if (signal !== null) fail(`${program} was ended by ${signal}.`, 1);
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** @returns {never} */
+function fail(message, code = 1) {
+  process.stderr.write(`${message}\n`);
+  process.exit(code);
+}

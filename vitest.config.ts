@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'scripts/**/*.test.ts', 'acceptance/**/*.test.ts'],
+    // The docker suite needs an engine, which only CI and its own command start.
+    exclude: ['**/node_modules/**', 'acceptance/docker/**'],
+    pool: 'forks',
+    // Every integration test starts real Postgres servers; more at once than processors only makes each of them slow.
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+    reporters: ['default'],
+  },
+});
