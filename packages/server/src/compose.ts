@@ -11,6 +11,7 @@ import { prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
 import { composeEngines } from './compose/engines.ts';
 import { composePostgresDoor } from './compose/postgres-door.ts';
 import { composeRuntime } from './compose/runtime.ts';
+import { composeSharedCluster } from './compose/shared-cluster.ts';
 import type { Config } from './config.ts';
 import { createDedicatedEngine } from './engines/dedicated/engine.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
@@ -61,7 +62,8 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   if (until === 'all') await requireFreePort(config);
 
   const seal = createSeal(await readSecretKey(config.dataFolder));
-  const { runtime, disposables, toolbox, account, defaultMajor } = await composeRuntime(config, clock, log);
+  const { runtime, disposables, toolbox, account, defaultMajor, removeRunFolder } = await composeRuntime(config, clock, log);
+  releasers.add('the folder for sockets', removeRunFolder);
   releasers.add('the instances', () => runtime.close(config.onStop));
   await runtime.open();
   const catalog = await composeCatalog(config, runtime, defaultMajor, log);
@@ -75,7 +77,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const engines = composeEngines(
     {
       v1_dedicated: createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
-      v2_shared: createSharedEngine({ cluster: composeSharedCluster(config, runtime, defaultMajor), log }),
+      v2_shared: createSharedEngine({ cluster: composeSharedCluster(config, runtime, defaultMajor, log), log }),
     },
     seal,
   );

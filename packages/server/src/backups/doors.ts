@@ -8,9 +8,11 @@ import type { BackupSource, Engine, EngineProject } from '../engines/engine.ts';
 import type { DisposableLimits, DisposableProvider } from '../instances/disposable.ts';
 import type { OperationQueue } from '../operations/begin.ts';
 import type { Manifest } from '../postgres/manifest.ts';
+import type { RestoreOutcome } from '../postgres/restore.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import type { ProcessResult } from '../system/process.ts';
 
 /** Everything outside that the backup workflow reaches, handed in by `compose.ts`. */
 export interface BackupDoors {
@@ -53,12 +55,6 @@ export interface Comparison {
   readonly objectsCompared: Readonly<Record<string, number>>;
 }
 
-/** How pg_restore ended. `unknown`: it was killed or could not run, which says nothing about the archive. */
-export type RestoreEnd =
-  | { readonly kind: 'restored' }
-  | { readonly kind: 'failed'; readonly words: string }
-  | { readonly kind: 'unknown'; readonly words: string };
-
 /** Postgres and its tools, as the backup workflow uses them. */
 export interface PostgresDoor {
   /** @throws FluxError `postgres_missing` before anything runs, `instance_unavailable` */
@@ -68,11 +64,7 @@ export interface PostgresDoor {
   /** Runs SQL of ours (prerequisites) as the superuser of a disposable instance. */
   runSql(target: PostgresTarget, sql: string, signal: AbortSignal): Promise<{ readonly problem: string | undefined }>;
   restoreArguments(manifest: Manifest): readonly string[];
-  interpretRestore(result: {
-    readonly exitCode: number | null;
-    readonly signal: NodeJS.Signals | null;
-    readonly stderr: string;
-  }): RestoreEnd;
+  interpretRestore(result: ProcessResult): RestoreOutcome;
   /** Asks the restored database the questions of the manifest and compares. */
   compareRestored(
     target: PostgresTarget,

@@ -32,8 +32,8 @@ export async function restoreAndCompare(
   const end = doors.postgres.interpretRestore(ended);
   const stopped = trouble();
   if (stopped !== undefined) return { verdict: 'inconclusive', summary: stopped, toolOutput: ended.stderr };
-  if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: 'pg_restore did not end by itself.', toolOutput: end.words };
-  if (end.kind === 'failed') return { verdict: 'failed', summary: `pg_restore failed: ${firstLine(end.words)}`, toolOutput: end.words };
+  if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: end.message, toolOutput: end.output };
+  if (end.kind === 'failed') return { verdict: 'failed', summary: end.message, toolOutput: end.output };
 
   const after = await watch
     .time('complete', () => doors.postgres.runSql(instance.superuser, manifest.prerequisitesAfter, signal))
@@ -69,9 +69,4 @@ function describeTrouble(instance: DisposableInstance): string | undefined {
 
 function asProblem(error: unknown): { readonly problem: string } {
   return { problem: error instanceof Error ? error.message : String(error) };
-}
-
-function firstLine(words: string): string {
-  const lines = words.split('\n').filter((line) => line.trim() !== '');
-  return (lines.find((line) => line.includes('error:')) ?? lines[0] ?? 'it said nothing').trim();
 }

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import type { Config } from '../config.ts';
+import type { DisposableProvider } from '../instances/disposable.ts';
+import type { InstanceRuntime } from '../instances/instance.ts';
+import { createLocalDisposables, type LocalDisposablesOptions } from '../instances/local/disposable.ts';
+import { createLocalRuntime } from '../instances/local/runtime.ts';
+import type { PostgresToolbox } from '../postgres/target.ts';
+import { findPostgresTools } from '../postgres/tools.ts';
+import { resolveAccount } from '../system/account.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+import type { Account } from '../system/process.ts';
+
+/** What runs Postgres here. */
+export interface Runtime {
+  readonly runtime: InstanceRuntime;
+  readonly disposables: DisposableProvider;
+  readonly toolbox: PostgresToolbox;
+  readonly account: Account | undefined;
+  /** The major for new instances. @throws FluxError `postgres_missing` */
+  defaultMajor(): number;
+  /** Removes the folder for sockets; call when nothing runs any more. */
+  removeRunFolder(): Promise<void>;
+}
+
+/** Finds the programs and the account, and makes the runtime on them. */
+export async function composeRuntime(config: Config, clock: Clock, log: Log): Promise<Runtime> {
+  if (config.runtime === 'docker') {
+    throw new FluxError('config_invalid', 'FLUX_RUNTIME=docker is not built yet.', { hint: 'Leave it out, or set FLUX_RUNTIME=local.' });
+  }
+  const account = await resolveAccount(config.postgresAccount);
+  const toolbox = await findPostgresTools(config.postgresFolders, config.path);
+  const { dataFolder } = config;
+  const runFolder = chooseRunFolder(dataFolder);
+  await mkdir(runFolder, { recursive: true, mode: 0o711 });
+  const runtime = createLocalRuntime({ dataFolder, runFolder, toolbox, account, log, clock });
+  const disposables = await openDisposables({ dataFolder, runFolder, toolbox, account, sandbox: config.verify.sandbox, log });
+  return {
+    runtime,
+    disposables,
+    toolbox,
+    account,
+    defaultMajor: () => chooseMajor(config, toolbox),
+    removeRunFolder: () => (config.onStop === 'stop' ? rm(runFolder, { recursive: true, force: true }) : Promise.resolve()),
+  };
+}
+
+/** A path of a Unix socket has 107 bytes at most, so a deep data folder gets a short neighbour in the folder for temporary files. */
+function chooseRunFolder(dataFolder: string): string {
+  const beside = join(dataFolder, 'run');
+  if (Buffer.byteLength(beside) <= LONGEST_RUN_FOLDER) return beside;
+  return join(tmpdir(), `flux-${createHash('sha256').update(dataFolder).digest('hex').slice(0, 12)}`);
+}
+
+const LONGEST_RUN_FOLDER = 60;
+
+function chooseMajor(config: Config, toolbox: PostgresToolbox): number {
+  const newest = toolbox.majors().at(-1);
+  const major = config.postgresMajor ?? newest;
+  // Asking for a major that cannot be there makes the error that says where was searched and what to install.
+  return toolbox.require(major ?? 15, 'both').major;
+}
+
+/**
+ * A host without a sandbox still creates, lists and downloads; only a verification needs one, so only a verification refuses.
+ */
+async function openDisposables(options: LocalDisposablesOptions): Promise<DisposableProvider> {
+  try {
+    return await createLocalDisposables(options);
+  } catch (error) {
+    if (!isFluxError(error, 'sandbox_unavailable')) throw error;
+    options.log.warn({ err: error }, 'no sandbox can be made here: verifications will be refused');
+    return {
+      sandbox: 'off',
+      open: () => Promise.reject(error),
+      sweep: async () => undefined,
+    };
+  }
+}

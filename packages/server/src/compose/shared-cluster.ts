@@ -1,0 +1,11 @@
+import type { Config } from '../config.ts';
+import { embeddedSharedCluster, externalSharedCluster, type SharedCluster } from '../engines/shared/cluster.ts';
+import { parsePostgresUri } from '../engines/uri.ts';
+import type { InstanceRuntime } from '../instances/instance.ts';
+import type { Log } from '../system/log.ts';
+
+/** The pooled cluster of v2 projects: the one of FLUX_SHARED_POSTGRES_URL, or an instance of our own. */
+export function composeSharedCluster(config: Config, runtime: InstanceRuntime, major: () => number, log: Log): SharedCluster {
+  if (config.sharedPostgresUrl === undefined) return embeddedSharedCluster({ runtime, major, publicHost: '127.0.0.1' });
+  return externalSharedCluster({ target: parsePostgresUri(config.sharedPostgresUrl), log });
+}
