@@ -6,6 +6,7 @@ import type { Log } from '../system/log.ts';
 
 /** Postgres refuses the password. Source: the manual, appendix A, `invalid_password`. */
 const INVALID_PASSWORD = '28P01';
+const TOO_MANY_CONNECTIONS = '53300';
 
 /**
  * Opens a session as a role whose password Flux keeps. Any role may change its own password, so one that is refused is set
@@ -30,5 +31,19 @@ export async function connectAsRole(
     if (role === undefined) throw error;
     await setRolePassword(session, target.user, target.password ?? '');
     return await connectPostgres(target, options);
+  }
+}
+
+/**
+ * Makes sure that a password of ours is the one that counts. A server that has no connection left for the role says nothing
+ * about the password, so it is left alone then.
+ *
+ * @throws FluxError `instance_unavailable`
+ */
+export async function keepPassword(target: PostgresTarget, admin: PostgresTarget, log: Log): Promise<void> {
+  try {
+    await (await connectAsRole(target, admin, log)).close();
+  } catch (error) {
+    if (!isFluxError(error) || error.details.sqlState !== TOO_MANY_CONNECTIONS) throw error;
   }
 }

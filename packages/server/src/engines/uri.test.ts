@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePostgresUri } from './attached-uri.ts';
+import { parsePostgresUri } from './uri.ts';
 
 describe('parsePostgresUri', () => {
   it.each([

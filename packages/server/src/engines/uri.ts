@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import type { PostgresTarget } from '../../postgres/target.ts';
+import type { PostgresTarget } from '../postgres/target.ts';
 
 const SSL_MODES: Readonly<Record<string, PostgresTarget['sslMode']>> = {
   disable: 'disable',

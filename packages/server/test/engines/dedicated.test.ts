@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createDedicatedEngine } from '../../src/engines/dedicated/engine.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
+import type { InstanceRuntime } from '../../src/instances/instance.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
 import { runProcess } from '../../src/system/process.ts';
@@ -10,16 +11,18 @@ import { contentSql, sampleSql } from './chinook.ts';
 import { makeProject, pushOf, quietLog, uriOf } from './project.ts';
 import { openTestRuntime, type TestRuntime } from './runtime.ts';
 
-let runtime: TestRuntime;
+let place: TestRuntime;
+let runtime: InstanceRuntime;
 let engine: Engine;
 let project: EngineProject;
 
 beforeAll(async () => {
-  runtime = await openTestRuntime();
+  place = await openTestRuntime();
+  runtime = place.runtime;
   engine = createDedicatedEngine({
     runtime,
-    toolbox: runtime.toolbox,
-    defaultMajor: () => runtime.major,
+    toolbox: place.toolbox,
+    defaultMajor: () => place.major,
     publicHost: '127.0.0.1',
     log: quietLog,
   });
@@ -27,7 +30,7 @@ beforeAll(async () => {
   await engine.provision(project);
 }, 60_000);
 
-afterAll(() => runtime?.close('stop'));
+afterAll(() => place?.close());
 
 const login = async (of = project): Promise<PostgresTarget> => engine.credentials(of);
 const ask = async (target: PostgresTarget, sql: string) => {
@@ -38,7 +41,7 @@ const ask = async (target: PostgresTarget, sql: string) => {
 describe('a dedicated project', () => {
   it('runs, and its owner gets in from outside', async () => {
     const status = await engine.status(project);
-    expect(status).toMatchObject({ state: 'running', major: runtime.major, problem: null });
+    expect(status).toMatchObject({ state: 'running', major: place.major, problem: null });
     expect(status.postgresVersion).toMatch(/^\d+\.\d+/);
     expect(engine.apiSchema(project)).toBe('public');
 
@@ -124,9 +127,9 @@ describe('a dedicated project', () => {
     const source = await engine.backupSource(project);
     const contents = await ask(source.target, contentSql('public'));
     expect(contents.length).toBeGreaterThan(2);
-    expect(source).toMatchObject({ kind: 'project_db', major: runtime.major, internalRoles: ['flux_admin'] });
-    const tools = runtime.toolbox.require(source.major, 'client');
-    const file = join(runtime.folder, 'bloom.dump');
+    expect(source).toMatchObject({ kind: 'project_db', major: place.major, internalRoles: ['flux_admin'] });
+    const tools = place.toolbox.require(source.major, 'client');
+    const file = join(place.folder, 'bloom.dump');
     const dump = await runProcess(tools.pgDump ?? '', ['-Fc', '-f', `${file}`], { env: libpqEnvironment(source.target) });
     expect(dump).toMatchObject({ exitCode: 0, stderr: '' });
     await chmod(file, 0o644);
@@ -176,7 +179,7 @@ describe('an attached database', () => {
   let target: PostgresTarget;
 
   beforeAll(async () => {
-    await runtime.create({ id: 'theirs', major: runtime.major, network: 'loopback' });
+    await runtime.create({ id: 'theirs', major: place.major, network: 'loopback' });
     await ask(runtime.superuser('theirs'), `create role shop login password 'p@ss/word'`);
     await ask(runtime.superuser('theirs'), 'create database shop owner shop');
     const { port } = await runtime.status('theirs');
@@ -206,7 +209,7 @@ describe('an attached database', () => {
     expect(await engine.backupSource(attached)).toEqual({
       kind: 'project_db',
       target: { ...target, sslMode: 'prefer' },
-      major: runtime.major,
+      major: place.major,
       internalRoles: [],
     });
   });

@@ -5,7 +5,7 @@ import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
 import { pushSql } from '../push.ts';
 import { askVersion } from '../running.ts';
-import { parsePostgresUri } from './attached-uri.ts';
+import { parsePostgresUri } from '../uri.ts';
 import type { DedicatedEngineParts } from './engine.ts';
 import { instanceIdOf } from './names.ts';
 

@@ -2,7 +2,7 @@ import { isFluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
-import { connectAsRole } from '../login.ts';
+import { connectAsRole, keepPassword } from '../login.ts';
 import { pushSql } from '../push.ts';
 import { askVersion, requireRunning } from '../running.ts';
 import type { DedicatedEngineParts } from './engine.ts';
@@ -49,7 +49,7 @@ export function createManagedEngine({ runtime, defaultMajor, publicHost, log }: 
     async credentials(project) {
       const status = await runtime.status(instanceIdOf(project));
       // What is printed must work: a password that the owner has changed becomes the known one again.
-      if (status.state === 'running') await (await connectAsRole(owner(project), admin(project), log)).close();
+      if (status.state === 'running') await keepPassword(owner(project), admin(project), log);
       else if (status.port === null) requireRunning(status, project.slug, startCommand(project));
       const { user, database } = owner(project);
       return { user, password: project.secrets.loginPassword, host: publicHost, port: status.port ?? 0, database };

@@ -1,0 +1,123 @@
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import type { InstanceRuntime, InstanceStatus } from '../../instances/instance.ts';
+import { connectPostgres, type PostgresSession, sqlStateOf } from '../../postgres/connect.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import type { Log } from '../../system/log.ts';
+import { askVersion } from '../running.ts';
+import { ensureSharedLayout } from './layout.ts';
+
+/** The database that all tenants share. */
+export const SHARED_DATABASE = 'flux_shared';
+
+/** The pooled cluster that v2 projects live in. */
+export interface SharedCluster {
+  /**
+   * Makes, starts and prepares the cluster as far as it is needed. May be called again and at the same time.
+   *
+   * @throws FluxError `instance_unavailable`, `config_invalid` when the administrator of an external one is no superuser
+   */
+  open(signal?: AbortSignal): Promise<void>;
+  /** The superuser's way into the shared database; nothing is started. @throws FluxError `not_found` before `open` */
+  admin(): PostgresTarget;
+  status(): Promise<InstanceStatus>;
+  /** Host and port for programs outside. */
+  address(): Promise<{ readonly host: string; readonly port: number }>;
+}
+
+export interface EmbeddedClusterParts {
+  readonly runtime: InstanceRuntime;
+  /** The major that the cluster is made with. */
+  readonly major: () => number;
+  readonly publicHost: string;
+}
+
+/** The instance `shared` of the runtime, made when the first v2 project is. */
+export function embeddedSharedCluster({ runtime, major, publicHost }: EmbeddedClusterParts): SharedCluster {
+  const admin = () => runtime.superuser('shared', SHARED_DATABASE);
+  return {
+    async open(signal) {
+      const settings = { max_connections: '200', max_locks_per_transaction: '256' };
+      await runtime.create({ id: 'shared', major: major(), network: 'loopback', settings }, signal);
+      await againAfterRace(() => withSession(runtime.superuser('shared'), signal, ensureSharedDatabase));
+      await againAfterRace(() => withSession(admin(), signal, ensureSharedLayout));
+    },
+    admin,
+    status: () => runtime.status('shared'),
+    async address() {
+      return { host: publicHost, port: (await runtime.status('shared')).port ?? 0 };
+    },
+  };
+}
+
+/** A cluster that the operator runs, for Flux alone; its administrator must be a superuser. */
+export function externalSharedCluster({ target, log }: { readonly target: PostgresTarget; readonly log: Log }): SharedCluster {
+  return {
+    open: (signal) =>
+      againAfterRace(() =>
+        withSession(target, signal, async (session) => {
+          await requireSuperuser(session, target);
+          await ensureSharedLayout(session);
+          await warnOfOpenDatabases(session, log);
+        }),
+      ),
+    admin: () => target,
+    async status() {
+      const known = { id: 'shared', port: target.port, restarts: 0, lastRestartAt: null };
+      try {
+        return { ...known, state: 'running', major: (await askVersion(target)).major, problem: null };
+      } catch (error) {
+        if (!isFluxError(error)) throw error;
+        return { ...known, state: 'failing', major: 0, problem: error.message };
+      }
+    },
+    address: async () => ({ host: target.host, port: target.port }),
+  };
+}
+
+async function ensureSharedDatabase(session: PostgresSession): Promise<void> {
+  const [found] = await session.query('select from pg_catalog.pg_database where datname = $1', [SHARED_DATABASE]);
+  if (found !== undefined) return;
+  // A tenant that could connect to these would find rooms that no backup looks into.
+  await session.run('REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC');
+  await session.run(`CREATE DATABASE ${SHARED_DATABASE} TEMPLATE template0 ENCODING 'UTF8'`);
+}
+
+async function requireSuperuser(session: PostgresSession, target: PostgresTarget): Promise<void> {
+  const [role] = await session.query<{ rolsuper: boolean }>('select rolsuper from pg_catalog.pg_roles where rolname = current_user');
+  if (role?.rolsuper) return;
+  throw new FluxError('config_invalid', `${target.user} is no superuser of the shared cluster at ${target.host}:${target.port}.`, {
+    hint: 'Give FLUX_SHARED_POSTGRES_URL a superuser: tenants are kept apart by roles and privileges that only a superuser can set.',
+  });
+}
+
+/** Other databases of an external cluster are not ours to close, but tenants can see into the open ones. */
+async function warnOfOpenDatabases(session: PostgresSession, log: Log): Promise<void> {
+  const open = await session.query<{ datname: string }>(
+    `select datname from pg_catalog.pg_database
+     where datallowconn and datname <> current_database() and pg_catalog.has_database_privilege('anon', oid, 'CONNECT')`,
+  );
+  if (open.length === 0) return;
+  const databases = open.map(({ datname }) => datname);
+  log.warn({ databases }, 'every tenant may connect to these databases of the shared cluster; REVOKE CONNECT ON DATABASE ... FROM PUBLIC');
+}
+
+async function withSession(
+  target: PostgresTarget,
+  signal: AbortSignal | undefined,
+  work: (session: PostgresSession) => Promise<void>,
+): Promise<void> {
+  await using session = await connectPostgres(target, { signal });
+  await work(session);
+}
+
+/** Two processes may make the same thing at once; the loser finds it there the next time. Advisory locks are the tenants' too. */
+async function againAfterRace(work: () => Promise<void>, attempts = 3): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    // unique_violation, duplicate database, object, schema, table, and "tuple concurrently updated"
+    const isRace = ['23505', '42P04', '42710', '42P06', '42P07', 'XX000', '55006'].includes(sqlStateOf(error) ?? '');
+    if (!isRace || attempts <= 1) throw error;
+    await againAfterRace(work, attempts - 1);
+  }
+}

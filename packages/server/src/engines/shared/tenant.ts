@@ -1,0 +1,77 @@
+import type { PostgresSession } from '../../postgres/connect.ts';
+import { ensureRole } from '../../postgres/roles.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { ProjectSecrets } from '../engine.ts';
+import { LEDGER_OWNER, type TenantNames } from './names.ts';
+
+const LIMITS = { ddl: 10, login: 20, backup: 10 };
+
+/**
+ * Makes the schema and the roles of a tenant, or makes them whole again.
+ *
+ * No role is a member of another's except login of role, and none may create anything outside its schema: what another
+ * tenant has cannot be named without USAGE on its schema. Visible to everybody, since the catalogs of a database are open
+ * to all who connect: names and definitions of objects (also the source of functions and views), names of roles, sizes and
+ * statistics counters, and who is connected. Shared by everybody: channels of NOTIFY and the numbers of advisory locks, which
+ * is why nothing of ours relies on either here. A tenant may give others what is its own, with GRANT, and take it back.
+ *
+ * @param session a superuser's, in the shared database
+ */
+export async function provisionTenant(session: PostgresSession, names: TenantNames, secrets: ProjectSecrets): Promise<void> {
+  const schema = quoteIdentifier(names.schema);
+  const [ddl, role, login, backup] = [names.ddl, names.role, names.login, names.backup].map(quoteIdentifier);
+  const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} IN SCHEMA ${schema}`;
+  const searchPath = { search_path: schema };
+  await session.run('BEGIN');
+  await ensureRole(session, { name: names.ddl, password: secrets.ownerPassword, connectionLimit: LIMITS.ddl, settings: searchPath });
+  await ensureRole(session, { name: names.role });
+  await ensureRole(session, {
+    name: names.login,
+    password: secrets.loginPassword,
+    connectionLimit: LIMITS.login,
+    settings: { ...searchPath, statement_timeout: "'60s'" },
+  });
+  await ensureRole(session, {
+    name: names.backup,
+    password: secrets.backupPassword,
+    connectionLimit: LIMITS.backup,
+    bypassRls: true,
+    settings: { default_transaction_read_only: 'on' },
+  });
+  await session.run(`
+    DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${ddl}, ${login}, ${backup}', current_database()); END $$;
+    GRANT ${role} TO ${login};
+    CREATE SCHEMA IF NOT EXISTS ${schema} AUTHORIZATION ${ddl};
+    GRANT USAGE ON SCHEMA ${schema} TO ${role}, ${backup};
+    ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+    ${byDefault} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${role};
+    ${byDefault} GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO ${role};
+    ${byDefault} GRANT EXECUTE ON FUNCTIONS TO ${role};
+    ${byDefault} GRANT SELECT ON TABLES TO ${backup};
+    ${byDefault} GRANT SELECT ON SEQUENCES TO ${backup};
+    SET LOCAL ROLE ${LEDGER_OWNER};
+    GRANT USAGE ON SCHEMA flux TO ${ddl}, ${backup};
+    GRANT EXECUTE ON FUNCTION flux.own_schema(), flux.list_migrations() TO ${ddl}, ${backup};
+    GRANT EXECUTE ON FUNCTION flux.claim_migration(text, text, text), flux.record_migration(text, text, text) TO ${ddl};
+    RESET ROLE`);
+  await session.run('COMMIT');
+}
+
+/**
+ * Gives the dump role SELECT on what its default privileges did not reach: tables whose owner has revoked it, or that came
+ * here some other way. Only relations of the tenant's schema, one by one.
+ *
+ * @param session a superuser's, in the shared database
+ */
+export async function grantToBackup(session: PostgresSession, names: TenantNames): Promise<void> {
+  const backup = quoteIdentifier(names.backup);
+  await session.run(`GRANT USAGE ON SCHEMA ${quoteIdentifier(names.schema)} TO ${backup}`);
+  const missing = await session.query<{ name: string; kind: string }>(
+    `select c.oid::regclass::text as name, case c.relkind when 'S' then 'SEQUENCE' else 'TABLE' end as kind
+     from pg_catalog.pg_class c
+     where c.relnamespace = pg_catalog.to_regnamespace($1)::oid and c.relkind in ('r', 'p', 'm', 'S')
+       and not pg_catalog.has_table_privilege($2::name, c.oid, 'SELECT')`,
+    [quoteIdentifier(names.schema), names.backup],
+  );
+  for (const { name, kind } of missing) await session.run(`GRANT SELECT ON ${kind} ${name} TO ${backup}`);
+}

@@ -1,0 +1,195 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Engine, EngineProject } from '../../src/engines/engine.ts';
+import { embeddedSharedCluster, externalSharedCluster, type SharedCluster } from '../../src/engines/shared/cluster.ts';
+import { createSharedEngine } from '../../src/engines/shared/engine.ts';
+import { tenantNamesOf } from '../../src/engines/shared/names.ts';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
+import { runProcess } from '../../src/system/process.ts';
+import { contentSql, sampleSql } from './chinook.ts';
+import { makeProject, pushOf, quietLog } from './project.ts';
+import { openTestRuntime, type TestRuntime } from './runtime.ts';
+
+let place: TestRuntime;
+let cluster: SharedCluster;
+let engine: Engine;
+let project: EngineProject;
+
+beforeAll(async () => {
+  place = await openTestRuntime();
+  cluster = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1' });
+  engine = createSharedEngine({ cluster, log: quietLog });
+  project = makeProject('v2_shared');
+}, 60_000);
+
+afterAll(() => place?.close());
+
+const ask = async (target: PostgresTarget, sql: string) => {
+  await using session = await connectPostgres(target);
+  return await session.query(sql);
+};
+
+describe('a shared project', () => {
+  it('is missing, and its removal nothing, before there is a cluster', async () => {
+    expect(await engine.status(project)).toMatchObject({ state: 'missing', postgresVersion: null });
+    await expect(engine.push(project, pushOf('select 1'))).rejects.toMatchObject({ code: 'instance_unavailable' });
+    await engine.remove(project);
+  });
+
+  it('is made together with others at the same moment, and again', async () => {
+    const others = [makeProject('v2_shared', 'one'), makeProject('v2_shared', 'two')];
+    await Promise.all([project, ...others].map((each) => engine.provision(each)));
+    await engine.provision(project);
+    expect(await engine.status(project)).toMatchObject({ id: 'shared', state: 'running', major: place.major, problem: null });
+    expect(engine.apiSchema(project)).toMatch(/^t_[0-9a-f]{12}_api$/);
+  }, 60_000);
+
+  it('lets its login use what is pushed and make nothing', async () => {
+    await engine.push(
+      project,
+      pushOf(`create table notes (id int generated always as identity, body text, n serial);
+      create function twice(n int) returns int language sql as 'select n * 2'; create view v as select body from notes`),
+    );
+    const login = await engine.credentials(project);
+    const names = tenantNamesOf(project);
+    expect(login).toMatchObject({ user: names.login, host: '127.0.0.1', database: 'flux_shared' });
+    await ask(login, `insert into notes (body) values ('hello')`);
+    await ask(login, `update notes set body = body || '!'`);
+    expect(await ask(login, 'select body, twice(n) from notes')).toEqual([{ body: 'hello!', twice: 2 }]);
+    expect(await ask(login, `select current_setting('search_path') as path, current_setting('statement_timeout') as timeout`)).toEqual([
+      { path: names.schema, timeout: '1min' },
+    ]);
+    for (const sql of ['create table t (i int)', 'drop table notes', 'truncate notes', 'alter table notes add x int'])
+      await expect(ask(login, sql)).rejects.toMatchObject({ code: '42501' });
+  });
+
+  it('keeps its passwords, whatever the tenant sets', async () => {
+    const names = tenantNamesOf(project);
+    await ask(await engine.credentials(project), `alter role ${names.login} password 'another'`);
+    expect(await ask(await engine.credentials(project), 'select 1 as one')).toEqual([{ one: 1 }]);
+    await engine.push(project, pushOf(`alter role ${names.ddl} password 'another'; alter role ${names.ddl} set search_path = pg_catalog`));
+    expect(await engine.push(project, pushOf('create table found_again (i int)'))).toMatchObject({ statements: 1 });
+    await engine.push(
+      project,
+      pushOf(`drop table ${names.schema}.found_again; alter role ${names.ddl} set default_transaction_read_only = on`),
+    );
+    expect(await engine.push(project, pushOf('create table t (); drop table t'))).toMatchObject({ statements: 2 });
+  });
+
+  it('is dumped whole by a role that can only read it', async () => {
+    await engine.push(
+      project,
+      pushOf(`${sampleSql()}; create table locked (id serial, x int); insert into locked (x) values (1);
+        alter table locked enable row level security; alter table locked force row level security;
+        revoke all on all tables in schema ${engine.apiSchema(project)} from ${tenantNamesOf(project).backup};
+        revoke all on all sequences in schema ${engine.apiSchema(project)} from ${tenantNamesOf(project).backup};
+        revoke all on schema ${engine.apiSchema(project)} from ${tenantNamesOf(project).backup}`),
+    );
+    const source = await engine.backupSource(project);
+    const names = tenantNamesOf(project);
+    expect(source).toMatchObject({ kind: 'tenant_export', major: place.major, schema: names.schema, internalRoles: [names.backup] });
+    expect(await ask(source.target, `select rolsuper, rolbypassrls from pg_roles where rolname = current_user`)).toEqual([
+      { rolsuper: false, rolbypassrls: true },
+    ]);
+    const table = `${names.schema}.locked`;
+    await expect(ask(source.target, `delete from ${table}`)).rejects.toMatchObject({ code: '25006' });
+    await expect(ask(source.target, `begin; set transaction read write; delete from ${table}`)).rejects.toMatchObject({ code: '42501' });
+
+    const tools = place.toolbox.require(source.major, 'client');
+    const file = join(place.folder, 'tenant.dump');
+    const args = ['-Fc', `--schema=${names.schema}`, '--no-owner', '--no-acl', '-f', file];
+    expect(await runProcess(tools.pgDump ?? '', args, { env: libpqEnvironment(source.target) })).toMatchObject({ exitCode: 0, stderr: '' });
+    await ask(cluster.admin(), 'create database elsewhere');
+    const elsewhere = { ...cluster.admin(), database: 'elsewhere' };
+    const restore = ['--no-owner', '--no-acl', '--exit-on-error', '--dbname', 'elsewhere', file];
+    expect(await runProcess(tools.pgRestore ?? '', restore, { env: libpqEnvironment(elsewhere) })).toMatchObject({
+      exitCode: 0,
+      stderr: '',
+    });
+    expect(await ask(elsewhere, contentSql(names.schema))).toEqual(await ask(cluster.admin(), contentSql(names.schema)));
+    await ask(cluster.admin(), 'drop database elsewhere');
+    await rm(file);
+  }, 60_000);
+
+  it('tells its dump role the ledger, its own only', async () => {
+    await engine.push(project, pushOf('select 1', { mode: 'versioned', version: '7' }));
+    const { target } = await engine.backupSource(project);
+    expect(await ask(target, 'select version from flux.list_migrations()')).toEqual([{ version: '7' }]);
+    await expect(ask(target, `select flux.record_migration('8', 'x', 'y')`)).rejects.toMatchObject({ code: '42501' });
+  });
+
+  it('cannot be stopped, and is made whole by start when its schema was dropped', async () => {
+    await expect(engine.stop(project)).rejects.toMatchObject({ code: 'invalid_request', hint: expect.stringContaining('flux migrate') });
+    const other = makeProject('v2_shared', 'other');
+    await engine.provision(other);
+    await engine.push(other, pushOf(`drop schema ${engine.apiSchema(other)} cascade`));
+    expect(await engine.status(other)).toMatchObject({ state: 'missing' });
+    const refusal = { code: 'not_ready', hint: expect.stringContaining('flux project start other') };
+    await expect(engine.push(other, pushOf('select 1'))).rejects.toMatchObject(refusal);
+    await expect(engine.backupSource(other)).rejects.toMatchObject(refusal);
+    await engine.start(other);
+    expect(await engine.push(other, pushOf('create table t (i int)'))).toMatchObject({ statements: 1 });
+    await engine.remove(other);
+  });
+
+  it('is removed with its sessions, roles and ledger, and nothing else is', async () => {
+    const gone = makeProject('v2_shared', 'gone');
+    await engine.provision(gone);
+    await engine.push(gone, pushOf('create table t (i int); grant select on t to anon', { mode: 'versioned', version: '1' }));
+    await using busy = await connectPostgres(await engine.credentials(gone));
+    await busy.run('begin; select * from t');
+    await engine.remove(gone);
+    await engine.remove(gone);
+    await expect(busy.run('select 1')).rejects.toThrow();
+    const prefix = tenantNamesOf(gone).schema.slice(0, 14);
+    const left = `select rolname::text as name from pg_roles where rolname like '${prefix}%'
+      union all select nspname from pg_namespace where nspname like '${prefix}%'
+      union all select version from flux.flux_migrations where tenant_schema like '${prefix}%'
+      union all select defaclrole::text from pg_default_acl where defaclrole not in (select oid from pg_roles)`;
+    expect(await ask(cluster.admin(), left)).toEqual([]);
+    expect(await engine.listMigrations(project)).toHaveLength(1);
+    expect(await engine.status(gone)).toMatchObject({ state: 'missing' });
+    await expect(engine.credentials(gone)).rejects.toMatchObject({ code: 'instance_unavailable' });
+  });
+
+  it('lets no password appear in the log of a server that logs everything', async () => {
+    await ask(cluster.admin(), `alter system set log_statement = 'all'`);
+    await ask(cluster.admin(), 'select pg_reload_conf()');
+    const other = makeProject('v2_shared', 'logged');
+    await engine.provision(other);
+    await engine.push(other, pushOf(`alter role ${tenantNamesOf(other).ddl} password 'another'`));
+    await engine.push(other, pushOf('select 1'));
+    await ask(cluster.admin(), 'alter system reset all');
+    await ask(cluster.admin(), 'select pg_reload_conf()');
+    await engine.remove(other);
+    const log = await readLogs(place.folder);
+    expect(log).toContain(`CREATE ROLE "${tenantNamesOf(other).backup}"`);
+    expect(log).toContain(`ALTER ROLE "${tenantNamesOf(other).ddl}" PASSWORD 'SCRAM-SHA-256$`);
+    for (const secret of Object.values(other.secrets)) if (secret) expect(log).not.toContain(secret);
+  });
+});
+
+async function readLogs(folder: string): Promise<string> {
+  const files = (await readdir(folder, { recursive: true })).filter((name) => name.includes('shared') && /\blog\b/.test(name));
+  return (await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8').catch(() => '')))).join('\n');
+}
+
+describe('an external shared cluster', () => {
+  it('takes tenants when its administrator is a superuser, and says so when not', async () => {
+    await place.runtime.create({ id: 'external', major: place.major, network: 'loopback' });
+    const { port } = await place.runtime.status('external');
+    const target = { ...place.runtime.superuser('external'), host: '127.0.0.1', port: port ?? 0 };
+    const external = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), log: quietLog });
+    await external.provision(project);
+    expect(await external.status(project)).toMatchObject({ state: 'running', port });
+    expect(await ask(await external.credentials(project), 'select 1 as one')).toEqual([{ one: 1 }]);
+    await ask(target, `create role weak login createrole password 'weak'; grant connect on database postgres to weak`);
+    const weak = externalSharedCluster({ target: { ...target, user: 'weak', password: 'weak' }, log: quietLog });
+    await expect(weak.open()).rejects.toMatchObject({ code: 'config_invalid', hint: expect.stringContaining('FLUX_SHARED_POSTGRES_URL') });
+    await place.runtime.stop('external');
+    expect(await external.status(project)).toMatchObject({ state: 'failing', postgresVersion: null });
+    await expect(external.backupSource(project)).rejects.toMatchObject({ code: 'instance_unavailable' });
+  }, 60_000);
+});
