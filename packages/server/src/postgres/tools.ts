@@ -160,13 +160,13 @@ async function isExecutable(path: string): Promise<boolean> {
 export async function sandboxPathsOf(tools: PostgresTools): Promise<readonly string[]> {
   const programs = [tools.postgres, tools.initdb, tools.pgDump, tools.pgRestore].filter((path) => path !== undefined);
   const wanted = ['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache'];
-  for (const program of programs) {
-    const bin = dirname(await realpath(program));
-    // The path as it was found is what gets executed, so it must exist there too.
-    wanted.push(bin, dirname(program));
+  const bins = new Set(await Promise.all(programs.map(async (program) => dirname(await realpath(program)))));
+  // The path as it was found is what gets executed, so it must exist there too.
+  for (const program of programs) wanted.push(dirname(program));
+  for (const bin of bins) {
     // A program that was moved looks for its libraries and its share folder beside its own folder; the rest of what lies
     // there (it may be somebody's home) stays hidden.
-    wanted.push(join(dirname(bin), 'lib'), join(dirname(bin), 'share'));
+    wanted.push(bin, join(dirname(bin), 'lib'), join(dirname(bin), 'share'));
     wanted.push(...(await configuredFolders(bin)));
   }
   const there: string[] = [];

@@ -85,7 +85,8 @@ export async function awaitReady(target: PostgresTarget, ended: AbortSignal, sig
     }
     if (Date.now() - started > (recovering ? RECOVERY_MS : READY_MS))
       throw new FluxError('instance_unavailable', `The server did not answer within ${READY_MS / 1000} seconds.`);
-    await sleep(recovering ? 50 : PROBE_MS);
+    // Every server says so for a few milliseconds; one that still does after a second is busy, and need not be asked as often.
+    await sleep(Date.now() - started > 1000 ? 50 : PROBE_MS);
   }
 }
 

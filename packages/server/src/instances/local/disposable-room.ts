@@ -1,0 +1,124 @@
+import { constants } from 'node:fs';
+import { chmod, chown, copyFile, mkdir, realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import type { Account } from '../../system/process.ts';
+import { readProcess } from '../../system/process-table.ts';
+import type { DisposableRequest } from '../disposable.ts';
+import { makeAccountFolder, makeOpenFolder, socketFolder } from './folders.ts';
+import { hostMemory } from './watchdog.ts';
+
+/** The places of one disposable instance on the host. */
+export interface DisposableFolders {
+  readonly id: string;
+  readonly root: string;
+  /** Says who made it, so that a sweep knows whether that one still lives. */
+  readonly owner: string;
+  readonly log: string;
+  readonly accounts: string;
+  readonly scaffold: string;
+  readonly data: string;
+  readonly archiveCopy: string;
+  readonly socket: string;
+}
+
+export function disposableFolders(dataFolder: string, runFolder: string, id: string): DisposableFolders {
+  const root = join(dataFolder, 'disposable', id);
+  return {
+    id,
+    root,
+    owner: join(root, 'owner.json'),
+    log: join(root, 'server.log'),
+    accounts: join(root, 'passwd'),
+    scaffold: join(root, 'scaffold'),
+    data: join(root, 'data'),
+    archiveCopy: join(root, 'archive'),
+    socket: socketFolder(runFolder, `${SOCKET_PREFIX}${id}`),
+  };
+}
+
+/** Socket folders that begin with this belong to disposable instances. */
+export const SOCKET_PREFIX = 'd-';
+
+/** Makes the folders; the owner's mark first, so that no sweep takes them for left over. */
+export async function makeDisposableFolders(folders: DisposableFolders, account: Account | undefined): Promise<void> {
+  await makeOpenFolder(dirname(folders.root));
+  await makeOpenFolder(folders.root);
+  const self = await readProcess(process.pid);
+  await writeFile(folders.owner, JSON.stringify({ pid: process.pid, startTicks: self?.startTicks ?? '' }), { mode: 0o600 });
+  await writeFile(folders.log, '', { mode: 0o600 });
+  // Postgres and its tools ask for the name of their account; this list holds that one and nobody else.
+  const [uid, gid] = account === undefined ? [process.getuid?.() ?? 1000, process.getgid?.() ?? 1000] : [account.uid, account.gid];
+  await writeFile(folders.accounts, `flux:x:${uid}:${gid}::/tmp:/bin/sh\nflux:x:1000:1000::/tmp:/bin/sh\n`, { mode: 0o644 });
+  await mkdir(folders.scaffold, { mode: 0o755 });
+  await chmod(folders.accounts, 0o644);
+  await chmod(folders.scaffold, 0o755);
+  await makeAccountFolder(folders.socket, account);
+}
+
+export async function removeDisposableFolders(folders: DisposableFolders): Promise<void> {
+  const settings = { recursive: true, force: true, maxRetries: 3 };
+  await rm(folders.socket, settings);
+  await rm(folders.root, settings);
+}
+
+/**
+ * Makes sure that the account can read the archive, and returns the path under which it can. An artifact is ours alone
+ * (0600); its rights are not touched for this, not even for a moment: a copy is made, without cost where the file system
+ * can share blocks.
+ *
+ * @throws the error of the file system
+ */
+export async function exposeArchive(archivePath: string, folders: DisposableFolders, account: Account | undefined): Promise<string> {
+  const path = await realpath(archivePath);
+  if (account === undefined || (await mayRead(path, account))) return path;
+  await copyFile(path, folders.archiveCopy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  await chown(folders.archiveCopy, account.uid, account.gid);
+  await chmod(folders.archiveCopy, 0o400);
+  return folders.archiveCopy;
+}
+
+async function mayRead(path: string, account: Account): Promise<boolean> {
+  const bit = async (at: string, value: number) => {
+    const { mode, uid, gid } = await stat(at);
+    return ((mode >> (uid === account.uid ? 6 : gid === account.gid ? 3 : 0)) & value) !== 0;
+  };
+  if (!(await bit(path, 4))) return false;
+  for (let folder = dirname(path); ; folder = dirname(folder)) {
+    if (!(await bit(folder, 1))) return false;
+    if (folder === dirname(folder)) return true;
+  }
+}
+
+/** Room to grow beyond what is expected: indexes, sorting, the dead rows of a restore. */
+const GROWTH = 2.5;
+const MARGIN_BYTES = 128 * 1024 * 1024;
+/** At most this share of what is free goes to one data folder in memory... */
+const FREE_SHARE = 0.4;
+/** ...and this share of the memory bound, since the processes need some too. */
+const BOUND_SHARE = 0.75;
+
+/**
+ * Decides where the data folder lives: in memory, with that many bytes set aside, when all of it is sure to fit; otherwise
+ * on disk (null).
+ *
+ * @param reservedBytes what other instances have set aside and may not have used yet
+ * @throws FluxError `volume_full` when it does not fit on disk either
+ */
+export async function chooseMemoryBytes(request: DisposableRequest, reservedBytes: number, root: string): Promise<number | null> {
+  const needed = request.expectedBytes * GROWTH + MARGIN_BYTES;
+  const { availableBytes } = await hostMemory();
+  const { memoryBytes, diskBytes } = request.limits;
+  const possible = Math.floor(Math.min(diskBytes, memoryBytes * BOUND_SHARE, (availableBytes - reservedBytes) * FREE_SHARE));
+  if (needed <= possible) return possible;
+  const { bavail, bsize } = await statfs(dirname(root));
+  if (bavail * bsize < needed)
+    throw new FluxError(
+      'volume_full',
+      `A restore needs about ${Math.ceil(needed / 2 ** 20)} MiB, and ${dirname(root)} has not that much left.`,
+      {
+        hint: 'Free space in the data folder, then verify again.',
+      },
+    );
+  return null;
+}

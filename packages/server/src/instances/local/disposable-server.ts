@@ -1,0 +1,147 @@
+import { chmod, chown, open } from 'node:fs/promises';
+import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
+import { libpqEnvironment } from '../../postgres/target.ts';
+import { type Account, type Daemon, type ProcessOptions, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
+import type { DisposableLimits } from '../disposable.ts';
+import { SUPERUSER } from './cluster.ts';
+import type { DisposableFolders } from './disposable-room.ts';
+import { boundingLines, type Room, type Sandbox, type SystemPath } from './sandbox.ts';
+import { RESTORE_DATABASE, type Template } from './template.ts';
+
+/** All that the programs of one disposable instance are started with. */
+export interface DisposableSetting {
+  readonly sandbox: Sandbox;
+  readonly folders: DisposableFolders;
+  readonly tools: PostgresTools;
+  readonly systemPaths: readonly SystemPath[];
+  readonly template: Template;
+  readonly account: Account | undefined;
+  readonly limits: DisposableLimits;
+  readonly archivePath: string;
+  /** Bytes set aside in memory for the data folder; null for a folder on disk. */
+  readonly memoryBytes: number | null;
+}
+
+/** Where things are inside. Without a sandbox, inside is outside. */
+export interface Inside {
+  readonly data: string;
+  readonly socket: string;
+  readonly template: string;
+  readonly archive: string;
+}
+
+export function insideOf({ sandbox, folders, template, archivePath }: DisposableSetting): Inside {
+  if (sandbox.kind === 'off') return { data: folders.data, socket: folders.socket, template: template.folder, archive: archivePath };
+  return { data: '/flux/data', socket: '/flux/socket', template: '/flux/template', archive: '/flux/archive' };
+}
+
+/** The superuser's way in, from outside. No password: only the private folder of the socket leads there. */
+export function disposableTarget(folders: DisposableFolders, database: string = RESTORE_DATABASE): PostgresTarget {
+  return { host: folders.socket, port: 5432, user: SUPERUSER, database };
+}
+
+/** Nothing here outlives a crash, and nothing needs to: the instance is thrown away. */
+const SETTINGS = {
+  listen_addresses: '',
+  unix_socket_permissions: '0700',
+  fsync: 'off',
+  full_page_writes: 'off',
+  synchronous_commit: 'off',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
+  max_wal_size: '16GB',
+  checkpoint_timeout: '1h',
+  autovacuum: 'off',
+  jit: 'off',
+  max_parallel_maintenance_workers: '0',
+  max_connections: '32',
+  // A restore in one transaction holds a lock on every table.
+  max_locks_per_transaction: '4096',
+  // A server that restarts after a crash of a backend has lost what was not durable, which is everything.
+  restart_after_crash: 'off',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  lc_messages: 'C',
+  // Only the SQLSTATE, to tell a full disk from a broken archive.
+  log_line_prefix: '%e ',
+  log_min_error_statement: 'panic',
+  log_checkpoints: 'off',
+};
+
+/** Starts the server in a room of its own: it copies the template to where the data lives and becomes postgres. */
+export async function startDisposableServer(setting: DisposableSetting): Promise<Daemon> {
+  const { sandbox, folders, tools, account, limits, memoryBytes, template } = setting;
+  const inside = insideOf(setting);
+  const settings = {
+    ...SETTINGS,
+    unix_socket_directories: inside.socket,
+    shared_buffers: `${Math.floor(Math.min(128 * 2 ** 20, limits.memoryBytes / 8) / 1024)}kB`,
+  };
+  const command = sandbox.enter({
+    ...commonRoom(setting),
+    binds: [
+      { source: template.folder, target: inside.template, access: 'read' },
+      { source: folders.socket, target: inside.socket, access: 'write' },
+      { source: folders.accounts, target: '/etc/passwd', access: 'read' },
+      ...(memoryBytes === null ? [{ source: folders.data, target: inside.data, access: 'write' } as const] : []),
+    ],
+    memoryFolders: [...SCRATCH, ...(memoryBytes === null ? [] : [{ target: inside.data, bytes: memoryBytes }])],
+    script: `${boundingLines(sandbox.kind, bounds(limits))}cp -a "$1/." "$2/" && shift 2 && exec "$@"`,
+    args: [
+      inside.template,
+      inside.data,
+      tools.postgres as string,
+      ...['-D', inside.data],
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ],
+  });
+  await using log = await open(folders.log, 'a', 0o600);
+  // In a session of its own: Ctrl-C in a terminal must reach the control plane, which then ends this in an orderly way.
+  return startDaemon(command.command, command.args, { account, logFd: log.fd, detached: true, env: { TZ: 'UTC' } });
+}
+
+/** Takes the socket's folder from the server: it could put a link to somebody else's socket there. As root only. */
+export async function sealSocketFolder(folders: DisposableFolders, account: Account | undefined): Promise<void> {
+  if (account === undefined) return;
+  await chown(folders.socket, 0, account.gid);
+  await chmod(folders.socket, 0o710);
+}
+
+/** Runs pg_restore in a room that shares nothing with the server's but the socket. */
+export async function runRestore(
+  setting: DisposableSetting,
+  args: readonly string[],
+  options: Pick<ProcessOptions, 'signal' | 'onSpawn'>,
+): Promise<ProcessResult> {
+  const { sandbox, folders, tools, account, limits, archivePath } = setting;
+  const inside = insideOf(setting);
+  const command = sandbox.enter({
+    ...commonRoom(setting),
+    binds: [
+      // Connecting to a socket needs no right to change the folder that it lies in.
+      { source: folders.socket, target: inside.socket, access: 'read' },
+      { source: archivePath, target: inside.archive, access: 'read' },
+      { source: folders.accounts, target: '/etc/passwd', access: 'read' },
+    ],
+    memoryFolders: SCRATCH,
+    script: `${boundingLines(sandbox.kind, bounds(limits))}exec "$@"`,
+    args: [tools.pgRestore as string, ...args, '--dbname', RESTORE_DATABASE, inside.archive],
+  });
+  const env = { ...libpqEnvironment({ ...disposableTarget(folders), host: inside.socket }), TZ: 'UTC' };
+  return runProcess(command.command, command.args, { account, env, ...options });
+}
+
+/** Scratch space in memory: bounded, since a folder in memory may otherwise take half of the host's. */
+const SCRATCH = [
+  { target: '/tmp', bytes: 64 * 2 ** 20 },
+  { target: '/dev/shm', bytes: 128 * 2 ** 20 },
+];
+
+function commonRoom({ systemPaths, folders }: DisposableSetting): Pick<Room, 'systemPaths' | 'scaffold'> {
+  return { systemPaths, scaffold: folders.scaffold };
+}
+
+/** A few processes more than the bound, so that the watchdog sees it exceeded instead of the server failing to fork. */
+function bounds(limits: DisposableLimits): { memoryBytes: number; processes: number } {
+  return { memoryBytes: limits.memoryBytes, processes: limits.processes + 16 };
+}

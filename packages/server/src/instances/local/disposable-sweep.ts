@@ -1,0 +1,40 @@
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { signalProcess } from '../../system/process.ts';
+import { commandLineOf, listProcesses } from '../../system/process-table.ts';
+import { disposableFolders, removeDisposableFolders, SOCKET_PREFIX } from './disposable-room.ts';
+import { awaitOrphans, isSameProcess } from './postmaster.ts';
+
+/**
+ * Removes what disposable instances of control planes that no longer live have left: processes, then folders. Mounts need
+ * no sweeping: they exist only in namespaces, and end with the last process in those.
+ */
+export async function sweepDisposables(dataFolder: string, runFolder: string): Promise<void> {
+  const kept = new Set<string>();
+  for (const id of await readdir(join(dataFolder, 'disposable')).catch(() => [])) {
+    const folders = disposableFolders(dataFolder, runFolder, id);
+    if (await hasLivingOwner(folders.owner)) {
+      kept.add(folders.socket);
+      continue;
+    }
+    // The walls were built by a command line that names this folder; whoever carries it has outlived its owner.
+    for (const entry of await listProcesses())
+      if (entry.pid !== process.pid && (await commandLineOf(entry.pid)).includes(`${folders.root}/`) && (await isSameProcess(entry)))
+        signalProcess(entry.pid, 'SIGKILL');
+    await awaitOrphans(folders.data, 0);
+    await removeDisposableFolders(folders);
+  }
+  for (const name of await readdir(runFolder).catch(() => [])) {
+    const path = join(runFolder, name);
+    if (name.startsWith(SOCKET_PREFIX) && !kept.has(path)) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function hasLivingOwner(path: string): Promise<boolean> {
+  try {
+    return await isSameProcess(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    // No readable mark: it was never finished, or is half removed.
+    return false;
+  }
+}

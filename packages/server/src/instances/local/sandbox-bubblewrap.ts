@@ -1,0 +1,22 @@
+import type { Command, Room } from './sandbox.ts';
+
+/**
+ * A room made by bubblewrap. Options: bwrap(1).
+ *
+ * The order matters: bubblewrap works through its options from left to right, so what is mounted later lies on top.
+ */
+export function bubblewrapCommand(room: Room): Command {
+  const args = [
+    // The user namespace by its own name too: --unshare-all only tries to make one, and --disable-userns insists.
+    ...['--unshare-user', '--unshare-all', '--disable-userns', '--hostname', 'flux'],
+    ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+    ...room.systemPaths.flatMap(({ path, linkTo }) => (linkTo === undefined ? ['--ro-bind', path, path] : ['--symlink', linkTo, path])),
+    ...['--proc', '/proc', '--dev', '/dev'],
+    ...room.memoryFolders.flatMap(({ target, bytes }) => ['--perms', '0700', '--size', String(bytes), '--tmpfs', target]),
+    ...room.binds.flatMap(({ source, target, access }) => [access === 'read' ? '--ro-bind' : '--bind', source, target]),
+    // The root and /dev are folders in memory without a bound of their own.
+    ...['--remount-ro', '/dev', '--remount-ro', '/'],
+    ...['--chdir', '/', 'sh', '-c', room.script, 'sh', ...room.args],
+  ];
+  return { command: 'bwrap', args };
+}

@@ -1,0 +1,118 @@
+import { lstat, readlink } from 'node:fs/promises';
+import { release } from 'node:os';
+import { FluxError } from '@flux/contract/errors';
+import { type Account, runProcess } from '../../system/process.ts';
+import type { SandboxKind } from '../disposable.ts';
+import { bubblewrapCommand } from './sandbox-bubblewrap.ts';
+import { unshareCommand } from './sandbox-unshare.ts';
+
+/** What exists inside a sandbox. Everything else does not: no network, no other process, no file of the host. */
+export interface Room {
+  /** Paths of the host that appear read-only under the same name; symbolic links appear as such. */
+  readonly systemPaths: readonly SystemPath[];
+  /** Folders and files of the host under names of their own. */
+  readonly binds: readonly { readonly source: string; readonly target: string; readonly access: 'read' | 'write' }[];
+  /** Folders in memory, each with its bound. */
+  readonly memoryFolders: readonly { readonly target: string; readonly bytes: number }[];
+  /** An empty folder of the host that a room may be built on. */
+  readonly scaffold: string;
+  /** What runs inside: a script for sh, with its arguments as `$1`, `$2`... */
+  readonly script: string;
+  readonly args: readonly string[];
+}
+
+/** A path of the system, and where it points to when it is a symbolic link. */
+export interface SystemPath {
+  readonly path: string;
+  readonly linkTo?: string;
+  readonly isFolder: boolean;
+}
+
+/** A program and its arguments. */
+export interface Command {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/** The walls that this host can put up. */
+export interface Sandbox {
+  readonly kind: Exclude<SandboxKind, 'docker'>;
+  enter(room: Room): Command;
+}
+
+const SANDBOXES: Record<Sandbox['kind'], Sandbox['enter']> = {
+  bubblewrap: bubblewrapCommand,
+  unshare: unshareCommand,
+  off: (room) => ({ command: 'sh', args: ['-c', room.script, 'sh', ...room.args] }),
+};
+
+export interface ProbeOptions {
+  readonly wanted: 'auto' | Exclude<SandboxKind, 'docker'>;
+  readonly account: Account | undefined;
+  /** A folder that the account can reach. */
+  readonly scaffold: string;
+}
+
+/**
+ * Chooses the strongest sandbox that really works here: each is tried with a small room, since a program that is
+ * installed may still be forbidden by the kernel, by a container, or by a security module.
+ *
+ * @throws FluxError `sandbox_unavailable`
+ */
+export async function chooseSandbox({ wanted, account, scaffold }: ProbeOptions): Promise<Sandbox> {
+  if (wanted === 'off') return { kind: 'off', enter: SANDBOXES.off };
+  const problems: string[] = [];
+  for (const kind of wanted === 'auto' ? (['bubblewrap', 'unshare'] as const) : [wanted]) {
+    const room: Room = {
+      systemPaths: await describePaths(['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache']),
+      binds: [],
+      memoryFolders: [{ target: '/tmp', bytes: 1 << 20 }],
+      scaffold,
+      // Inside, the only network interface is the loopback of an empty network, and nothing of the host's /etc is there.
+      script: 'test "$(id -u)" != 0 && test ! -e /etc/shadow && test ! -e /root && test "$(grep -c : /proc/net/dev)" = 1 && echo works',
+      args: [],
+    };
+    const { command, args } = SANDBOXES[kind](room);
+    const result = await runProcess(command, args, { account, signal: AbortSignal.timeout(10_000) }).catch((error: Error) => error);
+    if (!(result instanceof Error) && result.stdout.trim() === 'works') return { kind, enter: SANDBOXES[kind] };
+    problems.push(
+      `${kind}: ${(result instanceof Error ? result.message : result.stderr.trim() || `status ${result.exitCode}`).slice(0, 300)}`,
+    );
+  }
+  throw new FluxError('sandbox_unavailable', `No sandbox for restores works on this host (${problems.join('; ')}).`, {
+    hint: 'Install one with `apt-get install bubblewrap`, and let ordinary users make user namespaces; FLUX_VERIFY_SANDBOX=off goes without walls and is for trusted data only.',
+    details: { problems },
+  });
+}
+
+/** Looks at paths of the system; those that do not exist are left out. */
+export async function describePaths(paths: readonly string[]): Promise<readonly SystemPath[]> {
+  const described: SystemPath[] = [];
+  for (const path of paths) {
+    const facts = await lstat(path).catch(() => undefined);
+    if (facts === undefined) continue;
+    if (facts.isSymbolicLink()) described.push({ path, linkTo: await readlink(path), isFolder: false });
+    else described.push({ path, isFolder: facts.isDirectory() });
+  }
+  return described;
+}
+
+/**
+ * Lines for the start of a script that bound what it starts. Each process is bounded by itself here; their sum is the
+ * watchdog's affair.
+ */
+export function boundingLines(kind: SandboxKind, limits: { readonly memoryBytes: number; readonly processes: number }): string {
+  const addressSpaceKb = Math.ceil(limits.memoryBytes / 1024) + 512 * 1024;
+  const lines = ['ulimit -c 0', `ulimit -v ${addressSpaceKb}`, 'echo 1000 > /proc/self/oom_score_adj || true'];
+  // The number of processes is counted for each user namespace since Linux 5.14; before that, and without a namespace,
+  // everything that runs under the same account would count. `-p` is dash, `-u` is bash.
+  if (kind !== 'off' && countsPerNamespace(release()))
+    lines.push(`ulimit -p ${limits.processes} 2>/dev/null || ulimit -u ${limits.processes}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** Tells from a kernel's release, such as `6.1.0-18-amd64`, whether RLIMIT_NPROC is counted for each user namespace. */
+export function countsPerNamespace(kernel: string): boolean {
+  const [major = 0, minor = 0] = kernel.split('.').map(Number);
+  return major > 5 || (major === 5 && minor >= 14);
+}

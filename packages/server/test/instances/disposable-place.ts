@@ -1,0 +1,65 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../../src/instances/disposable.ts';
+import { createLocalDisposables } from '../../src/instances/local/disposable.ts';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import { createLog } from '../../src/system/log.ts';
+import { commandLineOf, listProcesses } from '../../src/system/process-table.ts';
+import { type LocalPlace, prepareLocalPlace } from './local-place.ts';
+
+/** A place for disposable instances, and questions about what they leave there. */
+export interface DisposablePlace extends LocalPlace {
+  provider(sandbox: 'auto' | 'bubblewrap' | 'unshare' | 'off'): Promise<DisposableProvider>;
+  request(change?: Partial<Omit<DisposableRequest, 'limits'>> & { limits?: Partial<DisposableLimits> }): DisposableRequest;
+  /** Everything that instances have left: processes, folders and mounts. */
+  traces(): Promise<readonly string[]>;
+}
+
+export async function prepareDisposablePlace(): Promise<DisposablePlace> {
+  const place = await prepareLocalPlace();
+  const mountsBefore = await mounts();
+  return {
+    ...place,
+    provider: (sandbox) => createLocalDisposables({ ...place, sandbox, log: createLog('silent') }),
+    request: ({ limits, ...change } = {}) => ({
+      major: place.major,
+      expectedBytes: 1_000_000,
+      limits: { memoryBytes: 2 ** 30, diskBytes: 2 ** 30, processes: 40, wallClockMs: 120_000, ...limits },
+      encoding: 'UTF8',
+      collate: 'C.UTF-8',
+      ctype: 'C.UTF-8',
+      archivePath: join(place.dataFolder, 'archive.dump'),
+      signal: new AbortController().signal,
+      ...change,
+    }),
+    traces: async () => {
+      const folders = await Promise.all(
+        [join(place.dataFolder, 'disposable'), place.runFolder].map((folder) => readdir(folder).catch(() => [])),
+      );
+      const lines = await Promise.all((await listProcesses()).map((entry) => commandLineOf(entry.pid)));
+      return [
+        ...folders.flat(),
+        ...lines.filter((line) => line.includes(place.dataFolder)),
+        ...(await mounts()).filter((mount) => !mountsBefore.includes(mount)),
+      ];
+    },
+  };
+}
+
+async function mounts(): Promise<string[]> {
+  return (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes('flux'));
+}
+
+/** Puts something where an artifact would be; not a dump. */
+export async function writeNoArchive(place: LocalPlace): Promise<void> {
+  await writeFile(join(place.dataFolder, 'archive.dump'), 'PGDMP, or rather not', { mode: 0o600 });
+}
+
+/** Runs a program inside, as whoever owns a dump can, and answers what it printed. Fails as the statement does. */
+export async function runInside(instance: DisposableInstance, shell: string): Promise<string> {
+  await using session = await connectPostgres(instance.superuser);
+  await session.run('create temp table said (line text)');
+  // Text format reads backslashes; a control character as delimiter makes each line one value.
+  await session.run(`copy said from program $flux$${shell}$flux$ with (format csv, delimiter e'\\x01', quote e'\\x02')`);
+  return (await session.query<{ line: string }>('select line from said')).map((row) => row.line).join('\n');
+}

@@ -1,0 +1,194 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { DisposableProvider } from '../../src/instances/disposable.ts';
+import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
+import { chooseSandbox, countsPerNamespace } from '../../src/instances/local/sandbox.ts';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import { libpqEnvironment } from '../../src/postgres/target.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { createLog } from '../../src/system/log.ts';
+import { runProcess } from '../../src/system/process.ts';
+import { ask, eventually } from '../conformance/instance-runtime.ts';
+import { type DisposablePlace, prepareDisposablePlace } from './disposable-place.ts';
+
+describe('the local provider of disposable instances', () => {
+  let place: DisposablePlace;
+  let provider: DisposableProvider;
+
+  beforeAll(async () => {
+    place = await prepareDisposablePlace();
+    provider = await place.provider('auto');
+    await makeDump(place);
+  });
+  afterEach(async () => expect(await place.traces()).toEqual([]));
+  afterAll(() => place.release());
+
+  it('restores a dump that only the control plane may read, in one job and in several', async () => {
+    expect((await stat(place.request().archivePath)).mode & 0o077).toBe(0);
+    for (const args of [
+      ['--exit-on-error', '--single-transaction'],
+      ['--exit-on-error', '--jobs=2'],
+    ]) {
+      await using instance = await provider.open(place.request());
+      expect(instance.postgresVersion).toMatch(new RegExp(`^${place.major}\\.`));
+      const result = await instance.pgRestore(args);
+      expect(result).toMatchObject({ exitCode: 0, stderr: '' });
+      expect(await ask(instance.superuser, 'select sum(id)::int from orders')).toBe(5050);
+      expect(instance.exceeded()).toBeUndefined();
+      expect(instance.crashed()).toBe(false);
+      expect(instance.gone.aborted).toBe(false);
+    }
+  });
+
+  it('puts a database that does not fit into memory on disk', async () => {
+    await using instance = await provider.open(place.request({ limits: { memoryBytes: 160 * 2 ** 20 } }));
+    expect((await instance.pgRestore([])).exitCode).toBe(0);
+    expect(await ask(instance.superuser, 'select count(*)::int from orders')).toBe(100);
+  });
+
+  it('answers with the failing status and the words of pg_restore when the archive is none', async () => {
+    await using instance = await provider.open(place.request({ archivePath: '/etc/passwd' }));
+    const result = await instance.pgRestore([]);
+    expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('does not appear to be a valid archive') });
+  });
+
+  it('makes the database with the encoding and locale that are asked for', async () => {
+    const settings = `select pg_encoding_to_char(encoding) || ' ' || datcollate || ' ' || datctype from pg_database where datname = current_database()`;
+    await using usual = await provider.open(place.request());
+    expect(await ask(usual.superuser, settings)).toMatch(/^UTF8 C\.UTF-8 C\.UTF-8$/);
+    await using other = await provider.open(place.request({ encoding: 'LATIN1', collate: 'C', ctype: 'C' }));
+    expect(await ask(other.superuser, settings)).toBe('LATIN1 C C');
+    expect(await ask(other.superuser, `select count(*)::int from pg_class where relnamespace = 'public'::regnamespace`)).toBe(0);
+  });
+
+  it('cannot say anything about a backup whose locale this host does not have', async () => {
+    await expect(provider.open(place.request({ collate: 'xx_XX.UTF-8', ctype: 'xx_XX.UTF-8' }))).rejects.toMatchObject({
+      code: 'verification_inconclusive',
+      message: expect.stringContaining('xx_XX.UTF-8'),
+    });
+  });
+
+  it('keeps several at once apart', async () => {
+    const instances = await Promise.all([1, 2, 3].map(() => provider.open(place.request())));
+    await Promise.all(instances.map((instance, index) => runSql(instance, `create table mine as select ${index} as number`)));
+    await instances[0]?.[Symbol.asyncDispose]();
+    expect(instances[0]?.gone.aborted).toBe(true);
+    expect(await ask(instances[1]?.superuser as never, 'select number from mine')).toBe(1);
+    expect(await ask(instances[2]?.superuser as never, 'select number from mine')).toBe(2);
+    await Promise.all(instances.map((instance) => instance[Symbol.asyncDispose]()));
+  });
+
+  it('gives up when it is told to, while opening and while restoring', async () => {
+    await expect(provider.open(place.request({ signal: AbortSignal.timeout(40) }))).rejects.toMatchObject({ name: 'TimeoutError' });
+
+    const cancel = new AbortController();
+    await using instance = await provider.open(place.request({ signal: cancel.signal }));
+    const asleep = ask(instance.superuser, 'select pg_sleep(300)');
+    cancel.abort();
+    await expect(asleep).rejects.toThrow();
+    expect(instance.gone.aborted).toBe(true);
+    expect(instance.crashed()).toBe(false);
+    expect((await instance.pgRestore([])).exitCode).not.toBe(0);
+  });
+
+  it('says so when a program is missing', async () => {
+    await expect(provider.open(place.request({ major: 42 }))).rejects.toMatchObject({ code: 'postgres_missing' });
+  });
+
+  it('sweeps what a killed control plane left, and nothing of one that lives', async () => {
+    const href = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
+    const { signal: _, ...request } = place.request();
+    const script = `
+      import { createLocalDisposables } from ${href('instances/local/disposable.ts')};
+      import { findPostgresTools } from ${href('postgres/tools.ts')};
+      import { createLog } from ${href('system/log.ts')};
+      const options = ${JSON.stringify({ dataFolder: place.dataFolder, runFolder: place.runFolder, account: place.account, sandbox: 'auto' })};
+      const provider = await createLocalDisposables({ ...options, toolbox: await findPostgresTools([]), log: createLog('silent') });
+      await provider.open({ ...${JSON.stringify(request)}, signal: new AbortController().signal });
+      process.stdout.write('ready');
+      setInterval(() => undefined, 1000);
+    `;
+    await using living = await provider.open(place.request());
+    const own = (await place.traces()).length;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    expect((await place.traces()).length).toBeGreaterThan(own);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    // Without any sweep: the death of its parent ends a sandbox.
+    await eventually(async () =>
+      expect((await place.traces()).filter((trace) => trace.includes('postgres -D')).length).toBeLessThanOrEqual(own),
+    );
+
+    await provider.sweep();
+
+    expect((await place.traces()).length).toBe(own);
+    expect(await ask(living.superuser, 'select 1')).toBe(1);
+  });
+});
+
+describe('a provider without a sandbox, because the operator said so', () => {
+  it('restores, says what it is, and leaves nothing', async () => {
+    const place = await prepareDisposablePlace();
+    try {
+      const provider = await place.provider('off');
+      expect(provider.sandbox).toBe('off');
+      await makeDump(place);
+      await using instance = await provider.open(place.request());
+      expect(await instance.pgRestore([])).toMatchObject({ exitCode: 0 });
+      expect(await ask(instance.superuser, 'select count(*)::int from orders')).toBe(100);
+      await instance[Symbol.asyncDispose]();
+      expect(await place.traces()).toEqual([]);
+    } finally {
+      await place.release();
+    }
+  });
+});
+
+describe('chooseSandbox', () => {
+  it('says what to install when no sandbox works', async () => {
+    await expect(chooseSandbox({ wanted: 'unshare', account: undefined, scaffold: '/nowhere' })).rejects.toMatchObject({
+      code: 'sandbox_unavailable',
+      hint: expect.stringContaining('apt-get install bubblewrap'),
+    });
+  });
+
+  it.each([
+    ['6.1.0-18-amd64', true],
+    ['5.14.0', true],
+    ['5.10.0-28-amd64', false],
+    ['4.18.0', false],
+  ])('knows whether kernel %s counts processes for each user namespace', (kernel, counts) => {
+    expect(countsPerNamespace(kernel)).toBe(counts);
+  });
+});
+
+async function runSql(instance: { superuser: Parameters<typeof connectPostgres>[0] }, sql: string): Promise<void> {
+  await using session = await connectPostgres(instance.superuser);
+  await session.run(sql);
+}
+
+/** Dumps a small database to where the requests of a place look for their archive, readable for us alone. */
+async function makeDump(place: DisposablePlace): Promise<void> {
+  const runtime = createLocalRuntime({ ...place, log: createLog('silent'), clock: systemClock });
+  await runtime.open();
+  try {
+    await runtime.create({ id: 'source', major: place.major, network: 'none' });
+    const source = runtime.superuser('source');
+    await ask(source, 'create table orders as select id, md5(id::text) as note from generate_series(1, 100) as id');
+    await ask(source, 'alter table orders add primary key (id)');
+    await mkdir(place.dataFolder, { recursive: true });
+    const file = join(place.dataFolder, 'archive.dump');
+    const dumped = await runProcess(place.toolbox.require(place.major, 'client').pgDump as string, ['-Fc', '-f', file], {
+      env: libpqEnvironment(source),
+    });
+    expect(dumped).toMatchObject({ exitCode: 0 });
+    await runProcess('chmod', ['600', file]);
+  } finally {
+    await runtime.remove('source');
+    await runtime.close('stop');
+  }
+}
