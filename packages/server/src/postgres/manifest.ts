@@ -6,6 +6,8 @@ export interface TableContent {
   readonly rows: number;
   /** Sum over all rows of a 64-bit hash of the row's text, as a decimal text; does not depend on row order. Null when it was not computed. */
   readonly digest: string | null;
+  /** The same over the stored generated columns alone: a restore computes them anew. Absent when the table has none. */
+  readonly generatedDigest?: string;
   /** How a restore is judged on it; the reason stands beside it when it is not `exact`. */
   readonly comparison: 'exact' | 'recomputed' | 'not_dumped';
   readonly reason?: string;
@@ -19,12 +21,17 @@ export interface SchemaObject {
   readonly definition: string;
 }
 
-/** Value of a sequence at the time of the dump; sequences are not transactional, so a busy one may be ahead of it. */
+/** Value of a sequence; sequences are not transactional, so a busy one moves on while pg_dump is running. */
 export interface SequenceValue {
   readonly name: string;
-  /** last_value as a decimal text. */
+  /** last_value as a decimal text, read before pg_dump began. */
   readonly lastValue: string;
   readonly isCalled: boolean;
+  /** Step of the sequence as a decimal text; its sign is the direction. */
+  readonly increment: string;
+  readonly cycles: boolean;
+  /** The same, read after pg_dump had ended; absent when it could not be read. What was dumped lies between the two. */
+  readonly after?: { readonly lastValue: string; readonly isCalled: boolean };
 }
 
 /** A role that the backup's source knows and that objects in it name. */
@@ -40,6 +47,8 @@ export interface Manifest {
   readonly backupKind: 'project_db' | 'tenant_export';
   /** The tenant schema; null for a whole database. */
   readonly schema: string | null;
+  /** Roles whose grants are Flux's own: recorded on neither side. */
+  readonly internalRoles: readonly string[];
   readonly takenAt: string;
   readonly server: {
     /** server_version, for example `15.18`. */
@@ -64,6 +73,9 @@ export interface Manifest {
   /** What could not be recorded, in sentences. */
   readonly notes: readonly string[];
 }
+
+/** What the same queries found in a restored database. */
+export type MeasuredDatabase = Pick<Manifest, 'server' | 'tables' | 'sequences' | 'largeObjects' | 'objects'>;
 
 /** How content is digested; both sides of a comparison set exactly this. Text output follows these settings. */
 export const DIGEST_SETTINGS: Readonly<Record<string, string>> = {

@@ -1,0 +1,30 @@
+import type { Difference } from '@flux/contract/backup';
+
+const MAX_SHOWN = 600;
+
+/** A name or definition as it may be shown on a terminal or a page: control and direction characters as escapes. */
+export function displaySafe(text: string): string {
+  return text.replaceAll(
+    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
+    (character) => `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** The same, cut to what a person reads. */
+export function displayShort(text: string): string {
+  const safe = displaySafe(text);
+  return safe.length <= MAX_SHOWN ? safe : `${safe.slice(0, MAX_SHOWN)}... (${safe.length} characters)`;
+}
+
+/** Makes a difference whose texts are safe to show. */
+export function difference(
+  judgement: Difference['judgement'],
+  kind: string,
+  name: string,
+  change: Difference['change'],
+  expected: string | null,
+  found: string | null,
+): Difference {
+  const show = (text: string | null) => (text === null ? null : displayShort(text));
+  return { judgement, kind, name: displaySafe(name), change, expected: show(expected), found: show(found) };
+}

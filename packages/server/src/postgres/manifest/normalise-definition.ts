@@ -1,0 +1,54 @@
+/**
+ * Brings a definition into the form that it has after Postgres has read its own output once more.
+ *
+ * `status IN ('a', 'b')` on a varchar column is kept, and told, as `(ARRAY['a'::character varying, ...])::text[]`; when that
+ * text is read back, the parser moves the cast inwards: `ARRAY[('a'::character varying)::text, ...]`. So every restore tells
+ * the definition differently from its source, without any difference in meaning. This moves the cast in the same way.
+ */
+export function normaliseDefinition(text: string): string {
+  let result = text;
+  for (let from = 0; ; ) {
+    const start = result.indexOf('(ARRAY[', from);
+    if (start < 0) return result;
+    const rewritten = rewriteAt(result, start);
+    if (rewritten === undefined) from = start + 1;
+    else result = rewritten;
+  }
+}
+
+function rewriteAt(text: string, start: number): string | undefined {
+  const open = start + '(ARRAY'.length;
+  const elements: string[] = [];
+  let element = open + 1;
+  let close = -1;
+  for (let at = open, depth = 0; at < text.length && close < 0; at++) {
+    const character = text[at] as string;
+    if (character === "'" || character === '"') {
+      at = endOfQuoted(text, at, character);
+      if (at < 0) return undefined;
+    } else if ('([{'.includes(character)) depth++;
+    else if (')]}'.includes(character)) {
+      depth--;
+      if (depth === 0) close = at;
+    } else if (character === ',' && depth === 1) {
+      elements.push(text.slice(element, at));
+      element = at + 1;
+    }
+  }
+  if (close < 0) return undefined;
+  elements.push(text.slice(element, close));
+  const cast = /^\]\)::((?:[\w."]+ ?)+(?:\([\d,]+\))?)\[\]/.exec(text.slice(close, close + 300));
+  if (cast === null) return undefined;
+  const moved = elements.map((part) => `(${part.trim()})::${cast[1]}`).join(', ');
+  return `${text.slice(0, start)}ARRAY[${moved}]${text.slice(close + cast[0].length)}`;
+}
+
+/** Index of the closing quote; a doubled quote stands for itself. Deparsed text has no other escapes but in E'' literals, where \\' never occurs. */
+function endOfQuoted(text: string, start: number, quote: string): number {
+  for (let at = start + 1; at < text.length; at++) {
+    if (text[at] !== quote) continue;
+    if (text[at + 1] === quote) at++;
+    else return at;
+  }
+  return -1;
+}

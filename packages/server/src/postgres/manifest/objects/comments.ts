@@ -1,0 +1,17 @@
+import type { ObjectQueries } from './query.ts';
+
+/** Objects that initdb made have numbers below this one. Source: FirstNormalObjectId of Postgres. */
+const FIRST_USER_OBJECT = 16384;
+
+const described = (kind: string, table: string, text: string) => `
+  SELECT '${kind}' AS kind, i.type || ' ' || i.identity AS name, ${text} AS definition
+  FROM ${table} d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i, pg_identify_object_as_address(d.classoid, d.objoid, d.objsubid) a
+  WHERE (d.objoid >= ${FIRST_USER_OBJECT} OR (d.classoid = 'pg_namespace'::regclass AND d.objoid = 'public'::regnamespace))
+    AND ($1::text IS NULL OR i.schema = quote_ident($1::text) OR i.schema = $1::text OR a.object_names[1] = $1::text)
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')`;
+
+/** Comments and security labels, of objects that are no members of extensions. */
+export const commentQueries: ObjectQueries = () => [
+  { about: 'comments', sql: described('comment', 'pg_description', 'd.description') },
+  { about: 'security labels', sql: described('security_label', 'pg_seclabel', `d.provider || ': ' || d.label`) },
+];

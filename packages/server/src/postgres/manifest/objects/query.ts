@@ -1,0 +1,23 @@
+/** Reads one or more kinds of objects in one statement: rows of `kind`, `name`, `definition`. */
+export interface ObjectQuery {
+  /** For messages: which objects these are. */
+  readonly about: string;
+  /** `$1` is the schema or null for all; `$2`, where it occurs, the internal roles. */
+  readonly sql: string;
+  /** True for objects that belong to no schema, which a tenant export does not hold. */
+  readonly wholeDatabaseOnly?: boolean;
+}
+
+/** Makes the queries for one major; the catalogs differ a little between majors. */
+export type ObjectQueries = (major: number) => readonly ObjectQuery[];
+
+/** SQL expression: an object of named facts as text, without those that are null. jsonb keeps its keys in one order. */
+export function facts(pairs: Readonly<Record<string, string>>): string {
+  const parts = Object.entries(pairs).map(([name, expression]) => `'${name}', ${expression}`);
+  return `jsonb_strip_nulls(jsonb_build_object(${parts.join(', ')}))::text`;
+}
+
+/** SQL expression: the array sorted and as jsonb, null when it is null. */
+export function sortedArray(array: string): string {
+  return `(SELECT jsonb_agg(x ORDER BY x) FROM unnest(${array}) x)`;
+}

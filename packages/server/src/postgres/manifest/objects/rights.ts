@@ -1,0 +1,120 @@
+import { inScope, notOfExtension } from '../scope.ts';
+import type { ObjectQueries } from './query.ts';
+
+/** One catalog whose rows have an owner and, most of them, grants. */
+interface OwnedCatalog {
+  readonly catalog: string;
+  readonly owner: string;
+  readonly schema: string | null;
+  readonly acl: string | null;
+  /** First argument of acldefault(). */
+  readonly aclKind: string;
+  readonly where: string;
+}
+
+const own = (catalog: string, prefix: string, acl: string | null, aclKind = '', schema = true, where = 'true'): OwnedCatalog => ({
+  catalog,
+  owner: `o.${prefix}owner`,
+  schema: schema ? `o.${prefix}namespace` : null,
+  acl: acl === null ? null : `o.${acl}`,
+  aclKind,
+  where,
+});
+
+/** Catalogs with owners. Indexes and row types follow their tables; arrays their elements. */
+export const OWNED: readonly OwnedCatalog[] = [
+  { ...own('pg_namespace', 'nsp', 'nspacl', `'n'`), schema: 'o.oid' },
+  own(
+    'pg_class',
+    'rel',
+    'relacl',
+    `(CASE o.relkind WHEN 'S' THEN 's' ELSE 'r' END)::"char"`,
+    true,
+    `o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND o.relpersistence <> 't'`,
+  ),
+  own('pg_proc', 'pro', 'proacl', `'f'`),
+  own(
+    'pg_type',
+    'typ',
+    'typacl',
+    `'T'`,
+    true,
+    `(o.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = o.typrelid AND c.relkind = 'c')) AND o.typtype <> 'm'
+     AND NOT EXISTS (SELECT FROM pg_type x WHERE x.typarray = o.oid)`,
+  ),
+  own('pg_operator', 'opr', null),
+  own('pg_opclass', 'opc', null),
+  own('pg_opfamily', 'opf', null),
+  own('pg_collation', 'coll', null),
+  { ...own('pg_conversion', 'con', null) },
+  own('pg_ts_dict', 'dict', null),
+  own('pg_ts_config', 'cfg', null),
+  own('pg_statistic_ext', 'stx', null),
+  own('pg_language', 'lan', 'lanacl', `'l'`, false, 'o.lanispl'),
+  own('pg_foreign_data_wrapper', 'fdw', 'fdwacl', `'F'`, false),
+  own('pg_foreign_server', 'srv', 'srvacl', `'S'`, false),
+  own('pg_event_trigger', 'evt', null, '', false),
+  own('pg_publication', 'pub', null, '', false),
+];
+
+/** pg_dump keeps changed grants of pg_catalog too, and nothing of the other schemas of the system. */
+const GRANT_SCOPE = `(${inScope('n')} OR ($1::text IS NULL AND n.nspname = 'pg_catalog'))`;
+
+/** SQL: `classid, objid, subid, acl, standard` of everything whose grants are not simply the default. */
+export function grantedObjects(): string {
+  const parts = OWNED.filter(({ acl }) => acl !== null).map(
+    ({ catalog, owner, schema, acl, aclKind, where }) =>
+      `SELECT '${catalog}'::regclass::oid AS classid, o.oid AS objid, 0 AS subid, ${acl} AS acl, acldefault(${aclKind}, ${owner}) AS standard, ${owner} AS owner
+       FROM ${catalog} o ${schema === null ? '' : `JOIN pg_namespace n ON n.oid = ${schema}`}
+       WHERE ${acl} IS NOT NULL AND ${where} AND ${schema === null ? '$1::text IS NULL' : GRANT_SCOPE}`,
+  );
+  parts.push(
+    `SELECT 'pg_class'::regclass::oid, a.attrelid, a.attnum, a.attacl, acldefault('c', c.relowner), c.relowner
+     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE a.attacl IS NOT NULL AND NOT a.attisdropped AND c.relpersistence <> 't' AND ${GRANT_SCOPE}`,
+  );
+  return parts.join('\n UNION ALL ');
+}
+
+const EXPLODED = (acl: string) => `
+  SELECT b.classid, b.objid, b.subid, x.grantee,
+    string_agg(DISTINCT x.privilege_type || CASE WHEN x.is_grantable THEN '*' ELSE '' END, ', ') AS privileges
+  FROM based b, aclexplode(b.${acl}) x WHERE pg_get_userbyid(x.grantee) <> ALL ($2::text[]) GROUP BY 1, 2, 3, 4`;
+
+/** Owners, grants, default privileges. */
+export const rightsQueries: ObjectQueries = () => [
+  {
+    about: 'owners',
+    sql: OWNED.map(
+      ({ catalog, owner, schema, where }) =>
+        `SELECT 'owner' AS kind, i.type || ' ' || i.identity AS name, quote_ident(pg_get_userbyid(${owner})) AS definition
+         FROM ${catalog} o ${schema === null ? '' : `JOIN pg_namespace n ON n.oid = ${schema}`}, pg_identify_object('${catalog}'::regclass, o.oid, 0) i
+         WHERE ${where} AND ${schema === null ? `$1::text IS NULL AND o.oid >= 16384` : inScope('n')} AND ${notOfExtension(catalog, 'o.oid')}`,
+    ).join('\n UNION ALL '),
+  },
+  {
+    about: 'grants',
+    // What an object grants is told as its difference from what it would grant untouched: from its default, or from what initdb
+    // or its extension had set. That is what pg_dump writes down, and it makes an absent list equal to an explicit default.
+    // Who granted is left out: a restore grants everything as the owner.
+    sql: `WITH objects AS (${grantedObjects()}),
+     based AS MATERIALIZED (SELECT o.*, coalesce(p.initprivs, o.standard) AS base FROM objects o
+       LEFT JOIN pg_init_privs p ON p.classoid = o.classid AND p.objoid = o.objid AND p.objsubid = o.subid
+       WHERE o.acl IS DISTINCT FROM coalesce(p.initprivs, o.standard)),
+     actual AS (${EXPLODED('acl')}), untouched AS (${EXPLODED('base')})
+     SELECT 'grant' AS kind, i.type || ' ' || i.identity || ' to ' || CASE d.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(d.grantee)) END AS name,
+       d.privileges AS definition
+     FROM (SELECT classid, objid, subid, grantee, coalesce(a.privileges, 'nothing') AS privileges FROM actual a
+       FULL JOIN untouched u USING (classid, objid, subid, grantee) WHERE a.privileges IS DISTINCT FROM u.privileges) d,
+       pg_identify_object(d.classid, d.objid, d.subid) i`,
+  },
+  {
+    about: 'default privileges',
+    sql: `SELECT 'default_privileges' AS kind,
+       'of ' || quote_ident(pg_get_userbyid(a.defaclrole)) || coalesce(' in ' || quote_ident(n.nspname), '') || ' on ' || a.defaclobjtype::text AS name,
+       coalesce((SELECT string_agg(CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END || ': ' || x.privilege_type
+           || CASE WHEN x.is_grantable THEN '*' ELSE '' END, ', ' ORDER BY pg_get_userbyid(x.grantee), x.privilege_type)
+         FROM aclexplode(a.defaclacl) x WHERE pg_get_userbyid(x.grantee) <> ALL ($2::text[])), 'nothing') AS definition
+     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace WHERE $1::text IS NULL OR n.nspname = $1::text`,
+  },
+];

@@ -1,0 +1,97 @@
+import type { PostgresSession } from '../connect.ts';
+import type { Manifest, SequenceValue } from '../manifest.ts';
+import type { ExportedSnapshot } from '../snapshot.ts';
+import type { ContentProgress } from './content.ts';
+import { measure } from './measure.ts';
+import { databaseRoles } from './prerequisites/roles.ts';
+import { tenantAfter } from './prerequisites/tenant-after.ts';
+import { tenantBefore } from './prerequisites/tenant-before.ts';
+import type { Scope } from './scope.ts';
+import { readSequences } from './sequences.ts';
+
+/** What is backed up: the part of `BackupSource` that a manifest needs. */
+export interface ManifestSource {
+  readonly kind: Manifest['backupKind'];
+  readonly schema?: string | undefined;
+  readonly internalRoles: readonly string[];
+}
+
+export interface RecordRequest {
+  /** The snapshot that pg_dump dumps. */
+  readonly snapshot: ExportedSnapshot;
+  readonly source: ManifestSource;
+  /** Sequences as `readSequences` found them before pg_dump began; read now when absent. */
+  readonly sequences?: readonly SequenceValue[] | undefined;
+  /** Sessions that share the work of digesting tables. */
+  readonly parallel: number;
+  readonly onProgress?: ((progress: ContentProgress) => void) | undefined;
+  /** Checked before the work begins; to stop in the middle, abort the signal that the snapshot was opened with. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The scope of a manifest of this source. */
+export function scopeOf(source: ManifestSource): Scope {
+  return { schema: source.schema ?? null, internalRoles: source.internalRoles };
+}
+
+/**
+ * Records what a dump of the snapshot must contain. Works with the rights that pg_dump itself needs. May run beside pg_dump,
+ * which must not begin before `readSequences` has returned; see there.
+ *
+ * @throws DatabaseError of `pg` when something may not be read; FluxError `instance_unavailable`
+ */
+export async function recordManifest(request: RecordRequest): Promise<Manifest> {
+  const { snapshot, source } = request;
+  request.signal?.throwIfAborted();
+  const scope = scopeOf(source);
+  const sequences = request.sequences ?? (await readSequences(snapshot.session, scope));
+  const measured = await measure(snapshot, scope, request);
+  const tenant = source.kind === 'tenant_export';
+  const before = tenant
+    ? await tenantBefore(snapshot.session, scope)
+    : { sql: await databaseRoles(snapshot.session), extensions: [], notes: [] };
+  const wanted = new Set(before.extensions);
+  const [extensionNames] = await snapshot.session.query<{ names: string[] }>(
+    'SELECT array_agg(quote_ident(x)) AS names FROM unnest($1::text[]) x',
+    [[...wanted]],
+  );
+  const needed = new Set(extensionNames?.names ?? []);
+  return {
+    version: 1,
+    backupKind: source.kind,
+    schema: scope.schema,
+    internalRoles: scope.internalRoles,
+    takenAt: snapshot.takenAt,
+    server: measured.server,
+    tables: measured.tables,
+    sequences,
+    largeObjects: measured.largeObjects,
+    // All tenants of a server share its extensions; only those that this one uses are a condition of its restore.
+    objects: tenant ? measured.objects.filter(({ kind, name }) => kind !== 'extension' || needed.has(name)) : measured.objects,
+    prerequisitesBefore: before.sql,
+    prerequisitesAfter: tenant ? await tenantAfter(snapshot.session, scope) : '',
+    notes: [...measured.notes, ...before.notes, ...(await omissions(snapshot.session, scope))],
+  };
+}
+
+/** What exists and is in no archive of this kind, in sentences. */
+async function omissions(session: PostgresSession, scope: Scope): Promise<string[]> {
+  const rows = await session.query<{ note: string }>(
+    `SELECT 'The index ' || i.indexrelid::regclass::text || ' is not valid; pg_dump leaves it out.' AS note
+       FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '^pg_' AND ($1::text IS NULL OR n.nspname = $1::text)
+     UNION ALL
+     SELECT 'The publication ' || quote_ident(p.pubname) || ' names tables of the tenant; publications are in no tenant export.'
+       FROM pg_publication p WHERE $1::text IS NOT NULL AND EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = $1::text)
+     UNION ALL
+     SELECT 'The database has settings of its own (ALTER DATABASE or ALTER ROLE ... IN DATABASE); they come back only with pg_restore --create.'
+       WHERE $1::text IS NULL AND EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database())
+     UNION ALL
+     SELECT 'The subscription ' || quote_ident(s.subname) || ' comes back disabled and without its connection, if at all.'
+       FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database() AND $1::text IS NULL`,
+    [scope.schema],
+  );
+  const notes = rows.map(({ note }) => note);
+  if (scope.schema !== null) notes.push('Large objects belong to no schema; a tenant export holds none.');
+  return notes;
+}

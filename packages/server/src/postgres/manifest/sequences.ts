@@ -1,0 +1,81 @@
+import type { PostgresSession } from '../connect.ts';
+import type { Manifest, SequenceValue } from '../manifest.ts';
+import { inScope, notOfExtension, type Scope } from './scope.ts';
+
+/** Sequences that are read in one statement; more would make planning slow, fewer would make round trips. */
+const BATCH = 400;
+
+/**
+ * Reads the value of every sequence.
+ *
+ * Sequences stand outside transactions: a snapshot does not hold them, and one that is in use is further on when pg_dump comes
+ * to it. So they are read twice: before pg_dump begins and after it has ended (`withLaterSequences`). What the dump holds lies
+ * between the two, and for a sequence that nobody uses the two are one value.
+ */
+export async function readSequences(session: PostgresSession, scope: Scope): Promise<SequenceValue[]> {
+  const list = await session.query<{ name: string; relation: string; increment: string; cycles: boolean }>(
+    `SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, format('%I.%I', n.nspname, c.relname) AS relation,
+       s.seqincrement AS increment, s.seqcycle AS cycles
+     FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relpersistence <> 't' AND ${inScope('n')} AND ${notOfExtension('pg_class', 'c.oid')} ORDER BY 1`,
+    [scope.schema],
+  );
+  const values: SequenceValue[] = [];
+  for (let start = 0; start < list.length; start += BATCH) {
+    const batch = list.slice(start, start + BATCH);
+    const sql = batch.map(
+      ({ relation }, index) => `SELECT ${index} AS i, last_value AS "lastValue", is_called AS "isCalled" FROM ${relation}`,
+    );
+    const rows = await session.query<{ i: number; lastValue: string; isCalled: boolean }>(sql.join(' UNION ALL '));
+    for (const { i, lastValue, isCalled } of rows) {
+      const { name, increment, cycles } = batch[i] as (typeof batch)[number];
+      values.push({ name, lastValue, isCalled, increment, cycles });
+    }
+  }
+  return values.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Adds to a manifest what its sequences had become after pg_dump had ended. */
+export function withLaterSequences(manifest: Manifest, later: readonly SequenceValue[]): Manifest {
+  const byName = new Map(later.map((value) => [value.name, value]));
+  const sequences = manifest.sequences.map((value) => {
+    const after = byName.get(value.name);
+    return after === undefined ? value : { ...value, after: { lastValue: after.lastValue, isCalled: after.isCalled } };
+  });
+  return { ...manifest, sequences };
+}
+
+/**
+ * Tells whether a restored sequence has a value that the dump can have held.
+ *
+ * A restored value that lies behind the first reading would hand out numbers a second time: that is a failure. One that lies
+ * beyond the second reading was never there.
+ */
+export function isPossibleValue(expected: SequenceValue, found: SequenceValue): boolean {
+  const first = { value: BigInt(expected.lastValue), isCalled: expected.isCalled };
+  const restored = { value: BigInt(found.lastValue), isCalled: found.isCalled };
+  if (restored.value === first.value && restored.isCalled === first.isCalled) return true;
+  if (expected.after === undefined) return expected.cycles || !isBefore(restored, first, BigInt(expected.increment));
+  const last = { value: BigInt(expected.after.lastValue), isCalled: expected.after.isCalled };
+  const step = BigInt(expected.increment);
+  if (last.value === first.value && last.isCalled === first.isCalled) return false;
+  // One that cycled past its end, or that somebody set back, can have had values on both sides.
+  if (isBefore(last, first, step))
+    return expected.cycles ? !isBefore(restored, first, step) || !isBefore(last, restored, step) : inBetween(last, restored, first, step);
+  return inBetween(first, restored, last, step);
+}
+
+interface Point {
+  readonly value: bigint;
+  readonly isCalled: boolean;
+}
+
+/** Order in the direction of the sequence; a value that was not yet handed out comes before the same value handed out. */
+function isBefore(a: Point, b: Point, step: bigint): boolean {
+  if (a.value !== b.value) return step < 0n ? a.value > b.value : a.value < b.value;
+  return !a.isCalled && b.isCalled;
+}
+
+function inBetween(low: Point, point: Point, high: Point, step: bigint): boolean {
+  return !isBefore(point, low, step) && !isBefore(high, point, step);
+}
