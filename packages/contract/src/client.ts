@@ -5,7 +5,7 @@ import { parseEventStream } from './event-stream.ts';
 import type { OperationAnswer, OperationEvent } from './operation.ts';
 import { type CallName, fillPath, PATHS, type ParamsIn } from './paths.ts';
 import type { ROUTES } from './routes.ts';
-import type { AbortSignalLike, HttpResponse, HttpTransport } from './transport.ts';
+import type { AbortSignalLike, HttpRequest, HttpResponse, HttpTransport } from './transport.ts';
 
 /** What a client is made of. */
 export interface ClientOptions {
@@ -52,7 +52,10 @@ export interface FluxClient {
   start<Name extends OperationRoute>(name: Name, input: CallInput<Name>): Promise<Started>;
   /** The events of an operation after `afterSeq`, until the server ends the stream. */
   events(operationId: string, afterSeq: number | null, signal?: AbortSignalLike): AsyncGenerator<OperationEvent>;
-  /** Opens a download at `from`. `ifRange` is the ETag that the bytes before came with: when it changed, all bytes come again (200). */
+  /**
+   * Opens a download at `from`. `ifRange` is the ETag that the bytes before came with: when it changed, all bytes come again (200).
+   * An answer 416 is handed back like a good one: there is nothing behind `from`.
+   */
   download(hash: string, backupId: string, options: DownloadOptions): Promise<HttpResponse>;
 }
 
@@ -79,9 +82,9 @@ export function createFluxClient(options: ClientOptions): FluxClient {
     ...extra,
   });
 
-  const send = async (request: Parameters<HttpTransport>[0]): Promise<HttpResponse> => {
+  const send = async (request: HttpRequest, welcome?: number): Promise<HttpResponse> => {
     const response = await options.transport(request);
-    if (response.status >= 200 && response.status < 300) return response;
+    if ((response.status >= 200 && response.status < 300) || response.status === welcome) return response;
     throw errorFromAnswer(response.status, await response.text(), options.base);
   };
 
@@ -134,10 +137,8 @@ export function createFluxClient(options: ClientOptions): FluxClient {
 
     download(hash, id, { from, ifRange, signal }) {
       const range: Record<string, string> = from === 0 || ifRange === null ? {} : { range: `bytes=${from}-`, 'if-range': ifRange };
-      return send({
-        ...prepare('downloadBackup', { params: { hash, id }, signal }),
-        headers: headers('GET', { accept: 'application/octet-stream, application/problem+json', ...range }),
-      });
+      const accept = 'application/octet-stream, application/problem+json';
+      return send({ ...prepare('downloadBackup', { params: { hash, id }, signal }), headers: headers('GET', { accept, ...range }) }, 416);
     },
   };
 }

@@ -44,9 +44,14 @@ const FIRST_DELAY_MS = 500;
 export async function fetchArtifact(sink: ArtifactSink, options: FetchOptions): Promise<ArtifactIdentity> {
   let identity = options.known;
   let retries = 0;
+  // An earlier run may have got everything but the chance to check it.
+  if (identity !== null && sink.length === identity.sizeBytes) return identity;
   for (;;) {
     try {
-      identity = await fetchOnce(sink, identity, options);
+      const opened = await openAt(sink, identity, options);
+      // Before the first byte: whatever breaks from here on can go on behind it.
+      identity = opened.identity;
+      await drain(opened.response, sink, identity, options);
       if (sink.length === identity.sizeBytes) return identity;
       throw new FluxError('lost_contact', `the body ended after ${sink.length} of ${identity.sizeBytes} bytes`);
     } catch (error) {
@@ -65,37 +70,47 @@ export async function fetchArtifact(sink: ArtifactSink, options: FetchOptions): 
   }
 }
 
-async function fetchOnce(sink: ArtifactSink, known: ArtifactIdentity | null, options: FetchOptions): Promise<ArtifactIdentity> {
-  const ifRange = known === null ? null : `"${known.sha256}"`;
+/** Opens the download behind what the sink has, or, when that belongs to another artifact, from the start with an empty sink. */
+async function openAt(
+  sink: ArtifactSink,
+  known: ArtifactIdentity | null,
+  options: FetchOptions,
+): Promise<{ readonly response: HttpResponse; readonly identity: ArtifactIdentity }> {
   const from = known === null ? 0 : sink.length;
-  const response = await open(sink, from, ifRange, options);
+  const response = await request(sink, from, known === null ? null : `"${known.sha256}"`, options);
   const identity = identify(response, from);
-  const isContinued = response.status === 206 && known !== null && identity.sha256 === known.sha256;
-  if (!isContinued && sink.length > 0) {
-    // Another artifact, or a server without ranges: what is there belongs to nothing any more.
-    await sink.restart();
-  }
-  if (response.status === 206 && !isContinued) throw new FluxError('lost_contact', 'the artifact changed in between');
-  for await (const chunk of response.bytes()) {
-    if (sink.length + chunk.length > identity.sizeBytes) {
-      throw new FluxError('download_failed', `More bytes came than the ${identity.sizeBytes} that were announced.`, { hint: 'Try again.' });
+  if (response.status === 206) {
+    if (known === null || identity.sha256 !== known.sha256) {
+      throw new FluxError('download_failed', 'The control plane went on with another artifact.', {
+        hint: 'Remove the .partial file and try again.',
+      });
     }
-    await sink.write(chunk);
-    options.onProgress(sink.length, identity.sizeBytes);
-  }
-  return identity;
+  } else if (sink.length > 0) await sink.restart();
+  return { response, identity };
 }
 
-async function open(sink: ArtifactSink, from: number, ifRange: string | null, options: FetchOptions): Promise<HttpResponse> {
-  const { client, hash, backupId, signal } = options;
-  try {
-    return await client.download(hash, backupId, { from, ifRange, signal });
-  } catch (error) {
-    // 416: more is here than there, so what is here is not it.
-    if (from === 0 || !isFluxError(error) || error.code !== 'internal') throw error;
-    await sink.restart();
-    return await client.download(hash, backupId, { from: 0, ifRange: null, signal });
+async function drain(
+  response: HttpResponse,
+  sink: ArtifactSink,
+  { sizeBytes }: ArtifactIdentity,
+  { onProgress }: FetchOptions,
+): Promise<void> {
+  for await (const chunk of response.bytes()) {
+    if (sink.length + chunk.length > sizeBytes) {
+      throw new FluxError('download_failed', `More bytes came than the ${sizeBytes} that were announced.`, { hint: 'Try again.' });
+    }
+    await sink.write(chunk);
+    onProgress(sink.length, sizeBytes);
   }
+}
+
+async function request(sink: ArtifactSink, from: number, ifRange: string | null, options: FetchOptions): Promise<HttpResponse> {
+  const { client, hash, backupId, signal } = options;
+  const response = await client.download(hash, backupId, { from, ifRange, signal });
+  if (response.status !== 416) return response;
+  // More is here than there, so what is here is not it.
+  await sink.restart();
+  return await client.download(hash, backupId, { from: 0, ifRange: null, signal });
 }
 
 /** @throws FluxError `download_failed` for an answer that cannot be checked: bytes of which nobody knows what they should be are no backup */

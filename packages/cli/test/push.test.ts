@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { type ControlPlane, PROJECT, sendProblem, startControlPlane } from './control-plane.ts';
+import { flux, makeSandbox, type Sandbox } from './flux.ts';
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const INIT = 'CREATE TABLE orders (id int);\n';
+const INDEXES = 'CREATE INDEX i\n\tON orders (idd);\n';
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+let plane: ControlPlane;
+let sandbox: Sandbox;
+let applied: object[];
+beforeEach(async () => {
+  applied = [{ version: '001', filename: '001_init.sql', checksum: sha256(INIT), appliedAt: '2026-06-20T17:18:33.697Z' }];
+  plane = await startControlPlane({
+    [`GET /projects/${PROJECT.hash}/migrations`]: () => ({ applied }),
+    'POST /push': () => ({ ok: true, statements: 2, tablesMoved: 0, sequencesMoved: 0, viewsMoved: 0 }),
+  });
+  sandbox = await makeSandbox();
+  await mkdir(join(sandbox.cwd, 'migrations'));
+  await writeFile(join(sandbox.cwd, 'migrations/001_init.sql'), INIT);
+  await writeFile(join(sandbox.cwd, 'migrations/002_indexes.sql'), INDEXES);
+  await writeFile(join(sandbox.cwd, 'flux.json'), JSON.stringify(PROJECT));
+});
+afterEach(async () => {
+  await plane.close();
+  await sandbox[Symbol.asyncDispose]();
+});
+const run = (...args: string[]) => flux(['push', ...args], { base: plane.base, sandbox });
+const pushes = () => plane.seen.filter(({ path }) => path === '/push').map(({ body }) => body as Record<string, unknown>);
+
+it('applies what is new and says so line by line', async () => {
+  const result = await run();
+
+  expect(result.exitCode).toBe(0);
+  expect(result.out).toBe(
+    'Flux migrations\n✓ 001_init.sql already applied\n→ 002_indexes.sql applying...\n✓ 002_indexes.sql applied\nDone. 1 applied, 1 skipped.\n',
+  );
+  expect(pushes()).toEqual([
+    {
+      slug: PROJECT.slug,
+      hash: PROJECT.hash,
+      sql: INDEXES,
+      filename: '002_indexes.sql',
+      migration: { version: '002', filename: '002_indexes.sql', checksum: sha256(INDEXES) },
+    },
+  ]);
+});
+
+it('runs nothing when an applied file was edited, and names it with both checksums', async () => {
+  await writeFile(join(sandbox.cwd, 'migrations/001_init.sql'), `${INIT}-- edited\n`);
+
+  const result = await run();
+
+  expect(result.exitCode).toBe(1);
+  expect(result.err).toContain(`001_init.sql: applied with checksum ${sha256(INIT)}, now ${sha256(`${INIT}-- edited\n`)}`);
+  expect(pushes()).toEqual([]);
+});
+
+it('shows where Postgres found the error and that nothing of the file was applied', async () => {
+  plane.routes['POST /push'] = (_request, response) =>
+    sendProblem(response, 'sql_failed', 400, 'column "idd" does not exist', { statement: INDEXES, line: 2, column: 13, sqlState: '42703' });
+
+  const result = await run();
+
+  expect(result.exitCode).toBe(1);
+  expect(result.err).toBe(
+    [
+      'Error: 002_indexes.sql:2:13: column "idd" does not exist (SQLSTATE 42703)',
+      '  1 | CREATE INDEX i',
+      '  2 | \tON orders (idd);',
+      '    | \t           ^',
+      'Nothing of 002_indexes.sql was applied.',
+      '',
+    ].join('\n'),
+  );
+});
+
+it('sends nothing that could change something with --plan', async () => {
+  const result = await run('--plan', '--json');
+
+  expect(JSON.parse(result.out).plan.map((file: { action: string }) => file.action)).toEqual(['skip', 'run']);
+  expect(plane.seen.every(({ method }) => method === 'GET')).toBe(true);
+});
+
+it('tries several new files as one transaction with --dry-run, and still finds the file of an error', async () => {
+  applied = [];
+  plane.routes['POST /push'] = (_request, response) => sendProblem(response, 'sql_failed', 400, 'no', { line: 3, column: 2 });
+
+  const result = await run('--dry-run');
+
+  expect(pushes()).toEqual([{ slug: PROJECT.slug, hash: PROJECT.hash, sql: INIT + INDEXES, dryRun: true }]);
+  expect(result.err).toContain('002_indexes.sql:2:2: no');
+});
+
+it('runs a single file as it is', async () => {
+  await writeFile(join(sandbox.cwd, 'seed.sql'), 'SELECT 1; SELECT 2;');
+
+  const result = await run('seed.sql');
+
+  expect(result.out).toBe('✓ seed.sql applied (2 statements)\n');
+  expect(pushes()[0]).toEqual({ slug: PROJECT.slug, hash: PROJECT.hash, sql: 'SELECT 1; SELECT 2;', filename: 'seed.sql' });
+});
+
+it.each([
+  ['a missing file', 'nothing.sql', 1, /There is no file or folder/],
+  ['a folder without SQL', 'empty', 2, /no \.sql files/],
+  ['bytes that are no UTF-8', 'latin1.sql', 1, /not UTF-8/],
+  ['an empty file', 'empty.sql', 1, /is empty/],
+])('refuses %s before anything is sent', async (_name, path, exitCode, words) => {
+  await mkdir(join(sandbox.cwd, 'empty'));
+  await writeFile(join(sandbox.cwd, 'latin1.sql'), Buffer.from([0x53, 0xe9, 0x3b]));
+  await writeFile(join(sandbox.cwd, 'empty.sql'), '\n');
+
+  const result = await run(path);
+
+  expect(result.exitCode).toBe(exitCode);
+  expect(result.err).toMatch(words);
+  expect(plane.seen).toEqual([]);
+});
