@@ -63,7 +63,9 @@ it('takes up the server of a control plane that was killed', async () => {
 it('is not misled by a pid file that names a process of somebody else', async () => {
   await runtime.create({ id: 'one', major: place.major, network: 'none' });
   await runtime.stop('one');
-  const bystander = spawn('sleep', ['60'], { stdio: 'ignore' });
+  // Of the same account, which is what Postgres itself looks at.
+  const { account } = place;
+  const bystander = spawn('sleep', ['60'], { stdio: 'ignore', ...(account && { uid: account.uid, gid: account.gid }) });
   const pidFile = join(folderOf('one'), 'data', 'postmaster.pid');
   await writeFile(pidFile, `${bystander.pid}\n${folderOf('one')}/data\n1\n5432\n/nowhere\n\n1 1\nready\n`, { mode: 0o644 });
   try {

@@ -1,4 +1,5 @@
-import { chmod, open, readFile } from 'node:fs/promises';
+import { chmod, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
 import { type Account, startDaemon } from '../../system/process.ts';
@@ -73,6 +74,10 @@ export async function readSecret(folders: InstanceFolders): Promise<string> {
 async function spawnServer(options: LaunchOptions): Promise<RunningServer> {
   const { folders, record, tools, account } = options;
   await awaitOrphans(folders.data);
+  // Nothing runs on this data, so its lock files are left over. Postgres would believe them when their pid has gone to
+  // another process of its account, as happens after a reboot to every second one of many instances.
+  await rm(join(folders.data, 'postmaster.pid'), { force: true });
+  await rm(folders.socket, { recursive: true, force: true });
   // The port stays what it is: users have it in their connection strings. Another one would break those in silence.
   if (record.port !== null && !(await isPortFree(record.port)))
     throw new FluxError(
