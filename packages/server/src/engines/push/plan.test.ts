@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { planPush } from './plan.ts';
+
+const refusal = (sql: string) => {
+  try {
+    planPush(sql, 'f.sql');
+  } catch (error) {
+    return error as { code: string; message: string; hint: string; details: object };
+  }
+  return undefined;
+};
+
+describe('planPush', () => {
+  it.each([
+    'begin; select 1',
+    'select 1; commit',
+    'start transaction read only; select 1; select 2',
+    'select 1; rollback; select 2',
+    'select 1; abort',
+    'end; select 1',
+    'savepoint a; select 1',
+    'rollback to a; select 1',
+    'release a; select 1',
+    `prepare transaction 'x'; select 1`,
+    `commit prepared 'x'; select 1`,
+    'copy t from stdin; select 1',
+    'COPY "t" (a, b) FROM /* no */ STDIN WITH (format csv)',
+    'create database x',
+    'drop database x',
+    'create tablespace x location $$/x$$',
+    'alter system set work_mem = 1',
+    'vacuum',
+    'vacuum (full) t',
+    'cluster',
+    'discard all',
+    'create index concurrently i on t (a)',
+    'create unique index concurrently if not exists i on t (a)',
+    'drop index concurrently i',
+    'reindex table concurrently t',
+    'reindex database x',
+    'alter table t detach partition p concurrently',
+    'select 1; \\connect x',
+    "\\copy t from 'x'",
+    '\\.',
+    'select 1\\gset',
+  ])('refuses %s', (sql) => {
+    const error = refusal(sql);
+    expect(error?.code).toBe('sql_not_allowed');
+    expect(error?.message).toMatch(/^f\.sql:1: .*Nothing of this file was applied\.$/);
+    expect(error?.hint).not.toBe('');
+  });
+
+  it.each([
+    'prepare p as select 1',
+    'create procedure p() language plpgsql as $$ begin commit; end $$',
+    "select 'begin; commit; \\\\'",
+    'create index on t (a); reindex table t; cluster t using i',
+    'refresh materialized view concurrently m',
+    'copy t to stdout',
+    'alter database x set work_mem = 1',
+    'create table "begin" (concurrently_ int); insert into "begin" select from x',
+    'alter table stdin add from_stdin int',
+    'discard temp',
+    'end_of_list()',
+  ])('lets %s pass', (sql) => {
+    expect(refusal(sql)).toBeUndefined();
+  });
+
+  it('names the line of the first thing that it refuses', () => {
+    const sql = "select 1;\n  COPY t (a)\nFROM stdin;\n1\tit's; commit;\n\\.\n";
+    expect(refusal(sql)).toMatchObject({
+      message: expect.stringContaining('f.sql:2: COPY ... FROM STDIN wants data'),
+      hint: expect.stringContaining('INSERT'),
+      details: { filename: 'f.sql', line: 2, column: 3, statement: 'COPY t (a)\nFROM stdin' },
+    });
+    expect(refusal('select 1;\n\n \\i x.sql\ncommit;')).toMatchObject({ details: { line: 3, column: 2 } });
+    expect(refusal('select 1;\nselect \0')).toMatchObject({ details: { line: 2, column: 8 } });
+  });
+
+  it('leaves out BEGIN and COMMIT around a whole file, and says so', () => {
+    const plan = planPush('\uFEFF-- x\nBEGIN ISOLATION LEVEL SERIALIZABLE;\nselect 1;\nselect 2;\nCOMMIT WORK;\n-- end', 'f.sql');
+    expect(plan.statements.map(({ text }) => text)).toEqual(['select 1', 'select 2']);
+    expect(plan.warnings).toEqual([expect.stringMatching(/BEGIN ISOLATION LEVEL SERIALIZABLE in line 2 and COMMIT WORK in line 5/)]);
+    expect(planPush('begin; end', 'f.sql').statements).toEqual([]);
+    expect(refusal('begin; select 1; commit; begin; select 2; commit')).toMatchObject({ code: 'sql_not_allowed' });
+    expect(refusal('begin; select 1; commit and chain')).toMatchObject({ code: 'sql_not_allowed' });
+    expect(refusal('begin; select 1; rollback')).toMatchObject({ code: 'sql_not_allowed' });
+  });
+
+  it('sends neighbouring statements together, and every statement once', () => {
+    expect(planPush('', 'f.sql').chunks).toEqual([]);
+    expect(planPush('select 1; select 2', 'f.sql').chunks).toEqual([{ first: 0, count: 2 }]);
+    const many = planPush('select 1;'.repeat(12_001), 'f.sql');
+    expect(many.chunks).toEqual([
+      { first: 0, count: 5000 },
+      { first: 5000, count: 5000 },
+      { first: 10_000, count: 2001 },
+    ]);
+    const large = planPush(`select '${'x'.repeat(700_000)}';`.repeat(3), 'f.sql');
+    expect(large.chunks).toEqual([0, 1, 2].map((first) => ({ first, count: 1 })));
+  });
+});
