@@ -15,6 +15,8 @@ export interface TestCluster extends AsyncDisposable {
   superuser(database?: string): PostgresTarget;
   /** Makes an empty database from template0. */
   createDatabase(name: string): Promise<PostgresTarget>;
+  /** Makes a copy of a database that nobody is connected to. */
+  cloneDatabase(name: string, template: string): Promise<PostgresTarget>;
   /** Runs SQL in a database as its superuser. */
   run(database: string, sql: string): Promise<void>;
 }
@@ -22,7 +24,7 @@ export interface TestCluster extends AsyncDisposable {
 const BIN = process.env.FLUX_TEST_PG_BIN ?? '/usr/lib/postgresql/15/bin';
 
 /** Starts a cluster; everything that is in the folder belongs to the account `postgres` when we are root. */
-export async function startCluster(settings: Record<string, string> = {}): Promise<TestCluster> {
+export async function startCluster(settings: Record<string, string> = {}, superuserName = 'postgres'): Promise<TestCluster> {
   const account = process.getuid?.() === 0 ? accountNamed('postgres') : undefined;
   const folder = mkdtempSync(join(tmpdir(), 'flux-test-pg-'));
   chmodSync(folder, 0o755);
@@ -46,7 +48,7 @@ export async function startCluster(settings: Record<string, string> = {}): Promi
   try {
     const init = await runProcess(
       tools.initdb as string,
-      ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
+      ['-D', data, '-U', superuserName, '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '--no-sync'],
       {
         account,
       },
@@ -63,7 +65,7 @@ export async function startCluster(settings: Record<string, string> = {}): Promi
         detached: false,
       },
     );
-    const superuser = (database = 'postgres'): PostgresTarget => ({ host: folder, port: 5432, user: 'postgres', database });
+    const superuser = (database = 'postgres'): PostgresTarget => ({ host: folder, port: 5432, user: superuserName, database });
     await untilReady(superuser());
     const run = async (database: string, sql: string) => {
       await using session = await connectPostgres(superuser(database));
@@ -76,6 +78,10 @@ export async function startCluster(settings: Record<string, string> = {}): Promi
       superuser,
       async createDatabase(name) {
         await run('postgres', `CREATE DATABASE "${name}" TEMPLATE template0`);
+        return superuser(name);
+      },
+      async cloneDatabase(name, template) {
+        await run('postgres', `CREATE DATABASE "${name}" TEMPLATE "${template}"`);
         return superuser(name);
       },
       run,

@@ -2,11 +2,12 @@ import type { ObjectQueries } from './query.ts';
 
 /** Objects that initdb made have numbers below this one. Source: FirstNormalObjectId of Postgres. */
 const FIRST_USER_OBJECT = 16384;
+// The schema public is made by initdb too, always as number 2200, and its comment is dumped when it is not the usual one.
 
 const described = (kind: string, table: string, text: string) => `
   SELECT '${kind}' AS kind, i.type || ' ' || i.identity AS name, ${text} AS definition
   FROM ${table} d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i, pg_identify_object_as_address(d.classoid, d.objoid, d.objsubid) a
-  WHERE (d.objoid >= ${FIRST_USER_OBJECT} OR (d.classoid = 'pg_namespace'::regclass AND d.objoid = 'public'::regnamespace))
+  WHERE (d.objoid >= ${FIRST_USER_OBJECT} OR (d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200))
     AND ($1::text IS NULL OR i.schema = quote_ident($1::text) OR i.schema = $1::text OR a.object_names[1] = $1::text)
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')`;
 

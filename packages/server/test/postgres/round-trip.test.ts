@@ -1,0 +1,176 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import { recordManifest } from '../../src/postgres/manifest/record.ts';
+import { openSnapshot } from '../../src/postgres/snapshot.ts';
+import { startCluster, type TestCluster } from './cluster.ts';
+import { type RoundTrip, roundTrip } from './round-trip.ts';
+
+let from: TestCluster;
+let to: TestCluster;
+let number = 0;
+
+beforeAll(async () => {
+  // The superuser of the other cluster has another name: whatever takes the two for the same shows up.
+  [from, to] = await Promise.all([startCluster({ wal_level: 'logical' }), startCluster({ wal_level: 'logical' }, 'restorer')]);
+});
+
+afterAll(async () => {
+  await from?.[Symbol.asyncDispose]();
+  await to?.[Symbol.asyncDispose]();
+});
+
+const there = async (
+  sql: string,
+  options: { schema?: string; internalRoles?: string[]; user?: string; meanwhile?: () => Promise<void> } = {},
+): Promise<RoundTrip> => {
+  const name = `case_${++number}`;
+  const source = await from.createDatabase(name);
+  await from.run(name, sql);
+  const { user, ...rest } = options;
+  return await roundTrip({ from, to, source: user === undefined ? source : { ...source, user }, restored: name, ...rest });
+};
+
+const failures = ({ comparison }: RoundTrip) => comparison.differences.filter(({ judgement }) => judgement === 'failure');
+
+describe('a whole database comes back as it was', () => {
+  it('when it holds everything that we could think of', async () => {
+    const sql = readFileSync(new URL('everything.sql', import.meta.url), 'utf8');
+    const trip = await there(sql, { internalRoles: ['flux_backup'] });
+
+    expect(failures(trip)).toEqual([]);
+    expect(trip.comparison.differences.filter(({ judgement }) => judgement === 'prerequisite')).toEqual([]);
+    expect(trip.comparison.differences.map(({ name, change }) => [name, change]).sort()).toEqual([
+      ['public.remote', 'unknown'],
+      ['public.stale', 'changed'],
+    ]);
+    expect(trip.comparison.objectsCompared).toMatchObject({
+      event_trigger: 1,
+      publication: 3,
+      policy: 2,
+      large_object: 4,
+      cast: 1,
+      user_mapping: 1,
+      rule: 1,
+    });
+    expect(trip.comparison.objectsCompared.grant).toBeGreaterThan(8);
+    expect(trip.manifest.tables.find(({ name }) => name === 'public.types')).toMatchObject({ rows: 4 });
+    expect(JSON.stringify(trip.manifest)).not.toContain('secret-word');
+    expect(JSON.stringify(trip.manifest.objects.filter(({ kind }) => kind === 'grant'))).not.toContain('flux_backup');
+  });
+
+  it('when it is empty', async () => {
+    const trip = await there('SELECT 1');
+    expect(trip.comparison).toMatchObject({ differences: [], tablesCompared: 0, rowsCompared: 0 });
+  });
+
+  it('when it has no schema public and no plpgsql', async () => {
+    const trip = await there('DROP SCHEMA public; DROP EXTENSION plpgsql; CREATE SCHEMA a; CREATE TABLE a.t (x int)');
+    expect(trip.comparison.differences).toEqual([]);
+  });
+
+  it('when it is Chinook', async ({ skip }) => {
+    const path = join(import.meta.dirname, '../../../../../shared/data/chinook.sql');
+    if (!existsSync(path)) return skip('chinook.sql is not beside the repository');
+    const trip = await there(
+      readFileSync(path, 'utf8')
+        .replace(/^\\.*$/gm, '')
+        .replace(/^(DROP|CREATE) DATABASE.*$/gm, ''),
+    );
+    expect(trip.comparison.differences).toEqual([]);
+    expect(trip.comparison.tablesCompared).toBe(11);
+    expect(trip.comparison.rowsCompared).toBeGreaterThan(15_000);
+  });
+
+  it('when it has 2,000 tables', async () => {
+    const trip = await there(
+      `DO $$ BEGIN FOR i IN 1..2000 LOOP
+         EXECUTE format('CREATE TABLE t%s (id serial PRIMARY KEY, a text NOT NULL DEFAULT ''x'', b int REFERENCES t%s, c timestamptz, CHECK (b > 0))', i, i);
+         IF i %% 500 = 0 THEN COMMIT; END IF;
+       END LOOP; END $$`.replaceAll('%%', '%'),
+    );
+    expect(trip.comparison.differences).toEqual([]);
+    expect(trip.comparison.tablesCompared).toBe(2000);
+    process.stderr.write(`2,000 tables: ${JSON.stringify(trip.phases)}\n`);
+  });
+
+  it('when others write to it during the dump, because the snapshot holds', async () => {
+    const name = `case_${number + 1}`;
+    let stop = false;
+    const trip = await there(
+      `CREATE TABLE accounts (id serial PRIMARY KEY, balance int); INSERT INTO accounts (balance) SELECT 0 FROM generate_series(1, 20000);
+       CREATE TABLE history (id bigserial, account int); CREATE SEQUENCE busy_down INCREMENT -1 MAXVALUE 0 START 0`,
+      {
+        meanwhile: async () => {
+          const writers = Array.from({ length: 3 }, async () => {
+            await using session = await connectPostgres(from.superuser(name));
+            for (let round = 0; round < 3 || !stop; round++)
+              await session.run(
+                `UPDATE accounts SET balance = balance + 1 WHERE id = 1 + (random() * 19999)::int; INSERT INTO history (account) VALUES (1);
+                 INSERT INTO accounts (balance) VALUES (7); SELECT nextval('busy_down')`,
+              );
+          });
+          setTimeout(() => (stop = true), 600);
+          await Promise.all(writers);
+        },
+      },
+    );
+    expect(trip.comparison.differences).toEqual([]);
+    expect(trip.manifest.tables.find(({ name: table }) => table === 'public.accounts')?.rows).toBe(20_000);
+  });
+});
+
+describe('a tenant export comes back as it was', () => {
+  const sql = readFileSync(new URL('tenant.sql', import.meta.url), 'utf8');
+
+  it('by a role that is no superuser, with what it needs around it', async () => {
+    const trip = await there(sql, { schema: 't_abc_api', internalRoles: ['tenant_backup'], user: 'tenant_backup' });
+
+    expect(trip.comparison.differences).toEqual([]);
+    expect(trip.comparison.tablesCompared).toBe(3);
+    expect(trip.comparison.rowsCompared).toBe(551);
+    expect(trip.comparison.objectsCompared).toMatchObject({ policy: 1, extension: 2, default_privileges: 2, comment: 3 });
+    const { prerequisitesBefore: before, prerequisitesAfter: after, notes } = trip.manifest;
+    expect(before).toContain('CREATE EXTENSION IF NOT EXISTS "citext" WITH SCHEMA "extensions" CASCADE; -- 1.6 in the source');
+    expect(before).toContain('auth.jwt');
+    expect(before).not.toMatch(/secret|unrelated|pgcrypto|hstore|tenant_backup|t_other|PASSWORD/);
+    expect(after).toContain("'001_it''s.sql'");
+    expect(after).not.toMatch(/theirs|tenant_backup/);
+    expect(notes).toEqual([
+      'The publication tenants names tables of the tenant; publications are in no tenant export.',
+      'Large objects belong to no schema; a tenant export holds none.',
+    ]);
+    // Whoever follows the instructions by hand may do so twice, and from psql.
+    await using session = await connectPostgres(to.superuser(`case_${number}`));
+    await session.run(before);
+    await session.run(after);
+    expect(await session.query('SELECT version, filename, checksum FROM flux.flux_migrations ORDER BY 1')).toEqual([
+      { version: '001', filename: "001_it's.sql", checksum: 'abc' },
+      { version: '002', filename: '002.sql', checksum: null },
+    ]);
+  });
+
+  it('and says what it uses of another schema that it cannot hold', async () => {
+    const trip = await there(
+      'CREATE SCHEMA shared; CREATE TABLE shared.lookup (id int PRIMARY KEY); CREATE SCHEMA tenant; CREATE TABLE tenant.t (x int)',
+      { schema: 'tenant' },
+    );
+    expect(trip.comparison.differences).toEqual([]);
+    expect(trip.manifest.notes).toEqual(['Large objects belong to no schema; a tenant export holds none.']);
+    const name = `case_${number}`;
+    await from.run(
+      name,
+      'CREATE VIEW tenant.v AS SELECT * FROM shared.lookup; ALTER TABLE tenant.t ADD FOREIGN KEY (x) REFERENCES shared.lookup',
+    );
+    await using snapshot = await openSnapshot(from.superuser(name));
+    const source = { kind: 'tenant_export' as const, schema: 'tenant', internalRoles: [] };
+    const manifest = await recordManifest({ snapshot, source, parallel: 1 });
+    expect(manifest.notes).toContain('The tenant uses the table shared.lookup, which its export does not hold.');
+  });
+
+  it('when its schema is empty', async () => {
+    const trip = await there('CREATE SCHEMA "Empty"', { schema: 'Empty' });
+    expect(trip.comparison).toMatchObject({ differences: [], tablesCompared: 0 });
+  });
+});

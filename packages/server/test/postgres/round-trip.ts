@@ -1,0 +1,100 @@
+import { createWriteStream } from 'node:fs';
+import { chmod, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { walkArchive } from '../../src/postgres/archive/walk.ts';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import { chooseCompression, dumpDatabase } from '../../src/postgres/dump.ts';
+import { type Comparison, compareManifests } from '../../src/postgres/manifest/compare.ts';
+import { measureRestored } from '../../src/postgres/manifest/measure.ts';
+import { recordManifest, scopeOf } from '../../src/postgres/manifest/record.ts';
+import { readSequences, withLaterSequences } from '../../src/postgres/manifest/sequences.ts';
+import type { Manifest } from '../../src/postgres/manifest.ts';
+import { interpretRestore, restoreArguments } from '../../src/postgres/restore.ts';
+import { openSnapshot } from '../../src/postgres/snapshot.ts';
+import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
+import { runProcess } from '../../src/system/process.ts';
+import type { TestCluster } from './cluster.ts';
+
+export interface RoundTrip {
+  readonly manifest: Manifest;
+  readonly comparison: Comparison;
+  /** Milliseconds of each phase. */
+  readonly phases: Readonly<Record<string, number>>;
+}
+
+export interface RoundTripRequest {
+  readonly from: TestCluster;
+  readonly source: PostgresTarget;
+  readonly schema?: string;
+  readonly internalRoles?: readonly string[];
+  readonly to: TestCluster;
+  /** Name of the database that is made there. */
+  readonly restored: string;
+  /** Runs between the manifest and the dump, and is awaited after it. */
+  readonly meanwhile?: () => Promise<void>;
+}
+
+/** Records, dumps, walks, restores, measures and compares, in the order that a backup and its verification have. */
+export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
+  const { from, to } = request;
+  const path = join(from.folder, `${request.restored}.dump`);
+  const phases: Record<string, number> = {};
+  const timed = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+    const began = performance.now();
+    const result = await work();
+    phases[name] = Math.round(performance.now() - began);
+    return result;
+  };
+  const manifest = await dump(request, path, timed);
+  await timed('walk', () => walkArchive(path));
+  await chmod(path, 0o644);
+  const target = await to.createDatabase(request.restored);
+  await using restorer = await connectPostgres(target);
+  await restorer.run(manifest.prerequisitesBefore);
+  const ended = await timed('restore', () =>
+    runProcess(
+      to.tools.pgRestore as string,
+      [...restoreArguments({ kind: manifest.backupKind, jobs: 2 }), '--dbname', request.restored, path],
+      { env: libpqEnvironment(target), account: to.account },
+    ),
+  );
+  const outcome = interpretRestore(ended);
+  if (outcome.kind !== 'success') throw new Error(`${outcome.message}\n${outcome.output}`);
+  await restorer.run(manifest.prerequisitesAfter);
+  await rm(path);
+  const found = await timed('measure', () => measureRestored({ target, manifest, parallel: 2 }));
+  return { manifest, comparison: compareManifests(manifest, found), phases };
+}
+
+async function dump(
+  request: RoundTripRequest,
+  path: string,
+  timed: <T>(name: string, work: () => Promise<T>) => Promise<T>,
+): Promise<Manifest> {
+  const { from, source, schema } = request;
+  const manifestSource = {
+    kind: schema === undefined ? ('project_db' as const) : ('tenant_export' as const),
+    schema,
+    internalRoles: request.internalRoles ?? [],
+  };
+  await using snapshot = await openSnapshot(source);
+  const sequences = await readSequences(snapshot.session, scopeOf(manifestSource));
+  const meanwhile = request.meanwhile?.();
+  const [manifest] = await Promise.all([
+    timed('manifest', () => recordManifest({ snapshot, source: manifestSource, sequences, parallel: 2 })),
+    timed('dump', async () =>
+      dumpDatabase({
+        tools: from.tools,
+        target: source,
+        snapshotId: snapshot.id,
+        schema,
+        compression: await chooseCompression(from.tools, from.account),
+        account: from.account,
+        onStdout: (stdout) => pipeline(stdout, createWriteStream(path)),
+      }),
+    ),
+  ]);
+  await meanwhile;
+  return withLaterSequences(manifest, await readSequences(snapshot.session, scopeOf(manifestSource)));
+}
