@@ -33,6 +33,7 @@ async function buildCli() {
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
+    plugins: [builtinsWhenNeeded],
     // commander is CommonJS and asks for Node's own modules with require.
     banner: {
       js: '#!/usr/bin/env node\nimport{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
@@ -61,6 +62,24 @@ async function buildServer() {
   });
   return outfile;
 }
+
+/**
+ * An ES module loads everything that it imports before its first line, and esbuild lifts the imports of lazily loaded parts to
+ * the top of the file: `flux --version` would load TLS. Through require, Node's own modules are loaded where they are first used.
+ */
+const builtinsWhenNeeded = {
+  name: 'builtins-when-needed',
+  /** @param {import('esbuild').PluginBuild} plugins */
+  setup(plugins) {
+    plugins.onResolve({ filter: /^node:/ }, ({ path, kind }) =>
+      kind === 'require-call' ? { path, external: true } : { path, namespace: 'builtin' },
+    );
+    plugins.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)})`,
+      loader: 'js',
+    }));
+  },
+};
 
 /** The contract is TypeScript of ours: unlike the libraries it goes into the bundle. */
 const contractIsOurs = {

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TOKEN } from './control-plane.ts';
 
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+const SOURCES = [process.execPath, fileURLToPath(new URL('../src/main.ts', import.meta.url))];
+/** What is tested: the sources, or for example `FLUX_TEST_COMMAND="/usr/bin/node packages/cli/dist/flux.js"`, with full paths. */
+const [PROGRAM = process.execPath, ...FIRST_ARGS] = process.env.FLUX_TEST_COMMAND?.split(' ') ?? SOURCES;
 
 /** How a run of `flux` ended. */
 export interface FluxResult {
@@ -38,7 +40,7 @@ export interface FluxOptions {
 /** Runs `flux` as a process of its own, logged in through the environment. */
 export function flux(args: readonly string[], { base, sandbox, env, input, onSpawn }: FluxOptions): Promise<FluxResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    const child = spawn(PROGRAM, [...FIRST_ARGS, ...args], {
       cwd: sandbox.cwd,
       env: {
         PATH: process.env.PATH ?? '',
