@@ -146,6 +146,7 @@ const ATTEMPTS: readonly (readonly [string, string, string?])[] = [
   ['switch triggers off', `set session_replication_role = 'replica'`],
   ['read the ledger', 'select * from flux.flux_migrations'],
   ['lock the ledger', 'begin; lock table flux.flux_migrations in access share mode'],
+  ['wait in the turn of provisioning', 'begin; lock table flux.turn in access share mode'],
   ['write the ledger', `insert into flux.flux_migrations values ('{V}', 'x', 'x', 'x')`],
   ['empty the ledger', 'delete from flux.flux_migrations'],
 ];

@@ -39,8 +39,9 @@ describe('a shared project', () => {
   });
 
   it('is made together with others at the same moment, and again', async () => {
-    const others = [makeProject('v2_shared', 'one'), makeProject('v2_shared', 'two')];
+    const others = Array.from({ length: 6 }, (_, i) => makeProject('v2_shared', `other-${i}`));
     await Promise.all([project, ...others].map((each) => engine.provision(each)));
+    await Promise.all([engine.provision(project), ...others.map((each) => engine.remove(each))]);
     await engine.provision(project);
     expect(await engine.status(project)).toMatchObject({ id: 'shared', state: 'running', major: place.major, problem: null });
     expect(engine.apiSchema(project)).toMatch(/^t_[0-9a-f]{12}_api$/);
@@ -182,6 +183,7 @@ describe('an external shared cluster', () => {
     const { port } = await place.runtime.status('external');
     const target = { ...place.runtime.superuser('external'), host: '127.0.0.1', port: port ?? 0 };
     const external = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), log: quietLog });
+    await external.remove(project);
     await external.provision(project);
     expect(await external.status(project)).toMatchObject({ state: 'running', port });
     expect(await ask(await external.credentials(project), 'select 1 as one')).toEqual([{ one: 1 }]);

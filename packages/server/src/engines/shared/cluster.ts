@@ -1,10 +1,11 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { InstanceRuntime, InstanceStatus } from '../../instances/instance.ts';
-import { connectPostgres, type PostgresSession, sqlStateOf } from '../../postgres/connect.ts';
+import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import { askVersion } from '../running.ts';
 import { ensureSharedLayout } from './layout.ts';
+import { againAfterRace } from './turn.ts';
 
 /** The database that all tenants share. */
 export const SHARED_DATABASE = 'flux_shared';
@@ -108,16 +109,4 @@ async function withSession(
 ): Promise<void> {
   await using session = await connectPostgres(target, { signal });
   await work(session);
-}
-
-/** Two processes may make the same thing at once; the loser finds it there the next time. Advisory locks are the tenants' too. */
-async function againAfterRace(work: () => Promise<void>, attempts = 3): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    // unique_violation, duplicate database, object, schema, table, and "tuple concurrently updated"
-    const isRace = ['23505', '42P04', '42710', '42P06', '42P07', 'XX000', '55006'].includes(sqlStateOf(error) ?? '');
-    if (!isRace || attempts <= 1) throw error;
-    await againAfterRace(work, attempts - 1);
-  }
 }

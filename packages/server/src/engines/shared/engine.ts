@@ -49,6 +49,8 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       // Without a cluster there never was a tenant.
       if ((await cluster.status()).state === 'missing') return;
       await ensureRunning(project);
+      // A cluster that was left half-prepared has no ledger to remove lines from.
+      await cluster.open();
       await asAdmin((session) => removeTenant(session, tenantNamesOf(project)));
     },
     start: (project) => provision(project),

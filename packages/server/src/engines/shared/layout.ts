@@ -27,6 +27,7 @@ const LEDGER = `
   CREATE SCHEMA IF NOT EXISTS flux AUTHORIZATION ${LEDGER_OWNER};
   SET LOCAL ROLE ${LEDGER_OWNER};
   CREATE TABLE IF NOT EXISTS flux.flux_migrations (${LEDGER_COLUMNS});
+  CREATE TABLE IF NOT EXISTS flux.turn ();
   CREATE OR REPLACE FUNCTION flux.own_schema() RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
   BEGIN
     IF session_user !~ '^t_[0-9a-f]{12}_(ddl|backup)$' THEN

@@ -3,6 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { TenantNames } from './names.ts';
+import { inTurn } from './turn.ts';
 
 const PATIENCE_MS = 15_000;
 
@@ -19,11 +20,11 @@ export async function removeTenant(session: PostgresSession, names: TenantNames)
   const roles = all.filter((name) => found.some(({ rolname }) => rolname === name));
   for (const role of roles) await session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN`);
   await endSessions(session, roles);
-  await session.run('BEGIN');
-  await session.run(`SET LOCAL lock_timeout = '30s'; DROP SCHEMA IF EXISTS ${quoteIdentifier(names.schema)} CASCADE`);
-  for (const role of roles) await session.run(`DROP OWNED BY ${quoteIdentifier(role)} CASCADE; DROP ROLE ${quoteIdentifier(role)}`);
-  await session.query('delete from flux.flux_migrations where tenant_schema = $1', [names.schema]);
-  await session.run('COMMIT');
+  await inTurn(session, async () => {
+    await session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(names.schema)} CASCADE`);
+    for (const role of roles) await session.run(`DROP OWNED BY ${quoteIdentifier(role)} CASCADE; DROP ROLE ${quoteIdentifier(role)}`);
+    await session.query('delete from flux.flux_migrations where tenant_schema = $1', [names.schema]);
+  });
 }
 
 async function endSessions(session: PostgresSession, roles: readonly string[]): Promise<void> {

@@ -3,6 +3,7 @@ import { ensureRole } from '../../postgres/roles.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { ProjectSecrets } from '../engine.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';
+import { inTurn } from './turn.ts';
 
 const LIMITS = { ddl: 10, login: 20, backup: 10 };
 
@@ -18,11 +19,14 @@ const LIMITS = { ddl: 10, login: 20, backup: 10 };
  * @param session a superuser's, in the shared database
  */
 export async function provisionTenant(session: PostgresSession, names: TenantNames, secrets: ProjectSecrets): Promise<void> {
+  await inTurn(session, () => makeTenant(session, names, secrets));
+}
+
+async function makeTenant(session: PostgresSession, names: TenantNames, secrets: ProjectSecrets): Promise<void> {
   const schema = quoteIdentifier(names.schema);
   const [ddl, role, login, backup] = [names.ddl, names.role, names.login, names.backup].map(quoteIdentifier);
   const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} IN SCHEMA ${schema}`;
   const searchPath = { search_path: schema };
-  await session.run('BEGIN');
   await ensureRole(session, { name: names.ddl, password: secrets.ownerPassword, connectionLimit: LIMITS.ddl, settings: searchPath });
   await ensureRole(session, { name: names.role });
   await ensureRole(session, {
@@ -54,7 +58,6 @@ export async function provisionTenant(session: PostgresSession, names: TenantNam
     GRANT EXECUTE ON FUNCTION flux.own_schema(), flux.list_migrations() TO ${ddl}, ${backup};
     GRANT EXECUTE ON FUNCTION flux.claim_migration(text, text, text), flux.record_migration(text, text, text) TO ${ddl};
     RESET ROLE`);
-  await session.run('COMMIT');
 }
 
 /**
@@ -65,7 +68,11 @@ export async function provisionTenant(session: PostgresSession, names: TenantNam
  */
 export async function grantToBackup(session: PostgresSession, names: TenantNames): Promise<void> {
   const backup = quoteIdentifier(names.backup);
-  await session.run(`GRANT USAGE ON SCHEMA ${quoteIdentifier(names.schema)} TO ${backup}`);
+  const [usage] = await session.query<{ there: boolean }>(`select pg_catalog.has_schema_privilege($1::name, $2, 'USAGE') as there`, [
+    names.backup,
+    names.schema,
+  ]);
+  if (!usage?.there) await session.run(`GRANT USAGE ON SCHEMA ${quoteIdentifier(names.schema)} TO ${backup}`);
   const missing = await session.query<{ name: string; kind: string }>(
     `select c.oid::regclass::text as name, case c.relkind when 'S' then 'SEQUENCE' else 'TABLE' end as kind
      from pg_catalog.pg_class c
