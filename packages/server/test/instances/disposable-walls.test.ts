@@ -124,6 +124,18 @@ describe.each(['bubblewrap', 'unshare'] as const)('the walls of %s', (kind) => {
     expect(instance.exceeded()).toMatchObject({ limit: 'disk' });
   });
 
+  it('end what writes into the log without end', FAILS, async () => {
+    instance = await provider.open(place.request());
+    await expect(runInside(instance, 'head -c 100M /dev/zero >&2; sleep 300')).rejects.toThrow();
+    expect(instance.exceeded()).toMatchObject({ limit: 'disk', message: expect.stringContaining('log') });
+  });
+
+  it('come down even when folders were nested deeper than a path can be long', FAILS, async () => {
+    instance = await provider.open(place.request({ limits: { memoryBytes: 160 * 2 ** 20 } }));
+    const nest = `perl -e 'chdir "/flux/data"; for (1..100) { mkdir "x" x 200; chdir "x" x 200 or last; $n++ } print "$n\\n"'`;
+    expect(await runInside(instance, nest)).toBe('100');
+  });
+
   it('end what takes longer than it may', FAILS, async () => {
     instance = await provider.open(place.request({ limits: { wallClockMs: 1500 } }));
     await expect(ask(instance.superuser, 'select pg_sleep(300)')).rejects.toThrow();

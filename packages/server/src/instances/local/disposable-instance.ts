@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
-import { connectPostgres } from '../../postgres/connect.ts';
+import type { PostgresSession } from '../../postgres/connect.ts';
 import { signalProcess } from '../../system/process.ts';
 import { listProcesses, type ProcessEntry, treeOf } from '../../system/process-table.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
@@ -15,7 +15,7 @@ import {
   startDisposableServer,
 } from './disposable-server.ts';
 import { logTail } from './log-file.ts';
-import { awaitReady, isSameProcess } from './postmaster.ts';
+import { awaitSession, isSameProcess } from './postmaster.ts';
 import { RESTORE_DATABASE } from './template.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -57,6 +57,8 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
       ),
     );
     disposal ??= killAll([...roots]);
+    // Whoever disposes of the instance is told; nobody may have got that far.
+    disposal.catch(() => undefined);
   };
   void server.exited.then(() => {
     if (gone.signal.aborted) return;
@@ -84,9 +86,9 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
   let postgresVersion: string;
   try {
     request.signal.throwIfAborted();
-    await awaitReady(disposableTarget(folders, 'template1'), gone.signal, request.signal);
+    await using session = await awaitSession(disposableTarget(folders, 'template1'), gone.signal, request.signal);
     await sealSocketFolder(folders, setting.account);
-    postgresVersion = await prepareDatabase(setting, request, gone.signal);
+    postgresVersion = await prepareDatabase(session, setting, request);
     isReady = true;
   } catch (error) {
     const words = await logTail(folders.log);
@@ -135,8 +137,7 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
 const CRASH = /server process \(PID \d+\) was terminated by signal|terminating any other active server processes/;
 
 /** Makes sure that the restore database has the encoding and locale that are asked for. Answers the server's version. */
-async function prepareDatabase(setting: DisposableSetting, request: DisposableRequest, signal: AbortSignal): Promise<string> {
-  await using session = await connectPostgres(disposableTarget(setting.folders, 'template1'), { signal });
+async function prepareDatabase(session: PostgresSession, setting: DisposableSetting, request: DisposableRequest): Promise<string> {
   const isLikeTemplate = (locale: string) => sameLocale(locale, setting.template.locale);
   if (request.encoding.toUpperCase() !== 'UTF8' || !isLikeTemplate(request.collate) || !isLikeTemplate(request.ctype)) {
     const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { chmod, chown, copyFile, mkdir, realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
-import type { Account } from '../../system/process.ts';
+import { type Account, runProcess } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
 import type { DisposableRequest } from '../disposable.ts';
 import { makeAccountFolder, makeOpenFolder, socketFolder } from './folders.ts';
@@ -56,10 +56,17 @@ export async function makeDisposableFolders(folders: DisposableFolders, account:
   await makeAccountFolder(folders.socket, account);
 }
 
+/** Removes the folders, whatever has been put into them. */
 export async function removeDisposableFolders(folders: DisposableFolders): Promise<void> {
-  const settings = { recursive: true, force: true, maxRetries: 3 };
-  await rm(folders.socket, settings);
-  await rm(folders.root, settings);
+  for (const path of [folders.socket, folders.root]) {
+    try {
+      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+    } catch {
+      // Folders nested deeper than a path can be long: rm(1) walks down instead of naming them from the root.
+      const result = await runProcess('rm', ['-rf', '--', path]);
+      if (result.exitCode !== 0) throw new FluxError('volume_unusable', `${path} cannot be removed: ${result.stderr.trim()}`);
+    }
+  }
 }
 
 /**

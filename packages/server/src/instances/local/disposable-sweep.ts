@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { signalProcess } from '../../system/process.ts';
 import { commandLineOf, listProcesses } from '../../system/process-table.ts';
@@ -13,28 +13,37 @@ export async function sweepDisposables(dataFolder: string, runFolder: string): P
   const kept = new Set<string>();
   for (const id of await readdir(join(dataFolder, 'disposable')).catch(() => [])) {
     const folders = disposableFolders(dataFolder, runFolder, id);
-    if (await hasLivingOwner(folders.owner)) {
+    if ((await hasLivingOwner(folders.owner)) ?? (await isYoung(folders.root))) {
       kept.add(folders.socket);
       continue;
     }
     // The walls were built by a command line that names this folder; whoever carries it has outlived its owner.
     for (const entry of await listProcesses())
-      if (entry.pid !== process.pid && (await commandLineOf(entry.pid)).includes(`${folders.root}/`) && (await isSameProcess(entry)))
+      if (PROGRAMS.has(entry.name) && (await commandLineOf(entry.pid)).includes(`${folders.root}/`) && (await isSameProcess(entry)))
         signalProcess(entry.pid, 'SIGKILL');
     await awaitOrphans(folders.data, 0);
     await removeDisposableFolders(folders);
   }
   for (const name of await readdir(runFolder).catch(() => [])) {
     const path = join(runFolder, name);
-    if (name.startsWith(SOCKET_PREFIX) && !kept.has(path)) await rm(path, { recursive: true, force: true });
+    if (name.startsWith(SOCKET_PREFIX) && !kept.has(path) && !(await isYoung(path))) await rm(path, { recursive: true, force: true });
   }
 }
 
-async function hasLivingOwner(path: string): Promise<boolean> {
+/** By name too: an operator may be reading the log of the instance that died. */
+const PROGRAMS: ReadonlySet<string> = new Set(['bwrap', 'unshare', 'sh', 'cp', 'postgres', 'pg_restore']);
+
+/** Undefined when there is no readable mark: it was never finished, or is half removed. */
+async function hasLivingOwner(path: string): Promise<boolean | undefined> {
   try {
     return await isSameProcess(JSON.parse(await readFile(path, 'utf8')));
   } catch {
-    // No readable mark: it was never finished, or is half removed.
-    return false;
+    return undefined;
   }
+}
+
+/** Another worker may be in the middle of making it, its mark not yet written or its folder not yet listed. */
+async function isYoung(path: string): Promise<boolean> {
+  const facts = await stat(path).catch(() => undefined);
+  return facts !== undefined && Date.now() - facts.mtimeMs < 2000 && Date.now() >= facts.mtimeMs;
 }

@@ -2,7 +2,7 @@ import { readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import { connectPostgres } from '../../postgres/connect.ts';
+import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { signalProcess } from '../../system/process.ts';
 import { listProcesses, readProcess, workingFolderOf } from '../../system/process-table.ts';
@@ -59,13 +59,18 @@ const READY_MS = 60_000;
 /** A server that replays its log after a crash says so, and is given longer. */
 const RECOVERY_MS = 30 * 60_000;
 
+/** Waits until a server answers a query. Otherwise as `awaitSession`. */
+export async function awaitReady(target: PostgresTarget, ended: AbortSignal, signal: AbortSignal | undefined): Promise<void> {
+  await (await awaitSession(target, ended, signal)).close();
+}
+
 /**
- * Waits until a server answers a query. Listening is not enough: it listens while it still recovers.
+ * Waits until a server answers a query, and hands over the connection on which it did. Listening is not enough: it listens while it still recovers.
  *
  * @param ended aborted when the server's process has ended
  * @throws FluxError `instance_unavailable` when it does not come up; the reason of `ended` when that is aborted
  */
-export async function awaitReady(target: PostgresTarget, ended: AbortSignal, signal: AbortSignal | undefined): Promise<void> {
+export async function awaitSession(target: PostgresTarget, ended: AbortSignal, signal: AbortSignal | undefined): Promise<PostgresSession> {
   const started = Date.now();
   const socket = join(target.host, `.s.PGSQL.${target.port}`);
   for (let recovering = false; ; ) {
@@ -73,9 +78,14 @@ export async function awaitReady(target: PostgresTarget, ended: AbortSignal, sig
     signal?.throwIfAborted();
     if (await exists(socket)) {
       try {
-        await using session = await connectPostgres(target, { connectTimeoutMs: 5000, signal: ended });
-        await session.query('select 1');
-        return;
+        const session = await connectPostgres(target, { connectTimeoutMs: 5000, signal: ended });
+        try {
+          await session.query('select 1');
+          return session;
+        } catch (error) {
+          await session.close();
+          throw error;
+        }
       } catch (error) {
         const state = isFluxError(error) ? error.details.sqlState : undefined;
         // 57P03: cannot_connect_now, "the database system is starting up". Class 28: the password does not fit.

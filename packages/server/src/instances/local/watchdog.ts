@@ -14,7 +14,7 @@ export interface Watched {
   readonly data:
     | { readonly kind: 'memory'; readonly pathInside: string; readonly bytes: number }
     | { readonly kind: 'disk'; readonly folder: string };
-  /** The server's log; whoever is inside can write to it without end. */
+  /** The server's log. */
   readonly logPath: string;
   /** Called once, for the first bound that is exceeded. */
   onExceeded(exceeded: LimitExceeded): void;
@@ -27,6 +27,11 @@ export interface Watchdog {
 }
 
 const INTERVAL_MS = 100;
+/** Whoever is inside may write to the server's log, which lies on the disk of the host. */
+const MAX_LOG_BYTES = 64 * 2 ** 20;
+/** A file that holds nothing takes this much all the same: of the disk's tables, or of the kernel's memory. */
+const EMPTY_FILE_ON_DISK = 4096;
+const EMPTY_FILE_IN_MEMORY = 1024;
 /** Below this share of the host's memory a sandbox is ended whatever it seems to hold: not all kinds of memory show. */
 const HOST_MEMORY_FLOOR = 0.03;
 
@@ -67,9 +72,9 @@ export function startWatchdog(watched: Watched): Watchdog {
       (facts) => facts.size,
       () => 0,
     );
+    if (logBytes > MAX_LOG_BYTES) return exceed({ limit: 'disk', message: `it wrote more than ${mebibytes(MAX_LOG_BYTES)} into its log` });
     const onDisk = watched.data.kind === 'disk' ? await sizeOf(watched.data.folder) : inMemory;
-    if (onDisk + logBytes > limits.diskBytes)
-      return exceed({ limit: 'disk', message: `it wrote more than ${mebibytes(limits.diskBytes)}` });
+    if (onDisk > limits.diskBytes) return exceed({ limit: 'disk', message: `it wrote more than ${mebibytes(limits.diskBytes)}` });
     if (watched.data.kind === 'memory' && inMemory > watched.data.bytes * 0.98)
       exceed({ limit: 'disk', message: `it filled the ${mebibytes(watched.data.bytes)} of memory that its size made us set aside` });
   };
@@ -96,7 +101,7 @@ async function usedInside(tree: readonly ProcessEntry[], pathInside: string): Pr
   // The innermost last: the first ones of the tree stand outside.
   for (const entry of tree.toReversed().filter((process) => process.name === 'postgres')) {
     const facts = await statfs(`/proc/${entry.pid}/root${pathInside}`).catch(() => undefined);
-    if (facts !== undefined) return (facts.blocks - facts.bfree) * facts.bsize;
+    if (facts !== undefined) return (facts.blocks - facts.bfree) * facts.bsize + (facts.files - facts.ffree) * EMPTY_FILE_IN_MEMORY;
   }
   return 0;
 }
@@ -109,7 +114,7 @@ async function sizeOf(folder: string): Promise<number> {
     // Blocks, not length: a file with holes occupies less than it is long.
     else
       bytes += await lstat(path).then(
-        (facts) => facts.blocks * 512,
+        (facts) => Math.max(facts.blocks * 512, EMPTY_FILE_ON_DISK),
         () => 0,
       );
   }
