@@ -7,7 +7,8 @@ export const TENANT_OBJECTS = `tenant(classid, objid) AS (
   UNION
   SELECT d.classid, d.objid FROM tenant t JOIN pg_depend d ON d.refclassid = t.classid AND d.refobjid = t.objid
   WHERE (d.deptype IN ('a', 'i') OR (d.deptype = 'n' AND d.refclassid = 'pg_namespace'::regclass))
-    AND d.classid <> 'pg_extension'::regclass
+    AND d.classid NOT IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'pg_catalog'::regnamespace
+      AND c.relname IN ('pg_extension', 'pg_publication_rel', 'pg_publication_namespace'))
     AND NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND n.nspname <> $1 AND n.nspname <> 'pg_toast')
 )`;
