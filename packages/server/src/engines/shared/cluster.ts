@@ -8,7 +8,7 @@ import { ensureSharedLayout } from './layout.ts';
 import { againAfterRace } from './turn.ts';
 
 /** The database that all tenants share. */
-export const SHARED_DATABASE = 'flux_shared';
+const SHARED_DATABASE = 'flux_shared';
 
 /** The pooled cluster that v2 projects live in. */
 export interface SharedCluster {
