@@ -92,6 +92,7 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   try {
     await start();
   } catch (error) {
+    await killAll(folder);
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
@@ -114,12 +115,18 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
     start,
     [Symbol.asyncDispose]: async () => {
       await stop();
-      const left = processesOf(folder);
-      for (const { pid } of left) process.kill(pid, 'SIGKILL');
+      const left = await killAll(folder);
       rmSync(folder, { recursive: true, force: true });
       if (left.length > 0) throw new Error(`processes were left behind: ${left.map(({ command }) => command).join('; ')}`);
     },
   };
+}
+
+async function killAll(folder: string): Promise<{ pid: number; command: string }[]> {
+  const left = processesOf(folder);
+  for (const { pid } of left) process.kill(pid, 'SIGKILL');
+  await until('killed processes are gone', () => processesOf(folder).length === 0);
+  return left;
 }
 
 /** Every process whose command line names a folder. */

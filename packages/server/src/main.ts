@@ -26,7 +26,10 @@ async function main(args: readonly string[]): Promise<number> {
     const config = readConfig(process.env, process.getuid?.() === 0);
     const log = createLog(config.logLevel);
     const signal = untilSignal();
-    const controlPlane = await startControlPlane(config, log, command);
+    const starting = startControlPlane(config, log, command);
+    const controlPlane = await Promise.race([starting, signal]);
+    // Asked to stop before it was ready: what it has begun is found again, or swept, by the next start.
+    if (typeof controlPlane === 'string') return 130;
     if (command === 'migrate') {
       await controlPlane.stop();
       return say('The catalog is up to date.\n');

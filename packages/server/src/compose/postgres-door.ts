@@ -1,12 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { isFluxError } from '@flux/contract/errors';
+import type { Progress } from '@flux/contract/operation';
 import type { PostgresDoor } from '../backups/doors.ts';
 import { walkArchive } from '../postgres/archive/walk.ts';
 import { connectPostgres } from '../postgres/connect.ts';
 import { chooseCompression, dumpDatabase } from '../postgres/dump.ts';
 import { compareManifests } from '../postgres/manifest/compare.ts';
+import type { ContentProgress } from '../postgres/manifest/content.ts';
 import { measureRestored } from '../postgres/manifest/measure.ts';
-import { recordManifest } from '../postgres/manifest/record.ts';
+import { recordManifest, scopeOf } from '../postgres/manifest/record.ts';
+import { readSequences } from '../postgres/manifest/sequences.ts';
 import { interpretRestore, restoreArguments } from '../postgres/restore.ts';
 import { estimateBytes, openSnapshot } from '../postgres/snapshot.ts';
 import type { PostgresToolbox } from '../postgres/target.ts';
@@ -24,6 +27,8 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
       const aborter = new AbortController();
       const both = AbortSignal.any([signal, aborter.signal]);
       const snapshot = await openSnapshot(source.target, { signal: both });
+      // Before pg_dump begins: a sequence only goes on, so what the archive holds is never behind what is read here.
+      const sequences = await readSequences(snapshot.session, scopeOf(source));
       const [version] = await snapshot.session.query<{ server_version: string }>('SHOW server_version');
       return {
         serverVersion: version?.server_version ?? String(source.major),
@@ -33,7 +38,15 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
           const { target, schema } = source;
           await dumpDatabase({ tools, target, snapshotId: snapshot.id, schema, compression, account, onStdout, signal: both });
         },
-        recordManifest: (onProgress) => recordManifest({ snapshot, source, parallel: PARALLEL, onProgress, signal: both }),
+        recordManifest: (onProgress) =>
+          recordManifest({
+            snapshot,
+            source,
+            sequences,
+            parallel: PARALLEL,
+            onProgress: asProgress('manifest', 'Counting what is dumped', onProgress),
+            signal: both,
+          }),
         [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
       };
     },
@@ -59,8 +72,19 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
     restoreArguments: (manifest) => restoreArguments({ kind: manifest.backupKind, jobs: PARALLEL }),
     interpretRestore,
     compareRestored: async (target, manifest, onProgress, signal) => {
-      const found = await measureRestored({ target, manifest, parallel: PARALLEL, onProgress, signal });
+      const found = await measureRestored({
+        target,
+        manifest,
+        parallel: PARALLEL,
+        onProgress: asProgress('compare', 'Comparing with what was dumped', onProgress),
+        signal,
+      });
       return compareManifests(manifest, found);
     },
   };
+}
+
+/** How far a reading of tables is, in bytes of tables. */
+function asProgress(phase: string, message: string, report: (progress: Progress) => void) {
+  return ({ bytesDone, bytesTotal }: ContentProgress) => report({ phase, message, done: bytesDone, total: bytesTotal, unit: 'bytes' });
 }

@@ -64,7 +64,9 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
     for (const [name, value] of Object.entries(options.settings ?? {}))
       await client.query('select set_config($1, $2, false)', [name, value]);
   } catch (error) {
-    await close();
+    // `end` of a client that never got through waits for an event that may have passed; its socket is all there is to let go.
+    options.signal?.removeEventListener('abort', drop);
+    drop();
     throw unavailable(target, error);
   }
   return {
