@@ -19,7 +19,7 @@ export function connect(settings: Settings, token: string, transport: NodeTransp
     userAgent: `flux/${VERSION} node/${process.versions.node}`,
   });
   const call: FluxClient['call'] = async (name, input) => {
-    const timer = output.isTerminal ? setTimeout(() => output.status.update(`Asking ${settings.apiBase}`), QUIET_MS) : undefined;
+    const timer = setTimeout(() => output.status.idle(`Asking ${settings.apiBase}`), QUIET_MS);
     try {
       return await client.call(name, input);
     } finally {

@@ -20,10 +20,18 @@ export async function askSecret(context: Context, question: string, instead: str
     throw new FluxError('usage', `${question} is needed, and ${why}.`, { hint: instead });
   }
   const { password, isCancel } = await import('@clack/prompts');
-  // A prompt whose input ends may never settle; Node then ends the process by itself, and that must not look like success.
-  process.exitCode = 1;
-  const answer = await password({ message: question, output: process.stderr });
-  process.exitCode = 0;
+  const answer = await Promise.race([password({ message: question, output: process.stderr }), endOfInput(instead)]);
   if (isCancel(answer)) throw new FluxError('interrupted_by_user', 'Nothing was entered.', { hint: instead });
   return answer.trim();
+}
+
+/** A prompt whose input ends never settles, and Node, with nothing left to do, would end the process: that must not look like success. */
+function endOfInput(instead: string): Promise<never> {
+  return new Promise((_, reject) => {
+    process.once('beforeExit', () => {
+      // The prompt hid the cursor.
+      process.stderr.write('\u001b[?25h');
+      reject(new FluxError('usage', 'The input ended before anything was entered.', { hint: instead }));
+    });
+  });
 }

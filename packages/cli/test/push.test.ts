@@ -63,7 +63,12 @@ it('runs nothing when an applied file was edited, and names it with both checksu
 
 it('shows where Postgres found the error and that nothing of the file was applied', async () => {
   plane.routes['POST /push'] = (_request, response) =>
-    sendProblem(response, 'sql_failed', 400, 'column "idd" does not exist', { statement: INDEXES, line: 2, column: 13, sqlState: '42703' });
+    sendProblem(response, 'sql_failed', 400, '002_indexes.sql:2: column "idd" does not exist', {
+      statement: INDEXES,
+      line: 2,
+      column: 13,
+      sqlState: '42703',
+    });
 
   const result = await run();
 

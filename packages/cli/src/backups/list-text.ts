@@ -1,4 +1,6 @@
 import type { BackupItem, BackupList } from '@flux/contract/backup';
+import type { Output } from '../output/output.ts';
+import { paintTier } from '../output/paint.ts';
 import { formatBytes, formatCounted } from '../output/quantity.ts';
 import { formatColumns, formatFields } from '../output/table.ts';
 import { formatShortTime, formatTime } from '../output/time.ts';
@@ -9,6 +11,7 @@ export interface ListStyle {
   readonly verbose: boolean;
   /** Columns of the screen; rows with the long form of a time need 160. */
   readonly columns: number;
+  readonly colors: Output['colors'];
 }
 
 const LONG_ROWS_NEED = 160;
@@ -21,12 +24,14 @@ export function describeBackups(list: Pick<BackupList, 'backups' | 'freshness'>,
   const { freshness, backups } = list;
   const lines = [
     `Latest backup:            ${freshness.latestAt === null ? 'none' : formatTime(freshness.latestAt, style.now)}`,
-    `Verification:             ${freshness.verification}`,
-    `Safe destructive actions: ${freshness.safeDestructiveActions}`,
+    `Verification:             ${paintTier(style.colors, freshness.tier, freshness.verification)}`,
+    `Safe destructive actions: ${paintTier(style.colors, freshness.tier, freshness.safeDestructiveActions)}`,
   ];
   if (backups.length === 0) return lines;
   const time = style.columns >= LONG_ROWS_NEED ? formatTime : formatShortTime;
-  const rows = formatColumns(backups.map((item) => [item.id, time(item.createdAt, style.now), formatSize(item), item.label]));
+  const rows = formatColumns(
+    backups.map((item) => [item.id, time(item.createdAt, style.now), formatSize(item), paintTier(style.colors, item.tier, item.label)]),
+  );
   lines.push('');
   rows.forEach((row, index) => {
     const item = backups[index];

@@ -17,6 +17,8 @@ export interface OutputOptions {
 export interface Status {
   /** Replaces the line on a terminal; elsewhere a text is printed once per `step`. */
   update(text: string, step?: string): void;
+  /** Shows a text only while nothing else is shown, and only on a terminal. */
+  idle(text: string): void;
   /** Takes the line away. */
   clear(): void;
 }
@@ -24,7 +26,8 @@ export interface Status {
 /** The one place that writes on the screen: the answer on stdout, everything else on stderr. */
 export interface Output {
   readonly json: boolean;
-  readonly isTerminal: boolean;
+  /** Whether somebody looks at stderr, so that a line may come and go there. */
+  readonly isAnimated: boolean;
   /** Width of stdout when it is a terminal, else unlimited. */
   readonly columns: number;
   readonly colors: ReturnType<typeof pc.createColors>;
@@ -57,6 +60,7 @@ export function createOutput({ stdout, stderr, json, color }: OutputOptions): Ou
   });
   // A closed stderr must not turn a finished backup into a crash.
   stderr.on('error', () => {});
+  const errColors = pc.createColors(color && stderr.isTTY === true);
 
   const out = (text: string): void => {
     status.clear();
@@ -69,7 +73,7 @@ export function createOutput({ stdout, stderr, json, color }: OutputOptions): Ou
 
   return {
     json,
-    isTerminal: stdout.isTTY === true,
+    isAnimated: stderr.isTTY === true && !json,
     columns: stdout.isTTY === true ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY,
     colors,
     answer(lines, document) {
@@ -85,14 +89,14 @@ export function createOutput({ stdout, stderr, json, color }: OutputOptions): Ou
     next: (command, why) => {
       if (!json) err(`${why}\n  ${command}`);
     },
-    warn: (text) => err(json ? JSON.stringify({ warning: text }) : `Warning: ${text}`),
-    error: err,
+    warn: (text) => err(json ? JSON.stringify({ warning: text }) : `${errColors.yellow('Warning:')} ${text}`),
+    error: (text) => err(text.replace(/^Error:/, (word) => errColors.red(word))),
     status,
   };
 }
 
 function createStatus(stderr: Terminal, json: boolean): Status {
-  if (json) return { update: () => {}, clear: () => {} };
+  if (json) return { update: () => {}, idle: () => {}, clear: () => {} };
   if (stderr.isTTY !== true) {
     let shown = '';
     return {
@@ -101,6 +105,7 @@ function createStatus(stderr: Terminal, json: boolean): Status {
         shown = step;
         stderr.write(`${text}\n`);
       },
+      idle() {},
       clear() {},
     };
   }
@@ -111,14 +116,18 @@ function createStatus(stderr: Terminal, json: boolean): Status {
     const line = `${FRAMES[frame % FRAMES.length]} ${text}`;
     stderr.write(`\r\u001b[2K${line.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`);
   };
-  return {
-    update(next) {
-      text = next;
+  const update = (next: string): void => {
+    text = next;
+    draw();
+    timer ??= setInterval(() => {
+      frame += 1;
       draw();
-      timer ??= setInterval(() => {
-        frame += 1;
-        draw();
-      }, FRAME_MS).unref();
+    }, FRAME_MS).unref();
+  };
+  return {
+    update,
+    idle(next) {
+      if (timer === null) update(next);
     },
     clear() {
       if (timer === null) return;

@@ -120,7 +120,8 @@ async function readSqlFile(path: string, mode: PushMode): Promise<SqlFile> {
 function decode(path: string, bytes: Buffer): string {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // The byte order mark stays: the control plane compares the checksum with the text that it gets.
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new FluxError('local_file', `${path} is not UTF-8 text.`, {
       hint: 'Convert it, for example with `iconv -t UTF-8`. A dump made with -Fc is no SQL.',

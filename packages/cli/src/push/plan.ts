@@ -47,9 +47,10 @@ function plan(file: SqlFile, applied: readonly AppliedMigration[], force: boolea
   return row.checksum === file.checksum ? { file, action: 'skip', reason: 'unchanged' } : { file, action: 'run', reason: 'changed' };
 }
 
-/** The row of a file. The ledger may hold a repeatable script under a version of the server's making, so its file name counts too. */
+/** The row of a file; the ledger keeps a repeatable script apart from a migration of the same name by an `R:` before its id. */
 function appliedRow(file: SqlFile, applied: readonly AppliedMigration[]): AppliedMigration | undefined {
-  return applied.find((row) => row.version === file.version || (file.mode === 'repeatable' && row.filename === file.filename));
+  const version = file.mode === 'repeatable' ? `R:${file.version}` : file.version;
+  return applied.find((row) => row.version === version);
 }
 
 function count(edited: number): string {

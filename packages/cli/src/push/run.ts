@@ -73,7 +73,7 @@ async function tryTogether(context: Context, project: ResolvedProject, plan: rea
 async function send(context: Context, body: PushRequest, sent: readonly SentFile[], after: string): Promise<PushAnswer> {
   const { status } = context.output;
   // A terminal shows that something goes on; elsewhere the lines on stdout say so.
-  if (context.output.isTerminal) status.update(`Running ${sent.map(({ file }) => file.filename).join(', ')}`);
+  if (context.output.isAnimated) status.update(`Running ${sent.map(({ file }) => file.filename).join(', ')}`);
   try {
     const answer = await context.client().call('push', { params: {}, body, idleMs: null });
     for (const warning of answer.warnings ?? []) context.output.warn(warning);

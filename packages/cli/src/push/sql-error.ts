@@ -25,8 +25,9 @@ export function locateSqlError(error: unknown, sent: readonly SentFile[], outcom
   const statement = typeof error.details.statement === 'string' ? error.details.statement : null;
   const excerpt = own === null ? statement : drawExcerpt(source.file.sql, own, column);
   const nothing = `Nothing of ${source.file.filename} was applied. ${outcome}`.trim();
-  return new FluxError(error.code, `${place}: ${error.message}${sqlState}`, {
-    hint: error.hint === undefined ? nothing : `${nothing}\n${error.hint}`,
+  const advice = error.hint?.replace(/^Nothing of .+? was applied\.\s*/, '') ?? '';
+  return new FluxError(error.code, `${place}: ${withoutPlace(error.message)}${sqlState}`, {
+    hint: advice === '' ? nothing : `${nothing}\n${advice}`,
     details: { ...error.details, file: source.file.path, line: own, column, excerpt },
     cause: error,
   });
@@ -47,6 +48,11 @@ export function drawExcerpt(sql: string, line: number, column: number | null): s
     drawn.push(`  ${' '.repeat(width)} | ${before}^`);
   }
   return drawn.join('\n');
+}
+
+/** The server's sentence begins with a place of its own, `file:line: `, which lacks the column and, of several files, the file. */
+function withoutPlace(message: string): string {
+  return message.replace(/^[^\s:]+(?::\d+)?(?: [^:]+)?: (?=.)/, '');
 }
 
 function numberIn(value: unknown): number | null {

@@ -35,7 +35,10 @@ export const command = defineCommand<ProjectOptions & { verbose?: boolean; limit
       if (more.backups.length === 0) break;
       list = { ...list, backups: [...list.backups, ...more.backups], nextCursor: more.nextCursor };
     }
-    output.answer(describeBackups(list, { now: context.now(), verbose: verbose === true, columns: output.columns }), list);
+    output.answer(
+      describeBackups(list, { now: context.now(), verbose: verbose === true, columns: output.columns, colors: output.colors }),
+      list,
+    );
     if (list.freshness.latestBackupId === null && list.backups.length === 0) {
       output.next(`flux backup create ${project.flags} --verify`, 'There is no backup yet. Make one and prove it:');
     } else if (list.nextCursor !== null) {
