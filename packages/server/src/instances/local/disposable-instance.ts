@@ -1,10 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresSession } from '../../postgres/connect.ts';
-import { signalProcess } from '../../system/process.ts';
-import { listProcesses, type ProcessEntry, treeOf } from '../../system/process-table.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
+import { hasCrashInLog, limitInLog } from './disposable-log.ts';
 import { removeDisposableFolders } from './disposable-room.ts';
 import {
   type DisposableSetting,
@@ -14,8 +12,9 @@ import {
   sealSocketFolder,
   startDisposableServer,
 } from './disposable-server.ts';
+import { killTree } from './kill-tree.ts';
 import { logTail } from './log-file.ts';
-import { awaitSession, isSameProcess } from './postmaster.ts';
+import { awaitSession } from './postmaster.ts';
 import { RESTORE_DATABASE } from './template.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -56,11 +55,12 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
         exceeded === undefined ? 'The disposable Postgres is gone.' : `The restore was stopped: ${exceeded.message}.`,
       ),
     );
-    disposal ??= killAll([...roots]);
+    disposal ??= killTree([...roots]);
     // Whoever disposes of the instance is told; nobody may have got that far.
     disposal.catch(() => undefined);
   };
   void server.exited.then(() => {
+    roots.delete(server.pid);
     if (gone.signal.aborted) return;
     hasCrashed = isReady;
     end(limitInLog(folders.log));
@@ -80,7 +80,7 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
     await watchdog.look();
     const limit = limitInLog(folders.log);
     if (limit !== undefined) end(limit);
-    if (CRASH.test(readTail(folders.log))) await Promise.race([server.exited, sleep(3000)]);
+    if (hasCrashInLog(folders.log)) await Promise.race([server.exited, sleep(3000)]);
   };
 
   let postgresVersion: string;
@@ -127,14 +127,11 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
       }
       return exceeded;
     },
-    crashed: () => hasCrashed || (disposal === undefined && CRASH.test(readTail(folders.log))),
+    crashed: () => hasCrashed || (disposal === undefined && hasCrashInLog(folders.log)),
     gone: gone.signal,
     [Symbol.asyncDispose]: dispose,
   };
 }
-
-/** Postgres says this of a backend that was killed, by the kernel for want of memory for instance. */
-const CRASH = /server process \(PID \d+\) was terminated by signal|terminating any other active server processes/;
 
 /** Makes sure that the restore database has the encoding and locale that are asked for. Answers the server's version. */
 async function prepareDatabase(session: PostgresSession, setting: DisposableSetting, request: DisposableRequest): Promise<string> {
@@ -165,48 +162,4 @@ async function prepareDatabase(session: PostgresSession, setting: DisposableSett
 function sameLocale(a: string, b: string): boolean {
   const plain = (name: string) => name.toLowerCase().replaceAll('-', '');
   return plain(a) === plain(b);
-}
-
-/** What the server's log says about a bound of the kernel. SQLSTATEs: the manual, appendix A, class 53. */
-function limitInLog(path: string): LimitExceeded | undefined {
-  for (const line of readTail(path).split('\n')) {
-    if (line.startsWith('53100 ')) return { limit: 'disk', message: 'its disk was full' };
-    if (line.startsWith('53200 ')) return { limit: 'memory', message: 'Postgres ran out of memory' };
-    if (/could not fork/.test(line)) return { limit: 'processes', message: 'Postgres could not start another process' };
-  }
-  return undefined;
-}
-
-/** The end of the log, at once: callers ask for it between a failure and their judgement of it. */
-function readTail(path: string): string {
-  let file: number | undefined;
-  try {
-    file = openSync(path, 'r');
-    const buffer = Buffer.alloc(64 * 1024);
-    const length = readSync(file, buffer, 0, buffer.length, Math.max(0, fstatSync(file).size - buffer.length));
-    return buffer.toString('utf8', 0, length);
-  } catch {
-    // No log: the instance has been disposed of, and nothing can be learnt any more.
-    return '';
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
-}
-
-/** Kills these processes and everything below them, and returns when none of them lives. */
-async function killAll(roots: readonly number[]): Promise<void> {
-  const seen = new Map<string, ProcessEntry>();
-  for (;;) {
-    for (const entry of treeOf(await listProcesses(), [...roots, ...[...seen.values()].map((one) => one.pid)]))
-      seen.set(`${entry.pid}-${entry.startTicks}`, entry);
-    let alive = 0;
-    for (const [key, entry] of seen) {
-      if (await isSameProcess(entry)) {
-        alive++;
-        signalProcess(entry.pid, 'SIGKILL');
-      } else seen.delete(key);
-    }
-    if (alive === 0) return;
-    await sleep(3);
-  }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, chown, mkdir, stat } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import type { Account } from '../../system/process.ts';
@@ -33,6 +33,27 @@ export function foldersOf(dataFolder: string, runFolder: string, id: string): In
     log: join(root, 'log', 'postgres.log'),
     socket: socketFolder(runFolder, id),
   };
+}
+
+/** Deletes everything of an instance. The record goes last, so that a crash half-way leaves its `removing` to be found. */
+export async function removeFolders(folders: InstanceFolders): Promise<void> {
+  const settings = { recursive: true, force: true, maxRetries: 3 };
+  await rm(folders.socket, settings);
+  await rm(folders.data, settings);
+  await rm(folders.root, settings);
+}
+
+/** What is wrong with the folders of an instance; undefined when they look whole. */
+export async function damageOf(folders: InstanceFolders): Promise<{ state: 'missing' | 'corrupted'; problem: string } | undefined> {
+  const isThere = (path: string) =>
+    access(path).then(
+      () => true,
+      () => false,
+    );
+  if (!(await isThere(folders.root))) return { state: 'missing', problem: `Its folder ${folders.root} is not there.` };
+  for (const path of [folders.record, folders.secret, `${folders.data}/PG_VERSION`])
+    if (!(await isThere(path))) return { state: 'corrupted', problem: `${path} is not there or cannot be read.` };
+  return undefined;
 }
 
 /** A short folder for a socket: the name itself where it fits, a hash of it where it does not. */

@@ -1,11 +1,10 @@
-import { access, rm } from 'node:fs/promises';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Account } from '../../system/process.ts';
 import type { InstanceState, InstanceStatus } from '../instance.ts';
-import type { InstanceFolders } from './folders.ts';
+import { damageOf, type InstanceFolders, removeFolders } from './folders.ts';
 import { launchServer, type RunningServer, readSecret, superuserTarget } from './launch.ts';
 import { boundLog, logTail } from './log-file.ts';
 import { awaitOrphans, findPostmaster, stopPostmaster } from './postmaster.ts';
@@ -194,27 +193,6 @@ export async function hostInstance(options: HostOptions): Promise<HostedInstance
     },
     superuser: (database) => superuserTarget(record, server?.socketFolder ?? folders.socket, password, database),
   };
-}
-
-/** Deletes everything of an instance. The record goes last, so that a crash half-way leaves its `removing` to be found. */
-export async function removeFolders(folders: InstanceFolders): Promise<void> {
-  const settings = { recursive: true, force: true, maxRetries: 3 };
-  await rm(folders.socket, settings);
-  await rm(folders.data, settings);
-  await rm(folders.root, settings);
-}
-
-/** What is wrong with the folders of an instance; undefined when they look whole. */
-export async function damageOf(folders: InstanceFolders): Promise<{ state: 'missing' | 'corrupted'; problem: string } | undefined> {
-  const isThere = (path: string) =>
-    access(path).then(
-      () => true,
-      () => false,
-    );
-  if (!(await isThere(folders.root))) return { state: 'missing', problem: `Its folder ${folders.root} is not there.` };
-  for (const path of [folders.record, folders.secret, `${folders.data}/PG_VERSION`])
-    if (!(await isThere(path))) return { state: 'corrupted', problem: `${path} is not there or cannot be read.` };
-  return undefined;
 }
 
 function unavailable(id: string, error: unknown): unknown {
