@@ -6,6 +6,7 @@ import { embeddedSharedCluster, externalSharedCluster, type SharedCluster } from
 import { createSharedEngine } from '../../src/engines/shared/engine.ts';
 import { tenantNamesOf } from '../../src/engines/shared/names.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
+import { tenantAfter } from '../../src/postgres/manifest/prerequisites/tenant-after.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
 import { runProcess } from '../../src/system/process.ts';
 import { contentSql, sampleSql } from './chinook.ts';
@@ -118,6 +119,9 @@ describe('a shared project', () => {
     await engine.push(project, pushOf('select 1', { mode: 'versioned', version: '7' }));
     const { target } = await engine.backupSource(project);
     expect(await ask(target, 'select version from flux.list_migrations()')).toEqual([{ version: '7' }]);
+    await using session = await connectPostgres(target);
+    const after = await tenantAfter(session, { schema: engine.apiSchema(project), internalRoles: [target.user] });
+    expect(after).toContain(`SELECT '${engine.apiSchema(project)}', '7', '001_init.sql'`);
     await expect(ask(target, `select flux.record_migration('8', 'x', 'y')`)).rejects.toMatchObject({ code: '42501' });
   });
 
