@@ -43,11 +43,9 @@ export function compareManifests(expected: Manifest, found: MeasuredDatabase, op
     ...compareLargeObjects(expected, found, compared),
     ...compareServer(expected, found),
   ];
-  const failures = differences.filter(({ judgement }) => judgement === 'failure');
-  const listed =
-    differences.length <= MAX_DIFFERENCES
-      ? differences
-      : [...failures, ...differences.filter((d) => !failures.includes(d))].slice(0, MAX_DIFFERENCES);
+  const isFailure = ({ judgement }: Difference) => judgement === 'failure';
+  const ordered = [...differences.filter(isFailure), ...differences.filter((found) => !isFailure(found))];
+  const listed = ordered.slice(0, MAX_DIFFERENCES);
   if (listed.length < differences.length)
     listed.push(
       difference(

@@ -1,3 +1,7 @@
+/** Longer than any definition that holds such a list; a text of a hostile dump must not keep us busy. */
+const MAX_LENGTH = 1 << 18;
+const MAX_ATTEMPTS = 300;
+
 /**
  * Brings a definition into the form that it has after Postgres has read its own output once more.
  *
@@ -6,14 +10,16 @@
  * the definition differently from its source, without any difference in meaning. This moves the cast in the same way.
  */
 export function normaliseDefinition(text: string): string {
+  if (text.length > MAX_LENGTH) return text;
   let result = text;
-  for (let from = 0; ; ) {
+  for (let from = 0, attempts = 0; attempts < MAX_ATTEMPTS; attempts++) {
     const start = result.indexOf('(ARRAY[', from);
     if (start < 0) return result;
     const rewritten = rewriteAt(result, start);
     if (rewritten === undefined) from = start + 1;
     else result = rewritten;
   }
+  return result;
 }
 
 function rewriteAt(text: string, start: number): string | undefined {
@@ -37,7 +43,7 @@ function rewriteAt(text: string, start: number): string | undefined {
   }
   if (close < 0) return undefined;
   elements.push(text.slice(element, close));
-  const cast = /^\]\)::((?:[\w."]+ ?)+(?:\([\d,]+\))?)\[\]/.exec(text.slice(close, close + 300));
+  const cast = /^\]\)::([\w."][\w." ]*(?:\([\d,]+\))?)\[\]/.exec(text.slice(close, close + 300));
   if (cast === null) return undefined;
   const moved = elements.map((part) => `(${part.trim()})::${cast[1]}`).join(', ');
   return `${text.slice(0, start)}ARRAY[${moved}]${text.slice(close + cast[0].length)}`;
