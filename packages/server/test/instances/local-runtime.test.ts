@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -139,6 +139,21 @@ it('writes neither the password nor the words of a failing statement into the lo
   expect(log).not.toContain(password);
   expect((await stat(join(folderOf('one'), 'superuser.secret'))).mode & 0o777).toBe(0o600);
   expect((await stat(runtime.superuser('one').host)).mode & 0o777).toBe(0o700);
+});
+
+it.runIf(process.getuid?.() === 0)('refuses folders that belong to somebody else or that Postgres cannot reach', async () => {
+  const foreign = join(place.dataFolder, 'foreign');
+  await mkdir(foreign);
+  await chown(foreign, 4242, 4242);
+  const options = { ...place, log: createLog('silent'), clock: systemClock };
+  await expect(createLocalRuntime({ ...options, runFolder: foreign }).open()).rejects.toMatchObject({ code: 'volume_unusable' });
+
+  const closed = join(place.dataFolder, 'closed');
+  await mkdir(closed, { mode: 0o700 });
+  await expect(createLocalRuntime({ ...options, dataFolder: join(closed, 'data') }).open()).rejects.toMatchObject({
+    code: 'volume_unusable',
+    message: expect.stringContaining(`${closed} is closed`),
+  });
 });
 
 it('keeps a log within bounds and one old copy of it', async () => {

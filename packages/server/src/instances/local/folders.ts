@@ -91,6 +91,12 @@ export async function makeAccountFolder(path: string, account: Account | undefin
  */
 export async function makeReachable(folder: string, account: Account | undefined): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o711 });
+  // In a folder that others may write to, somebody may have been faster, and could put sockets of their own in the place of ours.
+  const owner = (await stat(folder)).uid;
+  if (![0, process.getuid?.(), account?.uid].includes(owner))
+    throw new FluxError('volume_unusable', `${folder} belongs to another account (uid ${owner}).`, {
+      hint: `Remove it, or choose another data folder with FLUX_DATA_DIR.`,
+    });
   if (account === undefined) return;
   if (!(await mayEnter(folder, account))) await chmod(folder, ((await stat(folder)).mode & 0o7777) | 0o001);
   for (let path = dirname(folder); ; path = dirname(path)) {
