@@ -119,6 +119,7 @@ describe('a whole database comes back as it was', () => {
     );
     expect(trip.comparison.differences).toEqual([]);
     expect(trip.manifest.tables.find(({ name: table }) => table === 'public.accounts')?.rows).toBe(20_000);
+    expect(trip.manifest.sequences.every(({ after }) => after !== undefined)).toBe(true);
   });
 });
 

@@ -8,7 +8,7 @@ import { chooseCompression, dumpDatabase } from '../../src/postgres/dump.ts';
 import { type Comparison, compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
 import { recordManifest, scopeOf } from '../../src/postgres/manifest/record.ts';
-import { readSequences, withLaterSequences } from '../../src/postgres/manifest/sequences.ts';
+import { addLaterSequences, readSequences } from '../../src/postgres/manifest/sequences.ts';
 import type { Manifest } from '../../src/postgres/manifest.ts';
 import { interpretRestore, restoreArguments } from '../../src/postgres/restore.ts';
 import { openSnapshot } from '../../src/postgres/snapshot.ts';
@@ -96,5 +96,5 @@ async function dump(
     ),
   ]);
   await meanwhile;
-  return withLaterSequences(manifest, await readSequences(snapshot.session, scopeOf(manifestSource)));
+  return await addLaterSequences(snapshot.session, manifest);
 }

@@ -11,7 +11,7 @@ export function displaySafe(text: string): string {
 }
 
 /** The same, cut to what a person reads. */
-export function displayShort(text: string): string {
+function displayShort(text: string): string {
   const safe = displaySafe(text);
   return safe.length <= MAX_SHOWN ? safe : `${safe.slice(0, MAX_SHOWN)}... (${safe.length} characters)`;
 }

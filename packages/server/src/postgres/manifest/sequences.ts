@@ -9,7 +9,7 @@ const BATCH = 400;
  * Reads the value of every sequence.
  *
  * Sequences stand outside transactions: a snapshot does not hold them, and one that is in use is further on when pg_dump comes
- * to it. So they are read twice: before pg_dump begins and after it has ended (`withLaterSequences`). What the dump holds lies
+ * to it. So they are read twice: before pg_dump begins and after it has ended (`addLaterSequences`). What the dump holds lies
  * between the two, and for a sequence that nobody uses the two are one value.
  */
 export async function readSequences(session: PostgresSession, scope: Scope): Promise<SequenceValue[]> {
@@ -35,8 +35,15 @@ export async function readSequences(session: PostgresSession, scope: Scope): Pro
   return values.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Adds to a manifest what its sequences had become after pg_dump had ended. */
-export function withLaterSequences(manifest: Manifest, later: readonly SequenceValue[]): Manifest {
+/**
+ * Adds to a manifest what its sequences have become, once pg_dump has ended. MUST be called after that, or a busy sequence
+ * seems to be ahead of where it was; without it, nothing can be said against a sequence that is ahead.
+ *
+ * Never throws: a sequence that was dropped meanwhile cannot be read, and then the manifest stays as it is. The session is of
+ * no use after that.
+ */
+export async function addLaterSequences(session: PostgresSession, manifest: Manifest): Promise<Manifest> {
+  const later = await readSequences(session, manifest).catch(() => []);
   const byName = new Map(later.map((value) => [value.name, value]));
   const sequences = manifest.sequences.map((value) => {
     const after = byName.get(value.name);
