@@ -7,6 +7,8 @@ const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (existsSync(built) && process.env.NODE_ENV !== 'development') await import(built.href);
 else if (major > 22 || (major === 22 && minor >= 18)) await import('../src/main.ts');
 else {
-  process.stderr.write(`flux-server needs Node 22.18 or newer; this is ${process.versions.node}.\nIn a checkout, \`npm start\` runs it with the right one.\n`);
+  process.stderr.write(
+    `flux-server needs Node 22.18 or newer; this is ${process.versions.node}.\nIn a checkout, \`npm start\` runs it with the right one.\n`,
+  );
   process.exitCode = 1;
 }

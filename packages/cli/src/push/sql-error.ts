@@ -34,7 +34,7 @@ export function locateSqlError(error: unknown, sent: readonly SentFile[], outcom
 }
 
 /** A few lines of a text up to the given one (from 1), numbered, with a caret under the column (from 1). */
-export function drawExcerpt(sql: string, line: number, column: number | null): string {
+function drawExcerpt(sql: string, line: number, column: number | null): string {
   const lines = sql.split(/\r?\n/);
   const first = Math.max(1, line - CONTEXT_LINES);
   const width = String(line).length;

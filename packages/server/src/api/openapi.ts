@@ -11,7 +11,7 @@ export function registerOpenApi(app: FastifyInstance, doors: ApiDoors): void {
 }
 
 /** The API as an OpenAPI 3.1 document. */
-export function describeApi(version: string): object {
+function describeApi(version: string): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const [name, route] of Object.entries(ROUTES) as [string, Route][]) {
     const path = API_PREFIX + route.path.replace(/:(\w+)/g, '{$1}');

@@ -2,7 +2,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupId, OperationId, ProjectId } from '@flux/contract/ids';
 import type { OperationKind } from '@flux/contract/operation';
 import type { Actor } from '../catalog/audit.ts';
-import type { Catalog, DatabaseTransaction } from '../catalog/open.ts';
+import type { DatabaseTransaction } from '../catalog/open.ts';
 import { findUnfinishedOperation, insertOperation } from '../catalog/operations.ts';
 import type { Clock } from '../system/clock.ts';
 import { uuidv7 } from '../system/uuid.ts';
@@ -42,12 +42,7 @@ export async function beginOperation(db: DatabaseTransaction, clock: Clock, requ
   return id;
 }
 
-/** Refuses early, before anything is prepared; `beginOperation` is what really keeps two apart. */
-export async function refuseWhenBusy(catalog: Catalog, projectId: ProjectId): Promise<void> {
-  if ((await findUnfinishedOperation(catalog.db, projectId)) !== undefined) throw await busy(catalog.db, projectId);
-}
-
-async function busy(db: Catalog['db'], projectId: ProjectId): Promise<FluxError> {
+async function busy(db: DatabaseTransaction, projectId: ProjectId): Promise<FluxError> {
   const other = await findUnfinishedOperation(db, projectId);
   const what = other === undefined ? 'An operation' : `${describe(other.kind)} (${other.id})`;
   return new FluxError('busy', `${what} of this project is already running, and two at once could spoil each other.`, {

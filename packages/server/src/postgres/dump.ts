@@ -68,7 +68,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
 }
 
 /** The options that pg_dump is called with; the way in and the password are in its environment, never here. */
-export function dumpArguments(request: Pick<DumpRequest, 'snapshotId' | 'schema' | 'compression' | 'lockTimeoutMs' | 'tools'>): string[] {
+function dumpArguments(request: Pick<DumpRequest, 'snapshotId' | 'schema' | 'compression' | 'lockTimeoutMs' | 'tools'>): string[] {
   return [
     '--format=custom',
     `--snapshot=${request.snapshotId}`,

@@ -23,7 +23,7 @@ export async function readCredentials(doors: ProjectDoors, row: ProjectRow): Pro
 }
 
 /** A URI that psql and pg_restore accept. */
-export function toUri({ user, password, host, port, database }: PostgresParts): string {
+function toUri({ user, password, host, port, database }: PostgresParts): string {
   const hostPart = host.includes(':') ? `[${host}]` : host;
   return `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@${hostPart}:${port}/${encodeURIComponent(database)}`;
 }

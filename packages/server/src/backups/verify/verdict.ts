@@ -29,7 +29,7 @@ export function judgeComparison(comparison: Comparison): Verdict {
 }
 
 /** One difference in a few words. */
-export function describeDifference({ kind, name, change, expected, found }: Difference): string {
+function describeDifference({ kind, name, change, expected, found }: Difference): string {
   if (change === 'missing') return `${kind} ${name} is missing`;
   if (change === 'extra') return `${kind} ${name} was not in the source`;
   const short = (text: string | null) => (text !== null && text.length <= 60 ? text : null);

@@ -1,7 +1,7 @@
 import { copyFile, open, stat, truncate } from 'node:fs/promises';
 
 /** A log is copied aside and emptied when it has grown beyond this; one old copy is kept. */
-export const MAX_LOG_BYTES = 8 * 1024 * 1024;
+const MAX_LOG_BYTES = 8 * 1024 * 1024;
 
 /**
  * Keeps a log within bounds. Copying and emptying instead of renaming: the server keeps writing to the file that it was
