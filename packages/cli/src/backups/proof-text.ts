@@ -57,7 +57,8 @@ function describeObjects(counts: Readonly<Record<string, number>>): string | nul
 }
 
 function describeTime(proof: VerificationProof): string {
-  const phases = Object.entries(proof.phasesMs).map(([phase, ms]) => `${phase.replaceAll('_', ' ')} ${formatDuration(ms)}`);
+  const longestFirst = Object.entries(proof.phasesMs).sort(([, a], [, b]) => b - a);
+  const phases = longestFirst.map(([phase, ms]) => `${phase.replaceAll('_', ' ')} ${formatDuration(ms)}`);
   return `${formatDuration(proof.durationMs)}${phases.length === 0 ? '' : ` (${phases.join(', ')})`}`;
 }
 

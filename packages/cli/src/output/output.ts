@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import pc from 'picocolors';
 
 /** A stream that may be a terminal. */
-export type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
 /** The two streams and how to write on them. */
 export interface OutputOptions {
@@ -14,7 +14,7 @@ export interface OutputOptions {
 }
 
 /** The line on stderr that shows what is going on. */
-export interface Status {
+interface Status {
   /** Replaces the line on a terminal; elsewhere a text is printed once per `step`. */
   update(text: string, step?: string): void;
   /** Shows a text only while nothing else is shown, and only on a terminal. */

@@ -16,6 +16,7 @@ it.each([
   [1, 'index', '1 index'],
   [12, 'index', '12 indexes'],
   [2, 'policy', '2 policies'],
+  [3, 'default privileges', '3 default privileges'],
   [15607, 'row', '15,607 rows'],
 ])('writes %d of %s as %s', (count, noun, text) => {
   expect(formatCounted(count, noun)).toBe(text);

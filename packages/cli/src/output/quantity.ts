@@ -25,5 +25,6 @@ export function formatCounted(count: number, noun: string): string {
 
 function plural(noun: string): string {
   if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;
-  return /(?:s|x|ch)$/.test(noun) ? `${noun}es` : `${noun}s`;
+  if (/[^s]s$/.test(noun)) return noun;
+  return /(?:ss|x|ch)$/.test(noun) ? `${noun}es` : `${noun}s`;
 }

@@ -18,7 +18,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions>({
       lines.push('', `Verification ${proof.verificationId}`, ...describeProof(proof, proof.verdict).map((line) => `  ${line}`.trimEnd()));
     }
     if (details.prerequisitesSql !== null && details.prerequisitesSql !== '') {
-      lines.push('', '-- Run this before pg_restore:', details.prerequisitesSql.trimEnd());
+      lines.push('', 'What the artifact leaves out, as SQL:', details.prerequisitesSql.trimEnd());
     }
     context.output.answer(lines, details);
     return 0;
