@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresSession } from '../../postgres/connect.ts';
+import { type Daemon, signalProcess } from '../../system/process.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
 import { hasCrashInLog, limitInLog } from './disposable-log.ts';
 import { removeDisposableFolders } from './disposable-room.ts';
@@ -14,7 +15,7 @@ import {
 } from './disposable-server.ts';
 import { killTree } from './kill-tree.ts';
 import { logTail } from './log-file.ts';
-import { awaitSession } from './postmaster.ts';
+import { awaitSession, findPostmaster } from './postmaster.ts';
 import { RESTORE_DATABASE } from './template.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -55,7 +56,7 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
         exceeded === undefined ? 'The disposable Postgres is gone.' : `The restore was stopped: ${exceeded.message}.`,
       ),
     );
-    disposal ??= killTree([...roots]);
+    disposal ??= bringDown(setting, server, [...roots]);
     // Whoever disposes of the instance is told; nobody may have got that far.
     disposal.catch(() => undefined);
   };
@@ -131,6 +132,21 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
     gone: gone.signal,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+/**
+ * Ends everything inside. Shared memory goes with the sandbox's own namespace; without one it would stay behind in the host's,
+ * so there the server is first given a moment to take its own away.
+ */
+async function bringDown({ sandbox, folders }: DisposableSetting, server: Daemon, roots: readonly number[]): Promise<void> {
+  if (sandbox.kind === 'off') {
+    const postmaster = await findPostmaster(folders.data);
+    if (postmaster?.pid === server.pid) {
+      signalProcess(server.pid, 'SIGQUIT');
+      await Promise.race([server.exited, sleep(1000)]);
+    }
+  }
+  await killTree(roots);
 }
 
 /** Makes sure that the restore database has the encoding and locale that are asked for. Answers the server's version. */

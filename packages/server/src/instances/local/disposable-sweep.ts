@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { signalProcess } from '../../system/process.ts';
 import { commandLineOf, listProcesses } from '../../system/process-table.ts';
 import { disposableFolders, removeDisposableFolders, SOCKET_PREFIX } from './disposable-room.ts';
-import { awaitOrphans, isSameProcess } from './postmaster.ts';
+import { awaitOrphans, findPostmaster, isSameProcess, stopPostmaster } from './postmaster.ts';
 
 /**
  * Removes what disposable instances of control planes that no longer live have left: processes, then folders. Mounts need
@@ -17,6 +17,9 @@ export async function sweepDisposables(dataFolder: string, runFolder: string): P
       kept.add(folders.socket);
       continue;
     }
+    // One without walls has left shared memory too, which only itself can take away.
+    const postmaster = await findPostmaster(folders.data);
+    if (postmaster !== undefined) await stopPostmaster(postmaster, folders.data, 0);
     // The walls were built by a command line that names this folder; whoever carries it has outlived its owner.
     for (const entry of await listProcesses())
       if (PROGRAMS.has(entry.name) && (await commandLineOf(entry.pid)).includes(`${folders.root}/`) && (await isSameProcess(entry)))
