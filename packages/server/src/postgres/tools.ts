@@ -1,5 +1,5 @@
 import { access, constants, open, readdir, realpath } from 'node:fs/promises';
-import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { runProcess } from '../system/process.ts';
 import type { PostgresToolbox, PostgresTools } from './target.ts';
@@ -20,14 +20,16 @@ type Need = 'server' | 'client' | 'both';
  *
  * Order: the given folders (each a `bin` folder, or one that holds `<major>/bin`), the places of distributions, then
  * `searchPath`. A folder may hold only the server's or only the client's programs: they are combined by major, and of
- * several folders with the same program the first wins. Programs that do not start are passed over.
+ * several folders with the same program the first wins. Programs that do not start are passed over; scripts that start a
+ * program are taken from the given folders only.
  *
  * @param folders from the settings
  * @param searchPath the value of PATH
  */
 export async function findPostgresTools(folders: readonly string[], searchPath = ''): Promise<PostgresToolbox> {
   const searched = await candidateFolders(folders, searchPath.split(delimiter));
-  const found = (await Promise.all(searched.map(inspectFolder))).flat();
+  const isGiven = (folder: string) => folders.some((given) => folder === given || folder.startsWith(`${given}/`));
+  const found = (await Promise.all(searched.map((folder) => inspectFolder(folder, isGiven(folder) ? 'any' : 'binary')))).flat();
   const byMajor = combine(found);
   const has = (tools: PostgresTools | undefined, need: Need) => tools !== undefined && missingOf(tools, need).length === 0;
   return {
@@ -48,16 +50,16 @@ interface FoundSide {
 }
 
 /** Server and client of one folder are told apart: each says its own version. */
-async function inspectFolder(folder: string): Promise<FoundSide[]> {
-  const sides = await Promise.all([SERVER, CLIENT].map((names) => inspectSide(folder, names)));
+async function inspectFolder(folder: string, form: ProgramForm): Promise<FoundSide[]> {
+  const sides = await Promise.all([SERVER, CLIENT].map((names) => inspectSide(folder, names, form)));
   return sides.filter((side) => side !== undefined);
 }
 
-async function inspectSide(folder: string, names: readonly Program[]): Promise<FoundSide | undefined> {
+async function inspectSide(folder: string, names: readonly Program[], form: ProgramForm): Promise<FoundSide | undefined> {
   const programs: Partial<Record<Program, string>> = {};
   for (const name of names) {
     const path = join(folder, name);
-    if (await isExecutable(path)) programs[name] = path;
+    if (await isProgram(path, form)) programs[name] = path;
   }
   const first = Object.values(programs)[0];
   if (first === undefined) return undefined;
@@ -138,7 +140,10 @@ async function namesIn(folder: string): Promise<string[]> {
   return readdir(folder).catch(() => []);
 }
 
-async function isExecutable(path: string): Promise<boolean> {
+/** `any`: also a script, such as one that starts a program with libraries of its own. */
+type ProgramForm = 'binary' | 'any';
+
+async function isProgram(path: string, form: ProgramForm): Promise<boolean> {
   if (
     !(await access(path, constants.X_OK).then(
       () => true,
@@ -146,7 +151,10 @@ async function isExecutable(path: string): Promise<boolean> {
     ))
   )
     return false;
-  // Debian's /usr/bin/pg_dump is a Perl script that chooses a major by its own rules; a script of any kind is no program.
+  // Debian's /usr/bin/pg_dump is a script that chooses a major by its own rules, wherever it is found.
+  if (basename(await realpath(path)) === 'pg_wrapper') return false;
+  if (form === 'any') return true;
+  // Other scripts might do likewise; only the operator can know, who names their folder.
   await using file = await open(path, 'r').catch(() => undefined);
   const start = await file?.read(Buffer.alloc(2), 0, 2, 0);
   return start !== undefined && start.buffer.toString('latin1') !== '#!';

@@ -72,6 +72,17 @@ describe('findPostgresTools', () => {
     expect(() => toolbox.require(98, 'client')).toThrow(expect.objectContaining({ code: 'postgres_missing' }));
   });
 
+  it('takes wrapper scripts from a folder that the operator has named', async () => {
+    const bin = join(folder, 'wrapped', '97', 'bin');
+    await mkdir(bin, { recursive: true });
+    for (const name of ['pg_dump', 'pg_restore']) {
+      await writeFile(join(bin, name), `#!/bin/sh\necho "${name} (PostgreSQL) 97.1"\n`);
+      await chmod(join(bin, name), 0o755);
+    }
+    const toolbox = await findPostgresTools([join(folder, 'wrapped')]);
+    expect(toolbox.require(97, 'client').pgDump).toBe(join(bin, 'pg_dump'));
+  });
+
   it('looks into the search path that it is given', async () => {
     const toolbox = await findPostgresTools([], `/nowhere:${folder}`);
     expect(() => toolbox.require(99, 'both')).toThrow(
