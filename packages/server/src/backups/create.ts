@@ -116,7 +116,7 @@ async function dumpInto(draft: ArtifactDraft, session: DumpSession, context: Ope
   // Both must have ended before this returns: the draft is taken away from under whatever still writes.
   await Promise.allSettled([recording.catch(stop), dumping.catch(stop)]);
   if (first !== undefined) throw (first as { readonly error: unknown }).error;
-  return recording;
+  return session.completeManifest(await recording);
 }
 
 async function recordComplete(

@@ -45,6 +45,8 @@ export interface DumpSession extends AsyncDisposable {
   dump(onStdout: (bytes: Readable) => Promise<void>): Promise<void>;
   /** Records what the dump must contain, under the same snapshot. */
   recordManifest(onProgress: (progress: Progress) => void): Promise<Manifest>;
+  /** Adds what can only be known when the dump has ended: how far busy sequences have gone meanwhile. */
+  completeManifest(manifest: Manifest): Promise<Manifest>;
 }
 
 /** What a restored database was found to hold. */

@@ -9,7 +9,7 @@ import { compareManifests } from '../postgres/manifest/compare.ts';
 import type { ContentProgress } from '../postgres/manifest/content.ts';
 import { measureRestored } from '../postgres/manifest/measure.ts';
 import { recordManifest, scopeOf } from '../postgres/manifest/record.ts';
-import { readSequences } from '../postgres/manifest/sequences.ts';
+import { addLaterSequences, readSequences } from '../postgres/manifest/sequences.ts';
 import { interpretRestore, restoreArguments } from '../postgres/restore.ts';
 import { estimateBytes, openSnapshot } from '../postgres/snapshot.ts';
 import type { PostgresToolbox } from '../postgres/target.ts';
@@ -47,6 +47,7 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
             onProgress: asProgress('manifest', 'Counting what is dumped', onProgress),
             signal: both,
           }),
+        completeManifest: (manifest) => addLaterSequences(snapshot.session, manifest),
         [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
       };
     },
