@@ -1,14 +1,26 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './port.ts';
+import { findClient } from './postgres.ts';
 import { type Ended, type RunOptions, run, until } from './process.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SERVER = join(ROOT, 'packages/server/bin/flux-server.js');
 const CLI = join(ROOT, 'packages/cli/bin/flux.js');
+
+/** A project and the flags that name it. */
+export interface TestProject {
+  readonly slug: string;
+  readonly hash: string;
+  /** `--project <slug> --hash <hash>` */
+  readonly flags: readonly [string, string, string, string];
+  /** What `flux project credentials` gives. */
+  readonly uri: string;
+}
 
 /** The built server and the built CLI, on a data folder and a port of their own. */
 export interface Flux extends AsyncDisposable {
@@ -24,6 +36,12 @@ export interface Flux extends AsyncDisposable {
   flux(...args: string[]): Promise<Ended>;
   /** Runs `flux` with other options. */
   fluxWith(options: RunOptions, ...args: string[]): Promise<Ended>;
+  /** Runs a line in a shell that finds `flux`, `psql` and `pg_restore`, with the admin token, in the folder. */
+  shell(line: string, env?: Readonly<Record<string, string>>): Promise<Ended>;
+  /** Makes a project and fails when that does not work. */
+  createProject(slug: string, mode: 'v1_dedicated' | 'v2_shared'): Promise<TestProject>;
+  /** Pushes SQL as it is and fails when that does not work. */
+  push(project: TestProject, sql: string): Promise<void>;
   /** Speaks to the API directly. */
   api(path: string, init?: RequestInit): Promise<Response>;
   /** SIGKILL to the server alone; what it started is left to itself. */
@@ -36,6 +54,10 @@ export interface FluxOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where temporary folders go; another file system, for instance. */
   readonly under?: string;
+  /** Runs before the first start, with the folder of everything. */
+  readonly prepare?: (folder: string) => void | Promise<void>;
+  /** Turns the command line of the server into another one, of a program that runs it. */
+  readonly wrap?: (command: readonly string[], folder: string) => readonly string[];
 }
 
 /** Starts a control plane on a fresh data folder. Disposing of it stops everything and fails when anything is left. */
@@ -50,7 +72,8 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   let log = '';
 
   const start = async (env: Readonly<Record<string, string>> = {}) => {
-    const started = spawn(process.execPath, [SERVER], {
+    const [command = '', ...args] = options.wrap?.([process.execPath, SERVER], folder) ?? [process.execPath, SERVER];
+    const started = spawn(command, args, {
       env: { PATH: process.env.PATH, FLUX_DATA_DIR: dataFolder, FLUX_LISTEN: `127.0.0.1:${port}`, ...options.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -82,14 +105,17 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
     return child?.exitCode ?? null;
   };
   const token = () => readFileSync(join(dataFolder, 'admin-token'), 'utf8').trim();
+  const fluxEnv = () => ({ HOME: folder, FLUX_API_BASE: `${url}/api`, FLUX_API_TOKEN: token() });
   const fluxWith = ({ env, ...rest }: RunOptions, ...args: string[]) =>
-    run(process.execPath, [CLI, ...args], {
-      cwd: folder,
-      env: { HOME: folder, FLUX_API_BASE: `${url}/api`, FLUX_API_TOKEN: token(), ...env },
-      ...rest,
-    });
+    run(process.execPath, [CLI, ...args], { cwd: folder, env: { ...fluxEnv(), ...env }, ...rest });
+  const well = async (...args: string[]) => {
+    const answer = await fluxWith({}, ...args);
+    if (answer.exitCode === 0) return answer.stdout;
+    throw new Error(`flux ${args.join(' ')} ended with ${answer.exitCode}\n${answer.stderr}`);
+  };
 
   try {
+    await options.prepare?.(folder);
     await start();
   } catch (error) {
     await killAll(folder);
@@ -105,6 +131,22 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
     log: () => log,
     flux: (...args) => fluxWith({}, ...args),
     fluxWith,
+    shell: (line, env) => {
+      const bin = placeCommand(folder);
+      const path = [bin, findClient(), process.env.PATH].join(':');
+      return run('bash', ['-o', 'pipefail', '-c', line], { cwd: folder, env: { ...fluxEnv(), PATH: path, ...env } });
+    },
+    createProject: async (slug, mode) => {
+      const made = JSON.parse(await well('create', slug, '--mode', mode, '--json')) as { summary: { hash: string } };
+      const { hash } = made.summary;
+      const uri = (await well('project', 'credentials', slug, '--hash', hash, '--field', 'postgres.url')).trim();
+      return { slug, hash, uri, flags: ['--project', slug, '--hash', hash] };
+    },
+    push: async (project, sql) => {
+      const path = join(folder, `pushed-${randomUUID()}.sql`);
+      writeFileSync(path, sql);
+      await well('push', path, ...project.flags);
+    },
     api: (path, init = {}) =>
       fetch(`${url}/api/cli/v1${path}`, { ...init, headers: { authorization: `Bearer ${token()}`, ...init.headers } }),
     kill: async () => {
@@ -120,6 +162,15 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
       if (left.length > 0) throw new Error(`processes were left behind: ${left.map(({ command }) => command).join('; ')}`);
     },
   };
+}
+
+/** Makes a folder with a `flux` in it, for a shell's PATH. */
+function placeCommand(folder: string): string {
+  const bin = join(folder, 'bin');
+  if (existsSync(bin)) return bin;
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'flux'), `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`, { mode: 0o755 });
+  return bin;
 }
 
 async function killAll(folder: string): Promise<{ pid: number; command: string }[]> {
@@ -146,13 +197,4 @@ function commandOf(pid: string): string {
     // It ended between the two looks.
     return '';
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly input?: string;
+  /** Called once with the process id. */
+  readonly onSpawn?: (pid: number) => void;
 }
 
 /** Runs a program to its end; nothing of our own environment but PATH reaches it. */
@@ -29,10 +31,19 @@ export function run(command: string, args: readonly string[], options: RunOption
     child.stderr?.setEncoding('utf8').on('data', (text) => {
       stderr += text;
     });
+    if (child.pid !== undefined) options.onSpawn?.(child.pid);
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input);
     child.on('error', reject);
     child.on('close', (exitCode) => resolve({ exitCode, stdout, stderr }));
   });
+}
+
+/** Runs a program that must succeed; its stdout. */
+export async function runWell(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const ended = await run(command, args, options);
+  if (ended.exitCode === 0) return ended.stdout;
+  throw new Error(`${command} ${args.join(' ')} ended with ${ended.exitCode}\n${ended.stderr}${ended.stdout}`);
 }
 
 /** Waits until something is true, looking often; fails with `what` when it does not become true. */
@@ -40,6 +51,10 @@ export async function until(what: string, isTrue: () => Promise<boolean> | boole
   const deadline = Date.now() + timeoutMs;
   while (!(await isTrue())) {
     if (Date.now() > deadline) throw new Error(`did not happen within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause(20);
   }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
