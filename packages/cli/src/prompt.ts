@@ -15,10 +15,7 @@ export async function readStdin(stdin: NodeJS.ReadStream): Promise<string> {
  * @throws FluxError `usage` where there is no terminal or --no-input was given; `interrupted_by_user` for Ctrl-C or the end of input
  */
 export async function askSecret(context: Context, question: string, instead: string): Promise<string> {
-  if (!context.mayAsk || context.stdin.isTTY !== true || !process.stderr.isTTY) {
-    const why = context.mayAsk ? 'there is no terminal to ask on' : '--no-input was given';
-    throw new FluxError('usage', `${question} is needed, and ${why}.`, { hint: instead });
-  }
+  requireTerminal(context, question, instead);
   const { password, isCancel } = await import('@clack/prompts');
   const answer = await Promise.race([password({ message: question, output: process.stderr }), endOfInput(instead)]);
   if (isCancel(answer)) throw new FluxError('interrupted_by_user', 'Nothing was entered.', { hint: instead });
@@ -34,4 +31,24 @@ function endOfInput(instead: string): Promise<never> {
       reject(new FluxError('usage', 'The input ended before anything was entered.', { hint: instead }));
     });
   });
+}
+
+/**
+ * Asks for a line of text.
+ *
+ * @param instead what to type where nobody can be asked
+ * @throws FluxError as `askSecret`
+ */
+export async function askText(context: Context, question: string, instead: string): Promise<string> {
+  requireTerminal(context, 'A confirmation', instead);
+  const { text, isCancel } = await import('@clack/prompts');
+  const answer = await Promise.race([text({ message: question, output: process.stderr }), endOfInput(instead)]);
+  if (isCancel(answer)) throw new FluxError('interrupted_by_user', 'Nothing was entered.', { hint: instead });
+  return (answer ?? '').trim();
+}
+
+function requireTerminal(context: Context, what: string, instead: string): void {
+  if (context.mayAsk && context.stdin.isTTY === true && process.stderr.isTTY) return;
+  const why = context.mayAsk ? 'there is no terminal to ask on' : '--no-input was given';
+  throw new FluxError('usage', `${what} is needed, and ${why}.`, { hint: instead });
 }

@@ -16,6 +16,7 @@ export const ProjectSummary = z.object({
   /** True for a database of the user's that Flux backs up but does not run. */
   attached: z.boolean(),
   createdAt: time,
+  removedAt: time.nullable(),
   /** How often the instance died and was started again since the control plane first ran it. */
   restarts: z.number().int(),
   lastRestartAt: time.nullable(),
@@ -138,3 +139,14 @@ export type AppliedMigration = z.infer<typeof AppliedMigration>;
 export const MigrationsAnswer = z.object({ applied: z.array(AppliedMigration) });
 /** `GET /projects/:hash/migrations` */
 export type MigrationsAnswer = z.infer<typeof MigrationsAnswer>;
+
+/** `DELETE /projects/:hash` and `DELETE /projects/:hash/backups/:id`: `skipBackupCheck` goes on without proof and needs `reason`. */
+export const DestroyQuery = z.object({
+  skipBackupCheck: z.enum(['true', 'false', '1', '0']).optional(),
+  reason: z.string().max(500).optional(),
+});
+
+/** `DELETE /projects/:hash` */
+export const NukeAnswer = z.object({ ok: z.literal(true), mode: z.literal('catalog'), hash: z.string(), removed: z.boolean() });
+/** `DELETE /projects/:hash` */
+export type NukeAnswer = z.infer<typeof NukeAnswer>;

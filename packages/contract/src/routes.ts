@@ -3,6 +3,7 @@ import * as access from './access.ts';
 import * as backup from './backup.ts';
 import { OperationAnswer } from './operation.ts';
 import * as project from './project.ts';
+import * as receipt from './receipt-answer.ts';
 import type { AccessLevel } from './token.ts';
 
 /** One route: everything that validation, OpenAPI and the typed client need. Paths are below `/api/cli/v1`. */
@@ -48,6 +49,7 @@ export const ROUTES = {
     path: '/list',
     summary: 'List projects',
     access: 'read',
+    query: z.object({ removed: z.enum(['true', 'false']).optional() }),
     answer: z.array(project.ProjectSummary),
     status: 200,
   },
@@ -76,6 +78,16 @@ export const ROUTES = {
     access: 'read',
     params: hash,
     answer: project.ProjectAnswer,
+    status: 200,
+  },
+  nukeProject: {
+    method: 'DELETE',
+    path: '/projects/:hash',
+    summary: 'Remove a project; its backups stay',
+    access: 'admin',
+    params: hash,
+    query: project.DestroyQuery,
+    answer: project.NukeAnswer,
     status: 200,
   },
   startProject: {
@@ -161,12 +173,76 @@ export const ROUTES = {
     answer: backup.VerifyAnswer,
     status: 200,
   },
+  deleteBackup: {
+    method: 'DELETE',
+    path: '/projects/:hash/backups/:id',
+    summary: 'Delete the file of a backup; its row stays',
+    access: 'admin',
+    params: hashAndId,
+    query: project.DestroyQuery,
+    answer: backup.BackupAnswer,
+    status: 200,
+  },
+  pinBackup: {
+    method: 'POST',
+    path: '/projects/:hash/backups/:id/pin',
+    summary: 'Keep a backup whatever any policy says',
+    access: 'write',
+    params: hashAndId,
+    answer: backup.BackupAnswer,
+    status: 200,
+  },
+  unpinBackup: {
+    method: 'POST',
+    path: '/projects/:hash/backups/:id/unpin',
+    summary: 'Let the policy decide again',
+    access: 'write',
+    params: hashAndId,
+    answer: backup.BackupAnswer,
+    status: 200,
+  },
   downloadBackup: {
     method: 'GET',
     path: '/projects/:hash/backups/:id/download',
     summary: 'Download the artifact',
     access: 'read',
     params: hashAndId,
+    status: 200,
+  },
+  getReceipt: {
+    method: 'GET',
+    path: '/projects/:hash/backups/:id/receipt',
+    summary: 'The signed receipt of the newest verification of a backup, or of a certain one',
+    access: 'read',
+    params: hashAndId,
+    query: z.object({ verification: z.uuid().optional() }),
+    answer: receipt.ReceiptEnvelope,
+    status: 200,
+  },
+  listReceipts: {
+    method: 'GET',
+    path: '/projects/:hash/receipts',
+    summary: 'The chain of receipts of a project, newest first',
+    access: 'read',
+    params: hash,
+    query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), cursor: z.string().optional() }),
+    answer: receipt.ReceiptList,
+    status: 200,
+  },
+  listReceiptKeys: {
+    method: 'GET',
+    path: '/keys',
+    summary: 'Public keys of receipts; without a token at /.well-known/flux-receipt-keys.json',
+    access: 'read',
+    answer: receipt.ReceiptKeySet,
+    status: 200,
+  },
+  rotateReceiptKey: {
+    method: 'POST',
+    path: '/keys/rotate',
+    summary: 'Sign with a new key from now on; the old one stays published',
+    access: 'admin',
+    answer: receipt.ReceiptKeySet,
     status: 200,
   },
   getOperation: {

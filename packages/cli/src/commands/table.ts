@@ -11,7 +11,7 @@ export interface CommandEntry {
 export const GROUPS: Readonly<Record<string, string>> = {
   project: 'Credentials, start and stop of a project',
   migrations: 'The migration ledger of a project',
-  backup: 'Create, list, verify and download backups',
+  backup: 'Create, list, verify, download and keep backups',
   token: 'API tokens',
 };
 
@@ -28,11 +28,15 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['project', 'stop'], summary: 'Stop the Postgres of a project', load: () => import('./project/stop.ts') },
   { words: ['push'], summary: 'Run SQL files or migrations', load: () => import('./push/push.ts') },
   { words: ['migrations', 'list'], summary: 'List the migrations that were applied', load: () => import('./push/migrations-list.ts') },
+  { words: ['nuke'], summary: 'Remove a project; its backups stay', load: () => import('./project/nuke.ts') },
   { words: ['backup', 'create'], summary: 'Create a backup', load: () => import('./backup/create.ts') },
   { words: ['backup', 'list'], summary: 'List backups and what they allow', load: () => import('./backup/list.ts') },
   { words: ['backup', 'show'], summary: 'Show one backup with its verifications', load: () => import('./backup/show.ts') },
   { words: ['backup', 'verify'], summary: 'Prove a backup by restoring it', load: () => import('./backup/verify.ts') },
   { words: ['backup', 'download'], summary: 'Download the artifact of a backup', load: () => import('./backup/download.ts') },
+  { words: ['backup', 'delete'], summary: 'Delete the file of a backup', load: () => import('./backup/delete.ts') },
+  { words: ['backup', 'pin'], summary: 'Keep a backup whatever any policy says', load: () => import('./backup/pin.ts') },
+  { words: ['backup', 'unpin'], summary: 'Let the policy decide again', load: () => import('./backup/unpin.ts') },
   { words: ['token', 'create'], summary: 'Create a token', load: () => import('./token/create.ts') },
   { words: ['token', 'list'], summary: 'List tokens', load: () => import('./token/list.ts') },
   { words: ['token', 'revoke'], summary: 'Revoke a token', load: () => import('./token/revoke.ts') },

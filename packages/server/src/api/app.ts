@@ -3,6 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { registerAccessRoutes } from './access.ts';
 import { registerBackupRoutes } from './backups.ts';
+import { registerDestructiveRoutes } from './destroy.ts';
 import type { ApiDoors } from './doors.ts';
 import { registerDownloadRoute } from './download.ts';
 import { renderErrors } from './errors.ts';
@@ -10,6 +11,7 @@ import { registerHealthRoutes } from './health.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOperationRoutes } from './operations.ts';
 import { registerProjectRoutes } from './projects.ts';
+import { registerKeyDocument, registerReceiptRoutes } from './receipts.ts';
 import { createRouter } from './router.ts';
 
 /** SQL files come in one piece; what is larger belongs into pg_restore. */
@@ -62,9 +64,12 @@ export function buildApp(doors: ApiDoors): FastifyInstance {
   registerAccessRoutes(router, doors);
   registerProjectRoutes(router, doors);
   registerBackupRoutes(router, doors);
+  registerDestructiveRoutes(router, doors);
   registerDownloadRoute(router, doors);
+  registerReceiptRoutes(router, doors);
   registerOperationRoutes(router, doors);
   registerHealthRoutes(app, doors);
+  registerKeyDocument(app, doors);
   registerOpenApi(app, doors);
   return app;
 }

@@ -2,7 +2,8 @@ import { ROUTES } from '@flux/contract/routes';
 import { maySee, requireUnlimited } from '../access/tokens.ts';
 import { createProject, initProject } from '../projects/create.ts';
 import { readCredentials } from '../projects/credentials.ts';
-import { listVisibleProjects, summarize } from '../projects/list.ts';
+import { listVisibleProjects, listVisibleRemovedProjects, summarize } from '../projects/list.ts';
+import { requireActive } from '../projects/nuke.ts';
 import { pushSql } from '../projects/push.ts';
 import type { ApiDoors } from './doors.ts';
 import { type Router, requireProject } from './router.ts';
@@ -10,7 +11,10 @@ import { type Router, requireProject } from './router.ts';
 /** Projects, their credentials, their SQL. */
 export function registerProjectRoutes(router: Router, doors: ApiDoors): void {
   const { projects } = doors;
-  router.json(ROUTES.listProjects, async ({ principal }) => listVisibleProjects(projects, (project) => maySee(principal, project)));
+  router.json(ROUTES.listProjects, async ({ principal, query }) => {
+    const list = query.removed === 'true' ? listVisibleRemovedProjects : listVisibleProjects;
+    return list(projects, (project) => maySee(principal, project));
+  });
   router.json(ROUTES.createProject, async ({ principal, body }) => {
     requireUnlimited(principal);
     return createProject(projects, principal.actor, body);
@@ -25,12 +29,14 @@ export function registerProjectRoutes(router: Router, doors: ApiDoors): void {
   });
   router.json(ROUTES.startProject, async ({ principal, params }) => {
     const row = await requireProject(doors, principal, params.hash);
+    requireActive(row);
     const { engine, project } = projects.engines.of(row);
     await engine.start(project);
     return { summary: await summarize(projects, row) };
   });
   router.json(ROUTES.stopProject, async ({ principal, params }) => {
     const row = await requireProject(doors, principal, params.hash);
+    requireActive(row);
     const { engine, project } = projects.engines.of(row);
     await engine.stop(project);
     return { summary: await summarize(projects, row) };
@@ -39,7 +45,9 @@ export function registerProjectRoutes(router: Router, doors: ApiDoors): void {
     readCredentials(projects, await requireProject(doors, principal, params.hash)),
   );
   router.json(ROUTES.listMigrations, async ({ principal, params }) => {
-    const { engine, project } = projects.engines.of(await requireProject(doors, principal, params.hash));
+    const row = await requireProject(doors, principal, params.hash);
+    requireActive(row);
+    const { engine, project } = projects.engines.of(row);
     return { applied: [...(await engine.listMigrations(project))] };
   });
   router.json(ROUTES.push, async ({ principal, body, signal }) =>

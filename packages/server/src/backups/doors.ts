@@ -13,6 +13,7 @@ import type { PostgresTarget } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { ProcessResult } from '../system/process.ts';
+import type { Seal } from '../system/seal.ts';
 
 /** Everything outside that the backup workflow reaches, handed in by `compose.ts`. */
 export interface BackupDoors {
@@ -24,6 +25,10 @@ export interface BackupDoors {
   readonly disposables: DisposableProvider;
   readonly verifyLimits: DisposableLimits;
   readonly backupTimeoutMs: number;
+  /** Opens the key that signs receipts. */
+  readonly seal: Seal;
+  /** Version of this control plane, as receipts say it. */
+  readonly fluxVersion: string;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -63,7 +68,7 @@ export interface PostgresDoor {
   openDump(source: BackupSource, signal: AbortSignal): Promise<DumpSession>;
   /** Walks every block of an archive. Resolves with what is wrong with it, or undefined. */
   findArchiveDamage(path: string, signal: AbortSignal): Promise<string | undefined>;
-  /** Runs SQL of ours (prerequisites) as the superuser of a disposable instance. */
+  /** Runs SQL of ours (prerequisites) as the superuser of a disposable instance; `problem` is what the server says against it. @throws when it could not be asked */
   runSql(target: PostgresTarget, sql: string, signal: AbortSignal): Promise<{ readonly problem: string | undefined }>;
   restoreArguments(manifest: Manifest): readonly string[];
   interpretRestore(result: ProcessResult): RestoreOutcome;

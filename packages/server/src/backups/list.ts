@@ -71,7 +71,8 @@ function prerequisitesOf(manifest: Manifest): string {
   ].join('\n');
 }
 
-function parseCursor(cursor: string | undefined): number | undefined {
+/** Where the page before ended. @throws FluxError `invalid_request` */
+export function parseCursor(cursor: string | undefined): number | undefined {
   if (cursor === undefined) return undefined;
   if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
   throw new FluxError('invalid_request', 'The cursor is not one that a list gave.', {

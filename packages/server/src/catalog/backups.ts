@@ -41,3 +41,16 @@ export async function insertManifest(db: Database, backupId: BackupId, sha256: s
 export async function findManifest(db: Database, backupId: BackupId): Promise<{ sha256: string; manifest: string } | undefined> {
   return db.selectFrom('backup_manifests').select(['sha256', 'manifest']).where('backup_id', '=', backupId).executeTakeFirst();
 }
+
+/** The newest backup that was proven by a restore and whose file has not been removed: the way back. */
+export async function findNewestVerifiedBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
+  return db
+    .selectFrom('backups')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('restore_verification', '=', 'restore_verified')
+    .where('removed_at', 'is', null)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}

@@ -33,6 +33,16 @@ export async function setProjectLifecycle(db: Database, id: ProjectId, lifecycle
   await db.updateTable('projects').set({ lifecycle }).where('id', '=', id).execute();
 }
 
+/** Keeps the row under its hash; the name is free again. */
+export async function markProjectRemoved(db: Database, id: ProjectId, now: Date): Promise<void> {
+  await db.updateTable('projects').set({ lifecycle: 'removed', removed_at: now }).where('id', '=', id).execute();
+}
+
+/** Every project that has been removed, newest removal first. */
+export async function listRemovedProjects(db: Database): Promise<readonly ProjectRow[]> {
+  return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removed').orderBy('removed_at', 'desc').execute();
+}
+
 /** Forgets a project that never came to life; one with a history is marked removed instead, by its own path. */
 export async function deleteUnbornProject(db: Database, id: ProjectId): Promise<void> {
   await db.deleteFrom('projects').where('id', '=', id).where('lifecycle', '=', 'creating').execute();

@@ -37,3 +37,14 @@ export async function isWorkerAlive(catalog: Catalog, lockKey: number): Promise<
   const { rows } = await catalog.executeSql('select pg_try_advisory_xact_lock($1, $2) as free', [WORKER_LOCK_CLASS, lockKey]);
   return (rows[0] as { free: boolean }).free === false;
 }
+
+/** How many workers hold a lease on this catalog at this moment, ours among them. */
+export async function countLivingWorkers(catalog: Catalog): Promise<number> {
+  const { rows } = await catalog.executeSql(
+    `select count(*)::int as living from pg_locks
+     where locktype = 'advisory' and classid = $1 and objsubid = 2 and granted
+       and database = (select oid from pg_database where datname = current_database())`,
+    [WORKER_LOCK_CLASS],
+  );
+  return (rows[0] as { living: number }).living;
+}

@@ -3,7 +3,7 @@ import { isFluxError } from '@flux/contract/errors';
 import type { Progress } from '@flux/contract/operation';
 import type { PostgresDoor } from '../backups/doors.ts';
 import { walkArchive } from '../postgres/archive/walk.ts';
-import { connectPostgres } from '../postgres/connect.ts';
+import { connectPostgres, sqlStateOf } from '../postgres/connect.ts';
 import { chooseCompression, dumpDatabase } from '../postgres/dump.ts';
 import { compareManifests } from '../postgres/manifest/compare.ts';
 import type { ContentProgress } from '../postgres/manifest/content.ts';
@@ -67,6 +67,9 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
         await session.run(sql);
         return { problem: undefined };
       } catch (error) {
+        // Only the server's own word about the SQL is an answer; a connection that broke, or a server that stops, says nothing.
+        const state = sqlStateOf(error);
+        if (state === undefined || state.startsWith('08') || state.startsWith('57')) throw error;
         return { problem: error instanceof Error ? error.message : String(error) };
       }
     },

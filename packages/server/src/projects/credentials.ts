@@ -2,9 +2,11 @@ import type { CredentialsAnswer, PostgresParts } from '@flux/contract/project';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { ProjectDoors } from './doors.ts';
 import { signProjectKey } from './keys.ts';
+import { requireActive } from './nuke.ts';
 
 /** How people and programs outside reach a project. */
 export async function readCredentials(doors: ProjectDoors, row: ProjectRow): Promise<CredentialsAnswer> {
+  requireActive(row);
   const { engine, project } = doors.engines.of(row);
   const postgres = await engine.credentials(project);
   const common = { mode: row.engine, slug: row.slug, hash: row.hash, postgresConnectionString: toUri(postgres), postgres };

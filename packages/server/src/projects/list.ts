@@ -1,5 +1,5 @@
 import type { ProjectSummary } from '@flux/contract/project';
-import { listProjects, type ProjectRow } from '../catalog/projects.ts';
+import { listProjects, listRemovedProjects, type ProjectRow } from '../catalog/projects.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import type { ProjectDoors } from './doors.ts';
 
@@ -7,6 +7,12 @@ import type { ProjectDoors } from './doors.ts';
 export async function listVisibleProjects(doors: ProjectDoors, maySee: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
   const rows = (await listProjects(doors.catalog.db)).filter(maySee);
   return Promise.all(rows.map((row) => summarize(doors, row)));
+}
+
+/** Every removed project that somebody may see, newest removal first: their backups are still there. */
+export async function listVisibleRemovedProjects(doors: ProjectDoors, maySee: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
+  const rows = (await listRemovedProjects(doors.catalog.db)).filter(maySee);
+  return rows.map((row) => ({ ...summaryOf(doors, row), status: 'missing' }));
 }
 
 /** One project as a list shows it. An engine that cannot be asked makes the project `partial`, never an error of the list. */
@@ -17,18 +23,31 @@ export async function summarize(doors: ProjectDoors, row: ProjectRow): Promise<P
     return undefined;
   });
   return {
+    ...summaryOf(doors, row),
+    status: row.lifecycle === 'active' ? onTheWire(status?.state ?? 'failing') : 'partial',
+    restarts: status?.restarts ?? 0,
+    lastRestartAt: status?.lastRestartAt?.toISOString() ?? null,
+    port: status?.port ?? null,
+    postgresVersion: status?.postgresVersion ?? null,
+  };
+}
+
+/** What the catalog alone knows of a project. */
+function summaryOf(doors: ProjectDoors, row: ProjectRow): ProjectSummary {
+  return {
     slug: row.slug,
     hash: row.hash,
-    status: row.lifecycle === 'active' ? onTheWire(status?.state ?? 'failing') : 'partial',
+    status: 'partial',
     apiUrl: doors.publicUrl,
     lifecycleState: row.lifecycle,
     mode: row.engine,
     attached: row.attached,
     createdAt: row.created_at.toISOString(),
-    restarts: status?.restarts ?? 0,
-    lastRestartAt: status?.lastRestartAt?.toISOString() ?? null,
-    port: status?.port ?? null,
-    postgresVersion: status?.postgresVersion ?? null,
+    removedAt: row.removed_at?.toISOString() ?? null,
+    restarts: 0,
+    lastRestartAt: null,
+    port: null,
+    postgresVersion: null,
   };
 }
 

@@ -8,6 +8,7 @@ import type { PushRequest as EnginePush, PushOutcome } from '../engines/engine.t
 import { beginOperation } from '../operations/begin.ts';
 import { describeFailure } from '../operations/run.ts';
 import type { ProjectDoors } from './doors.ts';
+import { requireActive } from './nuke.ts';
 
 /**
  * Runs SQL in a project, in one transaction with its ledger row. It is an operation like any other, so a push and a backup of
@@ -27,6 +28,7 @@ export async function pushSql(
       hint: 'Correct --project or --hash; `flux list` shows both.',
     });
   }
+  requireActive(row);
   const push = toEnginePush(request, signal);
   const { catalog, clock } = doors;
   const id = await catalog.db.transaction().execute((db) =>

@@ -5,10 +5,11 @@ import { formatAge } from '../../output/time.ts';
 import { defineCommand } from '../command.ts';
 
 /** `flux list` */
-export const command = defineCommand<Record<string, never>>({
-  examples: ['flux list', 'flux list --json'],
-  async run(context) {
-    const projects = await context.client().call('listProjects', { params: {} });
+export const command = defineCommand<{ removed?: boolean }>({
+  options: [{ flags: '--removed', summary: 'projects that were removed; their backups are still there' }],
+  examples: ['flux list', 'flux list --json', 'flux list --removed'],
+  async run(context, { removed }) {
+    const projects = await context.client().call('listProjects', { params: {}, query: { removed: removed === true ? 'true' : undefined } });
     const header = ['SLUG', 'HASH', 'STATUS', 'MODE', 'POSTGRES', 'CREATED'];
     const rows = projects.map((project) => [
       project.slug,
@@ -19,12 +20,14 @@ export const command = defineCommand<Record<string, never>>({
       formatAge(new Date(project.createdAt), context.now()),
     ]);
     context.output.answer(rows.length === 0 ? [] : formatColumns([header, ...rows]), projects);
-    if (rows.length === 0) context.output.next('flux create <name>', 'There are no projects. Create one:');
+    if (rows.length === 0 && removed === true) context.output.note('No project has been removed.');
+    else if (rows.length === 0) context.output.next('flux create <name>', 'There are no projects. Create one:');
     return 0;
   },
 });
 
 function statusOf(project: ProjectSummary, now: Date): string {
+  if (project.removedAt !== null) return `removed ${formatAge(new Date(project.removedAt), now)}`;
   const state = project.lifecycleState === 'active' ? project.status : `${project.status}, ${project.lifecycleState}`;
   if (!(project.restarts > 0)) return state;
   const last = project.lastRestartAt === null ? '' : `, last ${formatAge(new Date(project.lastRestartAt), now)}`;

@@ -4,12 +4,13 @@ import { recordAudit } from '../../catalog/audit.ts';
 import { type BackupRow, updateBackup } from '../../catalog/backups.ts';
 import { insertVerification } from '../../catalog/verifications.ts';
 import type { BackupDoors } from '../doors.ts';
+import { recordReceipt } from '../receipt/record.ts';
 
 const SYSTEM = { userId: null, tokenId: null };
 
 /**
- * Records a verdict: proof, label and audit in one transaction. An inconclusive one leaves the label alone and only notes
- * what went wrong.
+ * Records a verdict: proof, label, signed receipt and audit in one transaction. An inconclusive one leaves the label alone and
+ * only notes what went wrong.
  */
 export async function recordVerification(doors: BackupDoors, row: BackupRow, proof: VerificationProof, startedAt: Date): Promise<void> {
   const now = doors.clock.now();
@@ -23,6 +24,7 @@ export async function recordVerification(doors: BackupDoors, row: BackupRow, pro
       finished_at: now,
     });
     await updateBackup(db, row.id, labelChange(proof, now));
+    await recordReceipt(db, doors, { backup: row, proof, startedAt, finishedAt: now });
     await recordAudit(db, SYSTEM, {
       action: 'backup.verified',
       projectId: row.project_id,

@@ -35,9 +35,12 @@ export async function restoreAndCompare(
   if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: end.message, toolOutput: end.output };
   if (end.kind === 'failed') return { verdict: 'failed', summary: end.message, toolOutput: end.output };
 
-  const after = await watch
-    .time('complete', () => doors.postgres.runSql(instance.superuser, manifest.prerequisitesAfter, signal))
-    .catch(asProblem);
+  let after: { readonly problem: string | undefined };
+  try {
+    after = await watch.time('complete', () => doors.postgres.runSql(instance.superuser, manifest.prerequisitesAfter, signal));
+  } catch (error) {
+    return { verdict: 'inconclusive', summary: trouble() ?? asProblem(error).problem };
+  }
   if (after.problem !== undefined) {
     const why = trouble();
     return why === undefined

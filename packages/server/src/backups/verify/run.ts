@@ -26,8 +26,9 @@ export async function verifyBackup(doors: BackupDoors, context: OperationContext
   const verdict = await reachVerdict(doors, row, context, watch, seen);
   // A cancelled or stopped verification is no verdict about anything.
   context.signal.throwIfAborted();
+  const verificationId = uuidv7(startedAt) as VerificationId;
   const proof: VerificationProof = {
-    verificationId: uuidv7(startedAt) as VerificationId,
+    verificationId,
     backupId: row.id,
     verdict: verdict.verdict,
     summary: verdict.summary,
@@ -39,7 +40,7 @@ export async function verifyBackup(doors: BackupDoors, context: OperationContext
     toolOutput: 'toolOutput' in verdict ? (verdict.toolOutput ?? null) : null,
     durationMs: watch.total(),
     phasesMs: watch.phases(),
-    receiptId: null,
+    receiptId: verificationId,
   };
   await recordVerification(doors, row, proof, startedAt);
   return { proof };

@@ -174,6 +174,8 @@ const STATEMENTS = [
     created_at timestamptz not null default now(),
     retired_at timestamptz
   )`,
+  // One key signs at a time; the retired ones stay, so that what they signed can be checked.
+  `create unique index signing_keys_one_active on signing_keys ((true)) where retired_at is null`,
   `create table receipts (
     verification_id uuid primary key references verifications,
     project_id uuid not null references projects,

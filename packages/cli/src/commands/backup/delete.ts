@@ -1,0 +1,20 @@
+import { selectBackup } from '../../backups/select.ts';
+import { confirmByName, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../../destroy/confirm.ts';
+import { resolveProject } from '../../project/resolve.ts';
+import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+
+/** `flux backup delete` */
+export const command = defineCommand<ProjectOptions & BackupOptions & DestroyOptions>({
+  options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS, ...DESTROY_OPTIONS],
+  examples: ['flux backup delete --id 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f --yes'],
+  about: 'The row stays and says who deleted the file and when. The newest restore-verified backup is refused with exit code 6.',
+  async run(context, { latest, id, ...options }) {
+    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'delete');
+    const project = await resolveProject(context, options);
+    const query = overrideQuery(context, options);
+    await confirmByName(context, project.slug, `This deletes the file of backup ${backupId} of ${project.slug}.`, options);
+    const answer = await context.client().call('deleteBackup', { params: { hash: project.hash, id: backupId }, query });
+    context.output.answer([`The file of backup ${answer.backup.id} is deleted.`], answer);
+    return 0;
+  },
+});

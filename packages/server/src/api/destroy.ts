@@ -1,0 +1,77 @@
+import { FluxError } from '@flux/contract/errors';
+import { ROUTES } from '@flux/contract/routes';
+import { type Clearance, consultGate, type DestructiveAction, refusalError } from '../backups/gate.ts';
+import { readBackupItem } from '../backups/item.ts';
+import { deleteBackup, isLastWayBack, lastWayBackError, setPinned } from '../backups/keep.ts';
+import { parseBackupSelector, selectBackup } from '../backups/select.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+import { nukeProject } from '../projects/nuke.ts';
+import type { ApiDoors } from './doors.ts';
+import { type Router, requireProject } from './router.ts';
+
+interface DestroyQuery {
+  readonly skipBackupCheck?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** What destroys: each of these asks the gate before it does anything. */
+export function registerDestructiveRoutes(router: Router, doors: ApiDoors): void {
+  const { backups } = doors;
+  router.json(ROUTES.nukeProject, async ({ principal, params, query, signal }) => {
+    const project = await requireProject(doors, principal, params.hash);
+    const clearance = project.lifecycle === 'removing' ? null : await requireClearance(doors, project, 'nuke', query, signal);
+    await nukeProject(doors.projects, project, principal.actor, clearance);
+    return { ok: true, mode: 'catalog', hash: project.hash, removed: true };
+  });
+  router.json(ROUTES.deleteBackup, async ({ principal, params, query }) => {
+    const project = await requireProject(doors, principal, params.hash);
+    const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
+    const override = overrideOf(query);
+    const clearance = (await isLastWayBack(backups, row)) ? await clearLastWayBack(doors, project, row, override) : null;
+    await deleteBackup(backups, project, row, { ...principal.actor, name: principal.token.userName }, clearance);
+    return { backup: await readBackupItem(backups.store, await selectBackup(doors.catalog.db, project, row.id), 'admin') };
+  });
+  for (const [route, pinned] of [
+    [ROUTES.pinBackup, 'pinned'],
+    [ROUTES.unpinBackup, 'unpinned'],
+  ] as const) {
+    router.json(route, async ({ principal, params }) => {
+      const project = await requireProject(doors, principal, params.hash);
+      const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
+      return { backup: await readBackupItem(backups.store, await setPinned(backups, project, row, pinned, principal.actor), 'other') };
+    });
+  }
+}
+
+/** Asks the gate, and turns its refusal into the answer 412. */
+async function requireClearance(
+  doors: ApiDoors,
+  project: ProjectRow,
+  action: DestructiveAction,
+  query: DestroyQuery,
+  signal: AbortSignal,
+): Promise<Clearance> {
+  const decision = await consultGate(doors.backups, project, action, overrideOf(query), signal);
+  if (decision.kind === 'refused') throw refusalError(decision.refusal);
+  return decision.clearance;
+}
+
+/** The last way back is given up by an override only: that it is proven is the very reason to keep it. */
+async function clearLastWayBack(
+  doors: ApiDoors,
+  project: ProjectRow,
+  row: Parameters<typeof lastWayBackError>[0],
+  override: ReturnType<typeof overrideOf>,
+): Promise<Clearance> {
+  if (override === null) throw lastWayBackError(row);
+  const decision = await consultGate(doors.backups, project, 'delete_last_verified', override, doors.stopping);
+  if (decision.kind === 'refused') throw refusalError(decision.refusal);
+  return decision.clearance;
+}
+
+function overrideOf(query: DestroyQuery): { readonly reason: string } | null {
+  if (query.skipBackupCheck !== 'true' && query.skipBackupCheck !== '1') return null;
+  if (query.reason !== undefined && query.reason.trim() === '')
+    throw new FluxError('invalid_request', 'The reason for the override is empty.');
+  return { reason: query.reason ?? 'none was given' };
+}

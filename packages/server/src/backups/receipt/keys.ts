@@ -1,0 +1,112 @@
+import { FluxError } from '@flux/contract/errors';
+import type { ReceiptKeySet } from '@flux/contract/receipt';
+import { type Actor, recordAudit } from '../../catalog/audit.ts';
+import type { Catalog, DatabaseTransaction } from '../../catalog/open.ts';
+import {
+  holdActiveKey,
+  insertSigningKey,
+  listSigningKeys,
+  lockSigningKeys,
+  retireActiveKey,
+  type SigningKeyRow,
+} from '../../catalog/signing-keys.ts';
+import type { Clock } from '../../system/clock.ts';
+import { generateEd25519, nameEd25519, rawEd25519, signEd25519 } from '../../system/ed25519.ts';
+import type { Seal } from '../../system/seal.ts';
+
+/** What signing needs; the private halves of keys are kept sealed. */
+export interface KeyRing {
+  readonly seal: Seal;
+  readonly clock: Clock;
+}
+
+/** Signs bytes under the name of its key. */
+export interface Signer {
+  readonly keyId: string;
+  sign(bytes: Uint8Array): Buffer;
+}
+
+/**
+ * The key that signs now, made when there is none. It cannot be retired before the transaction ends.
+ *
+ * @throws FluxError `volume_unusable` when the seal of the catalog was made with another secret key
+ */
+export async function openSigner(db: DatabaseTransaction, ring: KeyRing): Promise<Signer> {
+  const key = await ensureActiveKey(db, ring);
+  const privatePem = unseal(ring.seal, key);
+  return { keyId: key.id, sign: (bytes) => signEd25519(privatePem, bytes) };
+}
+
+/**
+ * Makes a new key and retires the one before, which stays published: what it signed can still be checked.
+ *
+ * @returns all keys, the new one first
+ */
+export async function rotateSigningKey(ring: KeyRing & { readonly catalog: Catalog }, actor: Actor): Promise<ReceiptKeySet> {
+  await ring.catalog.db.transaction().execute(async (db) => {
+    await lockSigningKeys(db);
+    const now = ring.clock.now();
+    const retired = await retireActiveKey(db, now);
+    const key = await makeKey(db, ring.seal, now);
+    await recordAudit(db, actor, { action: 'receipt-key.rotate', projectId: null, subject: key.id, details: { retired: retired ?? null } });
+  });
+  return readKeySet(ring.catalog);
+}
+
+/** Every public key that receipts were signed with. The first one is made here when nothing was signed yet, so that it can be pinned. */
+export async function publishKeys(ring: KeyRing & { readonly catalog: Catalog }): Promise<ReceiptKeySet> {
+  const found = await readKeySet(ring.catalog);
+  if (found.keys.length > 0) return found;
+  await ring.catalog.db.transaction().execute((db) => ensureActiveKey(db, ring));
+  return readKeySet(ring.catalog);
+}
+
+async function readKeySet(catalog: Catalog): Promise<ReceiptKeySet> {
+  const rows = await listSigningKeys(catalog.db);
+  return {
+    keys: rows.map((row) => ({
+      kty: 'OKP',
+      crv: 'Ed25519',
+      x: rawEd25519(row.public_key),
+      kid: row.id,
+      alg: 'EdDSA',
+      use: 'sig',
+      pem: row.public_key,
+      createdAt: row.created_at.toISOString(),
+      retiredAt: row.retired_at?.toISOString() ?? null,
+    })),
+  };
+}
+
+async function ensureActiveKey(db: DatabaseTransaction, { seal, clock }: KeyRing): Promise<SigningKeyRow> {
+  const found = await holdActiveKey(db);
+  if (found !== undefined) return found;
+  // None, or it was retired while we waited for it: with the lock, what is there stays.
+  await lockSigningKeys(db);
+  return (await holdActiveKey(db)) ?? makeKey(db, seal, clock.now());
+}
+
+function makeKey(db: DatabaseTransaction, seal: Seal, now: Date): Promise<SigningKeyRow> {
+  const { publicPem, privatePem } = generateEd25519();
+  return insertSigningKey(db, {
+    id: nameEd25519(publicPem),
+    public_key: publicPem,
+    sealed_private_key: seal.seal(privatePem),
+    created_at: now,
+  });
+}
+
+function unseal(seal: Seal, key: SigningKeyRow): string {
+  try {
+    return seal.unseal(key.sealed_private_key);
+  } catch (cause) {
+    throw new FluxError(
+      'volume_unusable',
+      `The key ${key.id} that signs receipts cannot be opened: the catalog was sealed with another secret key.`,
+      {
+        hint: 'Put back the file secret.key of the data folder, or make a new key with `flux receipt rotate-key`.',
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import type { VerificationProof } from '@flux/contract/backup';
+import type { VerificationId } from '@flux/contract/ids';
+import { encodeForSigning, RECEIPT_PAYLOAD_TYPE, type ReceiptEnvelope, type ReceiptStatement } from '@flux/contract/receipt';
+import type { BackupRow } from '../../catalog/backups.ts';
+import type { DatabaseTransaction } from '../../catalog/open.ts';
+import { holdChainEnd, insertReceipt } from '../../catalog/receipts.ts';
+import { type KeyRing, openSigner, type Signer } from './keys.ts';
+import { stateVerification } from './statement.ts';
+
+/** A verification that has ended, as its receipt needs it. */
+export interface EndedVerification {
+  readonly backup: BackupRow;
+  readonly proof: VerificationProof;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+}
+
+/**
+ * Signs what a verification found and appends it to the chain of its project. MUST run in the transaction that records the
+ * verdict: neither can be without the other, and the chain has no gap.
+ */
+export async function recordReceipt(
+  db: DatabaseTransaction,
+  ring: KeyRing & { readonly fluxVersion: string },
+  ended: EndedVerification,
+): Promise<void> {
+  const { project, last } = await holdChainEnd(db, ended.backup.project_id);
+  const sequence = (last?.seq ?? 0) + 1;
+  const previousReceiptSha256 = last?.sha256 ?? null;
+  const statement = stateVerification({ ...ended, project, sequence, previousReceiptSha256, fluxVersion: ring.fluxVersion });
+  const { envelope, payloadSha256 } = signStatement(statement, await openSigner(db, ring));
+  await insertReceipt(db, {
+    verification_id: ended.proof.verificationId as VerificationId,
+    project_id: project.id,
+    seq: sequence,
+    sha256: payloadSha256,
+    previous_sha256: previousReceiptSha256,
+    envelope,
+    created_at: ended.finishedAt,
+  });
+}
+
+/** Puts a statement into a signed envelope. The digest is that of the payload, so it does not depend on how the envelope is written. */
+export function signStatement(
+  statement: ReceiptStatement,
+  signer: Signer,
+): { readonly envelope: ReceiptEnvelope; readonly payloadSha256: string } {
+  const payload = Buffer.from(JSON.stringify(statement), 'utf8');
+  const signature = signer.sign(encodeForSigning(RECEIPT_PAYLOAD_TYPE, payload));
+  return {
+    envelope: {
+      payloadType: RECEIPT_PAYLOAD_TYPE,
+      payload: payload.toString('base64'),
+      signatures: [{ keyid: signer.keyId, sig: signature.toString('base64') }],
+    },
+    payloadSha256: createHash('sha256').update(payload).digest('hex'),
+  };
+}

@@ -1,0 +1,58 @@
+import { FluxError, toProblem } from '@flux/contract/errors';
+import { type Clearance, redeemClearance } from '../backups/gate.ts';
+import { type Actor, recordAudit } from '../catalog/audit.ts';
+import { claimOperation, finishOperation } from '../catalog/operations.ts';
+import { markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../catalog/projects.ts';
+import { beginOperation } from '../operations/begin.ts';
+import { describeFailure } from '../operations/run.ts';
+import type { ProjectDoors } from './doors.ts';
+
+/**
+ * Removes what a project has in Postgres: its instance, or its schema, roles and login. Its backups, proofs and audit stay
+ * under its hash, so that there is a way back. A removal that failed half-way leaves the project as `removing`; running it
+ * again takes it to its end.
+ *
+ * @param clearance from the gate; a removal that was begun needs none again, since it was cleared when it began: null
+ * @throws FluxError `gate_refused`, `busy`, `not_found` when it was removed before
+ */
+export async function nukeProject(doors: ProjectDoors, row: ProjectRow, actor: Actor, clearance: Clearance | null): Promise<void> {
+  if (row.lifecycle === 'removed')
+    throw new FluxError('project_not_found', `${row.slug} has been removed already.`, {
+      hint: 'Its backups are still there: `flux list --removed`.',
+    });
+  if (clearance === null && row.lifecycle !== 'removing') throw new Error('only a removal that was begun goes on without a clearance');
+  const { catalog, clock } = doors;
+  const id = await catalog.db.transaction().execute(async (db) => {
+    const begun = await beginOperation(db, clock, { projectId: row.id, kind: 'nuke', backupId: null, actor, request: {} });
+    if (clearance !== null) await redeemClearance(db, clearance, row, 'nuke', actor);
+    await setProjectLifecycle(db, row.id, 'removing');
+    await recordAudit(db, actor, { action: 'project.nuke', projectId: row.id, subject: row.slug });
+    return begun;
+  });
+  await claimOperation(catalog.db, id, doors.workerId, clock.now());
+  try {
+    const { engine, project } = doors.engines.of(row);
+    await engine.remove(project);
+    await catalog.db.transaction().execute(async (db) => {
+      await markProjectRemoved(db, row.id, clock.now());
+      await finishOperation(db, id, { state: 'succeeded', result: { removed: row.slug } }, clock.now());
+    });
+  } catch (error) {
+    const none = new AbortController().signal;
+    const known = describeFailure(error, none, none);
+    await finishOperation(catalog.db, id, { state: 'failed', error: toProblem(known) }, clock.now());
+    throw new FluxError(known.code, `${row.slug} was removed only in part: ${known.message}`, {
+      hint: 'Run the same command again: it goes on where it stopped.',
+      cause: error,
+    });
+  }
+}
+
+/** Refuses what only a project that is there can do. */
+export function requireActive(row: ProjectRow): void {
+  if (row.lifecycle === 'active') return;
+  const removed = row.lifecycle === 'removed' || row.lifecycle === 'removing';
+  throw new FluxError('not_ready', `${row.slug} is ${row.lifecycle}.`, {
+    hint: removed ? `Its backups are still there: \`flux backup list --hash ${row.hash}\`.` : 'See `flux list`.',
+  });
+}
