@@ -96,6 +96,8 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
       wallClockMs: config.verify.timeoutMs,
     },
     backupTimeoutMs: config.backupTimeoutMs,
+    seal,
+    fluxVersion: VERSION,
     clock,
     log,
   };
