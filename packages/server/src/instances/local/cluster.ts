@@ -4,11 +4,9 @@ import { FluxError } from '@flux/contract/errors';
 import type { PostgresTools } from '../../postgres/target.ts';
 import { writeFileAtomically } from '../../system/atomic-file.ts';
 import { type Account, type ProcessResult, runProcess } from '../../system/process.ts';
-import { type InstanceFolders, makeAccountFolder, makeOpenFolder } from './folders.ts';
-import type { InstanceRecord } from './record.ts';
-
-/** Name of the superuser of every server that Flux makes. */
-export const SUPERUSER = 'flux_admin';
+import { type InstanceFolders, makeAccountFolder, makeOpenFolder } from '../folders.ts';
+import { SUPERUSER } from '../names.ts';
+import type { InstanceRecord } from '../record.ts';
 
 /**
  * Makes the data folder of a dedicated instance with initdb: checksums on, password required from the first start.

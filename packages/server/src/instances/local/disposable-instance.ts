@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresSession } from '../../postgres/connect.ts';
 import { type Daemon, signalProcess } from '../../system/process.ts';
+import { awaitSession } from '../await-session.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
+import { RESTORE_DATABASE } from '../names.ts';
 import { hasCrashInLog, limitInLog } from './disposable-log.ts';
 import { removeDisposableFolders } from './disposable-room.ts';
 import {
@@ -15,8 +17,7 @@ import {
 } from './disposable-server.ts';
 import { killTree } from './kill-tree.ts';
 import { logTail } from './log-file.ts';
-import { awaitSession, findPostmaster } from './postmaster.ts';
-import { RESTORE_DATABASE } from './template.ts';
+import { findPostmaster } from './postmaster.ts';
 import { startWatchdog } from './watchdog.ts';
 
 /**

@@ -5,7 +5,7 @@ import { FluxError } from '@flux/contract/errors';
 import { type Account, runProcess } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
 import type { DisposableRequest } from '../disposable.ts';
-import { makeAccountFolder, makeOpenFolder, socketFolder } from './folders.ts';
+import { makeAccountFolder, makeOpenFolder, socketFolder } from '../folders.ts';
 import { hostMemory } from './watchdog.ts';
 
 /** The places of one disposable instance on the host. */

@@ -3,10 +3,10 @@ import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
 import { libpqEnvironment } from '../../postgres/target.ts';
 import { type Account, type Daemon, type ProcessOptions, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
 import type { DisposableLimits } from '../disposable.ts';
-import { SUPERUSER } from './cluster.ts';
+import { RESTORE_DATABASE, SUPERUSER } from '../names.ts';
 import type { DisposableFolders } from './disposable-room.ts';
 import { boundingLines, type Room, type Sandbox, type SystemPath } from './sandbox.ts';
-import { RESTORE_DATABASE, type Template } from './template.ts';
+import type { Template } from './template.ts';
 
 /** All that the programs of one disposable instance are started with. */
 export interface DisposableSetting {

@@ -6,10 +6,10 @@ import { sandboxPathsOf } from '../../postgres/tools.ts';
 import type { Log } from '../../system/log.ts';
 import type { Account } from '../../system/process.ts';
 import type { DisposableInstance, DisposableProvider, DisposableRequest } from '../disposable.ts';
+import { makeAccountFolder, makeOpenFolder, makeReachable, volumeError } from '../folders.ts';
 import { openDisposable } from './disposable-instance.ts';
 import { chooseMemoryBytes, disposableFolders, exposeArchive, makeDisposableFolders, removeDisposableFolders } from './disposable-room.ts';
 import { sweepDisposables } from './disposable-sweep.ts';
-import { makeAccountFolder, makeOpenFolder, makeReachable, volumeError } from './folders.ts';
 import { chooseSandbox, describePaths, type SystemPath } from './sandbox.ts';
 import { prepareTemplate, sweepTemplates, type Template } from './template.ts';
 

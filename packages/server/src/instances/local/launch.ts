@@ -1,24 +1,23 @@
-import { chmod, open, readFile, rm } from 'node:fs/promises';
+import { chmod, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
 import { type Account, startDaemon } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
-import { SUPERUSER, writeConfig } from './cluster.ts';
-import { type InstanceFolders, makeAccountFolder, makeOpenFolder, volumeError } from './folders.ts';
+import { awaitReady } from '../await-session.ts';
+import { type InstanceFolders, makeAccountFolder, makeOpenFolder, volumeError } from '../folders.ts';
+import type { RunningServer } from '../housing.ts';
+import { SUPERUSER } from '../names.ts';
+import { isPortFree } from '../ports.ts';
+import type { InstanceRecord } from '../record.ts';
+import { writeConfig } from './cluster.ts';
 import { logPosition, logTail } from './log-file.ts';
-import { isPortFree } from './ports.ts';
-import { awaitOrphans, awaitReady, findPostmaster, isSameProcess, type Postmaster, stopPostmaster } from './postmaster.ts';
-import type { InstanceRecord } from './record.ts';
+import { awaitOrphans, findPostmaster, isSameProcess, type Postmaster, stopPostmaster } from './postmaster.ts';
 
-/** A server that answers, and the news of its end. */
-export interface RunningServer {
+/** A server process that answers. */
+export interface LocalServer extends RunningServer {
   readonly postmaster: Postmaster;
   readonly socketFolder: string;
-  /** Aborted when the process has ended, however. */
-  readonly ended: AbortSignal;
-  /** Stops looking whether it lives; the process goes on. */
-  unwatch(): void;
 }
 
 export interface LaunchOptions {
@@ -38,13 +37,13 @@ const WATCH_MS = 500;
  *
  * @throws FluxError `port_taken`, `instance_unavailable` with its last words, `volume_full`, `volume_unusable`
  */
-export async function launchServer(options: LaunchOptions): Promise<RunningServer> {
+export async function launchServer(options: LaunchOptions): Promise<LocalServer> {
   const { folders, record } = options;
   const found = await findPostmaster(folders.data);
   const from = await logPosition(folders.log);
   const server = found === undefined ? await spawnServer(options) : watch(found, found.socketFolder ?? folders.socket);
   try {
-    await awaitReady(superuserTarget(record, server.socketFolder, options.password), server.ended, options.signal);
+    await awaitReady(superuserTarget(record.port, server.socketFolder, options.password), server.ended, options.signal);
     return server;
   } catch (error) {
     const died = server.ended.aborted;
@@ -60,18 +59,11 @@ export async function launchServer(options: LaunchOptions): Promise<RunningServe
 }
 
 /** The superuser's way in. */
-export function superuserTarget(record: InstanceRecord, socketFolder: string, password: string, database = 'postgres'): PostgresTarget {
-  return { host: socketFolder, port: record.port ?? 5432, user: SUPERUSER, password, database };
+export function superuserTarget(port: number | null, socketFolder: string, password: string, database = 'postgres'): PostgresTarget {
+  return { host: socketFolder, port: port ?? 5432, user: SUPERUSER, password, database };
 }
 
-/** Reads the superuser's password. @throws when it is not there or empty */
-export async function readSecret(folders: InstanceFolders): Promise<string> {
-  const secret = (await readFile(folders.secret, 'utf8')).trim();
-  if (secret === '') throw new Error(`${folders.secret} is empty`);
-  return secret;
-}
-
-async function spawnServer(options: LaunchOptions): Promise<RunningServer> {
+async function spawnServer(options: LaunchOptions): Promise<LocalServer> {
   const { folders, record, tools, account } = options;
   await awaitOrphans(folders.data);
   // Nothing runs on this data, so its lock files are left over. Postgres would believe them when their pid has gone to
@@ -109,7 +101,7 @@ async function spawnServer(options: LaunchOptions): Promise<RunningServer> {
   }
 }
 
-function watch(postmaster: Postmaster, socketFolder: string): RunningServer {
+function watch(postmaster: Postmaster, socketFolder: string): LocalServer {
   const ended = new AbortController();
   const timer = setInterval(async () => {
     if (await isSameProcess(postmaster)) return;

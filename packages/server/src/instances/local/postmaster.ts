@@ -1,9 +1,6 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FluxError, isFluxError } from '@flux/contract/errors';
-import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
-import type { PostgresTarget } from '../../postgres/target.ts';
 import { signalProcess } from '../../system/process.ts';
 import { listProcesses, readProcess, workingFolderOf } from '../../system/process-table.ts';
 
@@ -54,52 +51,6 @@ export async function awaitOrphans(dataFolder: string, patienceMs = 3000): Promi
   }
 }
 
-const PROBE_MS = 5;
-const READY_MS = 60_000;
-/** A server that replays its log after a crash says so, and is given longer. */
-const RECOVERY_MS = 30 * 60_000;
-
-/** Waits until a server answers a query. Otherwise as `awaitSession`. */
-export async function awaitReady(target: PostgresTarget, ended: AbortSignal, signal: AbortSignal | undefined): Promise<void> {
-  await (await awaitSession(target, ended, signal)).close();
-}
-
-/**
- * Waits until a server answers a query, and hands over the connection on which it did. Listening is not enough: it listens while it still recovers.
- *
- * @param ended aborted when the server's process has ended
- * @throws FluxError `instance_unavailable` when it does not come up; the reason of `ended` when that is aborted
- */
-export async function awaitSession(target: PostgresTarget, ended: AbortSignal, signal: AbortSignal | undefined): Promise<PostgresSession> {
-  const started = Date.now();
-  const socket = join(target.host, `.s.PGSQL.${target.port}`);
-  for (let recovering = false; ; ) {
-    ended.throwIfAborted();
-    signal?.throwIfAborted();
-    if (await exists(socket)) {
-      try {
-        const session = await connectPostgres(target, { connectTimeoutMs: 5000, signal: ended });
-        try {
-          await session.query('select 1');
-          return session;
-        } catch (error) {
-          await session.close();
-          throw error;
-        }
-      } catch (error) {
-        const state = isFluxError(error) ? error.details.sqlState : undefined;
-        // 57P03: cannot_connect_now, "the database system is starting up". Class 28: the password does not fit.
-        if (typeof state === 'string' && state.startsWith('28')) throw error;
-        recovering ||= state === '57P03';
-      }
-    }
-    if (Date.now() - started > (recovering ? RECOVERY_MS : READY_MS))
-      throw new FluxError('instance_unavailable', `The server did not answer within ${READY_MS / 1000} seconds.`);
-    // Every server says so for a few milliseconds; one that still does after a second is busy, and need not be asked as often.
-    await sleep(Date.now() - started > 1000 ? 50 : PROBE_MS);
-  }
-}
-
 /**
  * Stops a server: no new connections, open transactions rolled back, a checkpoint. One that has not ended after
  * `patienceMs` is stopped the hard way; its next start then recovers from the log.
@@ -116,11 +67,4 @@ export async function stopPostmaster(server: Postmaster, dataFolder: string, pat
     for (const deadline = Date.now() + waitMs; Date.now() < deadline && (await isSameProcess(server)); ) await sleep(5);
   }
   await awaitOrphans(dataFolder, 2000);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

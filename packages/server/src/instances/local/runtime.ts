@@ -1,18 +1,15 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { FluxError } from '@flux/contract/errors';
 import type { PostgresToolbox } from '../../postgres/target.ts';
-import { writeFileAtomically } from '../../system/atomic-file.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Account } from '../../system/process.ts';
-import type { InstanceRuntime, InstanceSpec, InstanceStatus } from '../instance.ts';
+import { damageOf, foldersOf, makeReachable, removeFolders } from '../folders.ts';
+import type { Housing } from '../housing.ts';
+import type { InstanceRuntime } from '../instance.ts';
+import { createHousedRuntime } from '../runtime.ts';
 import { makeCluster } from './cluster.ts';
-import { damageOf, foldersOf, makeOpenFolder, makeReachable, removeFolders, volumeError } from './folders.ts';
-import { type HostedInstance, hostInstance } from './hosted.ts';
-import { chooseFreePort } from './ports.ts';
-import { findPostmaster, stopPostmaster } from './postmaster.ts';
-import { type InstanceRecord, newSecret, readRecord, writeRecord } from './record.ts';
+import { type LocalServer, launchServer, superuserTarget } from './launch.ts';
+import { boundLog, logTail } from './log-file.ts';
+import { awaitOrphans, findPostmaster, stopPostmaster } from './postmaster.ts';
 
 export interface LocalRuntimeOptions {
   /** Instances live in its folder `instances`. */
@@ -27,143 +24,41 @@ export interface LocalRuntimeOptions {
 }
 
 /** Runs Postgres servers as processes of this host. Nothing happens before `open`. */
-export function createLocalRuntime(options: LocalRuntimeOptions): InstanceRuntime {
-  const { dataFolder, runFolder, toolbox, account, log, clock } = options;
-  const hosted = new Map<string, HostedInstance>();
-  const damaged = new Map<string, string>();
-  /** What `create` and `remove` are doing, by id, so that two calls for one id do not meet. */
-  const underway = new Map<string, Promise<void>>();
-  const reservedPorts = new Set<number>();
-  const folders = (id: string) => foldersOf(dataFolder, runFolder, id);
-  const host = (record: InstanceRecord) => hostInstance({ folders: folders(record.spec.id), record, toolbox, account, log, clock });
-
-  const known = (id: string): HostedInstance => {
-    const instance = hosted.get(id);
-    if (instance !== undefined) return instance;
-    if (damaged.has(id)) throw new FluxError('instance_unavailable', `Postgres instance ${id} is damaged: ${damaged.get(id)}`);
-    throw new FluxError('not_found', `There is no Postgres instance ${id}.`);
-  };
-
-  const oneAtATime = async (id: string, work: () => Promise<void>): Promise<void> => {
-    const turn = (underway.get(id) ?? Promise.resolve()).then(work, work);
-    underway.set(id, turn);
-    try {
-      await turn;
-    } finally {
-      if (underway.get(id) === turn) underway.delete(id);
-    }
-  };
-
-  const takeUp = async (id: string, signal: AbortSignal | undefined): Promise<void> => {
-    const places = folders(id);
-    const record = await readRecord(places.record).catch((error: Error) => error);
-    if (record instanceof Error) {
-      // No record and no data: `create` was killed before its first write. Anything else might be somebody's data.
-      const names = await readdir(places.root);
-      if (names.every((name) => name.startsWith('.'))) return removeFolders(places);
-      damaged.set(id, `${places.record} cannot be read: ${record.message}`);
-      return;
-    }
-    if (record.phase !== 'ready') {
-      log.info({ instance: id, phase: record.phase }, 'an instance that was left half-way is removed');
-      const instance = await host(record).catch(() => undefined);
-      return instance === undefined ? removeFolders(places) : instance.remove();
-    }
-    const instance = await host(record).catch((error: Error) => error);
-    if (instance instanceof Error) {
-      damaged.set(id, instance.message);
-      return;
-    }
-    hosted.set(id, instance);
-    if (record.desired === 'running') await instance.start(signal);
-  };
-
-  const make = async (spec: InstanceSpec, signal: AbortSignal | undefined): Promise<void> => {
-    const places = folders(spec.id);
-    const tools = toolbox.require(spec.major, 'server');
-    let port: number | null = null;
-    try {
-      if (spec.network === 'loopback') {
-        port = await chooseFreePort(new Set([...reservedPorts, ...[...hosted.values()].map((other) => other.record.port ?? 0)]));
-        reservedPorts.add(port);
-      }
-      const record: InstanceRecord = { spec, port, desired: 'running', phase: 'making', restarts: 0, lastRestartAt: null };
-      const password = newSecret();
-      await makeOpenFolder(places.root);
-      await writeRecord(places.record, record);
-      await writeFileAtomically(places.secret, `${password}\n`);
-      await makeCluster(places, tools, account, password, signal);
-      const instance = await host(record);
-      try {
-        await instance.start(signal);
-      } catch (error) {
-        await instance.remove();
-        throw error;
-      }
-      hosted.set(spec.id, instance);
-    } catch (error) {
-      await removeFolders(places);
-      throw volumeError(error, `while Postgres instance ${spec.id} was being made`);
-    } finally {
-      if (port !== null) reservedPorts.delete(port);
-    }
-  };
-
-  const statusOf = async (id: string): Promise<InstanceStatus> => {
-    const instance = hosted.get(id);
-    if (instance !== undefined) return instance.status();
-    const nothing = { id, major: 0, port: null, restarts: 0, lastRestartAt: null };
-    const problem = damaged.get(id);
-    if (problem === undefined) return { ...nothing, state: 'missing', problem: null };
-    const damage = await damageOf(folders(id));
-    return { ...nothing, state: damage?.state ?? 'corrupted', problem };
-  };
-
-  return {
-    kind: 'local',
-    async open(signal) {
-      await makeReachable(dataFolder, account);
-      await makeReachable(runFolder, account);
-      await makeOpenFolder(join(dataFolder, 'instances'));
-      const ids = (await readdir(join(dataFolder, 'instances'))).filter((name) => ID.test(name));
-      const taken = await Promise.allSettled(ids.map((id) => takeUp(id, signal)));
-      for (const [index, result] of taken.entries())
-        if (result.status === 'rejected') log.error({ instance: ids[index], err: result.reason }, 'an instance cannot be taken up');
-      signal?.throwIfAborted();
-    },
-    async create(spec, signal) {
-      if (!ID.test(spec.id)) throw new FluxError('invalid_request', `"${spec.id}" cannot be the name of an instance.`);
-      await oneAtATime(spec.id, async () => {
-        if (damaged.has(spec.id)) known(spec.id);
-        const there = hosted.get(spec.id);
-        await (there === undefined ? make(spec, signal) : there.start(signal));
-      });
-    },
-    start: async (id, signal) => known(id).start(signal),
-    stop: async (id) => known(id).stop(),
-    remove: (id) =>
-      oneAtATime(id, async () => {
-        const instance = hosted.get(id);
-        hosted.delete(id);
-        damaged.delete(id);
-        if (instance !== undefined) return instance.remove();
-        const places = folders(id);
-        const running = await findPostmaster(places.data).catch(() => undefined);
-        if (running !== undefined) await stopPostmaster(running, places.data);
-        await removeFolders(places);
-      }),
-    status: statusOf,
-    list: () => Promise.all([...new Set([...hosted.keys(), ...damaged.keys()])].sort().map(statusOf)),
-    superuser: (id, database) => known(id).superuser(database),
-    async close(how) {
-      await Promise.allSettled(underway.values());
-      const ends = await Promise.allSettled(
-        [...hosted.values()].map((instance) => (how === 'stop' ? instance.shutdown() : instance.release())),
-      );
-      hosted.clear();
-      for (const end of ends) if (end.status === 'rejected') log.error({ err: end.reason }, 'an instance could not be stopped');
-    },
-  };
+export function createLocalRuntime({ log, clock, ...options }: LocalRuntimeOptions): InstanceRuntime {
+  return createHousedRuntime({ housing: createLocalHousing(options), log, clock });
 }
 
-const ID = /^[a-z0-9-]{1,40}$/;
+function createLocalHousing({ dataFolder, runFolder, toolbox, account }: Omit<LocalRuntimeOptions, 'log' | 'clock'>): Housing<LocalServer> {
+  const folders = (id: string) => foldersOf(dataFolder, runFolder, id);
+  const serverTools = (major: number) => toolbox.require(major, 'server');
+  const halt = async (id: string, server: LocalServer | undefined) => {
+    const { data } = folders(id);
+    const postmaster = server?.postmaster ?? (await findPostmaster(data).catch(() => undefined));
+    if (postmaster !== undefined) await stopPostmaster(postmaster, data);
+    else await awaitOrphans(data);
+  };
+  return {
+    kind: 'local',
+    async prepare() {
+      await makeReachable(dataFolder, account);
+      await makeReachable(runFolder, account);
+    },
+    placesOf: folders,
+    requireMajor: async (major) => void serverTools(major),
+    makeData: ({ spec }, password, signal) => makeCluster(folders(spec.id), serverTools(spec.major), account, password, signal),
+    launch: async (record, password, signal) => {
+      const { id, major } = record.spec;
+      return launchServer({ folders: folders(id), record, tools: serverTools(major), account, password, signal });
+    },
+    halt,
+    async remove(id) {
+      await halt(id, undefined);
+      await removeFolders(folders(id));
+    },
+    damageOf: (id) => damageOf(folders(id)),
+    lastWords: (id) => logTail(folders(id).log),
+    targetOf: ({ spec, port }, password, server, database) =>
+      superuserTarget(port, server?.socketFolder ?? folders(spec.id).socket, password, database),
+    tidy: (id) => boundLog(folders(id).log),
+  };
+}

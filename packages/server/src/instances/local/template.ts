@@ -5,8 +5,9 @@ import { FluxError } from '@flux/contract/errors';
 import type { PostgresTools } from '../../postgres/target.ts';
 import { TEMPORARY_PREFIX } from '../../system/atomic-file.ts';
 import { type Account, isProcessAlive, runProcess } from '../../system/process.ts';
+import { makeAccountFolder, makeOpenFolder, volumeError } from '../folders.ts';
+import { RESTORE_DATABASE } from '../names.ts';
 import { runInitdb } from './cluster.ts';
-import { makeAccountFolder, makeOpenFolder, volumeError } from './folders.ts';
 
 /** A data folder that disposable instances are copied from. */
 export interface Template {
@@ -16,9 +17,6 @@ export interface Template {
   readonly locale: string;
   readonly sizeBytes: number;
 }
-
-/** The database that restores go into; in a template it is empty, made from template0. */
-export const RESTORE_DATABASE = 'flux_restore';
 
 /** Goes up when the content of templates changes. */
 const LAYOUT = 1;

@@ -1,14 +1,10 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
-import type { Clock } from '../../system/clock.ts';
-import type { Log } from '../../system/log.ts';
-import type { Account } from '../../system/process.ts';
-import type { InstanceState, InstanceStatus } from '../instance.ts';
-import { damageOf, type InstanceFolders, removeFolders } from './folders.ts';
-import { launchServer, type RunningServer, readSecret, superuserTarget } from './launch.ts';
-import { boundLog, logTail } from './log-file.ts';
-import { awaitOrphans, findPostmaster, stopPostmaster } from './postmaster.ts';
-import { type InstanceRecord, writeRecord } from './record.ts';
+import type { PostgresTarget } from '../postgres/target.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+import type { Housing, RunningServer } from './housing.ts';
+import type { InstanceState, InstanceStatus } from './instance.ts';
+import { type InstanceRecord, readSecret, writeRecord } from './record.ts';
 
 /** One instance under supervision. Calls on it run one after the other. */
 export interface HostedInstance {
@@ -27,11 +23,9 @@ export interface HostedInstance {
   superuser(database?: string): PostgresTarget;
 }
 
-export interface HostOptions {
-  readonly folders: InstanceFolders;
+export interface HostOptions<Server extends RunningServer> {
+  readonly housing: Housing<Server>;
   readonly record: InstanceRecord;
-  readonly toolbox: PostgresToolbox;
-  readonly account: Account | undefined;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -40,15 +34,16 @@ export interface HostOptions {
 const PAUSES_MS = [0, 1000, 2000, 4000, 8000, 16_000, 30_000];
 /** One that lived this long starts the row of pauses anew. */
 const HEALTHY_MS = 60_000;
-const LOG_CHECK_MS = 30_000;
+const TIDY_MS = 30_000;
 
 /** Takes one instance under supervision; nothing is started by that. */
-export async function hostInstance(options: HostOptions): Promise<HostedInstance> {
-  const { folders, toolbox, account, log, clock } = options;
+export async function hostInstance<Server extends RunningServer>(options: HostOptions<Server>): Promise<HostedInstance> {
+  const { housing, log, clock } = options;
   const id = options.record.spec.id;
-  const password = await readSecret(folders);
+  const places = housing.placesOf(id);
+  const password = await readSecret(places.secret);
   let record = options.record;
-  let server: RunningServer | undefined;
+  let server: Server | undefined;
   let state: InstanceState = 'stopped';
   let problem: string | null = null;
   let failures = 0;
@@ -64,7 +59,7 @@ export async function hostInstance(options: HostOptions): Promise<HostedInstance
   };
   const save = async (change: Partial<InstanceRecord>) => {
     record = { ...record, ...change };
-    await writeRecord(folders.record, record);
+    await writeRecord(places.record, record);
   };
 
   const launch = async (signal: AbortSignal | undefined) => {
@@ -72,8 +67,7 @@ export async function hostInstance(options: HostOptions): Promise<HostedInstance
     clearTimeout(retry);
     if (state !== 'failing') state = 'starting';
     try {
-      const tools = toolbox.require(record.spec.major, 'server');
-      const running = await launchServer({ folders, record, tools, account, password, signal });
+      const running = await housing.launch(record, password, signal);
       server = running;
       state = 'running';
       problem = null;
@@ -88,12 +82,12 @@ export async function hostInstance(options: HostOptions): Promise<HostedInstance
     }
   };
 
-  const onDeath = async (dead: RunningServer) => {
+  const onDeath = async (dead: Server) => {
     if (server !== dead) return;
     server = undefined;
     if (isReleased || record.desired !== 'running') return;
     if (Date.now() - readyAt > HEALTHY_MS) failures = 0;
-    problem = `The server ended by itself: ${await logTail(folders.log)}`;
+    problem = `The server ended by itself: ${await housing.lastWords(id)}`;
     state = failures === 0 ? 'starting' : 'failing';
     log.warn({ instance: id, failures }, 'a Postgres server ended by itself and is started again');
     planRestart(true);
@@ -124,22 +118,20 @@ export async function hostInstance(options: HostOptions): Promise<HostedInstance
     server = undefined;
     running?.unwatch();
     // Also one that this control plane knows nothing of: a start of it may have been given up half-way.
-    const postmaster = running?.postmaster ?? (await findPostmaster(folders.data).catch(() => undefined));
-    if (postmaster !== undefined) await stopPostmaster(postmaster, folders.data);
-    else await awaitOrphans(folders.data);
+    await housing.halt(id, running);
     state = 'stopped';
     problem = null;
     failures = 0;
   };
 
-  const logTimer = setInterval(() => {
-    boundLog(folders.log).catch((error: unknown) => log.warn({ instance: id, err: error }, 'a log cannot be kept within bounds'));
-  }, LOG_CHECK_MS);
-  logTimer.unref();
+  const tidyTimer = setInterval(() => {
+    housing.tidy(id).catch((error: unknown) => log.warn({ instance: id, err: error }, 'a log cannot be kept within bounds'));
+  }, TIDY_MS);
+  tidyTimer.unref();
   const release = () => {
     isReleased = true;
     clearTimeout(retry);
-    clearInterval(logTimer);
+    clearInterval(tidyTimer);
     server?.unwatch();
   };
 
@@ -176,11 +168,11 @@ export async function hostInstance(options: HostOptions): Promise<HostedInstance
       return inTurn(async () => {
         await save({ phase: 'removing', desired: 'stopped' }).catch(() => undefined);
         await halt();
-        await removeFolders(folders);
+        await housing.remove(id);
       });
     },
     status: async () => {
-      const damage = await damageOf(folders);
+      const damage = await housing.damageOf(id);
       return {
         id,
         state: damage?.state ?? state,
@@ -191,7 +183,7 @@ export async function hostInstance(options: HostOptions): Promise<HostedInstance
         problem: damage?.problem ?? problem,
       };
     },
-    superuser: (database) => superuserTarget(record, server?.socketFolder ?? folders.socket, password, database),
+    superuser: (database) => housing.targetOf(record, password, server, database),
   };
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, chmod, chown, mkdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
-import type { Account } from '../../system/process.ts';
+import type { Account } from '../system/process.ts';
 
 /** Where one instance lives. Only `data` belongs to the account of Postgres; the rest is the control plane's. */
 export interface InstanceFolders {

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { writeFileAtomically } from '../../system/atomic-file.ts';
-import type { InstanceSpec } from '../instance.ts';
+import { writeFileAtomically } from '../system/atomic-file.ts';
+import type { InstanceSpec } from './instance.ts';
 
 /** What an instance must remember about itself. It lies beside its data, so that it is there before the catalog is. */
 export interface InstanceRecord {
@@ -44,4 +44,11 @@ export async function writeRecord(path: string, record: InstanceRecord): Promise
 /** A password that needs no quoting anywhere: 256 bits, letters and digits and two signs. */
 export function newSecret(): string {
   return randomBytes(32).toString('base64url');
+}
+
+/** Reads the superuser's password. @throws when it is not there or empty */
+export async function readSecret(path: string): Promise<string> {
+  const secret = (await readFile(path, 'utf8')).trim();
+  if (secret === '') throw new Error(`${path} is empty`);
+  return secret;
 }

@@ -1,0 +1,154 @@
+import { readdir, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import { writeFileAtomically } from '../system/atomic-file.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+import { makeOpenFolder, volumeError } from './folders.ts';
+import type { Housing, RunningServer } from './housing.ts';
+import type { InstanceRuntime, InstanceSpec, InstanceStatus } from './instance.ts';
+import { chooseFreePort } from './ports.ts';
+import { type InstanceRecord, newSecret, readRecord, writeRecord } from './record.ts';
+import { type HostedInstance, hostInstance } from './supervise.ts';
+
+export interface RuntimeOptions<Server extends RunningServer> {
+  readonly housing: Housing<Server>;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** Runs Postgres servers in a housing of some kind. Nothing happens before `open`. */
+export function createHousedRuntime<Server extends RunningServer>({ housing, log, clock }: RuntimeOptions<Server>): InstanceRuntime {
+  const hosted = new Map<string, HostedInstance>();
+  const damaged = new Map<string, string>();
+  /** What `create` and `remove` are doing, by id, so that two calls for one id do not meet. */
+  const underway = new Map<string, Promise<void>>();
+  const reservedPorts = new Set<number>();
+  const parent = dirname(housing.placesOf('any').root);
+  const host = (record: InstanceRecord) => hostInstance({ housing, record, log, clock });
+
+  const known = (id: string): HostedInstance => {
+    const instance = hosted.get(id);
+    if (instance !== undefined) return instance;
+    if (damaged.has(id)) throw new FluxError('instance_unavailable', `Postgres instance ${id} is damaged: ${damaged.get(id)}`);
+    throw new FluxError('not_found', `There is no Postgres instance ${id}.`);
+  };
+
+  const oneAtATime = async (id: string, work: () => Promise<void>): Promise<void> => {
+    const turn = (underway.get(id) ?? Promise.resolve()).then(work, work);
+    underway.set(id, turn);
+    try {
+      await turn;
+    } finally {
+      if (underway.get(id) === turn) underway.delete(id);
+    }
+  };
+
+  const takeUp = async (id: string, signal: AbortSignal | undefined): Promise<void> => {
+    const places = housing.placesOf(id);
+    const record = await readRecord(places.record).catch((error: Error) => error);
+    if (record instanceof Error) {
+      // No record and no data: `create` was killed before its first write. Anything else might be somebody's data.
+      const names = await readdir(places.root);
+      if (names.every((name) => name.startsWith('.'))) return rm(places.root, { recursive: true, force: true });
+      damaged.set(id, `${places.record} cannot be read: ${record.message}`);
+      return;
+    }
+    if (record.phase !== 'ready') {
+      log.info({ instance: id, phase: record.phase }, 'an instance that was left half-way is removed');
+      const instance = await host(record).catch(() => undefined);
+      return instance === undefined ? housing.remove(id) : instance.remove();
+    }
+    const instance = await host(record).catch((error: Error) => error);
+    if (instance instanceof Error) {
+      damaged.set(id, instance.message);
+      return;
+    }
+    hosted.set(id, instance);
+    if (record.desired === 'running') await instance.start(signal);
+  };
+
+  const make = async (spec: InstanceSpec, signal: AbortSignal | undefined): Promise<void> => {
+    const places = housing.placesOf(spec.id);
+    await housing.requireMajor(spec.major, signal);
+    let port: number | null = null;
+    try {
+      if (spec.network === 'loopback') {
+        port = await chooseFreePort(new Set([...reservedPorts, ...[...hosted.values()].map((other) => other.record.port ?? 0)]));
+        reservedPorts.add(port);
+      }
+      const record: InstanceRecord = { spec, port, desired: 'running', phase: 'making', restarts: 0, lastRestartAt: null };
+      const password = newSecret();
+      await makeOpenFolder(places.root);
+      await writeRecord(places.record, record);
+      await writeFileAtomically(places.secret, `${password}\n`);
+      await housing.makeData(record, password, signal);
+      const instance = await host(record);
+      try {
+        await instance.start(signal);
+      } catch (error) {
+        await instance.remove();
+        throw error;
+      }
+      hosted.set(spec.id, instance);
+    } catch (error) {
+      await housing.remove(spec.id);
+      throw volumeError(error, `while Postgres instance ${spec.id} was being made`);
+    } finally {
+      if (port !== null) reservedPorts.delete(port);
+    }
+  };
+
+  const statusOf = async (id: string): Promise<InstanceStatus> => {
+    const instance = hosted.get(id);
+    if (instance !== undefined) return instance.status();
+    const nothing = { id, major: 0, port: null, restarts: 0, lastRestartAt: null };
+    const problem = damaged.get(id);
+    if (problem === undefined) return { ...nothing, state: 'missing', problem: null };
+    const damage = await housing.damageOf(id);
+    return { ...nothing, state: damage?.state ?? 'corrupted', problem };
+  };
+
+  return {
+    kind: housing.kind,
+    async open(signal) {
+      await housing.prepare(signal);
+      await makeOpenFolder(parent);
+      const ids = (await readdir(parent)).filter((name) => ID.test(name));
+      const taken = await Promise.allSettled(ids.map((id) => takeUp(id, signal)));
+      for (const [index, result] of taken.entries())
+        if (result.status === 'rejected') log.error({ instance: ids[index], err: result.reason }, 'an instance cannot be taken up');
+      signal?.throwIfAborted();
+    },
+    async create(spec, signal) {
+      if (!ID.test(spec.id)) throw new FluxError('invalid_request', `"${spec.id}" cannot be the name of an instance.`);
+      await oneAtATime(spec.id, async () => {
+        if (damaged.has(spec.id)) known(spec.id);
+        const there = hosted.get(spec.id);
+        await (there === undefined ? make(spec, signal) : there.start(signal));
+      });
+    },
+    start: async (id, signal) => known(id).start(signal),
+    stop: async (id) => known(id).stop(),
+    remove: (id) =>
+      oneAtATime(id, async () => {
+        const instance = hosted.get(id);
+        hosted.delete(id);
+        damaged.delete(id);
+        await (instance === undefined ? housing.remove(id) : instance.remove());
+      }),
+    status: statusOf,
+    list: () => Promise.all([...new Set([...hosted.keys(), ...damaged.keys()])].sort().map(statusOf)),
+    superuser: (id, database) => known(id).superuser(database),
+    async close(how) {
+      await Promise.allSettled(underway.values());
+      const ends = await Promise.allSettled(
+        [...hosted.values()].map((instance) => (how === 'stop' ? instance.shutdown() : instance.release())),
+      );
+      hosted.clear();
+      for (const end of ends) if (end.status === 'rejected') log.error({ err: end.reason }, 'an instance could not be stopped');
+    },
+  };
+}
+
+const ID = /^[a-z0-9-]{1,40}$/;
