@@ -49,14 +49,16 @@ function headline(proof: VerificationProof, label: string): string {
   return `? Inconclusive: the backup could not be tried. Its label stays: ${label}`;
 }
 
-function describeObjects(counts: Readonly<Record<string, number>>): string | null {
+/** How many objects of each kind; null for none. */
+export function describeObjects(counts: Readonly<Record<string, number>>): string | null {
   const parts = Object.entries(counts)
     .filter(([, count]) => count > 0)
     .map(([kind, count]) => formatCounted(count, kind.replaceAll('_', ' ')));
   return parts.length === 0 ? null : parts.join(', ');
 }
 
-function describeTime(proof: VerificationProof): string {
+/** How long a verification took, and its phases, the longest first. */
+export function describeTime(proof: Pick<VerificationProof, 'durationMs' | 'phasesMs'>): string {
   const longestFirst = Object.entries(proof.phasesMs).sort(([, a], [, b]) => b - a);
   const phases = longestFirst.map(([phase, ms]) => `${phase.replaceAll('_', ' ')} ${formatDuration(ms)}`);
   return `${formatDuration(proof.durationMs)}${phases.length === 0 ? '' : ` (${phases.join(', ')})`}`;

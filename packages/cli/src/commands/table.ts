@@ -12,6 +12,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   project: 'Credentials, start and stop of a project',
   migrations: 'The migration ledger of a project',
   backup: 'Create, list, verify, download and keep backups',
+  receipt: 'Check the signed receipts of verifications, and their keys',
   token: 'API tokens',
 };
 
@@ -37,6 +38,10 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['backup', 'delete'], summary: 'Delete the file of a backup', load: () => import('./backup/delete.ts') },
   { words: ['backup', 'pin'], summary: 'Keep a backup whatever any policy says', load: () => import('./backup/pin.ts') },
   { words: ['backup', 'unpin'], summary: 'Let the policy decide again', load: () => import('./backup/unpin.ts') },
+  { words: ['backup', 'receipt'], summary: 'Print the signed receipt of a verification', load: () => import('./backup/receipt.ts') },
+  { words: ['receipt', 'check'], summary: 'Check a receipt without the control plane', load: () => import('./receipt/check.ts') },
+  { words: ['receipt', 'keys'], summary: 'Print the public keys of receipts', load: () => import('./receipt/keys.ts') },
+  { words: ['receipt', 'rotate-key'], summary: 'Sign receipts with a new key', load: () => import('./receipt/rotate-key.ts') },
   { words: ['token', 'create'], summary: 'Create a token', load: () => import('./token/create.ts') },
   { words: ['token', 'list'], summary: 'List tokens', load: () => import('./token/list.ts') },
   { words: ['token', 'revoke'], summary: 'Revoke a token', load: () => import('./token/revoke.ts') },
