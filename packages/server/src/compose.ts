@@ -15,7 +15,7 @@ import { composeSharedCluster } from './compose/shared-cluster.ts';
 import type { Config } from './config.ts';
 import { createDedicatedEngine } from './engines/dedicated/engine.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
-import { recoverOperations } from './operations/recover.ts';
+import { recoverAtStart } from './operations/recover.ts';
 import { removeUnbornProjects } from './projects/create.ts';
 import type { ProjectDoors } from './projects/doors.ts';
 import { systemClock } from './system/clock.ts';
@@ -114,7 +114,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   // What a killed server left goes before anything new begins; nothing is being written yet.
   await disposables.sweep();
   await store.sweep();
-  await recoverOperations(backups);
+  await recoverAtStart(backups);
   await removeUnbornProjects(projects);
   const tokenPath = join(config.dataFolder, 'admin-token');
   const madeToken = await ensureFirstToken(catalog, clock, tokenPath);

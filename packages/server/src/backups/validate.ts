@@ -20,6 +20,24 @@ export async function validateBackup(doors: BackupDoors, backupId: BackupId, sig
   });
 }
 
+/**
+ * Validates what a control plane that was killed between the two steps left complete but not looked at: its label would say
+ * for ever that it is being validated. One that cannot be looked at now stays as it is, and the next start tries again.
+ */
+export async function validateLeftovers(doors: BackupDoors, signal: AbortSignal): Promise<void> {
+  const rows = await doors.catalog.db
+    .selectFrom('backups')
+    .select('id')
+    .where('status', '=', 'complete')
+    .where('artifact_validation', '=', 'pending')
+    .where('removed_at', 'is', null)
+    .execute();
+  for (const { id } of rows) {
+    if (signal.aborted) return;
+    await validateBackup(doors, id, signal).catch((error) => doors.log.warn({ err: error, backup: id }, 'a backup could not be validated'));
+  }
+}
+
 async function findDamage(doors: BackupDoors, row: BackupRow, signal: AbortSignal): Promise<string | undefined> {
   const key = { projectId: row.project_id, backupId: row.id };
   const [bytes, structure] = await Promise.all([

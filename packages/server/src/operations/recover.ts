@@ -4,7 +4,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { findBackupById, updateBackup } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import { finishOperation, listUnfinishedOperations, type OperationRow } from '../catalog/operations.ts';
-import { isWorkerAlive } from '../catalog/worker-lease.ts';
+import { countLivingWorkers, isWorkerAlive } from '../catalog/worker-lease.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 
@@ -13,6 +13,19 @@ export interface Recovery {
   readonly store: ArtifactStore;
   readonly clock: Clock;
   readonly log: Log;
+}
+
+/**
+ * What `recoverOperations` does, and at a start also the end of what still waits in the queue when nobody else lives who could
+ * have taken it: its asker went with the process that took the request, and a job that was handed out just before is never
+ * handed out again. Call with our own lease taken and before anything new can be asked for.
+ */
+export async function recoverAtStart(recovery: Recovery): Promise<number> {
+  const ended = await recoverOperations(recovery);
+  if ((await countLivingWorkers(recovery.catalog)) > 1) return ended;
+  const waiting = (await listUnfinishedOperations(recovery.catalog.db)).filter(({ state }) => state === 'queued');
+  const ends = await Promise.all(waiting.map((operation) => endInterrupted(recovery, operation)));
+  return ended + ends.filter((hasEnded) => hasEnded).length;
 }
 
 /**

@@ -2,6 +2,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { OperationKind } from '@flux/contract/operation';
 import { createBackup } from '../backups/create.ts';
 import type { BackupDoors } from '../backups/doors.ts';
+import { validateLeftovers } from '../backups/validate.ts';
 import { verifyBackup } from '../backups/verify/run.ts';
 import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
 import { findOperation } from '../catalog/operations.ts';
@@ -35,6 +36,9 @@ export async function startWorker(doors: WorkerDoors): Promise<() => Promise<voi
     const ended = await findOperation(runner.catalog.db, id);
     metrics.operations.inc({ kind: operation.kind, state: ended?.state ?? 'unknown' });
   });
+  const validating = validateLeftovers(backups, runner.stopping).catch((error) =>
+    runner.log.warn({ err: error }, 'looking for backups that nobody validated failed'),
+  );
   const timer = setInterval(() => {
     void recoverOperations(backups)
       .then(() => forgetIdempotencyKeys(runner.catalog.db))
@@ -42,6 +46,7 @@ export async function startWorker(doors: WorkerDoors): Promise<() => Promise<voi
   }, RECOVER_EVERY_MS);
   return async () => {
     clearInterval(timer);
+    await validating;
     await queue.close();
   };
 }
