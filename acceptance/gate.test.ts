@@ -1,0 +1,270 @@
+import { createHash } from 'node:crypto';
+import { type Dirent, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
+import { psql } from './harness/postgres.ts';
+import { catalogUri } from './harness/superuser.ts';
+
+let flux: Flux;
+beforeAll(async () => {
+  flux = await startFlux();
+});
+afterAll(() => flux?.[Symbol.asyncDispose]());
+
+const catalog = (sql: string) => psql(catalogUri(flux), sql);
+
+/** Everything that a refusal must leave as it is: all rows of the catalog, all files of the backup volume, the project's data. */
+async function stateOf(project: TestProject): Promise<string> {
+  const tables = (await catalog(`select string_agg(tablename, ' ' order by tablename) from pg_tables where schemaname = 'public'`))
+    .trim()
+    .split(' ');
+  // A token notes when it was used; that is reading, not changing.
+  const columns = (table: string) => (table === 'tokens' ? 'id, sha256, access, revoked_at' : '*');
+  const rows = await Promise.all(
+    tables.map((table) =>
+      catalog(`select coalesce(md5(string_agg(t::text, '|' order by t::text)), '-') from (select ${columns(table)} from ${table}) t`),
+    ),
+  );
+  const folder = join(flux.dataFolder, 'backups');
+  const files = (existsSync(folder) ? (readdirSync(folder, { recursive: true, withFileTypes: true }) as Dirent[]) : [])
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
+    .map((path) => `${path} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`);
+  const data = await psql(project.uri, 'select md5(string_agg(o::text, $$|$$ order by id)) from orders o');
+  return JSON.stringify({ rows: tables.map((table, i) => [table, rows[i]]), files, data });
+}
+
+type Mode = 'v1_dedicated' | 'v2_shared';
+
+interface Tier {
+  readonly tier: string;
+  readonly words: string;
+  /** Brings the project, which has a restorable newest backup, into the tier; returns what takes it back. */
+  enter(project: TestProject, mode: Mode): Promise<() => Promise<void> | void>;
+}
+
+const latestId = async (project: TestProject) =>
+  (
+    await catalog(
+      `select b.id from backups b join projects p on p.id = b.project_id where p.hash = '${project.hash}' order by seq desc limit 1`,
+    )
+  ).trim();
+
+/** Changes the newest row, and puts every column back afterwards. */
+async function withLatest(project: TestProject, change: string, back: string): Promise<() => Promise<void>> {
+  const id = await latestId(project);
+  await catalog(`update backups set ${change} where id = '${id}'`);
+  return async () => {
+    await catalog(`update backups set ${back} where id = '${id}'`);
+  };
+}
+
+const fileOf = async (project: TestProject) =>
+  join(flux.dataFolder, 'backups', (await catalog(`select relative_path from backups where id = '${await latestId(project)}'`)).trim());
+const verifiedAgain = `restore_verification = 'restore_verified', restore_verified_at = now(), restore_verification_error = null, verified_sha256 = sha256`;
+
+const TIERS: readonly Tier[] = [
+  {
+    tier: 'not_restore_verified',
+    words: 'The latest backup has not been restore-verified.',
+    enter: (project) =>
+      withLatest(project, `restore_verification = 'pending', restore_verified_at = null, verified_sha256 = null`, verifiedAgain),
+  },
+  {
+    tier: 'restore_failed',
+    words: 'The latest backup failed its restore verification.',
+    enter: (project) =>
+      withLatest(
+        project,
+        `restore_verification = 'restore_failed', restore_verification_error = 'test', verified_sha256 = null`,
+        verifiedAgain,
+      ),
+  },
+  {
+    tier: 'artifact_pending',
+    words: 'The latest backup is still being validated.',
+    enter: (project) =>
+      withLatest(
+        project,
+        `restore_verification = 'pending', restore_verified_at = null, verified_sha256 = null, artifact_validation = 'pending', artifact_validated_at = null`,
+        `artifact_validation = 'artifact_valid', artifact_validated_at = now(), ${verifiedAgain}`,
+      ),
+  },
+  {
+    tier: 'pipeline_incomplete',
+    words: 'The file of the latest backup is missing or damaged.',
+    enter: async (project) => {
+      const path = await fileOf(project);
+      renameSync(path, `${path}.away`);
+      return () => renameSync(`${path}.away`, path);
+    },
+  },
+  {
+    tier: 'pipeline_incomplete',
+    words: 'its bytes have changed',
+    enter: async (project) => {
+      const path = await fileOf(project);
+      const good = readFileSync(path);
+      writeFileSync(
+        path,
+        good.map((byte, at) => (at === good.length - 20 ? byte ^ 1 : byte)),
+      );
+      return () => writeFileSync(path, good);
+    },
+  },
+  {
+    tier: 'not_restore_verified',
+    words: 'it was made when the project was',
+    enter: async (project, mode) => {
+      const kinds = [
+        ['project_db', 'v1_dedicated'],
+        ['tenant_export', 'v2_shared'],
+      ] as const;
+      const [same, other] = mode === 'v1_dedicated' ? kinds : [kinds[1], kinds[0]];
+      return withLatest(project, `kind = '${other[0]}', engine = '${other[1]}'`, `kind = '${same[0]}', engine = '${same[1]}'`);
+    },
+  },
+  {
+    tier: 'latest_not_complete',
+    words: 'The latest backup is not complete.',
+    enter: async (project) => {
+      await catalog(
+        `insert into backups (id, project_id, kind, engine, status, failure, created_at) select gen_random_uuid(), project_id, kind, engine, 'failed', 'test', now() from backups where id = '${await latestId(project)}'`,
+      );
+      const id = await latestId(project);
+      return async () => {
+        await catalog(`delete from backups where id = '${id}'`);
+      };
+    },
+  },
+  {
+    tier: 'not_restore_verified',
+    words: 'The latest backup has not been restore-verified.',
+    // A proven backup is there, but it is not the newest one.
+    enter: async (project) => {
+      expect((await flux.flux('backup', 'create', ...project.flags)).exitCode).toBe(0);
+      const id = await latestId(project);
+      return async () => {
+        await catalog(
+          `delete from audit_events where subject = '${id}'; delete from operations where backup_id = '${id}'; delete from backup_manifests where backup_id = '${id}'; delete from backups where id = '${id}'`,
+        );
+      };
+    },
+  },
+];
+
+describe.each(['v1_dedicated', 'v2_shared'] as const)('the gate of a project on %s', (mode) => {
+  let project: TestProject;
+  const nuke = (...args: string[]) => flux.flux('nuke', project.slug, '--hash', project.hash, ...args);
+
+  beforeAll(async () => {
+    project = await flux.createProject(mode === 'v1_dedicated' ? 'gated' : 'gated-tenant', mode);
+    await flux.push(
+      project,
+      `create table orders (id int primary key, note text); insert into orders select i, md5(i::text) from generate_series(1, 200) i;`,
+    );
+  });
+
+  it('is shut when there is no backup', async () => {
+    const before = await stateOf(project);
+    const refused = await nuke('--yes');
+    expect(refused.exitCode).toBe(6);
+    expect(refused.stderr).toContain(
+      'There is no backup. Run `flux backup create && flux backup verify --latest` first, or pass --skip-backup-check (dangerous).\n(',
+    );
+    expect(refused.stdout).toBe('');
+    expect(await stateOf(project)).toBe(before);
+    expect((await flux.flux('backup', 'create', ...project.flags, '--verify')).exitCode).toBe(0);
+  });
+
+  it.each(TIERS)('is shut at tier $tier: $words', async ({ tier, words, enter }) => {
+    const leave = await enter(project, mode);
+    try {
+      const before = await stateOf(project);
+
+      const refused = await nuke('--yes');
+      const answer = await flux.api(`/projects/${project.hash}`, { method: 'DELETE' });
+
+      expect(refused.exitCode).toBe(6);
+      expect(refused.stderr).toContain(words);
+      expect(refused.stderr).toContain('flux backup create && flux backup verify --latest');
+      expect(answer.status).toBe(412);
+      expect(answer.headers.get('content-type')).toContain('application/problem+json');
+      const problem = (await answer.json()) as { error: string; code: string; details: { tier: string } };
+      expect(problem.code).toBe('gate_refused');
+      expect(problem.details.tier).toBe(tier);
+      expect(problem.error).toMatch(
+        /Run `flux backup create && flux backup verify --latest` first, or pass --skip-backup-check \(dangerous\)\.\n\(.+\)$/,
+      );
+      expect(await stateOf(project)).toBe(before);
+    } finally {
+      await leave();
+    }
+  });
+
+  it('keeps the newest proven backup from being deleted', async () => {
+    const before = await stateOf(project);
+    const refused = await flux.flux('backup', 'delete', ...project.flags, '--latest', '--yes');
+    const answer = await flux.api(`/projects/${project.hash}/backups/latest`, { method: 'DELETE' });
+    expect(refused.exitCode).toBe(6);
+    expect(refused.stderr).toContain('newest restore-verified backup');
+    expect(answer.status).toBe(412);
+    expect(await stateOf(project)).toBe(before);
+  });
+
+  it('asks for the name, and takes no other', async () => {
+    const before = await stateOf(project);
+    for (const args of [[], ['--no-input'], ['--confirm', 'another-name']]) {
+      const refused = await nuke(...args);
+      expect(refused.exitCode).toBe(2);
+      expect(refused.stderr).toContain(project.slug);
+    }
+    expect(await stateOf(project)).toBe(before);
+  });
+
+  it('wants a reason for an override where nobody can be asked', async () => {
+    const refused = await nuke('--yes', '--skip-backup-check', '--no-input');
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain('--reason');
+  });
+
+  it('is open when the newest backup is proven; the way back stays under the hash', async () => {
+    const gone = await nuke('--confirm', project.slug);
+
+    expect(gone.stderr).not.toContain('Warning');
+    expect(gone.stdout).toContain(`${project.slug} (${project.hash}) is removed.`);
+    expect(gone.exitCode).toBe(0);
+    expect((await flux.flux('list')).stdout).not.toContain(project.hash);
+    expect((await flux.flux('list', '--removed')).stdout).toContain(project.hash);
+    const list = await flux.flux('backup', 'list', '--hash', project.hash);
+    expect(list.stdout).toContain('Verification:             Restore-verified');
+    const file = join(flux.folder, `${mode}.dump`);
+    expect((await flux.flux('backup', 'download', '--hash', project.hash, '--latest', '-o', file)).exitCode).toBe(0);
+    expect((await flux.flux('backup', 'verify', '--hash', project.hash, '--latest')).exitCode).toBe(0);
+    expect((await nuke('--yes')).exitCode).toBe(4);
+  });
+
+  it('opens for an override, warns, and writes it down', async () => {
+    const slug = mode === 'v1_dedicated' ? 'forced' : 'forced-tenant';
+    const other = await flux.createProject(slug, mode);
+    const forced = await flux.flux(
+      'nuke',
+      slug,
+      '--hash',
+      other.hash,
+      '--yes',
+      '--skip-backup-check',
+      '--reason',
+      'test data',
+      '--no-input',
+    );
+    expect(forced.exitCode).toBe(0);
+    expect(forced.stderr).toContain('Warning:');
+    const audit = await catalog(
+      `select details->>'reason' from audit_events e join projects p on p.id = e.project_id where p.hash = '${other.hash}' and action = 'gate.override'`,
+    );
+    expect(audit.trim()).toBe('test data');
+  });
+});
