@@ -1,6 +1,6 @@
 import type { ReceiptKeySet, ReceiptStatement } from '@flux/contract/receipt';
 import { describeObjects, describeTime } from '../backups/proof-text.ts';
-import { formatBytes, formatCount } from '../output/quantity.ts';
+import { formatBytes, formatCounted } from '../output/quantity.ts';
 import { formatFields } from '../output/table.ts';
 import { formatTime } from '../output/time.ts';
 import type { Finding, ReceiptCheck } from './check.ts';
@@ -26,9 +26,9 @@ export function describeStatement({ subject: [subject], predicate }: ReceiptStat
       ['Manifest', `SHA-256 ${predicate.manifestSha256}`],
       ['Postgres', `${versions.sourcePostgres ?? 'unknown'}, restored into ${versions.disposablePostgres ?? 'none'}`],
       ['Sandbox', predicate.sandbox],
-      ['Compared', `${formatCount(compared.tables)} tables, ${formatCount(compared.rows)} rows`],
+      ['Compared', `${formatCounted(compared.tables, 'table')}, ${formatCounted(compared.rows, 'row')}`],
       ['Objects', describeObjects(compared.objects)],
-      ['Differences', `${failure} failures, ${prerequisite} left out by design, ${notCompared} not compared`],
+      ['Differences', `${formatCounted(failure, 'failure')}, ${prerequisite} left out by design, ${notCompared} not compared`],
       ['Ended', formatTime(predicate.finishedAt, now)],
       ['Time taken', describeTime(predicate)],
       ['Flux', versions.flux],

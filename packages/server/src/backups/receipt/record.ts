@@ -42,7 +42,7 @@ export async function recordReceipt(
 }
 
 /** Puts a statement into a signed envelope. The digest is that of the payload, so it does not depend on how the envelope is written. */
-export function signStatement(
+function signStatement(
   statement: ReceiptStatement,
   signer: Signer,
 ): { readonly envelope: ReceiptEnvelope; readonly payloadSha256: string } {
