@@ -18,6 +18,14 @@ describe('the end of a pg_restore', () => {
     });
   });
 
+  it('is told without what would steer a terminal, whoever wrote it', () => {
+    const outcome = ended(1, 'pg_restore: error: \u001b[2Jall\u009b is \u202ewell\n\u001b]0;title\u0007\ttabbed\n');
+    expect(outcome).toMatchObject({
+      message: 'pg_restore ended with status 1: pg_restore: error: \\u001b[2Jall\\u009b is \\u202ewell',
+      output: expect.stringMatching(/^[\x20-\x7e\n]+$/),
+    });
+  });
+
   it.each([
     [null, '', 'SIGKILL' as const],
     [137, '', null],

@@ -1,4 +1,5 @@
 import type { ProcessResult } from '../system/process.ts';
+import { displaySafe } from './manifest/difference.ts';
 
 /** What the end of a pg_restore means. `unknown` proves nothing about the archive: it was stopped from outside. */
 export type RestoreOutcome =
@@ -37,16 +38,21 @@ const LAST_LINES = 40;
  */
 export function interpretRestore(result: ProcessResult): RestoreOutcome {
   const lines = result.stderr.split('\n').filter((line) => line.trim() !== '');
-  const output = lines.slice(-LAST_LINES).join('\n');
+  // Whoever made the dump may have had a hand in these words; they must not steer the terminal that they are read on.
+  const output = lines.slice(-LAST_LINES).map(safe).join('\n');
   if (result.signal !== null || result.exitCode === null)
     return { kind: 'unknown', message: `pg_restore was ended by signal ${result.signal ?? 'unknown'}.`, output };
   if (result.exitCode === 0) return { kind: 'success', warnings: lines };
-  const said = lines.find((line) => /error:|FATAL:|PANIC:/.test(line)) ?? lines.at(-1) ?? 'it gave no reason';
+  const said = safe(lines.find((line) => /error:|FATAL:|PANIC:/.test(line)) ?? lines.at(-1) ?? 'it gave no reason');
   // 128 and above is how a shell or a sandbox passes on that its child was ended by a signal; 126 and 127 that none was started.
   if (result.exitCode >= 126) return { kind: 'unknown', message: `pg_restore was stopped (status ${result.exitCode}): ${said}`, output };
   if (lines.some((line) => OUTSIDE.test(line)))
     return { kind: 'unknown', message: `The server went away while pg_restore was running: ${said}`, output };
   return { kind: 'failed', message: `pg_restore ended with status ${result.exitCode}: ${said}`, output };
+}
+
+function safe(line: string): string {
+  return displaySafe(line.replaceAll('\t', '    '));
 }
 
 /**

@@ -4,6 +4,7 @@ import type { BackupId, VerificationId } from '@flux/contract/ids';
 import { type BackupRow, findBackupById, findManifest } from '../../catalog/backups.ts';
 import type { DisposableInstance } from '../../instances/disposable.ts';
 import type { OperationContext } from '../../operations/run.ts';
+import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import type { BackupDoors } from '../doors.ts';
@@ -31,7 +32,7 @@ export async function verifyBackup(doors: BackupDoors, context: OperationContext
     verificationId,
     backupId: row.id,
     verdict: verdict.verdict,
-    summary: verdict.summary,
+    summary: oneSafeLine(verdict.summary),
     postgresVersion: seen.postgresVersion ?? null,
     sandbox: seen.sandbox ?? null,
     artifactSha256: seen.bytes?.sha256 ?? null,
@@ -44,6 +45,11 @@ export async function verifyBackup(doors: BackupDoors, context: OperationContext
   };
   await recordVerification(doors, row, proof, startedAt);
   return { proof };
+}
+
+/** Names and messages in it may be those of whoever made the dump: they must not steer a terminal, nor begin a line of their own. */
+function oneSafeLine(text: string): string {
+  return displaySafe(text.trim().replaceAll(/\s*\n\s*/g, ' '));
 }
 
 /** What was learnt on the way, for the proof, however the verification ends. */
