@@ -65,6 +65,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const { runtime, disposables, toolbox, account, defaultMajor, removeRunFolder } = await composeRuntime(config, clock, log);
   releasers.add('the folder for sockets', removeRunFolder);
   releasers.add('the instances', () => runtime.close(config.onStop));
+  releasers.add('what is kept ready for verifications', async () => disposables.close?.());
   await runtime.open();
   const catalog = await composeCatalog(config, runtime, defaultMajor, log);
   releasers.add('the catalog', () => catalog.close());
@@ -116,6 +117,8 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   await store.sweep();
   await recoverAtStart(backups);
   await removeUnbornProjects(projects);
+  const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
+  if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, backups.verifyLimits);
   const tokenPath = join(config.dataFolder, 'admin-token');
   const madeToken = await ensureFirstToken(catalog, clock, tokenPath);
 
@@ -135,11 +138,15 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     stopping: stopping.signal,
   });
   releasers.add('the HTTP server', () => app.close());
-  releasers.add('what is under way', () => stopping.abort(new Error('the control plane is stopping')));
+  releasers.add('what is under way', () => stopping.abort(stopped()));
   await app.listen(config.listen).catch((error) => {
     throw listenError(config, error);
   });
   return { url, firstTokenPath: madeToken ? tokenPath : undefined, stop: () => releasers.release() };
+}
+
+function stopped(): FluxError {
+  return new FluxError('interrupted', 'The control plane was stopped while this was running.', { hint: 'Run the command again.' });
 }
 
 /** Finds out before anything is started whether the address can be had. */

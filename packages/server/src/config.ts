@@ -13,6 +13,8 @@ export interface Config {
   /** Undefined: an embedded instance in the data folder. */
   readonly catalogUrl: string | undefined;
   readonly runtime: 'local' | 'docker';
+  /** For the Docker runtime; `{major}` in the name of an image stands for the major. */
+  readonly docker: { readonly socketPath: string; readonly instanceImage: string; readonly verifyImage: string };
   /** Undefined: an embedded shared cluster. */
   readonly sharedPostgresUrl: string | undefined;
   readonly backupsFolder: string;
@@ -34,6 +36,8 @@ export interface Config {
     readonly diskBytes: number;
     readonly processes: number;
     readonly timeoutMs: number;
+    /** Whether a disposable instance is kept ready. */
+    readonly standby: 'on' | 'off';
   };
   /** A backup whose newest proof is older than this is said to be old in confirmations. */
   readonly backupTimeoutMs: number;
@@ -65,6 +69,8 @@ const SETTINGS = {
     .regex(/^postgres(?:ql)?:\/\//, 'starts with postgresql://')
     .optional(),
   FLUX_RUNTIME: z.enum(['local', 'docker']).default('local'),
+  FLUX_DOCKER_POSTGRES_IMAGE: z.string().default('postgres:{major}'),
+  FLUX_BACKUP_VERIFY_POSTGRES_IMAGE: z.string().optional(),
   FLUX_SHARED_POSTGRES_URL: z
     .string()
     .regex(/^postgres(?:ql)?:\/\//, 'starts with postgresql://')
@@ -85,6 +91,7 @@ const SETTINGS = {
     .transform(Number)
     .default(64),
   FLUX_VERIFY_TIMEOUT: duration.default(2 * 3_600_000),
+  FLUX_VERIFY_STANDBY: z.enum(['on', 'off']).default('on'),
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
   FLUX_CONCURRENCY: z
     .string()
@@ -113,6 +120,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     });
   }
   const s = parsed.data;
+  const socketPath = dockerSocket(environment.DOCKER_HOST, s.FLUX_RUNTIME);
   // Postgres runs as another account then, and that account cannot walk through root's home.
   const dataFolder = resolve(s.FLUX_DATA_DIR ?? (isRoot ? '/var/lib/flux' : join(homedir(), '.local/share/flux')));
   const colon = s.FLUX_LISTEN.lastIndexOf(':');
@@ -121,6 +129,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     listen: { host: s.FLUX_LISTEN.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(s.FLUX_LISTEN.slice(colon + 1)) },
     catalogUrl: s.FLUX_CATALOG_URL,
     runtime: s.FLUX_RUNTIME,
+    docker: {
+      socketPath,
+      instanceImage: s.FLUX_DOCKER_POSTGRES_IMAGE,
+      verifyImage: s.FLUX_BACKUP_VERIFY_POSTGRES_IMAGE ?? s.FLUX_DOCKER_POSTGRES_IMAGE,
+    },
     sharedPostgresUrl: s.FLUX_SHARED_POSTGRES_URL,
     backupsFolder: resolve(s.FLUX_BACKUPS_LOCAL_DIR ?? join(dataFolder, 'backups')),
     defaultMode: s.FLUX_DEFAULT_MODE,
@@ -136,9 +149,20 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       diskBytes: s.FLUX_VERIFY_DISK,
       processes: s.FLUX_VERIFY_PROCESSES,
       timeoutMs: s.FLUX_VERIFY_TIMEOUT,
+      standby: s.FLUX_VERIFY_STANDBY,
     },
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
     concurrency: s.FLUX_CONCURRENCY,
+  });
+}
+
+/** DOCKER_HOST is Docker's own setting. Folders are mounted and ports published on loopback, so the engine must be on this host. */
+function dockerSocket(dockerHost: string | undefined, runtime: 'local' | 'docker'): string {
+  if (dockerHost === undefined || dockerHost === '') return '/var/run/docker.sock';
+  if (dockerHost.startsWith('unix://')) return dockerHost.slice('unix://'.length);
+  if (runtime === 'local') return '';
+  throw new FluxError('config_invalid', `DOCKER_HOST is ${JSON.stringify(dockerHost)}, and Flux needs a Docker on this host.`, {
+    hint: 'Set DOCKER_HOST=unix:///path/to/docker.sock, or leave it out.',
   });
 }
 

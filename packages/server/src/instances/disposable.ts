@@ -61,4 +61,11 @@ export interface DisposableProvider {
   open(request: DisposableRequest): Promise<DisposableInstance>;
   /** Removes what a killed control plane left. Call once at start, before the first `open`. */
   sweep(): Promise<void>;
+  /**
+   * Keeps one instance of this major ready from now on, made in the background and made anew after each use, so that `open`
+   * need not wait for one. None is used twice. MAY be absent, and MAY let go of it while memory is short.
+   */
+  keepReady?(major: number, limits: DisposableLimits): void;
+  /** Removes what was kept ready; what `open` gave is its owner's. Nothing is opened after that. */
+  close?(): Promise<void>;
 }

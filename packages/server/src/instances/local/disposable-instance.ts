@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
-import type { PostgresSession } from '../../postgres/connect.ts';
 import { type Daemon, signalProcess } from '../../system/process.ts';
 import { awaitSession } from '../await-session.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
-import { RESTORE_DATABASE } from '../names.ts';
+import { prepareDatabase } from './disposable-database.ts';
 import { hasCrashInLog, limitInLog } from './disposable-log.ts';
 import { removeDisposableFolders } from './disposable-room.ts';
 import {
@@ -18,18 +17,35 @@ import {
 import { killTree } from './kill-tree.ts';
 import { logTail } from './log-file.ts';
 import { findPostmaster } from './postmaster.ts';
-import { startWatchdog } from './watchdog.ts';
+import { startWatchdog, type Watchdog } from './watchdog.ts';
+
+/** A disposable server that answers queries and has not been given to a verification yet. */
+export interface StandingServer {
+  readonly setting: DisposableSetting;
+  /** Aborted when it is gone for whatever reason. */
+  readonly gone: AbortSignal;
+  /**
+   * Gives it to the one verification that it is for; its bounds count from here. On failure everything inside has been killed
+   * and the folders are gone.
+   *
+   * @throws FluxError `verification_inconclusive`; the reason of the request's signal
+   */
+  serve(request: DisposableRequest, archivePath: string): Promise<DisposableInstance>;
+  /** Kills everything inside and removes the folders. */
+  dispose(): Promise<void>;
+}
 
 /**
- * Starts a disposable instance on folders that have been made, and returns when its database is there. On failure
- * everything inside has been killed and the folders are gone.
+ * Starts a disposable server on folders that have been made, and returns when it answers. On failure everything inside has
+ * been killed and the folders are gone.
  *
- * @throws FluxError `verification_inconclusive`; the reason of the request's signal
+ * @throws FluxError `verification_inconclusive`; the reason of the signal
  */
-export async function openDisposable(setting: DisposableSetting, request: DisposableRequest): Promise<DisposableInstance> {
+export async function startStandingServer(setting: DisposableSetting, signal: AbortSignal): Promise<StandingServer> {
   const { folders, limits, sandbox } = setting;
   const gone = new AbortController();
   const roots = new Set<number>();
+  let watchdog: Watchdog | undefined;
   let exceeded: LimitExceeded | undefined;
   let hasCrashed = false;
   let isReady = false;
@@ -37,20 +53,9 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
 
   const server = await startDisposableServer(setting);
   roots.add(server.pid);
-  const watchdog = startWatchdog({
-    limits,
-    roots: () => [...roots],
-    overheadPerRoot: sandbox.kind === 'off' ? 0 : 2,
-    data:
-      setting.memoryBytes === null
-        ? { kind: 'disk', folder: folders.data }
-        : { kind: 'memory', pathInside: insideOf(setting).data, bytes: setting.memoryBytes },
-    logPath: folders.log,
-    onExceeded: (limit) => end(limit),
-  });
   const end = (limit?: LimitExceeded) => {
     exceeded ??= limit;
-    watchdog.stop();
+    watchdog?.stop();
     gone.abort(
       new FluxError(
         'verification_inconclusive',
@@ -67,11 +72,7 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
     hasCrashed = isReady;
     end(limitInLog(folders.log));
   });
-  const onAbort = () => end();
-  request.signal.addEventListener('abort', onAbort, { once: true });
-
   const dispose = async () => {
-    request.signal.removeEventListener('abort', onAbort);
     end();
     await disposal;
     await server.exited;
@@ -79,60 +80,95 @@ export async function openDisposable(setting: DisposableSetting, request: Dispos
   };
   /** Lets the news of what went wrong arrive before a failure is judged. */
   const settle = async () => {
-    await watchdog.look();
+    await watchdog?.look();
     const limit = limitInLog(folders.log);
     if (limit !== undefined) end(limit);
     if (hasCrashInLog(folders.log)) await Promise.race([server.exited, sleep(3000)]);
   };
-
-  let postgresVersion: string;
-  try {
-    request.signal.throwIfAborted();
-    await using session = await awaitSession(disposableTarget(folders, 'template1'), gone.signal, request.signal);
-    await sealSocketFolder(folders, setting.account);
-    postgresVersion = await prepareDatabase(session, setting, request);
-    isReady = true;
-  } catch (error) {
-    const words = await logTail(folders.log);
-    await dispose();
-    request.signal.throwIfAborted();
-    if (error instanceof FluxError && error.code === 'verification_inconclusive' && exceeded !== undefined) throw error;
-    throw new FluxError(
-      'verification_inconclusive',
-      `A disposable Postgres could not be started: ${(error as Error).message} ${words}`.trim(),
-      { cause: error },
-    );
-  }
-
-  return {
-    sandbox: sandbox.kind,
-    postgresVersion,
-    superuser: disposableTarget(folders),
-    async pgRestore(args) {
-      let pid: number | undefined;
-      const result = await runRestore(setting, args, {
-        signal: gone.signal,
-        onSpawn: (spawned) => {
-          pid = spawned;
-          roots.add(spawned);
-        },
-      });
-      if (pid !== undefined) roots.delete(pid);
-      if (result.exitCode !== 0) await settle();
-      return result;
-    },
-    exceeded() {
-      if (exceeded === undefined && !gone.signal.aborted) {
-        // A statement that hit a bound of the kernel fails like any other; the log's SQLSTATE tells it apart.
-        const limit = limitInLog(folders.log);
-        if (limit !== undefined) end(limit);
-      }
-      return exceeded;
-    },
-    crashed: () => hasCrashed || (disposal === undefined && hasCrashInLog(folders.log)),
-    gone: gone.signal,
-    [Symbol.asyncDispose]: dispose,
+  /** Does a part of the work of bringing it up; when that fails, nothing is left of it. */
+  const bringUp = async <T>(stopped: AbortSignal, work: () => Promise<T>): Promise<T> => {
+    const onAbort = () => end();
+    stopped.addEventListener('abort', onAbort, { once: true });
+    try {
+      stopped.throwIfAborted();
+      return await work();
+    } catch (error) {
+      const words = await logTail(folders.log);
+      await dispose();
+      stopped.throwIfAborted();
+      if (error instanceof FluxError && error.code === 'verification_inconclusive' && (exceeded !== undefined || error.hint !== undefined))
+        throw error;
+      throw new FluxError(
+        'verification_inconclusive',
+        `A disposable Postgres could not be started: ${(error as Error).message} ${words}`.trim(),
+        { cause: error },
+      );
+    } finally {
+      stopped.removeEventListener('abort', onAbort);
+    }
   };
+
+  const session = await bringUp(signal, async () => {
+    const opened = await awaitSession(disposableTarget(folders, 'template1'), gone.signal, signal);
+    await sealSocketFolder(folders, setting.account);
+    return opened;
+  });
+
+  const serve = async (request: DisposableRequest, archivePath: string): Promise<DisposableInstance> => {
+    watchdog = startWatchdog({
+      limits,
+      roots: () => [...roots],
+      overheadPerRoot: sandbox.kind === 'off' ? 0 : 2,
+      data:
+        setting.memoryBytes === null
+          ? { kind: 'disk', folder: folders.data }
+          : { kind: 'memory', pathInside: insideOf(setting).data, bytes: setting.memoryBytes },
+      logPath: folders.log,
+      onExceeded: (limit) => end(limit),
+    });
+    const postgresVersion = await bringUp(request.signal, async () => {
+      await using _ = session;
+      return await prepareDatabase(session, setting, request);
+    });
+    isReady = true;
+    const onAbort = () => end();
+    request.signal.addEventListener('abort', onAbort, { once: true });
+    if (request.signal.aborted) end();
+    return {
+      sandbox: sandbox.kind,
+      postgresVersion,
+      superuser: disposableTarget(folders),
+      async pgRestore(args) {
+        let pid: number | undefined;
+        const result = await runRestore(setting, archivePath, args, {
+          signal: gone.signal,
+          onSpawn: (spawned) => {
+            pid = spawned;
+            roots.add(spawned);
+          },
+        });
+        if (pid !== undefined) roots.delete(pid);
+        if (result.exitCode !== 0) await settle();
+        return result;
+      },
+      exceeded() {
+        if (exceeded === undefined && !gone.signal.aborted) {
+          // A statement that hit a bound of the kernel fails like any other; the log's SQLSTATE tells it apart.
+          const limit = limitInLog(folders.log);
+          if (limit !== undefined) end(limit);
+        }
+        return exceeded;
+      },
+      crashed: () => hasCrashed || (disposal === undefined && hasCrashInLog(folders.log)),
+      gone: gone.signal,
+      [Symbol.asyncDispose]: () => {
+        request.signal.removeEventListener('abort', onAbort);
+        return dispose();
+      },
+    };
+  };
+
+  return { setting, gone: gone.signal, serve, dispose };
 }
 
 /**
@@ -148,35 +184,4 @@ async function bringDown({ sandbox, folders }: DisposableSetting, server: Daemon
     }
   }
   await killTree(roots);
-}
-
-/** Makes sure that the restore database has the encoding and locale that are asked for. Answers the server's version. */
-async function prepareDatabase(session: PostgresSession, setting: DisposableSetting, request: DisposableRequest): Promise<string> {
-  const isLikeTemplate = (locale: string) => sameLocale(locale, setting.template.locale);
-  if (request.encoding.toUpperCase() !== 'UTF8' || !isLikeTemplate(request.collate) || !isLikeTemplate(request.ctype)) {
-    const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
-    await session.run(`drop database ${RESTORE_DATABASE}`);
-    await session
-      .run(
-        `create database ${RESTORE_DATABASE} template template0 encoding ${literal(request.encoding)} lc_collate ${literal(request.collate)} lc_ctype ${literal(request.ctype)}`,
-      )
-      .catch((error: Error) => {
-        throw new FluxError(
-          'verification_inconclusive',
-          `This host cannot make a database with encoding ${request.encoding} and locale ${request.collate}: ${error.message}`,
-          {
-            hint: `Install the locale, for example with \`localedef -i en_US -f UTF-8 en_US.UTF-8\`, then verify again.`,
-            cause: error,
-          },
-        );
-      });
-  }
-  const [row] = await session.query<{ version: string }>(`select current_setting('server_version') as version`);
-  return row?.version.split(' ')[0] ?? setting.tools.version;
-}
-
-/** `C.UTF-8` and `C.utf8` are the same locale under two names. */
-function sameLocale(a: string, b: string): boolean {
-  const plain = (name: string) => name.toLowerCase().replaceAll('-', '');
-  return plain(a) === plain(b);
 }

@@ -1,19 +1,15 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { LimitExceeded } from '../disposable.ts';
+import { hasCrashInWords, limitInWords } from '../server-words.ts';
 
-/** What the server's log says about a bound of the kernel. SQLSTATEs: the manual, appendix A, class 53. */
+/** What the server's log says about a bound of the kernel. */
 export function limitInLog(path: string): LimitExceeded | undefined {
-  for (const line of readTail(path).split('\n')) {
-    if (line.startsWith('53100 ')) return { limit: 'disk', message: 'its disk was full' };
-    if (line.startsWith('53200 ')) return { limit: 'memory', message: 'Postgres ran out of memory' };
-    if (/could not fork/.test(line)) return { limit: 'processes', message: 'Postgres could not start another process' };
-  }
-  return undefined;
+  return limitInWords(readTail(path));
 }
 
-/** Tells whether the log speaks of a backend that was killed, by the kernel for want of memory for instance. */
+/** Tells whether the log speaks of a backend that was killed. */
 export function hasCrashInLog(path: string): boolean {
-  return /server process \(PID \d+\) was terminated by signal|terminating any other active server processes/.test(readTail(path));
+  return hasCrashInWords(readTail(path));
 }
 
 /** The end of the log, at once: callers ask for it between a failure and their judgement of it. */

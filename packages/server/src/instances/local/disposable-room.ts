@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { type Account, runProcess } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
-import type { DisposableRequest } from '../disposable.ts';
+import type { DisposableLimits, DisposableRequest } from '../disposable.ts';
 import { makeAccountFolder, makeOpenFolder, socketFolder } from '../folders.ts';
 import { hostMemory } from './watchdog.ts';
 
@@ -112,11 +112,13 @@ const BOUND_SHARE = 0.75;
  * @param reservedBytes what other instances have set aside and may not have used yet
  * @throws FluxError `volume_full` when it does not fit on disk either
  */
-export async function chooseMemoryBytes(request: DisposableRequest, reservedBytes: number, root: string): Promise<number | null> {
-  const needed = request.expectedBytes * GROWTH + MARGIN_BYTES;
-  const { availableBytes } = await hostMemory();
-  const { memoryBytes, diskBytes } = request.limits;
-  const possible = Math.floor(Math.min(diskBytes, memoryBytes * BOUND_SHARE, (availableBytes - reservedBytes) * FREE_SHARE));
+export async function chooseMemoryBytes(
+  request: Pick<DisposableRequest, 'expectedBytes' | 'limits'>,
+  reservedBytes: number,
+  root: string,
+): Promise<number | null> {
+  const needed = neededBytes(request.expectedBytes);
+  const possible = await possibleMemoryBytes(request.limits, reservedBytes);
   if (needed <= possible) return possible;
   const { bavail, bsize } = await statfs(dirname(root));
   if (bavail * bsize < needed)
@@ -128,4 +130,15 @@ export async function chooseMemoryBytes(request: DisposableRequest, reservedByte
       },
     );
   return null;
+}
+
+/** Bytes that a data folder may come to occupy. */
+export function neededBytes(expectedBytes: number): number {
+  return expectedBytes * GROWTH + MARGIN_BYTES;
+}
+
+/** Bytes that one data folder in memory may be given now. */
+export async function possibleMemoryBytes({ memoryBytes, diskBytes }: DisposableLimits, reservedBytes: number): Promise<number> {
+  const { availableBytes } = await hostMemory();
+  return Math.floor(Math.min(diskBytes, memoryBytes * BOUND_SHARE, (availableBytes - reservedBytes) * FREE_SHARE));
 }

@@ -17,7 +17,6 @@ export interface DisposableSetting {
   readonly template: Template;
   readonly account: Account | undefined;
   readonly limits: DisposableLimits;
-  readonly archivePath: string;
   /** Bytes set aside in memory for the data folder; null for a folder on disk. */
   readonly memoryBytes: number | null;
 }
@@ -27,12 +26,13 @@ export interface Inside {
   readonly data: string;
   readonly socket: string;
   readonly template: string;
-  readonly archive: string;
 }
 
-export function insideOf({ sandbox, folders, template, archivePath }: DisposableSetting): Inside {
-  if (sandbox.kind === 'off') return { data: folders.data, socket: folders.socket, template: template.folder, archive: archivePath };
-  return { data: '/flux/data', socket: '/flux/socket', template: '/flux/template', archive: '/flux/archive' };
+const ARCHIVE_INSIDE = '/flux/archive';
+
+export function insideOf({ sandbox, folders, template }: DisposableSetting): Inside {
+  if (sandbox.kind === 'off') return { data: folders.data, socket: folders.socket, template: template.folder };
+  return { data: '/flux/data', socket: '/flux/socket', template: '/flux/template' };
 }
 
 /** The superuser's way in, from outside. No password: only the private folder of the socket leads there. */
@@ -110,22 +110,24 @@ export async function sealSocketFolder(folders: DisposableFolders, account: Acco
 /** Runs pg_restore in a room that shares nothing with the server's but the socket. */
 export async function runRestore(
   setting: DisposableSetting,
+  archivePath: string,
   args: readonly string[],
   options: Pick<ProcessOptions, 'signal' | 'onSpawn'>,
 ): Promise<ProcessResult> {
-  const { sandbox, folders, tools, account, limits, archivePath } = setting;
+  const { sandbox, folders, tools, account, limits } = setting;
   const inside = insideOf(setting);
+  const archive = sandbox.kind === 'off' ? archivePath : ARCHIVE_INSIDE;
   const command = sandbox.enter({
     ...commonRoom(setting),
     binds: [
       // Connecting to a socket needs no right to change the folder that it lies in.
       { source: folders.socket, target: inside.socket, access: 'read' },
-      { source: archivePath, target: inside.archive, access: 'read' },
+      { source: archivePath, target: archive, access: 'read' },
       { source: folders.accounts, target: '/etc/passwd', access: 'read' },
     ],
     memoryFolders: SCRATCH,
     script: `${boundingLines(sandbox.kind, bounds(limits))}exec "$@"`,
-    args: [tools.pgRestore as string, ...args, '--dbname', RESTORE_DATABASE, inside.archive],
+    args: [tools.pgRestore as string, ...args, '--dbname', RESTORE_DATABASE, archive],
   });
   const env = { ...libpqEnvironment({ ...disposableTarget(folders), host: inside.socket }), TZ: 'UTC' };
   return runProcess(command.command, command.args, { account, env, ...options });

@@ -1,16 +1,28 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
+import { connectPostgres } from '../../postgres/connect.ts';
 import type { PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
 import { sandboxPathsOf } from '../../postgres/tools.ts';
 import type { Log } from '../../system/log.ts';
 import type { Account } from '../../system/process.ts';
-import type { DisposableInstance, DisposableProvider, DisposableRequest } from '../disposable.ts';
+import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../disposable.ts';
 import { makeAccountFolder, makeOpenFolder, makeReachable, volumeError } from '../folders.ts';
-import { openDisposable } from './disposable-instance.ts';
-import { chooseMemoryBytes, disposableFolders, exposeArchive, makeDisposableFolders, removeDisposableFolders } from './disposable-room.ts';
+import { type StandingServer, startStandingServer } from './disposable-instance.ts';
+import {
+  chooseMemoryBytes,
+  type DisposableFolders,
+  disposableFolders,
+  exposeArchive,
+  makeDisposableFolders,
+  neededBytes,
+  possibleMemoryBytes,
+  removeDisposableFolders,
+} from './disposable-room.ts';
+import { disposableTarget } from './disposable-server.ts';
 import { sweepDisposables } from './disposable-sweep.ts';
 import { chooseSandbox, describePaths, type SystemPath } from './sandbox.ts';
+import { createStandby } from './standby.ts';
 import { prepareTemplate, sweepTemplates, type Template } from './template.ts';
 
 export interface LocalDisposablesOptions {
@@ -59,29 +71,66 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
     return both;
   };
 
-  const open = async (request: DisposableRequest): Promise<DisposableInstance> => {
-    request.signal.throwIfAborted();
-    const tools = toolbox.require(request.major, 'both');
-    const id = randomBytes(6).toString('hex');
-    const folders = disposableFolders(dataFolder, runFolder, id);
+  /** Starts a server in folders of its own; on failure nothing of it is left. */
+  const start = async (
+    tools: PostgresTools,
+    limits: DisposableLimits,
+    signal: AbortSignal,
+    chooseMemory: (folders: DisposableFolders) => Promise<number | null>,
+  ): Promise<StandingServer> => {
+    const folders = disposableFolders(dataFolder, runFolder, randomBytes(6).toString('hex'));
     try {
       const { template, systemPaths } = await prepare(tools);
       await makeDisposableFolders(folders, account);
-      const archivePath = await exposeArchive(request.archivePath, folders, account);
-      const inUse = [...reserved.values()].reduce((sum, bytes) => sum + bytes, 0);
-      const memoryBytes = sandbox.kind === 'off' ? null : await chooseMemoryBytes(request, inUse, folders.root);
+      const memoryBytes = sandbox.kind === 'off' ? null : await chooseMemory(folders);
       if (memoryBytes === null) await makeAccountFolder(folders.data, account);
-      else reserved.set(id, memoryBytes);
-      const { limits } = request;
-      const instance = await openDisposable(
-        { sandbox, folders, tools, systemPaths, template, account, limits, archivePath, memoryBytes },
-        request,
-      );
-      instance.gone.addEventListener('abort', () => reserved.delete(id), { once: true });
-      return instance;
+      return await startStandingServer({ sandbox, folders, tools, systemPaths, template, account, limits, memoryBytes }, signal);
     } catch (error) {
-      reserved.delete(id);
       await removeDisposableFolders(folders);
+      throw error;
+    }
+  };
+  const inUse = () => [...reserved.values()].reduce((sum, bytes) => sum + bytes, 0);
+
+  const standby = createStandby(async (major, limits, signal) => {
+    // Without walls its data would be on disk, where one that nobody uses would be in the way.
+    if (sandbox.kind === 'off' || (await possibleMemoryBytes(limits, inUse())) < neededBytes(0)) return undefined;
+    const server = await start(toolbox.require(major, 'both'), limits, signal, () => possibleMemoryBytes(limits, inUse()));
+    // Whoever connects first to a database makes files that make the next connection faster.
+    await connectPostgres(disposableTarget(server.setting.folders), { signal }).then((session) => session.close());
+    return server;
+  }, log);
+
+  const open = async (request: DisposableRequest): Promise<DisposableInstance> => {
+    request.signal.throwIfAborted();
+    const tools = toolbox.require(request.major, 'both');
+    let server: StandingServer | undefined;
+    let reservation: string | undefined;
+    const reserve = (id: string, bytes: number | null) => {
+      if (bytes !== null) reserved.set(id, bytes);
+      reservation = id;
+      return bytes;
+    };
+    try {
+      server =
+        (await standby.take(request, inUse())) ??
+        (await start(tools, request.limits, request.signal, async ({ id, root }) =>
+          reserve(id, await chooseMemoryBytes(request, inUse(), root)),
+        ));
+      const { folders, memoryBytes } = server.setting;
+      reserve(folders.id, memoryBytes);
+      server.gone.addEventListener('abort', () => reserved.delete(folders.id), { once: true });
+      const instance = await server.serve(request, await exposeArchive(request.archivePath, folders, account));
+      return {
+        ...instance,
+        [Symbol.asyncDispose]: async () => {
+          await instance[Symbol.asyncDispose]();
+          standby.renew();
+        },
+      };
+    } catch (error) {
+      await server?.dispose();
+      if (reservation !== undefined) reserved.delete(reservation);
       request.signal.throwIfAborted();
       const told = volumeError(error, 'while a disposable Postgres was being made');
       if (told instanceof FluxError) throw told;
@@ -98,5 +147,7 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
       await sweepTemplates(templateFolder);
       await sweepDisposables(dataFolder, runFolder);
     },
+    keepReady: standby.keep,
+    close: standby.close,
   };
 }

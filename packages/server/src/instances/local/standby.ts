@@ -1,0 +1,101 @@
+import type { Log } from '../../system/log.ts';
+import type { DisposableLimits, DisposableRequest } from '../disposable.ts';
+import type { StandingServer } from './disposable-instance.ts';
+import { neededBytes, possibleMemoryBytes } from './disposable-room.ts';
+import { hostMemory } from './watchdog.ts';
+
+/** Servers that are ready before somebody asks for one; at most one of each major. */
+export interface Standby {
+  /** From now on one of this major is kept ready. Returns at once. */
+  keep(major: number, limits: DisposableLimits): void;
+  /** Hands out the one that fits, if there is one; it is the caller's from then on. */
+  take(request: DisposableRequest, reservedBytes: number): Promise<StandingServer | undefined>;
+  /** Makes a new one in the background where one was taken. Call when the one that was taken is gone. */
+  renew(): void;
+  close(): Promise<void>;
+}
+
+/** Whoever is not asked for during this time is let go; the next verification makes do without. */
+const IDLE_MS = 30 * 60_000;
+const LOOK_EVERY_MS = 30_000;
+/** Below this share of the host's memory nothing is kept ready. */
+const MEMORY_FLOOR = 0.15;
+
+/** @param start makes a server in memory; undefined when it does not fit there */
+export function createStandby(
+  start: (major: number, limits: DisposableLimits, signal: AbortSignal) => Promise<StandingServer | undefined>,
+  log: Log,
+): Standby {
+  const wanted = new Map<number, DisposableLimits>();
+  const ready = new Map<number, StandingServer>();
+  const making = new Map<number, Promise<void>>();
+  const closing = new AbortController();
+  let usedAt = Date.now();
+  let timer: NodeJS.Timeout | undefined;
+
+  const make = async (major: number, limits: DisposableLimits) => {
+    try {
+      if (await isMemoryShort()) return;
+      const server = await start(major, limits, closing.signal);
+      if (server === undefined) return;
+      ready.set(major, server);
+      server.gone.addEventListener('abort', () => ready.get(major) === server && ready.delete(major), { once: true });
+    } catch (error) {
+      // It would only have saved time: a verification makes its own, and tells what keeps it from that.
+      if (!closing.signal.aborted) log.warn({ err: error, major }, 'no disposable Postgres could be made ready');
+    }
+  };
+  const renew = () => {
+    if (closing.signal.aborted) return;
+    for (const [major, limits] of wanted) {
+      if (ready.has(major) || making.has(major)) continue;
+      making.set(
+        major,
+        make(major, limits).finally(() => making.delete(major)),
+      );
+    }
+  };
+  const look = async () => {
+    if (Date.now() - usedAt < IDLE_MS && !(await isMemoryShort())) return;
+    await Promise.all([...ready.values()].map((server) => server.dispose()));
+  };
+
+  return {
+    keep(major, limits) {
+      wanted.set(major, limits);
+      timer ??= setInterval(
+        () => void look().catch((error) => log.warn({ err: error }, 'a disposable Postgres was not removed')),
+        LOOK_EVERY_MS,
+      );
+      timer.unref();
+      renew();
+    },
+    async take(request, reservedBytes) {
+      usedAt = Date.now();
+      const possible = await possibleMemoryBytes(request.limits, reservedBytes);
+      const server = ready.get(request.major);
+      if (server === undefined || server.gone.aborted) return undefined;
+      const needed = neededBytes(request.expectedBytes);
+      if (needed > possible || needed > (server.setting.memoryBytes ?? 0)) return undefined;
+      if (!isSame(server.setting.limits, request.limits)) return undefined;
+      ready.delete(request.major);
+      return server;
+    },
+    renew,
+    async close() {
+      closing.abort(new Error('the control plane is stopping'));
+      clearInterval(timer);
+      await Promise.all(making.values());
+      await Promise.all([...ready.values()].map((server) => server.dispose()));
+    },
+  };
+}
+
+function isSame(a: DisposableLimits, b: DisposableLimits): boolean {
+  return a.memoryBytes === b.memoryBytes && a.diskBytes === b.diskBytes && a.processes === b.processes && a.wallClockMs === b.wallClockMs;
+}
+
+async function isMemoryShort(): Promise<boolean> {
+  const { availableBytes, totalBytes } = await hostMemory();
+  return availableBytes < totalBytes * MEMORY_FLOOR;
+}
