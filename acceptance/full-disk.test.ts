@@ -74,8 +74,8 @@ it.runIf(isPossible)('fails a create on a full volume, leaves nothing, and works
   for (let attempt = 0; attempt < 2; attempt++) {
     const full = await flux.flux('backup', 'create', ...project.flags);
     expect(full.stdout).toBe('');
-    expect(full.stderr).toContain(`Error: There is no room left on the file system of ${join(flux.folder, 'volume')}.\n`);
-    expect(full.stderr).toContain('Free some space or delete old backups, then run the command again.\n');
+    expect(full.stderr).toContain('Error: There is no room left on the backup volume.\n');
+    expect(full.stderr).toContain('Free some space where FLUX_BACKUPS_LOCAL_DIR is or delete old backups, then run the command again.\n');
     expect(full.exitCode).toBe(1);
   }
 
@@ -86,7 +86,7 @@ it.runIf(isPossible)('fails a create on a full volume, leaves nothing, and works
     'Verification:             Backup not complete',
     'Safe destructive actions: Blocked until verification',
   ]);
-  expect(verbose.stdout).toMatch(/^ +Status: +failed\n +Failure: +There is no room left on the file system of /m);
+  expect(verbose.stdout).toMatch(/^ +Status: +failed\n +Failure: +There is no room left on the backup volume\.$/m);
 
   rmSync(filler);
   const created = await flux.flux('backup', 'create', ...project.flags, '--verify');

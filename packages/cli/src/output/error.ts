@@ -13,13 +13,19 @@ export function asFluxError(error: unknown): FluxError {
 /** An error for people: what happened, then on lines of their own its details and the command that helps. */
 export function renderError(error: FluxError): string {
   const excerpt = typeof error.details.excerpt === 'string' ? `\n${error.details.excerpt}` : '';
-  const output = typeof error.details.toolOutput === 'string' ? `\n${indent(error.details.toolOutput)}` : '';
+  const output = wordsOfTool(error) === '' ? '' : `\n${indent(wordsOfTool(error))}`;
   return `Error: ${error.message}${excerpt}${output}${error.hint === undefined ? '' : `\n${error.hint}`}`;
 }
 
 /** An error for programs: the same problem document that the control plane answers with. */
 export function renderErrorJson(error: FluxError): string {
   return JSON.stringify(toProblem(error));
+}
+
+/** What the program behind a failure said itself, unless the message says all of it. */
+function wordsOfTool({ message, details }: FluxError): string {
+  const words = [details.toolOutput, details.stderr].find((text) => typeof text === 'string') ?? '';
+  return message.includes(words.trim()) ? '' : words;
 }
 
 function indent(text: string): string {

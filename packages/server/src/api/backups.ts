@@ -1,4 +1,4 @@
-import type { VerificationProof } from '@flux/contract/backup';
+import type { BackupAnswer, VerificationProof } from '@flux/contract/backup';
 import { FluxError, fromProblem, type Problem } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import { API_PREFIX, ROUTES } from '@flux/contract/routes';
@@ -27,12 +27,19 @@ export function registerBackupRoutes(router: Router, doors: ApiDoors): void {
   router.json(ROUTES.createBackup, async ({ principal, params, body, request, signal }) => {
     const project = await requireProject(doors, principal, params.hash);
     const operationId = await requestBackup(doors.backups, project, principal.actor, body?.note);
-    return answerOperation(doors, request, operationId, signal, (result) => result);
+    return answerOperation(doors, request, operationId, signal, async (result) => {
+      // The operation keeps what everybody may see; who asks here may see more.
+      const { id } = (result as BackupAnswer).backup;
+      const { backup } = await showBackup(doors.backups, project, parseBackupSelector(id), viewerOf(principal));
+      return { backup };
+    });
   });
   router.json(ROUTES.verifyBackup, async ({ principal, params, request, signal }) => {
     const project = await requireProject(doors, principal, params.hash);
     const operationId = await requestVerification(doors.backups, project, principal.actor, parseBackupSelector(params.id));
-    return answerOperation(doors, request, operationId, signal, (result) => toVerifyAnswer((result as { proof: VerificationProof }).proof));
+    return answerOperation(doors, request, operationId, signal, async (result) =>
+      toVerifyAnswer((result as { proof: VerificationProof }).proof),
+    );
   });
 }
 
@@ -45,7 +52,7 @@ async function answerOperation(
   request: FastifyRequest,
   id: OperationId,
   signal: AbortSignal,
-  toBody: (result: object) => object,
+  toBody: (result: object) => Promise<object>,
 ): Promise<Answer | object> {
   if (prefersAsync(request)) {
     const operation = await waitForOperation(doors.catalog, id, AbortSignal.abort());

@@ -30,8 +30,8 @@ async function sendDownload(request: FastifyRequest, reply: FastifyReply, downlo
   const range = readRange(request, etag, download.sizeBytes);
   if (range === 'unsatisfiable') {
     reply.header('content-range', `bytes */${download.sizeBytes}`);
-    throw Object.assign(new FluxError('invalid_request', `The range is not within the ${download.sizeBytes} bytes of the artifact.`), {
-      status: 416,
+    throw new FluxError('range_not_satisfiable', `The range is not within the ${download.sizeBytes} bytes of the artifact.`, {
+      hint: 'Ask without a range, or for one that begins before the end.',
     });
   }
   if (range === undefined) {

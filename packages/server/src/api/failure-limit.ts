@@ -3,9 +3,8 @@ import type { Clock } from '../system/clock.ts';
 
 /** Slows down whoever tries tokens: after too many failures an address has to wait. */
 export interface FailureLimit {
-  count(address: string): void;
-  /** @throws FluxError `rate_limited` */
-  refuseWhenTooMany(address: string): void;
+  /** Counts a wrong token. @throws FluxError `rate_limited` when there were too many from this address */
+  countOrRefuse(address: string): void;
 }
 
 const WINDOW_MS = 60_000;
@@ -25,12 +24,10 @@ export function createFailureLimit(clock: Clock): FailureLimit {
     return fresh;
   };
   return {
-    count: (address) => {
-      current(address).failures += 1;
-    },
-    refuseWhenTooMany: (address) => {
-      const found = windows.get(address);
-      if (found === undefined || current(address).failures < MOST_FAILURES) return;
+    countOrRefuse: (address) => {
+      const found = current(address);
+      found.failures += 1;
+      if (found.failures <= MOST_FAILURES) return;
       const retryAfterSeconds = Math.max(1, Math.ceil((found.startedAt + WINDOW_MS - clock.now().getTime()) / 1000));
       throw new FluxError('rate_limited', `Too many requests with a wrong token; wait ${retryAfterSeconds} s.`, {
         hint: 'Log in again with `flux login`.',

@@ -20,7 +20,13 @@ export function registerProjectRoutes(router: Router, doors: ApiDoors): void {
     return createProject(projects, principal.actor, body);
   });
   router.json(ROUTES.initProject, async ({ principal, body }) =>
-    initProject(projects, principal.actor, body, (project) => maySee(principal, project)),
+    initProject(
+      projects,
+      principal.actor,
+      body,
+      (project) => maySee(principal, project),
+      () => requireUnlimited(principal),
+    ),
   );
   router.json(ROUTES.getProject, async ({ principal, params }) => {
     const row = await requireProject(doors, principal, params.hash);

@@ -1,4 +1,4 @@
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { isProjectHash } from '@flux/contract/ids';
 import { API_PREFIX, type Route } from '@flux/contract/routes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -51,9 +51,9 @@ export function answer(status: number, body: unknown, location?: string): Answer
 export function createRouter(app: FastifyInstance, doors: ApiDoors): Router {
   const failures = createFailureLimit(doors.clock);
   const enter = async <R extends Route>(route: R, request: FastifyRequest, reply: FastifyReply): Promise<Call<R>> => {
-    failures.refuseWhenTooMany(request.ip);
     const principal = await authenticate(doors, readBearer(request)).catch((error) => {
-      failures.count(request.ip);
+      // Only wrong tokens are slowed down: behind a proxy everybody has one address, and a good token must not be shut out.
+      if (isFluxError(error)) failures.countOrRefuse(request.ip);
       throw error;
     });
     requireAccess(principal, route.access);

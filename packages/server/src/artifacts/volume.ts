@@ -21,7 +21,7 @@ export function createVolumeStore(root: string): ArtifactStore {
       return { sizeBytes: (await stat(pathOf(key))).size };
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw unusable(root, error);
+      throw unusable(error);
     }
   };
   const requireFile = async (key: ArtifactKey) => {
@@ -34,7 +34,7 @@ export function createVolumeStore(root: string): ArtifactStore {
     read: async (key, range) => createReadStream(await requireFile(key), { ...range, highWaterMark: 1 << 20 }),
     localPath: requireFile,
     readManifest: (key) =>
-      readFile(manifestPathOf(key), 'utf8').catch((error) => (isMissing(error) ? undefined : Promise.reject(unusable(root, error)))),
+      readFile(manifestPathOf(key), 'utf8').catch((error) => (isMissing(error) ? undefined : Promise.reject(unusable(error)))),
     remove: async (key) => {
       // The artifact goes first: a manifest without artifact is clutter, an artifact without manifest looks like a backup.
       await rm(pathOf(key), { force: true });
@@ -57,7 +57,7 @@ async function createDraft(root: string, finalPath: string, manifestPath: string
     await mkdir(dirname(finalPath), { recursive: true, mode: 0o700 });
     file = await open(temporaryPath, 'wx', 0o600);
   } catch (error) {
-    throw unusable(root, error);
+    throw unusable(error);
   }
   let written: { sizeBytes: number; sha256: string } | undefined;
   let isPublished = false;
@@ -72,7 +72,7 @@ async function createDraft(root: string, finalPath: string, manifestPath: string
       try {
         await pipeline(bytes, digest, sinkInto(file));
       } catch (error) {
-        throw unusable(root, error);
+        throw unusable(error);
       }
       written = { sizeBytes: digest.sizeBytes, sha256: digest.finish() };
       return written;
@@ -90,7 +90,7 @@ async function createDraft(root: string, finalPath: string, manifestPath: string
         // The folder of the project may be new: its own name must survive as well.
         await syncFolder(root);
       } catch (error) {
-        throw unusable(root, error);
+        throw unusable(error);
       }
       return { ...written, relativePath: relative(root, finalPath) };
     },
@@ -123,17 +123,19 @@ function gone(key: ArtifactKey): FluxError {
 }
 
 /** Tells what is wrong with the volume; errors that are ours or an abort pass through. */
-function unusable(root: string, error: unknown): unknown {
+function unusable(error: unknown): unknown {
   if (isFluxError(error)) return error;
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new FluxError('volume_full', `There is no room left on the file system of ${root}.`, {
-      hint: 'Free some space or delete old backups, then run the command again.',
+    return new FluxError('volume_full', 'There is no room left on the backup volume.', {
+      hint: 'Free some space where FLUX_BACKUPS_LOCAL_DIR is or delete old backups, then run the command again.',
       cause: error,
     });
   }
   if (code === undefined || code === 'ABORT_ERR') return error;
-  return new FluxError('volume_unusable', `The backup folder ${root} cannot be used: ${(error as Error).message}`, {
+  // The reason without the path: this text reaches people who may not know where things are on the server.
+  const reason = (error as Error).message.replace(/, \w+(?: '.*)?$/s, '');
+  return new FluxError('volume_unusable', `The backup volume cannot be used: ${reason}.`, {
     hint: 'Check that FLUX_BACKUPS_LOCAL_DIR is there and that the control plane may write to it.',
     cause: error,
   });

@@ -4,12 +4,14 @@ import { isSlug, type ProjectHash, type ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { CreateProjectAnswer, CreateProjectRequest, InitAnswer } from '@flux/contract/project';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
+import { findLatestBackup } from '../catalog/backups.ts';
 import {
   deleteUnbornProject,
   findProjectByHash,
   findProjectBySlug,
   insertProject,
   listUnbornProjects,
+  markProjectRemoved,
   type ProjectRow,
   setProjectLifecycle,
 } from '../catalog/projects.ts';
@@ -62,16 +64,22 @@ export async function createProject(
   }
 }
 
-/** The project with this name, made when there is none. Repeating it changes nothing. */
+/**
+ * The project with this name, made when there is none. Repeating it changes nothing.
+ *
+ * @param requireMayCreate called before one is made; throws when whoever asks may not
+ */
 export async function initProject(
   doors: ProjectDoors,
   actor: Actor & { userId: ProjectRow['owner_id'] },
   request: { readonly slug: string; readonly mode?: EngineKind | undefined },
   maySee: (project: ProjectRow) => boolean,
+  requireMayCreate: () => void,
 ): Promise<InitAnswer> {
   requireSlug(request.slug);
   const existing = await findProjectBySlug(doors.catalog.db, request.slug);
   if (existing !== undefined && !maySee(existing)) throw nameTaken(request.slug);
+  if (existing === undefined) requireMayCreate();
   const action = existing === undefined ? 'created' : 'linked';
   const hash = existing?.hash ?? (await createProject(doors, actor, { name: request.slug, mode: request.mode })).summary.hash;
   const row = existing ?? (await findProjectByHash(doors.catalog.db, hash as ProjectHash));
@@ -106,11 +114,13 @@ function requireSlug(slug: string): void {
   });
 }
 
-function nameTaken(slug: string): FluxError {
+/** @returns the error for a name that somebody has */
+export function nameTaken(slug: string): FluxError {
   return new FluxError('name_taken', `Another project has the name ${slug}.`, { hint: 'Take another name; `flux list` shows yours.' });
 }
 
-function newSecrets(attachedUri: string | undefined): ProjectSecrets {
+/** Fresh secrets; those of a project stay with it for good. */
+export function newSecrets(attachedUri: string | undefined): ProjectSecrets {
   const secret = () => randomBytes(24).toString('base64url');
   const loginPassword = secret();
   return {
@@ -122,7 +132,8 @@ function newSecrets(attachedUri: string | undefined): ProjectSecrets {
   };
 }
 
-async function recordProject(
+/** Records a project that is being made. @throws FluxError `name_taken` */
+export async function recordProject(
   doors: ProjectDoors,
   actor: { readonly userId: ProjectRow['owner_id'] },
   request: CreateProjectRequest,
@@ -151,11 +162,15 @@ async function recordProject(
   }
 }
 
-async function takeBack(doors: ProjectDoors, row: ProjectRow): Promise<void> {
+/** Removes a half-made project again; one with a history counts as removed instead. Never throws. */
+export async function takeBack(doors: ProjectDoors, row: ProjectRow): Promise<void> {
   try {
     const { engine, project } = doors.engines.of(row);
     await engine.remove(project);
-    await deleteUnbornProject(doors.catalog.db, row.id);
+    // A removed project that was being brought back has backups, and keeps its row.
+    const hasHistory = (await findLatestBackup(doors.catalog.db, row.id)) !== undefined;
+    if (hasHistory) await markProjectRemoved(doors.catalog.db, row.id, doors.clock.now());
+    else await deleteUnbornProject(doors.catalog.db, row.id);
   } catch (error) {
     // The row stays as `creating`, so that the next start tries again.
     doors.log.error({ err: error, project: row.hash }, 'could not take back a half-made project');
