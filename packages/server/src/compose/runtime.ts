@@ -2,9 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FluxError, isFluxError } from '@flux/contract/errors';
+import { isFluxError } from '@flux/contract/errors';
 import type { Config } from '../config.ts';
 import type { DisposableProvider } from '../instances/disposable.ts';
+import { createDockerDisposables } from '../instances/docker/disposable.ts';
+import { openDockerEngine } from '../instances/docker/engine.ts';
+import { createDockerRuntime } from '../instances/docker/runtime.ts';
+import { createDockerToolbox } from '../instances/docker/toolbox.ts';
 import type { InstanceRuntime } from '../instances/instance.ts';
 import { createLocalDisposables, type LocalDisposablesOptions } from '../instances/local/disposable.ts';
 import { createLocalRuntime } from '../instances/local/runtime.ts';
@@ -29,25 +33,51 @@ export interface Runtime {
 
 /** Finds the programs and the account, and makes the runtime on them. */
 export async function composeRuntime(config: Config, clock: Clock, log: Log): Promise<Runtime> {
-  if (config.runtime === 'docker') {
-    throw new FluxError('config_invalid', 'FLUX_RUNTIME=docker is not built yet.', { hint: 'Leave it out, or set FLUX_RUNTIME=local.' });
-  }
-  const account = await resolveAccount(config.postgresAccount);
   const toolbox = await findPostgresTools(config.postgresFolders, config.path);
   const { dataFolder } = config;
   const runFolder = chooseRunFolder(dataFolder);
   await mkdir(runFolder, { recursive: true, mode: 0o711 });
-  const runtime = createLocalRuntime({ dataFolder, runFolder, toolbox, account, log, clock });
-  const disposables = await openDisposables({ dataFolder, runFolder, toolbox, account, sandbox: config.verify.sandbox, log });
+  const compose = config.runtime === 'docker' ? composeDocker : composeLocal;
   return {
-    runtime,
-    disposables,
-    toolbox,
-    account,
-    defaultMajor: () => chooseMajor(config, toolbox),
+    ...(await compose(config, { dataFolder, runFolder, toolbox, log, clock })),
     removeRunFolder: () => (config.onStop === 'stop' ? rm(runFolder, { recursive: true, force: true }) : Promise.resolve()),
   };
 }
+
+interface Parts {
+  readonly dataFolder: string;
+  readonly runFolder: string;
+  readonly toolbox: PostgresToolbox;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** Servers as processes of this host. */
+async function composeLocal(config: Config, parts: Parts): Promise<Omit<Runtime, 'removeRunFolder'>> {
+  const account = await resolveAccount(config.postgresAccount);
+  const { toolbox } = parts;
+  const runtime = createLocalRuntime({ ...parts, account });
+  const disposables = await openDisposables({ ...parts, account, sandbox: config.verify.sandbox });
+  return { runtime, disposables, toolbox, account, defaultMajor: () => chooseMajor(config, toolbox) };
+}
+
+/** Servers in containers; the host's own tools are used where it has some of the right major. */
+async function composeDocker(config: Config, parts: Parts): Promise<Omit<Runtime, 'removeRunFolder'>> {
+  const { dataFolder, toolbox: host } = parts;
+  const { socketPath, instanceImage: image, verifyImage } = config.docker;
+  const engine = openDockerEngine({ socketPath, dataFolder });
+  return {
+    runtime: createDockerRuntime({ ...parts, engine, image }),
+    disposables: createDockerDisposables({ ...parts, engine, image: verifyImage }),
+    toolbox: createDockerToolbox({ engine, image, host }),
+    // Clients of the host need no account of their own: they only connect.
+    account: undefined,
+    defaultMajor: () => config.postgresMajor ?? host.majors().at(-1) ?? NEWEST_IMAGE,
+  };
+}
+
+/** The major of new instances on a host without Postgres: one that every pull of the official image can give. */
+const NEWEST_IMAGE = 17;
 
 /** A path of a Unix socket has 107 bytes at most, so a deep data folder gets a short neighbour in the folder for temporary files. */
 function chooseRunFolder(dataFolder: string): string {

@@ -50,7 +50,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
   const program = request.tools.pgDump;
   if (program === undefined) throw new FluxError('postgres_missing', `There is no pg_dump of major ${request.tools.major} here.`);
   const began = performance.now();
-  const result = await runProcess(program, dumpArguments(request), {
+  const result = await (request.tools.run ?? runProcess)(program, dumpArguments(request), {
     env: { ...libpqEnvironment(request.target), LC_ALL: 'C.UTF-8' },
     account: request.account,
     onStdout: request.onStdout,
@@ -88,10 +88,14 @@ export async function chooseCompression(tools: PostgresTools, account?: Account)
   if (tools.major < 16 || tools.pgDump === undefined) return { algorithm: 'gzip', level: 1 };
   // pg_dump has no option that tells how it was built. It refuses an unknown compression before it connects, so that one which
   // gets as far as not finding this server can do it. Anything else that it may say means gzip, which every build can do.
-  const probe = await runProcess(tools.pgDump, ['--format=custom', `--compress=${compressionOption(tools.major, zstd)}`, '--no-password'], {
-    env: { ...libpqEnvironment({ host: '/nonexistent-flux-probe', port: 1, user: 'probe', database: 'probe' }), LC_ALL: 'C' },
-    account,
-  });
+  const probe = await (tools.run ?? runProcess)(
+    tools.pgDump,
+    ['--format=custom', `--compress=${compressionOption(tools.major, zstd)}`, '--no-password'],
+    {
+      env: { ...libpqEnvironment({ host: '/nonexistent-flux-probe', port: 1, user: 'probe', database: 'probe' }), LC_ALL: 'C' },
+      account,
+    },
+  );
   return /connection to server/.test(probe.stderr) ? zstd : { algorithm: 'gzip', level: 1 };
 }
 

@@ -1,3 +1,5 @@
+import type { runProcess } from '../system/process.ts';
+
 /** Where a Postgres database is and who we are there. The password never goes onto a command line. */
 export interface PostgresTarget {
   /** A host name or address, or the absolute path of the folder of a Unix socket. */
@@ -10,7 +12,7 @@ export interface PostgresTarget {
   readonly sslMode?: 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
 }
 
-/** The programs of one major version on this host. All are absolute paths. */
+/** The programs of one major version: absolute paths on this host, or wherever `run` runs them. */
 export interface PostgresTools {
   readonly major: number;
   /** As `postgres --version` says it, for example `15.18`. */
@@ -20,6 +22,8 @@ export interface PostgresTools {
   readonly initdb: string | undefined;
   readonly pgDump: string | undefined;
   readonly pgRestore: string | undefined;
+  /** Runs one of these programs where it is; absent when that is this host. */
+  readonly run?: typeof runProcess;
 }
 
 /** Finds programs by major. */

@@ -1,0 +1,92 @@
+import type { ContainerCreateOptions } from 'dockerode';
+import type { InstanceRecord } from '../record.ts';
+import { type DockerEngine, LABELS, labelsOf } from './engine.ts';
+import { imageOf } from './images.ts';
+import { DATA_VOLUME, healthCheck, RUN_SERVER } from './scripts.ts';
+import { bind, memoryFolder, script, walls } from './walls.ts';
+
+/** Bounds of one instance. */
+export interface InstanceLimits {
+  readonly memoryBytes: number;
+  readonly processes: number;
+}
+
+/** Where the server's socket is inside. */
+const SOCKET = '/flux/socket';
+const PORT = '5432/tcp';
+const SECOND_NS = 1e9;
+
+/** Name of the container, and of the volume, of an instance. */
+export function nameOf(engine: DockerEngine, id: string): string {
+  return `flux-${engine.owner}-${id}`;
+}
+
+/** How the container of an instance is made: from its record, anew at each start; only the volume is kept. */
+export function instanceContainer(
+  engine: DockerEngine,
+  record: InstanceRecord,
+  options: { readonly image: string; readonly socketFolder: string; readonly limits: InstanceLimits },
+): ContainerCreateOptions {
+  const { id, major, network } = record.spec;
+  const settings = Object.entries({ ...serverSettings(record), ...record.spec.settings });
+  return {
+    name: nameOf(engine, id),
+    Image: imageOf(options.image, major),
+    ...script(RUN_SERVER, [String(major), ...settings.flatMap(([name, value]) => ['-c', `${name}=${unquoted(value)}`])]),
+    Env: ['TZ=UTC'],
+    Labels: labelsOf(engine, 'instance', { [LABELS.instance]: id }),
+    // Fast shutdown: no new connections, open transactions rolled back, a checkpoint.
+    StopSignal: 'SIGINT',
+    Healthcheck: {
+      Test: ['CMD-SHELL', healthCheck(major, SOCKET)],
+      Interval: 10 * SECOND_NS,
+      Timeout: 5 * SECOND_NS,
+      Retries: 3,
+      StartPeriod: 60 * SECOND_NS,
+    },
+    ExposedPorts: { [PORT]: {} },
+    HostConfig: {
+      ...walls(),
+      NetworkMode: network === 'none' ? 'none' : 'bridge',
+      PortBindings: record.port === null ? {} : { [PORT]: [{ HostIp: '127.0.0.1', HostPort: String(record.port) }] },
+      Mounts: [
+        { Type: 'volume', Source: nameOf(engine, id), Target: DATA_VOLUME, ReadOnly: false, Consistency: 'default' },
+        bind(options.socketFolder, SOCKET, 'write'),
+      ],
+      Tmpfs: { '/tmp': memoryFolder(64 * 2 ** 20) },
+      Memory: options.limits.memoryBytes,
+      PidsLimit: options.limits.processes,
+      // The 64 MiB that Docker gives otherwise are too few for a parallel query.
+      ShmSize: 256 * 2 ** 20,
+      LogConfig: { Type: 'json-file', Config: { 'max-size': '8m', 'max-file': '2' } },
+    },
+  };
+}
+
+/** Not a word of these is secret: whoever may look at the container sees them. */
+function serverSettings(record: InstanceRecord): Record<string, string> {
+  return {
+    listen_addresses: record.spec.network === 'none' ? '' : '*',
+    unix_socket_directories: SOCKET,
+    // The folder around it, which only the control plane can enter, keeps others away.
+    unix_socket_permissions: '0777',
+    cluster_name: `flux-${record.spec.id}`,
+    max_connections: '100',
+    shared_buffers: '32MB',
+    min_wal_size: '80MB',
+    max_wal_size: '1GB',
+    password_encryption: 'scram-sha-256',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    lc_messages: 'C',
+    log_line_prefix: '%m [%p] %q%u@%d ',
+    log_statement: 'none',
+    // A statement that failed may hold a password or somebody's data; the log says what went wrong, not with which words.
+    log_min_error_statement: 'panic',
+  };
+}
+
+/** Settings come quoted for a configuration file; on a command line a value stands for itself. */
+function unquoted(value: string): string {
+  return /^'.*'$/s.test(value) ? value.slice(1, -1).replaceAll("''", "'") : value;
+}

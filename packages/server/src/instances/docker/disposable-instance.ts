@@ -1,0 +1,143 @@
+import { chmod } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import type { PostgresSession } from '../../postgres/connect.ts';
+import { libpqEnvironment, type PostgresTarget } from '../../postgres/target.ts';
+import { awaitSession } from '../await-session.ts';
+import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
+import { RESTORE_DATABASE, SUPERUSER } from '../names.ts';
+import { hasCrashInWords, limitInWords } from '../server-words.ts';
+import { type DisposableSetting, INSIDE } from './disposable-container.ts';
+import { runInside, startDisposable } from './disposable-server.ts';
+import { engineError } from './engine.ts';
+import { RUN_PROGRAM } from './scripts.ts';
+import { startWatchdog } from './watchdog.ts';
+
+/**
+ * Starts a disposable container and returns when its database is there.
+ *
+ * @param removeFolders called when the container is gone
+ * @throws FluxError `sandbox_unavailable`, `verification_inconclusive`; the reason of the request's signal
+ */
+export async function openDisposable(
+  setting: DisposableSetting,
+  request: DisposableRequest,
+  removeFolders: () => Promise<void>,
+): Promise<DisposableInstance> {
+  const { engine, limits } = setting;
+  const gone = new AbortController();
+  let exceeded: LimitExceeded | undefined;
+  let hasCrashed = false;
+  let isReady = false;
+  let removal: Promise<void> | undefined;
+
+  const server = await startDisposable(setting).catch((error: unknown) => {
+    throw engineError(error, engine, 'sandbox_unavailable');
+  });
+  const end = (limit?: LimitExceeded) => {
+    exceeded ??= limit;
+    watchdog.stop();
+    gone.abort(
+      new FluxError(
+        'verification_inconclusive',
+        exceeded === undefined ? 'The disposable Postgres is gone.' : `The restore was stopped: ${exceeded.message}.`,
+      ),
+    );
+    removal ??= server.remove();
+    // Whoever disposes of the instance is told; nobody may have got that far.
+    removal.catch(() => undefined);
+  };
+  const watchdog = startWatchdog(server.container, limits, setting.memoryBytes === null, end);
+  void server.exited.then(async () => {
+    if (gone.signal.aborted) return;
+    hasCrashed = isReady;
+    end(await server.findLimit());
+  });
+  const onAbort = () => end();
+  request.signal.addEventListener('abort', onAbort, { once: true });
+  const dispose = async () => {
+    request.signal.removeEventListener('abort', onAbort);
+    end();
+    try {
+      await removal;
+    } catch (error) {
+      // What Docker could not remove now carries our label, and goes with the next sweep.
+      throw engineError(error, engine, 'sandbox_unavailable');
+    } finally {
+      await removeFolders();
+    }
+  };
+  /** Lets the news of what went wrong arrive before a failure is judged. */
+  const settle = async () => {
+    await watchdog.look();
+    const limit = await server.findLimit();
+    if (limit !== undefined && !gone.signal.aborted) end(limit);
+    await Promise.race([server.exited, sleep(hasCrashInWords(server.words()) ? 3000 : 100)]);
+  };
+
+  const target: PostgresTarget = { host: setting.socketFolder, port: 5432, user: SUPERUSER, database: RESTORE_DATABASE };
+  let postgresVersion: string;
+  try {
+    request.signal.throwIfAborted();
+    await using session = await awaitSession({ ...target, database: 'template1' }, gone.signal, request.signal);
+    // The server has its socket; from here on it could only put a link to somebody else's socket there.
+    await chmod(setting.socketFolder, 0o711);
+    postgresVersion = await makeDatabase(session, request);
+    isReady = true;
+  } catch (error) {
+    const words = server.words().trim().split('\n').slice(-6).join('\n');
+    await dispose().catch(() => undefined);
+    request.signal.throwIfAborted();
+    if (isFluxError(error, 'verification_inconclusive') && (exceeded !== undefined || error.hint !== undefined)) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new FluxError('verification_inconclusive', `A disposable Postgres could not be started: ${reason} ${words}`.trim(), {
+      cause: error,
+    });
+  }
+
+  return {
+    sandbox: 'docker',
+    postgresVersion,
+    superuser: target,
+    async pgRestore(args) {
+      const command = ['/bin/sh', '-c', RUN_PROGRAM, 'sh', String(setting.major), 'pg_restore', ...args];
+      const env = { ...libpqEnvironment({ ...target, host: INSIDE.socket }), TZ: 'UTC', LC_ALL: 'C.UTF-8' };
+      const run = runInside(server.container, [...command, '--dbname', RESTORE_DATABASE, INSIDE.archive], env);
+      const result = await run.catch((error: unknown) => {
+        // A container that was removed takes its programs with it, and the conversation about them breaks off.
+        if (gone.signal.aborted) return { exitCode: null, stdout: '', stderr: '' };
+        throw engineError(error, engine, 'sandbox_unavailable');
+      });
+      if (result.exitCode !== 0) await settle();
+      return { command: 'pg_restore', signal: result.exitCode === null ? 'SIGKILL' : null, ...result };
+    },
+    exceeded() {
+      if (exceeded === undefined && !gone.signal.aborted) {
+        const limit = limitInWords(server.words());
+        if (limit !== undefined) end(limit);
+      }
+      return exceeded;
+    },
+    crashed: () => hasCrashed || (removal === undefined && hasCrashInWords(server.words())),
+    gone: gone.signal,
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+/** Makes the restore database with the encoding and locale that are asked for. Answers the server's version. */
+async function makeDatabase(session: PostgresSession, { encoding, collate, ctype }: DisposableRequest): Promise<string> {
+  const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
+  await session
+    .run(
+      `create database ${RESTORE_DATABASE} template template0 encoding ${literal(encoding)} lc_collate ${literal(collate)} lc_ctype ${literal(ctype)}`,
+    )
+    .catch((error: Error) => {
+      throw new FluxError(
+        'verification_inconclusive',
+        `The image cannot make a database with encoding ${encoding} and locale ${collate}: ${error.message}`,
+        { hint: 'Name an image that has the locale in FLUX_BACKUP_VERIFY_POSTGRES_IMAGE, then verify again.', cause: error },
+      );
+    });
+  const [row] = await session.query<{ version: string }>(`select current_setting('server_version') as version`);
+  return row?.version.split(' ')[0] ?? '';
+}

@@ -1,0 +1,118 @@
+import { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import type { DisposableLimits, LimitExceeded } from '../disposable.ts';
+import { limitInWords } from '../server-words.ts';
+import { type DisposableSetting, disposableContainer, disposableName } from './disposable-container.ts';
+import { LABELS, labelsOf, unlessMissing } from './engine.ts';
+import { consume, makerLabel } from './run-tool.ts';
+import { DISPOSABLE_DATA } from './scripts.ts';
+
+/** A container that runs, and what it says of itself. */
+export interface DisposableServer {
+  readonly container: Docker.Container;
+  /** The end of what the server wrote, at most 64 KiB, as it has arrived so far. */
+  words(): string;
+  /** Resolves when the container has ended, or Docker has gone away. Never rejects. */
+  readonly exited: Promise<void>;
+  /** What ended it, as far as Docker knows. */
+  findLimit(): Promise<LimitExceeded | undefined>;
+  remove(): Promise<void>;
+}
+
+const MAX_WORDS = 64 * 1024;
+
+/** Makes and starts the container. On failure nothing of it is left. */
+export async function startDisposable(setting: DisposableSetting): Promise<DisposableServer> {
+  const { client } = setting.engine;
+  const name = disposableName(setting);
+  const remove = async () => {
+    await unlessMissing(client.getContainer(name).remove({ force: true, v: true }));
+    if (setting.memoryBytes === null) await unlessMissing(client.getVolume(name).remove({ force: true }));
+  };
+  try {
+    if (setting.memoryBytes === null) await makeVolume(setting);
+    const container = await client.createContainer(await disposableContainer(setting));
+    const stream = await container.attach({ stream: true, stdout: true, stderr: true, hijack: true });
+    let words = '';
+    const listening = consume(stream as unknown as Readable, undefined, (_, text) => {
+      words = (words + text).slice(-MAX_WORDS);
+    }).catch(() => undefined);
+    await container.start();
+    const exited = container.wait().then(
+      () => listening,
+      () => undefined,
+    );
+    return {
+      container,
+      words: () => words,
+      exited,
+      async findLimit() {
+        const facts = await container.inspect().catch(() => undefined);
+        if (facts?.State.OOMKilled === true) return memoryExceeded(setting.limits);
+        return limitInWords(words);
+      },
+      remove,
+    };
+  } catch (error) {
+    await remove().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A fresh volume belongs to root: one short program gives it to whoever runs the server. */
+async function makeVolume(setting: DisposableSetting): Promise<void> {
+  const { engine, image } = setting;
+  const labels = labelsOf(engine, 'disposable', { [LABELS.maker]: await makerLabel() });
+  const Name = disposableName(setting);
+  await engine.client.createVolume({ Name, Labels: labels });
+  const container = await engine.client.createContainer({
+    Image: image,
+    Entrypoint: ['/bin/chmod', '1777', DISPOSABLE_DATA],
+    Cmd: [],
+    User: '0',
+    Labels: labels,
+    NetworkDisabled: true,
+    HostConfig: {
+      ReadonlyRootfs: true,
+      CapDrop: ['ALL'],
+      NetworkMode: 'none',
+      Mounts: [{ Type: 'volume', Source: Name, Target: DISPOSABLE_DATA, ReadOnly: false, Consistency: 'default' }],
+    },
+  });
+  try {
+    await container.start();
+    await container.wait();
+  } finally {
+    await unlessMissing(container.remove({ force: true }));
+  }
+}
+
+export function memoryExceeded(limits: DisposableLimits): LimitExceeded {
+  return { limit: 'memory', message: `it used more than ${Math.round(limits.memoryBytes / 2 ** 20)} MiB of memory` };
+}
+
+/** Runs a program inside and tells how it ended; the status is Docker's own, not that of a stream. */
+export async function runInside(
+  container: Docker.Container,
+  command: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly exitCode: number | null; readonly stdout: string; readonly stderr: string }> {
+  const exec = await container.exec({
+    Cmd: [...command],
+    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    User: 'postgres',
+    AttachStdout: true,
+    AttachStderr: true,
+  });
+  const stream = await exec.start({ hijack: true, stdin: false });
+  const texts = { stdout: '', stderr: '' };
+  await consume(Readable.from(stream), undefined, (name, text) => {
+    texts[name] = (texts[name] + text).slice(-MAX_WORDS);
+  });
+  for (let attempt = 0; ; attempt++) {
+    const { ExitCode, Running } = await exec.inspect();
+    // The stream may end a moment before the engine has taken note of the status.
+    if (!Running || attempt > 50) return { exitCode: Running ? null : ExitCode, ...texts };
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

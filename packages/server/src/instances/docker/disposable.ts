@@ -1,0 +1,99 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import type { DisposableInstance, DisposableProvider, DisposableRequest } from '../disposable.ts';
+import { socketFolder, volumeError } from '../folders.ts';
+import { chooseMemoryBytes } from '../local/disposable-room.ts';
+import { openDisposable } from './disposable-instance.ts';
+import { type DockerEngine, engineError, filterOf } from './engine.ts';
+import { imageOf, requireImage } from './images.ts';
+import { makeSocketFolder } from './launch.ts';
+import { sweepContainers } from './sweep.ts';
+
+export interface DockerDisposablesOptions {
+  readonly engine: DockerEngine;
+  /** Image that restores run in; `{major}` stands for the major. */
+  readonly image: string;
+  /** Archives that a container may read lie in its folder `disposable`. */
+  readonly dataFolder: string;
+  /** For sockets: a short path. */
+  readonly runFolder: string;
+}
+
+const SOCKET_PREFIX = 'd-';
+
+/** Makes disposable instances as containers of this host's Docker. Nothing happens before `open` or `sweep`. */
+export function createDockerDisposables({ engine, image, dataFolder, runFolder }: DockerDisposablesOptions): DisposableProvider {
+  const parent = join(dataFolder, 'disposable');
+  /** Memory set aside by instances that live, by id. */
+  const reserved = new Map<string, number>();
+
+  const open = async (request: DisposableRequest): Promise<DisposableInstance> => {
+    request.signal.throwIfAborted();
+    const name = imageOf(image, request.major);
+    await requireImage(engine, name, request.major, request.signal).catch((error: unknown) => {
+      throw asSandbox(error, engine);
+    });
+    const id = randomBytes(6).toString('hex');
+    const root = join(parent, id);
+    const socket = socketFolder(runFolder, `${SOCKET_PREFIX}${id}`);
+    const removeFolders = async () => {
+      reserved.delete(id);
+      await rm(socket, { recursive: true, force: true });
+      await rm(root, { recursive: true, force: true });
+    };
+    try {
+      await mkdir(root, { recursive: true, mode: 0o700 });
+      const archivePath = await exposeArchive(request.archivePath, root);
+      const inUse = [...reserved.values()].reduce((sum, bytes) => sum + bytes, 0);
+      const memoryBytes = await chooseMemoryBytes(request, inUse, root);
+      if (memoryBytes !== null) reserved.set(id, memoryBytes);
+      const { major, limits } = request;
+      const setting = { engine, id, image: name, major, limits, archivePath, socketFolder: await makeSocketFolder(socket), memoryBytes };
+      return await openDisposable(setting, request, removeFolders);
+    } catch (error) {
+      await removeFolders();
+      request.signal.throwIfAborted();
+      const told = volumeError(error, 'while a disposable Postgres was being made');
+      if (told instanceof FluxError) throw told;
+      throw new FluxError('verification_inconclusive', `A disposable Postgres could not be made: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  };
+
+  return {
+    sandbox: 'docker',
+    open,
+    async sweep() {
+      try {
+        await sweepContainers(engine, 'disposable');
+        const living = await engine.client.listContainers({ all: true, filters: filterOf(engine, 'disposable') });
+        const isLiving = (id: string) => living.some(({ Names }) => Names.some((given) => given.endsWith(`-d-${id}`)));
+        for (const id of await readdir(parent).catch(() => []))
+          if (!isLiving(id)) await rm(join(parent, id), { recursive: true, force: true });
+        for (const folder of await readdir(runFolder).catch(() => []))
+          if (folder.startsWith(SOCKET_PREFIX) && !isLiving(folder.slice(SOCKET_PREFIX.length)))
+            await rm(join(runFolder, folder), { recursive: true, force: true });
+      } catch {
+        // Without Docker nothing can be swept, and nothing of it runs; the next start tries again.
+      }
+    },
+  };
+}
+
+/** A container's account is nobody here: it gets a copy, which costs nothing where the file system can share blocks. */
+async function exposeArchive(archivePath: string, root: string): Promise<string> {
+  const copy = join(root, 'archive');
+  await copyFile(archivePath, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+  await chmod(copy, 0o444);
+  return copy;
+}
+
+/** The same failure of Docker means another thing to a verification. */
+function asSandbox(error: unknown, engine: DockerEngine): unknown {
+  const cause = error instanceof FluxError && error.code === 'instance_unavailable' ? error.cause : undefined;
+  return cause === undefined ? error : engineError(cause, engine, 'sandbox_unavailable');
+}

@@ -1,0 +1,100 @@
+import { access, mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import { foldersOf } from '../folders.ts';
+import type { Housing } from '../housing.ts';
+import { SUPERUSER } from '../names.ts';
+import { nameOf } from './container.ts';
+import { engineError, LABELS, labelsOf, unlessMissing } from './engine.ts';
+import { imageOf, requireImage } from './images.ts';
+import { type DockerHome, type DockerServer, launchContainer, logOf, removeContainer } from './launch.ts';
+import { runTool } from './run-tool.ts';
+import { scramVerifier } from './scram.ts';
+import { DATA_VOLUME, MAKE_DATA } from './scripts.ts';
+import { sweepContainers } from './sweep.ts';
+
+const STOP_SECONDS = 30;
+
+/** Servers in containers: the data in a volume, what must be known about it in the data folder. */
+export function createDockerHousing(home: DockerHome): Housing<DockerServer> {
+  const { engine, log } = home;
+  const { client } = engine;
+  const places = (id: string) => foldersOf(home.dataFolder, home.runFolder, id);
+  /** Failures of Docker become errors that say so. */
+  const speak = async <T>(conversation: () => Promise<T>): Promise<T> => {
+    try {
+      return await conversation();
+    } catch (error) {
+      throw engineError(error, engine, 'instance_unavailable');
+    }
+  };
+  const targetOf = (id: string, port: number | null, password: string, database = 'postgres'): PostgresTarget => ({
+    ...(port === null ? { host: join(places(id).socket, 's'), port: 5432 } : { host: '127.0.0.1', port }),
+    user: SUPERUSER,
+    password,
+    database,
+  });
+
+  return {
+    kind: 'docker',
+    async prepare() {
+      await mkdir(home.runFolder, { recursive: true, mode: 0o711 });
+      // Backups can be listed and downloaded while Docker is down; what needs it says so.
+      await sweepContainers(engine, 'tool').catch((error: unknown) => log.warn({ err: error }, 'Docker does not answer'));
+    },
+    placesOf: places,
+    requireMajor: (major, signal) => requireImage(engine, imageOf(home.image, major), major, signal),
+    makeData: ({ spec }, password, signal) =>
+      speak(async () => {
+        const name = nameOf(engine, spec.id);
+        await client.createVolume({ Name: name, Labels: labelsOf(engine, 'instance', { [LABELS.instance]: spec.id }) });
+        const result = await runTool(engine, {
+          image: imageOf(home.image, spec.major),
+          script: MAKE_DATA,
+          args: [String(spec.major), `--username=${SUPERUSER}`, '--encoding=UTF8', '--locale=C.UTF-8'],
+          input: `${scramVerifier(password)}\n`,
+          networkMode: 'none',
+          mounts: [{ Type: 'volume', Source: name, Target: DATA_VOLUME, ReadOnly: false, Consistency: 'default' }],
+          signal,
+        });
+        if (result.exitCode === 0) return;
+        const isFull = /No space left on device|Disk quota exceeded/.test(result.stderr);
+        throw new FluxError(isFull ? 'volume_full' : 'instance_unavailable', `initdb failed: ${result.stderr.trim()}`);
+      }),
+    launch: (record, password, signal) =>
+      speak(() => launchContainer(home, record, targetOf(record.spec.id, record.port, password), signal)),
+    halt: (id) =>
+      speak(async () => {
+        await unlessMissing(client.getContainer(nameOf(engine, id)).stop({ t: STOP_SECONDS }));
+      }),
+    remove: (id) =>
+      speak(async () => {
+        await removeContainer(engine, id);
+        await unlessMissing(client.getVolume(nameOf(engine, id)).remove({ force: true }));
+        await rm(places(id).socket, { recursive: true, force: true });
+        await rm(places(id).root, { recursive: true, force: true });
+      }),
+    async damageOf(id) {
+      const { root, record, secret } = places(id);
+      if (!(await isThere(root))) return { state: 'missing', problem: `Its folder ${root} is not there.` };
+      for (const path of [record, secret])
+        if (!(await isThere(path))) return { state: 'corrupted', problem: `${path} is not there or cannot be read.` };
+      // Of a Docker that does not answer nothing can be learnt about the volume.
+      const volume = await unlessMissing(client.getVolume(nameOf(engine, id)).inspect()).catch(() => null);
+      if (volume === undefined) return { state: 'corrupted', problem: `Its volume ${nameOf(engine, id)} is not there.` };
+      return undefined;
+    },
+    lastWords: (id) => logOf(engine, id).catch(() => ''),
+    targetOf: ({ spec, port }, password, _server, database) => targetOf(spec.id, port, password, database),
+    // Docker itself keeps the logs within bounds.
+    tidy: async () => undefined,
+  };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,97 @@
+import { Readable } from 'node:stream';
+import type { HostConfig } from 'dockerode';
+import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
+import { readProcess } from '../../system/process-table.ts';
+import { type DockerEngine, LABELS, labelsOf, unlessMissing } from './engine.ts';
+import { readPieces } from './streams.ts';
+import { memoryFolder, script, walls } from './walls.ts';
+
+/** One program in a container of its own. */
+export interface ToolRun {
+  readonly image: string;
+  /** A script for sh, and its arguments. */
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** All of stdin; whoever may look at the container does not see it. */
+  readonly input?: string | undefined;
+  readonly networkMode: 'none' | 'host';
+  readonly mounts?: HostConfig['Mounts'];
+  readonly onStdout?: ProcessOptions['onStdout'] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const MAX_TEXT = 64 * 1024;
+
+/**
+ * Runs a program in a container to its end and tells how it ended, as `runProcess` does; the container is gone afterwards.
+ *
+ * @throws the engine's error when there is no such container to be had; the error of `onStdout`; the reason of `signal`
+ */
+export async function runTool(engine: DockerEngine, run: ToolRun): Promise<ProcessResult> {
+  run.signal?.throwIfAborted();
+  const container = await engine.client.createContainer({
+    Image: run.image,
+    ...script(run.script, run.args),
+    Env: Object.entries({ TZ: 'UTC', ...run.env }).map(([name, value]) => `${name}=${value}`),
+    Labels: labelsOf(engine, 'tool', { [LABELS.maker]: await makerLabel() }),
+    OpenStdin: run.input !== undefined,
+    StdinOnce: run.input !== undefined,
+    AttachStdin: run.input !== undefined,
+    HostConfig: {
+      ...walls(),
+      NetworkMode: run.networkMode,
+      Tmpfs: { '/tmp': memoryFolder(64 * 2 ** 20) },
+      PidsLimit: 64,
+      // What it writes is read here, and may be a whole dump: no second copy goes into a log.
+      LogConfig: { Type: 'none', Config: {} },
+      ...(run.mounts === undefined ? {} : { Mounts: run.mounts }),
+    },
+  });
+  const remove = () => unlessMissing(container.remove({ force: true, v: true })).catch(() => undefined);
+  const kill = () => void remove();
+  run.signal?.addEventListener('abort', kill, { once: true });
+  try {
+    const stream = await container.attach({ stream: true, stdin: run.input !== undefined, stdout: true, stderr: true, hijack: true });
+    await container.start();
+    if (run.input !== undefined) stream.end(run.input);
+    const texts = { stdout: '', stderr: '' };
+    const keep = (name: 'stdout' | 'stderr', text: string) => {
+      texts[name] = (texts[name] + text).slice(-MAX_TEXT);
+    };
+    await consume(stream as unknown as Readable, run.onStdout, keep);
+    const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    return { command: run.args[1] ?? 'sh', exitCode: StatusCode, signal: null, ...texts };
+  } catch (error) {
+    run.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    run.signal?.removeEventListener('abort', kill);
+    await remove();
+  }
+}
+
+/** Hands stdout on, at the pace of whoever takes it, and keeps the end of what nobody takes. */
+export async function consume(
+  stream: Readable,
+  onStdout: ProcessOptions['onStdout'] | undefined,
+  keep: (name: 'stdout' | 'stderr', text: string) => void,
+): Promise<void> {
+  async function* stdout() {
+    for await (const { stream: name, bytes } of readPieces(stream)) {
+      if (name === 'stdout' && onStdout !== undefined) yield bytes;
+      else keep(name, bytes.toString('utf8'));
+    }
+  }
+  try {
+    if (onStdout !== undefined) return await onStdout(Readable.from(stdout(), { objectMode: false }));
+    for await (const _ of stdout());
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** Who makes a container that must not outlive its maker. */
+export async function makerLabel(): Promise<string> {
+  return `${process.pid} ${(await readProcess(process.pid))?.startTicks ?? ''}`;
+}

@@ -1,0 +1,27 @@
+import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
+import type { InstanceRuntime } from '../instance.ts';
+import { createHousedRuntime } from '../runtime.ts';
+import type { InstanceLimits } from './container.ts';
+import type { DockerEngine } from './engine.ts';
+import { createDockerHousing } from './housing.ts';
+
+export interface DockerRuntimeOptions {
+  readonly engine: DockerEngine;
+  /** Image of a server; `{major}` stands for its major. */
+  readonly image: string;
+  /** Records and passwords live in its folder `instances`; data lives in volumes. */
+  readonly dataFolder: string;
+  /** For sockets: a short path. */
+  readonly runFolder: string;
+  readonly limits?: InstanceLimits;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+const LIMITS: InstanceLimits = { memoryBytes: 2 * 2 ** 30, processes: 512 };
+
+/** Runs Postgres servers in containers of this host's Docker. Nothing happens before `open`. */
+export function createDockerRuntime({ log, clock, limits = LIMITS, ...options }: DockerRuntimeOptions): InstanceRuntime {
+  return createHousedRuntime({ housing: createDockerHousing({ ...options, limits, log }), log, clock });
+}

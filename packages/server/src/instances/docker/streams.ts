@@ -1,0 +1,46 @@
+import { Readable } from 'node:stream';
+
+/** A piece of what a container wrote. */
+export interface Piece {
+  readonly stream: 'stdout' | 'stderr';
+  readonly bytes: Buffer;
+}
+
+/** Header of a frame: stream, three zeros, length. Source: Engine API, attach to a container, stream format. */
+const HEADER_BYTES = 8;
+const STDERR = 2;
+
+/**
+ * Takes apart what an attached container writes. Whoever does not read makes the container wait: nothing is collected here, as it
+ * would be by the library's own way.
+ */
+export async function* readPieces(source: Readable): AsyncGenerator<Piece> {
+  let rest: Buffer = Buffer.alloc(0);
+  let remaining = 0;
+  let stream: Piece['stream'] = 'stdout';
+  for await (const chunk of source) {
+    let bytes: Buffer = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer]);
+    while (bytes.length > 0) {
+      if (remaining === 0) {
+        if (bytes.length < HEADER_BYTES) break;
+        stream = bytes[0] === STDERR ? 'stderr' : 'stdout';
+        remaining = bytes.readUInt32BE(4);
+        bytes = bytes.subarray(HEADER_BYTES);
+        continue;
+      }
+      const piece = bytes.subarray(0, remaining);
+      remaining -= piece.length;
+      bytes = bytes.subarray(piece.length);
+      yield { stream, bytes: piece };
+    }
+    rest = bytes;
+  }
+  if (remaining > 0 || rest.length > 0) throw new Error('the connection to Docker broke in the middle of what a container wrote');
+}
+
+/** The text of a log that the engine gave in one piece. */
+export async function textOf(log: Buffer): Promise<string> {
+  const pieces: Buffer[] = [];
+  for await (const piece of readPieces(Readable.from([log]))) pieces.push(piece.bytes);
+  return Buffer.concat(pieces).toString('utf8');
+}

@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { isFluxError } from '@flux/contract/errors';
+import type { PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
+import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
+import { type DockerEngine, engineError } from './engine.ts';
+import { imageOf, requireImage } from './images.ts';
+import { runTool } from './run-tool.ts';
+import { RUN_PROGRAM, RUN_PROGRAM_WITH_PASSWORD } from './scripts.ts';
+import { bind } from './walls.ts';
+
+export interface DockerToolboxOptions {
+  readonly engine: DockerEngine;
+  /** Image with the programs; `{major}` stands for the major. */
+  readonly image: string;
+  /** What this host has; its programs are taken first, since they start at once. */
+  readonly host: PostgresToolbox;
+}
+
+/** Finds programs by major: on this host, else in the image of that major, where every major can be had. */
+export function createDockerToolbox({ engine, image, host }: DockerToolboxOptions): PostgresToolbox {
+  return {
+    majors: host.majors,
+    require(major, need) {
+      try {
+        return host.require(major, need);
+      } catch (error) {
+        if (!isFluxError(error, 'postgres_missing')) throw error;
+        return toolsInImage(engine, imageOf(image, major), major);
+      }
+    },
+  };
+}
+
+function toolsInImage(engine: DockerEngine, image: string, major: number): PostgresTools {
+  const binFolder = '/';
+  return {
+    major,
+    version: String(major),
+    binFolder,
+    postgres: undefined,
+    initdb: undefined,
+    pgDump: join(binFolder, 'pg_dump'),
+    pgRestore: join(binFolder, 'pg_restore'),
+    run: (program, args, options = {}) => runInImage(engine, image, major, program.slice(binFolder.length), args, options),
+  };
+}
+
+/** On the network of the host: a target is named as the host sees it. */
+async function runInImage(
+  engine: DockerEngine,
+  image: string,
+  major: number,
+  program: string,
+  args: readonly string[],
+  options: ProcessOptions,
+): Promise<ProcessResult> {
+  await requireImage(engine, image, major, options.signal);
+  const { PGPASSWORD: password, ...env } = options.env ?? {};
+  const isSocketFolder = env.PGHOST?.startsWith('/') === true && existsSync(env.PGHOST);
+  try {
+    return await runTool(engine, {
+      image,
+      script: password === undefined ? RUN_PROGRAM : RUN_PROGRAM_WITH_PASSWORD,
+      args: [String(major), program, ...args],
+      env,
+      input: password === undefined ? undefined : `${password}\n`,
+      networkMode: 'host',
+      mounts: isSocketFolder ? [bind(env.PGHOST as string, env.PGHOST as string, 'read')] : [],
+      onStdout: options.onStdout,
+      signal: options.signal,
+    });
+  } catch (error) {
+    throw engineError(error, engine, 'instance_unavailable');
+  }
+}

@@ -1,0 +1,29 @@
+import type { ContainerCreateOptions, HostConfig } from 'dockerode';
+
+/** What every container of ours is denied: privileges, new ones, its own image's files, the memory of others. */
+export function walls(): HostConfig {
+  return {
+    ReadonlyRootfs: true,
+    CapDrop: ['ALL'],
+    SecurityOpt: ['no-new-privileges'],
+    IpcMode: 'private',
+    Privileged: false,
+    // Whoever wants a server to run again is the control plane, which counts it.
+    RestartPolicy: { Name: 'no' },
+  };
+}
+
+/** A folder of the host in a container. A source that does not exist is an error, not an empty folder of root's. */
+export function bind(source: string, target: string, access: 'read' | 'write'): NonNullable<HostConfig['Mounts']>[number] {
+  return { Type: 'bind', Source: source, Target: target, ReadOnly: access === 'read', Consistency: 'default' };
+}
+
+/** A folder in memory. */
+export function memoryFolder(bytes: number): string {
+  return `rw,nosuid,nodev,size=${bytes},mode=1777`;
+}
+
+/** A shell script instead of the image's own entry point, as the account that owns Postgres's files in every image. */
+export function script(text: string, args: readonly string[]): Pick<ContainerCreateOptions, 'Entrypoint' | 'Cmd' | 'User' | 'Tty'> {
+  return { Entrypoint: ['/bin/sh', '-c', text, 'sh'], Cmd: [...args], User: 'postgres', Tty: false };
+}

@@ -1,0 +1,74 @@
+import type Docker from 'dockerode';
+import type { DisposableLimits, LimitExceeded } from '../disposable.ts';
+import { memoryExceeded, runInside } from './disposable-server.ts';
+import { DISPOSABLE_DATA } from './scripts.ts';
+
+const INTERVAL_MS = 500;
+/** Whoever is inside can hinder the measuring of its disk; after so many rounds without an answer that counts as exceeded. */
+const MOST_UNMEASURED = 5;
+const MEASURE_MS = 10_000;
+
+/** Watches the bounds that the kernel does not keep by itself, and the clock. */
+export interface Watchdog {
+  /** Measures now, without waiting for the next round. */
+  look(): Promise<void>;
+  stop(): void;
+}
+
+/**
+ * @param isOnDisk the data lies in a volume, which has no bound of its own
+ * @param onExceeded called once, for the first bound that is exceeded
+ */
+export function startWatchdog(
+  container: Docker.Container,
+  limits: DisposableLimits,
+  isOnDisk: boolean,
+  onExceeded: (limit: LimitExceeded) => void,
+): Watchdog {
+  let isStopped = false;
+  let unmeasured = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const stop = () => {
+    isStopped = true;
+    clearTimeout(timer);
+    clearTimeout(wallClock);
+  };
+  const exceed = (limit: LimitExceeded) => {
+    if (isStopped) return;
+    stop();
+    onExceeded(limit);
+  };
+  const wallClock = setTimeout(() => {
+    exceed({ limit: 'time', message: `it took longer than ${limits.wallClockMs / 1000} seconds` });
+  }, limits.wallClockMs);
+  wallClock.unref();
+
+  const look = async () => {
+    const [facts, stats] = await Promise.all([container.inspect(), container.stats({ stream: false, 'one-shot': true })]);
+    if (facts.State.OOMKilled) return exceed(memoryExceeded(limits));
+    if ((stats.pids_stats?.current ?? 0) > limits.processes)
+      return exceed({ limit: 'processes', message: `it ran more than ${limits.processes} processes` });
+    if (!isOnDisk || !facts.State.Running) return;
+    const bytes = await measureDisk(container);
+    unmeasured = bytes === undefined ? unmeasured + 1 : 0;
+    if (unmeasured >= MOST_UNMEASURED) return exceed({ limit: 'disk', message: 'what it wrote could not be measured any more' });
+    if ((bytes ?? 0) > limits.diskBytes)
+      exceed({ limit: 'disk', message: `it wrote more than ${Math.round(limits.diskBytes / 2 ** 20)} MiB` });
+  };
+  const round = async () => {
+    // A container that has just ended cannot be measured, and need not be.
+    await look().catch(() => undefined);
+    if (!isStopped) timer = setTimeout(round, INTERVAL_MS).unref();
+  };
+  timer = setTimeout(round, INTERVAL_MS).unref();
+  return { look: () => (isStopped ? Promise.resolve() : look().catch(() => undefined)), stop };
+}
+
+/** Undefined when there was no answer, or none that could be understood. */
+async function measureDisk(container: Docker.Container): Promise<number | undefined> {
+  const tooLate = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), MEASURE_MS).unref());
+  // Files that vanish meanwhile make it complain and end with 1; what it has added up is true all the same.
+  const answer = await Promise.race([runInside(container, ['du', '-sk', DISPOSABLE_DATA], {}).catch(() => undefined), tooLate]);
+  const kibibytes = /^(\d+)\s/.exec(answer?.stdout ?? '')?.[1];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+}

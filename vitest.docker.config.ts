@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+/** The suite that needs a Docker engine; `npm run test:docker` starts one and runs this. */
+export default defineConfig({
+  test: {
+    include: ['acceptance/docker/**/*.test.ts'],
+    pool: 'forks',
+    // One engine for all, and one of the files ends it.
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
+    reporters: ['default'],
+  },
+});
