@@ -31,7 +31,8 @@ export async function restoreAndCompare(
   const ended = await watch.time('restore', () => instance.pgRestore(doors.postgres.restoreArguments(manifest)));
   const end = doors.postgres.interpretRestore(ended);
   const stopped = trouble();
-  if (stopped !== undefined) return { verdict: 'inconclusive', summary: stopped, toolOutput: ended.stderr };
+  if (stopped !== undefined)
+    return { verdict: 'inconclusive', summary: stopped, ...(end.kind === 'success' ? {} : { toolOutput: end.output }) };
   if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: end.message, toolOutput: end.output };
   if (end.kind === 'failed') return { verdict: 'failed', summary: end.message, toolOutput: end.output };
 
