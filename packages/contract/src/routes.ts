@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import * as access from './access.ts';
 import * as backup from './backup.ts';
+import { DoctorAnswer } from './doctor.ts';
 import { OperationAnswer } from './operation.ts';
 import * as project from './project.ts';
 import * as receipt from './receipt-answer.ts';
+import * as restore from './restore.ts';
 import type { AccessLevel } from './token.ts';
 
 /** One route: everything that validation, OpenAPI and the typed client need. Paths are below `/api/cli/v1`. */
@@ -173,6 +175,25 @@ export const ROUTES = {
     answer: backup.VerifyAnswer,
     status: 200,
   },
+  restoreBackup: {
+    method: 'POST',
+    path: '/projects/:hash/backups/:id/restore',
+    summary: 'Restore a backup: into a new project, to a database of yours, or in place',
+    access: 'admin',
+    params: hashAndId,
+    body: restore.RestoreRequest,
+    answer: restore.RestoreAnswer,
+    status: 200,
+  },
+  undoRestore: {
+    method: 'POST',
+    path: '/projects/:hash/undo-restore',
+    summary: 'Swap back what the newest restore in place has replaced',
+    access: 'admin',
+    params: hash,
+    answer: restore.RestoreAnswer,
+    status: 200,
+  },
   deleteBackup: {
     method: 'DELETE',
     path: '/projects/:hash/backups/:id',
@@ -243,6 +264,23 @@ export const ROUTES = {
     summary: 'Sign with a new key from now on; the old one stays published',
     access: 'admin',
     answer: receipt.ReceiptKeySet,
+    status: 200,
+  },
+  examineServer: {
+    method: 'GET',
+    path: '/doctor',
+    summary: 'What would stop a restore today',
+    access: 'read',
+    answer: DoctorAnswer,
+    status: 200,
+  },
+  examineProject: {
+    method: 'GET',
+    path: '/projects/:hash/doctor',
+    summary: 'What would stop a restore of a project today',
+    access: 'read',
+    params: hash,
+    answer: DoctorAnswer,
     status: 200,
   },
   getOperation: {

@@ -1,3 +1,4 @@
+import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
@@ -17,6 +18,7 @@ import { createDedicatedEngine } from './engines/dedicated/engine.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
 import { recoverAtStart } from './operations/recover.ts';
 import { removeUnbornProjects } from './projects/create.ts';
+import type { Machine } from './projects/doctor.ts';
 import type { ProjectDoors } from './projects/doors.ts';
 import { systemClock } from './system/clock.ts';
 import { lockFolder } from './system/folder-lock.ts';
@@ -124,8 +126,10 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 
   const metrics = createMetrics();
   const runner = { catalog, clock, log, workerId: lease.workerId, stopping: AbortSignal.any([stopping.signal, lease.lost]) };
-  releasers.add('the worker', await startWorker({ queue, backups, runner, metrics, concurrency: config.concurrency }));
+  releasers.add('the worker', await startWorker({ queue, backups, projects, runner, metrics, concurrency: config.concurrency }));
+  const machine: Machine = { sandbox: () => disposables.sandbox, majors: () => toolbox.majors(), freeBytes: () => readFreeBytes(config) };
   const app = buildApp({
+    machine,
     catalog,
     backups,
     projects,
@@ -174,4 +178,14 @@ function listenError(config: Config, error: unknown): unknown {
     });
   }
   return error;
+}
+
+/** Room for whoever is not root; the backup folder may not be there yet, then it will be made in the data folder's file system. */
+async function readFreeBytes(config: Config): Promise<{ readonly backups: number; readonly data: number }> {
+  const free = async (path: string) => {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
+  };
+  const data = await free(config.dataFolder);
+  return { data, backups: await free(config.backupsFolder).catch(() => data) };
 }

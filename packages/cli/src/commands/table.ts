@@ -45,6 +45,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['token', 'create'], summary: 'Create a token', load: () => import('./token/create.ts') },
   { words: ['token', 'list'], summary: 'List tokens', load: () => import('./token/list.ts') },
   { words: ['token', 'revoke'], summary: 'Revoke a token', load: () => import('./token/revoke.ts') },
+  { words: ['doctor'], summary: 'What would stop a restore today', load: () => import('./shell/doctor.ts') },
   { words: ['completion'], summary: 'Print a completion script for bash, zsh or fish', load: () => import('./shell/completion.ts') },
   { words: ['version'], summary: 'Print the version', load: () => import('./shell/version.ts') },
 ];

@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { registerAccessRoutes } from './access.ts';
 import { registerBackupRoutes } from './backups.ts';
 import { registerDestructiveRoutes } from './destroy.ts';
+import { registerDoctorRoutes } from './doctor.ts';
 import type { ApiDoors } from './doors.ts';
 import { registerDownloadRoute } from './download.ts';
 import { renderErrors } from './errors.ts';
@@ -12,6 +13,7 @@ import { registerOpenApi } from './openapi.ts';
 import { registerOperationRoutes } from './operations.ts';
 import { registerProjectRoutes } from './projects.ts';
 import { registerKeyDocument, registerReceiptRoutes } from './receipts.ts';
+import { registerRestoreRoutes } from './restore.ts';
 import { createRouter } from './router.ts';
 
 /** SQL files come in one piece; what is larger belongs into pg_restore. */
@@ -65,9 +67,11 @@ export function buildApp(doors: ApiDoors): FastifyInstance {
   registerProjectRoutes(router, doors);
   registerBackupRoutes(router, doors);
   registerDestructiveRoutes(router, doors);
+  registerRestoreRoutes(router, doors);
   registerDownloadRoute(router, doors);
   registerReceiptRoutes(router, doors);
   registerOperationRoutes(router, doors);
+  registerDoctorRoutes(router, doors);
   registerHealthRoutes(app, doors);
   registerKeyDocument(app, doors);
   registerOpenApi(app, doors);

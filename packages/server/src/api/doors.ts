@@ -1,6 +1,7 @@
 import type { EngineKind } from '@flux/contract/labels';
 import type { BackupDoors } from '../backups/doors.ts';
 import type { Catalog } from '../catalog/open.ts';
+import type { Machine } from '../projects/doctor.ts';
 import type { ProjectDoors } from '../projects/doors.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
@@ -12,6 +13,7 @@ export interface ApiDoors {
   readonly catalog: Catalog;
   readonly backups: BackupDoors;
   readonly projects: ProjectDoors;
+  readonly machine: Machine;
   readonly defaultMode: EngineKind;
   readonly seal: Seal;
   readonly clock: Clock;

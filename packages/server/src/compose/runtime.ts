@@ -105,7 +105,7 @@ async function openDisposables(options: LocalDisposablesOptions): Promise<Dispos
     if (!isFluxError(error, 'sandbox_unavailable')) throw error;
     options.log.warn({ err: error }, 'no sandbox can be made here: verifications will be refused');
     return {
-      sandbox: 'off',
+      sandbox: null,
       open: () => Promise.reject(error),
       sweep: async () => undefined,
     };

@@ -54,7 +54,8 @@ export interface DisposableInstance extends AsyncDisposable {
 
 /** Makes disposable instances. */
 export interface DisposableProvider {
-  readonly sandbox: SandboxKind;
+  /** Null when none can be made here: `open` then refuses. */
+  readonly sandbox: SandboxKind | null;
   /**
    * @throws FluxError `sandbox_unavailable`, `postgres_missing`, `volume_full`, `verification_inconclusive`
    */

@@ -1,0 +1,158 @@
+import type { DoctorAnswer, Finding } from '@flux/contract/doctor';
+import { backupKindOf } from '@flux/contract/labels';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { presenceOf } from '../backups/item.ts';
+import { freshnessOf } from '../backups/trust.ts';
+import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+import type { SandboxKind } from '../instances/disposable.ts';
+import type { ProjectDoors } from './doors.ts';
+
+/** The machine that the control plane runs on, as far as a restore depends on it. */
+export interface Machine {
+  /** The sandbox that verifications run in; null when none can be made. */
+  sandbox(): SandboxKind | null;
+  /** Majors whose server and client programs are here. */
+  majors(): readonly number[];
+  /** Room on the file systems of the backups and of the data folder, in bytes. */
+  freeBytes(): Promise<{ readonly backups: number; readonly data: number }>;
+}
+
+export interface DoctorDoors extends ProjectDoors {
+  readonly store: ArtifactStore;
+  readonly machine: Machine;
+}
+
+const ORDER = ['danger', 'warning', 'fine'];
+const LITTLE_ROOM_BYTES = 2 * 2 ** 30;
+const OLD_PROOF_MS = 7 * 24 * 3_600_000;
+
+/** One page about the server: what would stop a restore today, in order of danger. */
+export async function examineServer(doors: DoctorDoors, projects: readonly ProjectRow[]): Promise<DoctorAnswer> {
+  const findings = [
+    sandboxFinding(doors.machine.sandbox()),
+    majorsFinding(doors.machine.majors()),
+    ...roomFindings(await doors.machine.freeBytes()),
+  ];
+  for (const project of projects) {
+    const worst = (await examineProject(doors, project)).findings[0];
+    if (worst !== undefined && worst.severity !== 'fine')
+      findings.push({ ...worst, what: `${project.slug} (${project.hash}): ${worst.what}` });
+  }
+  return { findings: inOrder(findings) };
+}
+
+/** One page about a project. */
+export async function examineProject(doors: DoctorDoors, project: ProjectRow): Promise<DoctorAnswer> {
+  const latest = await findLatestBackup(doors.catalog.db, project.id);
+  const findings = [await backupFinding(doors, project, latest), ...proofFindings(doors, project, latest)];
+  if (project.lifecycle === 'active') findings.push(await instanceFinding(doors, project));
+  const major = Number(latest?.postgres_version?.split('.')[0]);
+  if (Number.isInteger(major) && major > 0 && !doors.machine.majors().includes(major)) {
+    findings.push({
+      severity: 'danger',
+      what: 'Postgres programs',
+      found: `The latest backup is of PostgreSQL ${major}, whose programs are not installed here: it can be neither verified nor restored.`,
+      command: `apt-get install postgresql-${major}`,
+    });
+  }
+  return { findings: inOrder(findings) };
+}
+
+async function backupFinding(doors: DoctorDoors, project: ProjectRow, latest: BackupRow | undefined): Promise<Finding> {
+  const presence = latest === undefined ? 'missing' : await presenceOf(doors.store, latest);
+  const { tier, label } = freshnessOf(latest, presence, backupKindOf(project.engine));
+  const flags = `--project ${project.slug} --hash ${project.hash}`;
+  if (tier === 'restorable') return { severity: 'fine', what: 'latest backup', found: `${label}.`, command: null };
+  const onlyVerify = tier === 'not_restore_verified';
+  return {
+    severity: onlyVerify || tier === 'artifact_pending' ? 'warning' : 'danger',
+    what: 'latest backup',
+    found: `${label}: there is no proof that this project can be brought back.`,
+    command: onlyVerify ? `flux backup verify ${flags} --latest` : `flux backup create ${flags} --verify`,
+  };
+}
+
+function proofFindings(doors: DoctorDoors, project: ProjectRow, latest: BackupRow | undefined): Finding[] {
+  const findings: Finding[] = [];
+  const command = `flux backup create --project ${project.slug} --hash ${project.hash} --verify`;
+  if (latest?.restore_verification === 'restore_verified' && doors.clock.now().getTime() - latest.created_at.getTime() > OLD_PROOF_MS) {
+    findings.push({
+      severity: 'warning',
+      what: 'age of the proof',
+      found: `The newest proven backup is of ${latest.created_at.toISOString()}: what came after it would be lost.`,
+      command,
+    });
+  }
+  if (latest?.last_problem != null) {
+    findings.push({
+      severity: 'warning',
+      what: 'last verification',
+      found: `It was inconclusive: ${latest.last_problem}`,
+      command: `flux backup verify --project ${project.slug} --hash ${project.hash} --latest`,
+    });
+  }
+  return findings;
+}
+
+async function instanceFinding(doors: DoctorDoors, row: ProjectRow): Promise<Finding> {
+  const { engine, project } = doors.engines.of(row);
+  const status = await engine.status(project).catch((error: Error) => ({ state: 'failing' as const, problem: error.message, restarts: 0 }));
+  if (status.state === 'running') {
+    const died = status.restarts > 0 ? ` It died and was started again ${status.restarts} times.` : '';
+    return { severity: status.restarts > 0 ? 'warning' : 'fine', what: 'Postgres', found: `It is running.${died}`, command: null };
+  }
+  return {
+    severity: 'warning',
+    what: 'Postgres',
+    found: `It is ${status.state}${status.problem === null ? '' : `: ${status.problem}`}. A backup cannot be made now.`,
+    command: `flux project start ${row.slug} --hash ${row.hash}`,
+  };
+}
+
+function sandboxFinding(sandbox: SandboxKind | null): Finding {
+  if (sandbox === null)
+    return {
+      severity: 'danger',
+      what: 'sandbox',
+      found: 'No sandbox can be made here, so verifications are refused.',
+      command: 'apt-get install bubblewrap',
+    };
+  if (sandbox === 'off') {
+    return {
+      severity: 'danger',
+      what: 'sandbox',
+      found: 'Verifications run without one (FLUX_VERIFY_SANDBOX=off): a hostile dump can do whatever the Postgres account can.',
+      command: null,
+    };
+  }
+  return { severity: 'fine', what: 'sandbox', found: `Verifications restore under ${sandbox}.`, command: null };
+}
+
+function majorsFinding(majors: readonly number[]): Finding {
+  if (majors.length === 0)
+    return {
+      severity: 'danger',
+      what: 'Postgres programs',
+      found: 'No major has both its server and its client programs here.',
+      command: 'apt-get install postgresql-15',
+    };
+  return { severity: 'fine', what: 'Postgres programs', found: `PostgreSQL ${majors.join(', ')}.`, command: null };
+}
+
+function roomFindings(free: { readonly backups: number; readonly data: number }): Finding[] {
+  const places = [
+    ['backup volume', free.backups],
+    ['data folder', free.data],
+  ] as const;
+  return places.map(([what, bytes]) => {
+    const gib = `${(bytes / 2 ** 30).toFixed(1)} GiB free.`;
+    return bytes < LITTLE_ROOM_BYTES
+      ? { severity: 'warning', what, found: `Only ${gib}`, command: null }
+      : { severity: 'fine', what, found: gib, command: null };
+  });
+}
+
+function inOrder(findings: readonly Finding[]): Finding[] {
+  return findings.toSorted((a, b) => ORDER.indexOf(a.severity) - ORDER.indexOf(b.severity));
+}
