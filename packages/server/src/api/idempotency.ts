@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { Route } from '@flux/contract/routes';
 import { recordIdempotentAnswer, releaseIdempotencyKey, takeIdempotencyKey } from '../catalog/idempotency.ts';
+import type { Answer, Call } from './call.ts';
 import type { ApiDoors } from './doors.ts';
-import type { Answer, Call } from './router.ts';
 
 const MOST_KEY_LENGTH = 200;
 

@@ -5,30 +5,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type * as z from 'zod';
 import { authenticate, maySee, type Principal, requireAccess } from '../access/tokens.ts';
 import { findProjectByHash, type ProjectRow } from '../catalog/projects.ts';
+import type { Answer, Call, Parsed } from './call.ts';
 import type { ApiDoors } from './doors.ts';
 import { createFailureLimit } from './failure-limit.ts';
 import { withIdempotency } from './idempotency.ts';
-
-type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
-
-/** One authenticated, validated request. */
-export interface Call<R extends Route> {
-  readonly principal: Principal;
-  readonly params: Parsed<R['params']>;
-  readonly query: Parsed<R['query']>;
-  readonly body: Parsed<R['body']>;
-  readonly request: FastifyRequest;
-  readonly reply: FastifyReply;
-  /** Aborted when the client has gone or the control plane is stopping. */
-  readonly signal: AbortSignal;
-}
-
-/** An answer with another status than the route's usual one. */
-export interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-  readonly location?: string;
-}
 
 /** Registers routes of the contract. */
 export interface Router {

@@ -1,0 +1,26 @@
+import type { Route } from '@flux/contract/routes';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type * as z from 'zod';
+import type { Principal } from '../access/tokens.ts';
+
+/** What a schema makes of its input; undefined where a route has none. */
+export type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
+
+/** One authenticated, validated request. */
+export interface Call<R extends Route> {
+  readonly principal: Principal;
+  readonly params: Parsed<R['params']>;
+  readonly query: Parsed<R['query']>;
+  readonly body: Parsed<R['body']>;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  /** Aborted when the client has gone or the control plane is stopping. */
+  readonly signal: AbortSignal;
+}
+
+/** An answer with another status than the route's usual one. */
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly location?: string;
+}
