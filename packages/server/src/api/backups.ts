@@ -11,9 +11,10 @@ import { parseBackupSelector } from '../backups/select.ts';
 import { requestVerification } from '../backups/verify/request.ts';
 import type { OperationRow } from '../catalog/operations.ts';
 import { waitForOperation } from '../operations/wait.ts';
+import type { Answer } from './call.ts';
 import type { ApiDoors } from './doors.ts';
 import { toOperationAnswer } from './operations.ts';
-import { type Answer, answer, type Router, requireProject } from './router.ts';
+import { answer, type Router, requireProject } from './router.ts';
 
 /** Create, list, show and verify backups. */
 export function registerBackupRoutes(router: Router, doors: ApiDoors): void {
@@ -47,7 +48,7 @@ export function registerBackupRoutes(router: Router, doors: ApiDoors): void {
  * Answers a request for long work: 202 and the operation for a client that prefers so, else the result when it is there. When
  * such a client goes away, the work goes on.
  */
-async function answerOperation(
+export async function answerOperation(
   doors: ApiDoors,
   request: FastifyRequest,
   id: OperationId,
