@@ -10,9 +10,10 @@ export function bubblewrapCommand(room: Room): Command {
     // The user namespace by its own name too: --unshare-all only tries to make one, and --disable-userns insists.
     ...['--unshare-user', '--unshare-all', '--disable-userns', '--hostname', 'flux'],
     ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
-    ...room.systemPaths.flatMap(({ path, linkTo }) => (linkTo === undefined ? ['--ro-bind', path, path] : ['--symlink', linkTo, path])),
     ...['--proc', '/proc', '--dev', '/dev'],
     ...room.memoryFolders.flatMap(({ target, bytes }) => ['--perms', '0700', '--size', String(bytes), '--tmpfs', target]),
+    // After /tmp: Postgres may have been unpacked below it.
+    ...room.systemPaths.flatMap(({ path, linkTo }) => (linkTo === undefined ? ['--ro-bind', path, path] : ['--symlink', linkTo, path])),
     ...room.binds.flatMap(({ source, target, access }) => [access === 'read' ? '--ro-bind' : '--bind', source, target]),
     // The root and /dev are folders in memory without a bound of their own.
     ...['--remount-ro', '/dev', '--remount-ro', '/'],

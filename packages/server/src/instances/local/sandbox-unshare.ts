@@ -30,9 +30,6 @@ function buildScript(room: Room): string {
     lines.push(isFolder ? `mkdir -p ${at}` : `mkdir -p "$(dirname ${at})" && : > ${at}`, `mount --bind ${quote(source)} ${at}`);
     if (isReadOnly) lines.push(`mount -o remount,bind,ro,nosuid,nodev ${at}`);
   };
-  for (const { path, linkTo, isFolder } of room.systemPaths)
-    if (linkTo === undefined) bind(path, path, isFolder, true);
-    else lines.push(`mkdir -p "$(dirname ${quote(`.${path}`)})" && ln -s ${quote(linkTo)} ${quote(`.${path}`)}`);
   lines.push('mkdir -p proc dev', 'mount -t proc -o nosuid,nodev,noexec proc proc');
   for (const device of DEVICES) lines.push(`: > dev/${device}`, `mount --bind /dev/${device} dev/${device}`);
   lines.push('ln -s /proc/self/fd dev/fd');
@@ -40,6 +37,10 @@ function buildScript(room: Room): string {
     const at = quote(`.${target}`);
     lines.push(`mkdir -p ${at}`, `mount -t tmpfs -o size=${bytes},mode=700,nosuid,nodev flux ${at}`);
   }
+  // After /tmp: Postgres may have been unpacked below it.
+  for (const { path, linkTo, isFolder } of room.systemPaths)
+    if (linkTo === undefined) bind(path, path, isFolder, true);
+    else lines.push(`mkdir -p "$(dirname ${quote(`.${path}`)})" && ln -s ${quote(linkTo)} ${quote(`.${path}`)}`);
   for (const { source, target, access } of room.binds) {
     lines.push(
       `if test -d ${quote(source)}; then mkdir -p ${quote(`.${target}`)}; else mkdir -p "$(dirname ${quote(`.${target}`)})"; : > ${quote(`.${target}`)}; fi`,
