@@ -53,3 +53,20 @@ export type CreateTokenAnswer = z.infer<typeof CreateTokenAnswer>;
 export const TokenList = z.object({ tokens: z.array(TokenItem) });
 /** `GET /tokens` */
 export type TokenList = z.infer<typeof TokenList>;
+
+/** One line of the audit: who did what, when. Null for what the control plane did by itself. */
+export const AuditEvent = z.object({
+  id: z.number().int(),
+  at: time,
+  action: z.string(),
+  user: z.string().nullable(),
+  token: z.string().nullable(),
+  project: z.string().nullable(),
+  subject: z.string().nullable(),
+  details: z.record(z.string(), z.unknown()),
+});
+/** One line of the audit. */
+export type AuditEvent = z.infer<typeof AuditEvent>;
+
+/** `GET /audit`, newest first. */
+export const AuditList = z.object({ events: z.array(AuditEvent) });

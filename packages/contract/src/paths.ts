@@ -9,6 +9,7 @@ export const PATHS = {
   listTokens: { method: 'GET', path: '/tokens' },
   createToken: { method: 'POST', path: '/tokens' },
   revokeToken: { method: 'DELETE', path: '/tokens/:id' },
+  listAudit: { method: 'GET', path: '/audit' },
   listProjects: { method: 'GET', path: '/list' },
   createProject: { method: 'POST', path: '/create' },
   initProject: { method: 'POST', path: '/init' },

@@ -46,6 +46,15 @@ export const ROUTES = {
     status: 201,
   },
   revokeToken: { method: 'DELETE', path: '/tokens/:id', summary: 'Revoke a token', access: 'admin', params: id, answer: ok, status: 200 },
+  listAudit: {
+    method: 'GET',
+    path: '/audit',
+    summary: 'Who did what, newest first',
+    access: 'admin',
+    query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), hash: z.string().optional() }),
+    answer: access.AuditList,
+    status: 200,
+  },
   listProjects: {
     method: 'GET',
     path: '/list',

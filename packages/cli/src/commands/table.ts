@@ -11,7 +11,7 @@ export interface CommandEntry {
 export const GROUPS: Readonly<Record<string, string>> = {
   project: 'Credentials, start and stop of a project',
   migrations: 'The migration ledger of a project',
-  backup: 'Create, list, verify, download and keep backups',
+  backup: 'Create, list, verify, download, restore and keep backups',
   receipt: 'Check the signed receipts of verifications, and their keys',
   token: 'API tokens',
 };
@@ -35,6 +35,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['backup', 'show'], summary: 'Show one backup with its verifications', load: () => import('./backup/show.ts') },
   { words: ['backup', 'verify'], summary: 'Prove a backup by restoring it', load: () => import('./backup/verify.ts') },
   { words: ['backup', 'download'], summary: 'Download the artifact of a backup', load: () => import('./backup/download.ts') },
+  { words: ['backup', 'restore'], summary: 'Restore a backup', load: () => import('./backup/restore.ts') },
   { words: ['backup', 'delete'], summary: 'Delete the file of a backup', load: () => import('./backup/delete.ts') },
   { words: ['backup', 'pin'], summary: 'Keep a backup whatever any policy says', load: () => import('./backup/pin.ts') },
   { words: ['backup', 'unpin'], summary: 'Let the policy decide again', load: () => import('./backup/unpin.ts') },
@@ -45,6 +46,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['token', 'create'], summary: 'Create a token', load: () => import('./token/create.ts') },
   { words: ['token', 'list'], summary: 'List tokens', load: () => import('./token/list.ts') },
   { words: ['token', 'revoke'], summary: 'Revoke a token', load: () => import('./token/revoke.ts') },
+  { words: ['audit'], summary: 'Who did what, newest first', load: () => import('./account/audit.ts') },
   { words: ['doctor'], summary: 'What would stop a restore today', load: () => import('./shell/doctor.ts') },
   { words: ['completion'], summary: 'Print a completion script for bash, zsh or fish', load: () => import('./shell/completion.ts') },
   { words: ['version'], summary: 'Print the version', load: () => import('./shell/version.ts') },

@@ -1,9 +1,12 @@
 import { ROUTES } from '@flux/contract/routes';
-import { createToken, listUserTokens, revokeUserToken } from '../access/tokens.ts';
+import { createToken, listUserTokens, requireUnlimited, revokeUserToken } from '../access/tokens.ts';
+import { listAudit } from '../catalog/audit.ts';
 import type { ApiDoors } from './doors.ts';
-import type { Router } from './router.ts';
+import { type Router, requireProject } from './router.ts';
 
-/** Who am I, and tokens. */
+const MOST_LINES = 50;
+
+/** Who am I, tokens, and who did what. */
 export function registerAccessRoutes(router: Router, doors: ApiDoors): void {
   router.json(ROUTES.verifyToken, async ({ principal: { token } }) => ({
     ok: true,
@@ -23,5 +26,12 @@ export function registerAccessRoutes(router: Router, doors: ApiDoors): void {
   router.json(ROUTES.revokeToken, async ({ principal, params }) => {
     await revokeUserToken(doors, principal, params.id);
     return { ok: true };
+  });
+  router.json(ROUTES.listAudit, async ({ principal, query }) => {
+    const project = query.hash === undefined ? undefined : await requireProject(doors, principal, query.hash);
+    // Without a project it shows all of the user's, which a token that is limited to some may not see.
+    if (project === undefined) requireUnlimited(principal);
+    const rows = await listAudit(doors.catalog.db, principal.token.user_id, query.limit ?? MOST_LINES, project?.id);
+    return { events: rows.map((row) => ({ ...row, at: row.at.toISOString() })) };
   });
 }

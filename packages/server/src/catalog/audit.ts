@@ -1,4 +1,5 @@
 import type { ProjectId, TokenId, UserId } from '@flux/contract/ids';
+import { sql } from 'kysely';
 import type { Database } from './open.ts';
 
 /** Who asked for something. Null for what the control plane does by itself. */
@@ -28,4 +29,44 @@ export async function recordAudit(db: Database, actor: Actor, entry: AuditEntry)
       details: JSON.stringify(entry.details ?? {}),
     })
     .execute();
+}
+
+/** A line of the audit with the names behind its ids. */
+export interface AuditRow {
+  readonly id: number;
+  readonly at: Date;
+  readonly action: string;
+  readonly user: string | null;
+  readonly token: string | null;
+  readonly project: string | null;
+  readonly subject: string | null;
+  readonly details: Readonly<Record<string, unknown>>;
+}
+
+/** The newest lines, of one project or of everything that a user's tokens, projects and the control plane itself did. */
+export async function listAudit(
+  db: Database,
+  userId: UserId,
+  limit: number,
+  projectId: ProjectId | undefined,
+): Promise<readonly AuditRow[]> {
+  let query = db
+    .selectFrom('audit_events as a')
+    .leftJoin('users as u', 'u.id', 'a.user_id')
+    .leftJoin('tokens as t', 't.id', 'a.token_id')
+    .leftJoin('projects as p', 'p.id', 'a.project_id')
+    .select([
+      'a.id',
+      'a.at',
+      'a.action',
+      'u.name as user',
+      't.name as token',
+      sql<string | null>`p.slug || ' (' || p.hash || ')'`.as('project'),
+      'a.subject',
+      'a.details',
+    ])
+    .where((where) => where.or([where('a.user_id', '=', userId), where('p.owner_id', '=', userId)]));
+  if (projectId !== undefined) query = query.where('a.project_id', '=', projectId);
+  const rows = await query.orderBy('a.id', 'desc').limit(limit).execute();
+  return rows.map((row) => ({ ...row, details: row.details as Record<string, unknown> }));
 }
