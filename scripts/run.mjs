@@ -14,6 +14,7 @@ const COMMANDS = {
   demo: { postgres: true, build: true, steps: [['node', 'scripts/demo.ts']] },
   start: { postgres: true, build: true, steps: [['node', 'packages/server/bin/flux-server.js']], handsOver: true },
   test: { postgres: true, build: true, steps: [['vitest', 'run']] },
+  docker: { postgres: true, build: true, steps: [['node', 'scripts/docker-suite.mjs']] },
   bench: { postgres: true, build: true, steps: [['node', 'bench/main.ts']] },
   build: { postgres: false, build: true, steps: [] },
   docs: { postgres: false, build: false, steps: [['node', 'scripts/docs.ts', '--write']] },

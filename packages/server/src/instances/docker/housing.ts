@@ -1,5 +1,6 @@
 import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { foldersOf } from '../folders.ts';
@@ -53,7 +54,7 @@ export function createDockerHousing(home: DockerHome): Housing<DockerServer> {
           image: imageOf(home.image, spec.major),
           script: MAKE_DATA,
           args: [String(spec.major), `--username=${SUPERUSER}`, '--encoding=UTF8', '--locale=C.UTF-8'],
-          input: `${scramVerifier(password)}\n`,
+          input: Readable.from([`${scramVerifier(password)}\n`]),
           networkMode: 'none',
           mounts: [{ Type: 'volume', Source: name, Target: DATA_VOLUME, ReadOnly: false, Consistency: 'default' }],
           signal,

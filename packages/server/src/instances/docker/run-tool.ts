@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream';
+import { once } from 'node:events';
+import { PassThrough, type Readable } from 'node:stream';
 import type { HostConfig } from 'dockerode';
 import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
@@ -14,7 +15,7 @@ export interface ToolRun {
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** All of stdin; whoever may look at the container does not see it. */
-  readonly input?: string | undefined;
+  readonly input?: Readable | undefined;
   readonly networkMode: 'none' | 'host';
   readonly mounts?: HostConfig['Mounts'];
   readonly onStdout?: ProcessOptions['onStdout'] | undefined;
@@ -54,7 +55,9 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
   try {
     const stream = await container.attach({ stream: true, stdin: run.input !== undefined, stdout: true, stderr: true, hijack: true });
     await container.start();
-    if (run.input !== undefined) stream.end(run.input);
+    // EPIPE only says that the program ended early; its own status says why.
+    stream.on('error', () => undefined);
+    run.input?.pipe(stream);
     const texts = { stdout: '', stderr: '' };
     const keep = (name: 'stdout' | 'stderr', text: string) => {
       texts[name] = (texts[name] + text).slice(-MAX_TEXT);
@@ -77,17 +80,22 @@ export async function consume(
   onStdout: ProcessOptions['onStdout'] | undefined,
   keep: (name: 'stdout' | 'stderr', text: string) => void,
 ): Promise<void> {
-  async function* stdout() {
+  const stdout = new PassThrough();
+  const pump = async () => {
     for await (const { stream: name, bytes } of readPieces(stream)) {
-      if (name === 'stdout' && onStdout !== undefined) yield bytes;
-      else keep(name, bytes.toString('utf8'));
+      if (name === 'stderr' || onStdout === undefined) keep(name, bytes.toString('utf8'));
+      else if (!stdout.write(bytes) && !stdout.destroyed) await Promise.race([once(stdout, 'drain'), once(stdout, 'close')]);
     }
-  }
+    stdout.end();
+  };
+  // What nobody takes must not keep the program from ending, nor its last words from coming.
+  const taken = onStdout?.(stdout).then(() => stdout.resume());
+  const failed = new Promise<never>((_, reject) => taken?.catch(reject));
   try {
-    if (onStdout !== undefined) return await onStdout(Readable.from(stdout(), { objectMode: false }));
-    for await (const _ of stdout());
+    await Promise.race([Promise.all([pump(), taken]), failed]);
   } finally {
     stream.destroy();
+    stdout.destroy();
   }
 }
 

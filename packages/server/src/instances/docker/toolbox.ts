@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { isFluxError } from '@flux/contract/errors';
 import type { PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
 import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
@@ -57,20 +58,28 @@ async function runInImage(
 ): Promise<ProcessResult> {
   await requireImage(engine, image, major, options.signal);
   const { PGPASSWORD: password, ...env } = options.env ?? {};
-  const isSocketFolder = env.PGHOST?.startsWith('/') === true && existsSync(env.PGHOST);
+  const files = args.flatMap((arg) => /^--use-list=(\/.+)$/.exec(arg)?.[1] ?? []);
+  const seen = [...(env.PGHOST?.startsWith('/') ? [env.PGHOST] : []), ...files].filter((path) => existsSync(path));
   try {
     return await runTool(engine, {
       image,
       script: password === undefined ? RUN_PROGRAM : RUN_PROGRAM_WITH_PASSWORD,
       args: [String(major), program, ...args],
       env,
-      input: password === undefined ? undefined : `${password}\n`,
+      input: password === undefined && options.input === undefined ? undefined : Readable.from(stdin(password, options.input)),
       networkMode: 'host',
-      mounts: isSocketFolder ? [bind(env.PGHOST as string, env.PGHOST as string, 'read')] : [],
+      mounts: seen.map((path) => bind(path, path, 'read')),
       onStdout: options.onStdout,
       signal: options.signal,
     });
   } catch (error) {
     throw engineError(error, engine, 'instance_unavailable');
   }
+}
+
+/** What the program reads, behind the line that the script takes for the password. */
+async function* stdin(password: string | undefined, input: ProcessOptions['input']): AsyncGenerator<string | Buffer> {
+  if (password !== undefined) yield `${password}\n`;
+  if (typeof input === 'string') yield input;
+  else if (input !== undefined) yield* input;
 }
