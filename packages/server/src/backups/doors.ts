@@ -7,8 +7,10 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import type { BackupSource, Engine, EngineProject } from '../engines/engine.ts';
 import type { DisposableLimits, DisposableProvider } from '../instances/disposable.ts';
 import type { OperationQueue } from '../operations/begin.ts';
+import type { DatabaseLook } from '../postgres/look.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import type { RestoreOutcome } from '../postgres/restore.ts';
+import type { ArchiveRestore } from '../postgres/restore-archive.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
@@ -72,6 +74,13 @@ export interface PostgresDoor {
   runSql(target: PostgresTarget, sql: string, signal: AbortSignal): Promise<{ readonly problem: string | undefined }>;
   restoreArguments(manifest: Manifest): readonly string[];
   interpretRestore(result: ProcessResult): RestoreOutcome;
+  /** Looks at a database that is not ours. @throws FluxError `instance_unavailable` */
+  lookAt(target: PostgresTarget, signal: AbortSignal): Promise<DatabaseLook>;
+  /** Restores an archive into a database that stays, as an ordinary role. @throws FluxError `artifact_invalid`, `postgres_missing` */
+  restoreArchive(
+    request: Omit<ArchiveRestore, 'tools' | 'account' | 'signal'> & { readonly major: number },
+    signal: AbortSignal,
+  ): Promise<RestoreOutcome>;
   /** Asks the restored database the questions of the manifest and compares. */
   compareRestored(
     target: PostgresTarget,

@@ -23,6 +23,18 @@ export async function findBackupById(db: Database, id: BackupId): Promise<Backup
   return db.selectFrom('backups').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** The backup of a project that is being made, or was when its maker died. */
+export async function findUnfinishedBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
+  return db
+    .selectFrom('backups')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('status', 'in', ['queued', 'running'])
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 /** A page of backups, newest first. `beforeSeq` is the `seq` of the last row of the page before. */
 export async function listBackups(db: Database, projectId: ProjectId, limit: number, beforeSeq?: number): Promise<readonly BackupRow[]> {
   let query = db.selectFrom('backups').selectAll().where('project_id', '=', projectId);

@@ -38,6 +38,17 @@ export async function markProjectRemoved(db: Database, id: ProjectId, now: Date)
   await db.updateTable('projects').set({ lifecycle: 'removed', removed_at: now }).where('id', '=', id).execute();
 }
 
+/** Begins to bring a removed project back. Undefined when it is not removed. Throws when another one has its name by now. */
+export async function reviveProject(db: Database, id: ProjectId, workerId: string): Promise<ProjectRow | undefined> {
+  return db
+    .updateTable('projects')
+    .set({ lifecycle: 'creating', removed_at: null, worker_id: workerId })
+    .where('id', '=', id)
+    .where('lifecycle', '=', 'removed')
+    .returningAll()
+    .executeTakeFirst();
+}
+
 /** Every project that has been removed, newest removal first. */
 export async function listRemovedProjects(db: Database): Promise<readonly ProjectRow[]> {
   return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removed').orderBy('removed_at', 'desc').execute();

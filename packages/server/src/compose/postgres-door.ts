@@ -5,12 +5,14 @@ import type { PostgresDoor } from '../backups/doors.ts';
 import { walkArchive } from '../postgres/archive/walk.ts';
 import { connectPostgres, sqlStateOf } from '../postgres/connect.ts';
 import { chooseCompression, dumpDatabase } from '../postgres/dump.ts';
+import { lookAtDatabase } from '../postgres/look.ts';
 import { compareManifests } from '../postgres/manifest/compare.ts';
 import type { ContentProgress } from '../postgres/manifest/content.ts';
 import { measureRestored } from '../postgres/manifest/measure.ts';
 import { recordManifest, scopeOf } from '../postgres/manifest/record.ts';
 import { addLaterSequences, readSequences } from '../postgres/manifest/sequences.ts';
 import { interpretRestore, restoreArguments } from '../postgres/restore.ts';
+import { restoreArchive } from '../postgres/restore-archive.ts';
 import { estimateBytes, openSnapshot } from '../postgres/snapshot.ts';
 import type { PostgresToolbox } from '../postgres/target.ts';
 import type { Account } from '../system/process.ts';
@@ -75,6 +77,11 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
     },
     restoreArguments: (manifest) => restoreArguments({ kind: manifest.backupKind, jobs: PARALLEL }),
     interpretRestore,
+    lookAt: lookAtDatabase,
+    restoreArchive: async ({ major, ...request }, signal) => {
+      const tools = toolbox.require(major, 'client');
+      return interpretRestore(await restoreArchive({ ...request, tools, account, signal }));
+    },
     compareRestored: async (target, manifest, onProgress, signal) => {
       const found = await measureRestored({
         target,

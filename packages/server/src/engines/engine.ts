@@ -3,6 +3,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { AppliedMigration, PostgresParts } from '@flux/contract/project';
 import type { InstanceStatus } from '../instances/instance.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
+import type { RestoreSide, SideSpec, SwapOutcome } from './restore-side.ts';
 
 /**
  * What an engine needs to know of a project. `secrets` are plain text here (the catalog stores them sealed); an engine makes
@@ -71,8 +72,12 @@ export interface Engine {
   readonly kind: EngineKind;
   /** The schema that the project's API shows: `public` on v1, `t_<shortId>_api` on v2. */
   apiSchema(project: EngineProject): string;
-  /** Makes instance or schema, roles and login; repeating it completes a half-made one. */
-  provision(project: EngineProject, signal?: AbortSignal): Promise<void>;
+  /**
+   * Makes instance or schema, roles and login; repeating it completes a half-made one.
+   *
+   * @param major what a server of its own should be of, when it can be had here
+   */
+  provision(project: EngineProject, signal?: AbortSignal, major?: number): Promise<void>;
   /** Removes everything that `provision` made; repeating it completes a half-removed one. */
   remove(project: EngineProject): Promise<void>;
   start(project: EngineProject): Promise<void>;
@@ -90,4 +95,18 @@ export interface Engine {
   listMigrations(project: EngineProject): Promise<readonly AppliedMigration[]>;
   /** @throws FluxError `instance_stopped`, `instance_unavailable` */
   backupSource(project: EngineProject): Promise<BackupSource>;
+  /** Names of the roles that belong to the project alone, always in the same order; the owner of its data is the first. */
+  roleNames(project: EngineProject): readonly string[];
+  /**
+   * Makes an empty place beside the live data, to restore into. What an earlier restore left of one is removed first.
+   *
+   * @throws FluxError `invalid_request` for an attached database, which is not ours; `instance_stopped`, `instance_unavailable`
+   */
+  openSide(project: EngineProject, spec: SideSpec, signal?: AbortSignal): Promise<RestoreSide>;
+  /** Names of what restores in place have replaced and kept, newest first. */
+  listKept(project: EngineProject): Promise<readonly string[]>;
+  /** Makes the newest of them live again, and keeps what is live now. @throws FluxError `not_found` when nothing is kept */
+  undoSwap(project: EngineProject): Promise<SwapOutcome>;
+  /** Removes what is kept. */
+  dropKept(project: EngineProject, names: readonly string[]): Promise<void>;
 }

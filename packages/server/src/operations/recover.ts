@@ -1,7 +1,7 @@
 import { FluxError, toProblem } from '@flux/contract/errors';
 import type { ProjectId } from '@flux/contract/ids';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { findBackupById, updateBackup } from '../catalog/backups.ts';
+import { findBackupById, findUnfinishedBackup, updateBackup } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import { finishOperation, listUnfinishedOperations, type OperationRow } from '../catalog/operations.ts';
 import { countLivingWorkers, isWorkerAlive } from '../catalog/worker-lease.ts';
@@ -49,7 +49,9 @@ async function endInterrupted({ catalog, store, clock, log }: Recovery, operatio
   const now = clock.now();
   const unfinished = await catalog.db.transaction().execute(async (db) => {
     if (!(await finishOperation(db, operation.id, { state: 'failed', error: toProblem(error) }, now))) return undefined;
-    const backup = operation.backup_id === null ? undefined : await findBackupById(db, operation.backup_id);
+    // A restore in place backs up what is there first; no other operation of the project can have been making one.
+    const made = operation.kind === 'backup_restore' ? await findUnfinishedBackup(db, operation.project_id) : undefined;
+    const backup = made ?? (operation.backup_id === null ? undefined : await findBackupById(db, operation.backup_id));
     if (backup === undefined) return 'none' as const;
     if (backup.status === 'queued' || backup.status === 'running') {
       await updateBackup(db, backup.id, { status: 'failed', failure: error.message });

@@ -62,7 +62,7 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   try {
     await client.connect();
     for (const [name, value] of Object.entries(options.settings ?? {}))
-      await client.query('select set_config($1, $2, false)', [name, value]);
+      await client.query('select pg_catalog.set_config($1, $2, false)', [name, value]);
   } catch (error) {
     // `end` of a client that never got through waits for an event that may have passed; its socket is all there is to let go.
     options.signal?.removeEventListener('abort', drop);

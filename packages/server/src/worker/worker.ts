@@ -9,6 +9,8 @@ import { findOperation } from '../catalog/operations.ts';
 import { findProjectById, type ProjectRow } from '../catalog/projects.ts';
 import { recoverOperations } from '../operations/recover.ts';
 import { type OperationContext, type OperationRunner, type OperationWork, runOperation } from '../operations/run.ts';
+import type { ProjectDoors } from '../projects/doors.ts';
+import { runRestore } from '../projects/restore/run.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { JobQueue } from './queue.ts';
 
@@ -16,6 +18,7 @@ import type { JobQueue } from './queue.ts';
 export interface WorkerDoors {
   readonly queue: JobQueue;
   readonly backups: BackupDoors;
+  readonly projects: ProjectDoors;
   readonly runner: OperationRunner;
   readonly metrics: Metrics;
   readonly concurrency: number;
@@ -26,7 +29,7 @@ const RECOVER_EVERY_MS = 10_000;
 /** Starts to take operations. Returns what stops it: no new ones, and those that run are aborted and waited for. */
 export async function startWorker(doors: WorkerDoors): Promise<() => Promise<void>> {
   const { queue, runner, backups, metrics } = doors;
-  const works = workTable(backups);
+  const works = workTable(doors);
   await queue.work(doors.concurrency, async (id) => {
     const operation = await findOperation(runner.catalog.db, id);
     if (operation === undefined) return;
@@ -52,16 +55,17 @@ export async function startWorker(doors: WorkerDoors): Promise<() => Promise<voi
 }
 
 /** Which function does which kind of operation. Pushes are not here: they run where they are asked for. */
-function workTable(doors: BackupDoors): Partial<Record<OperationKind, OperationWork>> {
+function workTable({ backups, projects }: Pick<WorkerDoors, 'backups' | 'projects'>): Partial<Record<OperationKind, OperationWork>> {
   const ofProject = (work: (project: ProjectRow, context: OperationContext) => Promise<object>): OperationWork => {
     return async (context) => {
-      const project = await findProjectById(doors.catalog.db, context.operation.project_id);
+      const project = await findProjectById(backups.catalog.db, context.operation.project_id);
       if (project === undefined) throw new FluxError('project_not_found', 'The project of this operation has vanished from the catalog.');
       return work(project, context);
     };
   };
   return {
-    backup_create: ofProject((project, context) => createBackup(doors, project, context)),
-    backup_verify: (context) => verifyBackup(doors, context),
+    backup_create: ofProject((project, context) => createBackup(backups, project, context)),
+    backup_verify: (context) => verifyBackup(backups, context),
+    backup_restore: ofProject((project, context) => runRestore({ backups, projects }, project, context)),
   };
 }

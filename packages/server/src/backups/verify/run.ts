@@ -97,7 +97,8 @@ async function reachVerdict(
   }
 }
 
-async function readManifest(doors: BackupDoors, row: BackupRow): Promise<Manifest> {
+/** The manifest of a backup, as its hash says it was recorded. @throws FluxError `verification_inconclusive` */
+export async function readManifest(doors: BackupDoors, row: BackupRow): Promise<Manifest> {
   const stored = await findManifest(doors.catalog.db, row.id);
   if (stored === undefined || stored.sha256 !== row.manifest_sha256) {
     throw new FluxError(

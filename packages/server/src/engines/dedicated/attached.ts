@@ -63,5 +63,14 @@ export function createAttachedEngine({ toolbox }: Pick<DedicatedEngineParts, 'to
       toolbox.require(major, 'client');
       return { kind: 'project_db', target: target(project), major, internalRoles: [] };
     },
+    roleNames: () => [],
+    async openSide(project) {
+      throw notOurs(project, 'restore in place on');
+    },
+    listKept: async () => [],
+    async undoSwap(project) {
+      throw notOurs(project, 'restore in place on');
+    },
+    dropKept: async () => undefined,
   };
 }

@@ -27,7 +27,7 @@ export function createDedicatedEngine(parts: DedicatedEngineParts): Engine {
   return {
     kind: 'v1_dedicated',
     apiSchema: (project) => engineOf(project).apiSchema(project),
-    provision: (project, signal) => engineOf(project).provision(project, signal),
+    provision: (project, signal, major) => engineOf(project).provision(project, signal, major),
     remove: (project) => engineOf(project).remove(project),
     start: (project) => engineOf(project).start(project),
     stop: (project) => engineOf(project).stop(project),
@@ -36,5 +36,10 @@ export function createDedicatedEngine(parts: DedicatedEngineParts): Engine {
     push: (project, request) => engineOf(project).push(project, request),
     listMigrations: (project) => engineOf(project).listMigrations(project),
     backupSource: (project) => engineOf(project).backupSource(project),
+    roleNames: (project) => engineOf(project).roleNames(project),
+    openSide: (project, spec, signal) => engineOf(project).openSide(project, spec, signal),
+    listKept: (project) => engineOf(project).listKept(project),
+    undoSwap: (project) => engineOf(project).undoSwap(project),
+    dropKept: (project, names) => engineOf(project).dropKept(project, names),
   };
 }

@@ -1,16 +1,21 @@
 import { isFluxError } from '@flux/contract/errors';
+import { connectPostgres } from '../../postgres/connect.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
 import { connectAsRole, keepPassword } from '../login.ts';
 import { pushSql } from '../push.ts';
+import { nothingKept } from '../restore-side.ts';
 import { askVersion, requireRunning } from '../running.ts';
 import type { DedicatedEngineParts } from './engine.ts';
 import { databaseNameOf, instanceIdOf, ownerNameOf } from './names.ts';
 import { provisionCluster, provisionDatabase } from './provision.ts';
+import { openSideDatabase } from './side.ts';
+import { listKeptDatabases, swapDatabases } from './swap.ts';
 
 /** A project in an instance of its own that Flux runs. */
-export function createManagedEngine({ runtime, defaultMajor, publicHost, log }: DedicatedEngineParts): Engine {
+export function createManagedEngine({ runtime, toolbox, defaultMajor, publicHost, log }: DedicatedEngineParts): Engine {
   const admin = (project: EngineProject) => runtime.superuser(instanceIdOf(project), databaseNameOf(project));
   const owner = (project: EngineProject): PostgresTarget => ({
     ...admin(project),
@@ -23,13 +28,18 @@ export function createManagedEngine({ runtime, defaultMajor, publicHost, log }: 
     requireRunning(status, project.slug, startCommand(project));
     return status;
   };
+  const kept = async (project: EngineProject) => {
+    await using session = await connectPostgres(runtime.superuser(instanceIdOf(project)));
+    return await listKeptDatabases(session, databaseNameOf(project));
+  };
 
   return {
     kind: 'v1_dedicated',
     apiSchema: () => 'public',
-    async provision(project, signal) {
+    async provision(project, signal, major) {
       const id = instanceIdOf(project);
-      await runtime.create({ id, major: defaultMajor(), network: 'loopback' }, signal);
+      const wanted = major !== undefined && toolbox.majors().includes(major) ? major : defaultMajor();
+      await runtime.create({ id, major: wanted, network: 'loopback' }, signal);
       await provisionCluster(runtime.superuser(id), project, signal);
       await provisionDatabase(admin(project), owner(project), log, signal);
     },
@@ -68,6 +78,28 @@ export function createManagedEngine({ runtime, defaultMajor, publicHost, log }: 
       const { major } = await ensureRunning(project);
       const target = admin(project);
       return { kind: 'project_db', target, major, internalRoles: [target.user] };
+    },
+    roleNames: (project) => [ownerNameOf(project)],
+    async openSide(project, spec, signal) {
+      const { major } = await ensureRunning(project);
+      await keepPassword(owner(project), admin(project), log);
+      const adminOf = (database: string) => runtime.superuser(instanceIdOf(project), database);
+      return await openSideDatabase({ project, major, admin: adminOf, log }, spec, signal);
+    },
+    async listKept(project) {
+      await ensureRunning(project);
+      return await kept(project);
+    },
+    async undoSwap(project) {
+      await ensureRunning(project);
+      const [newest] = await kept(project);
+      if (newest === undefined) throw nothingKept(project.slug);
+      const live = databaseNameOf(project);
+      return await swapDatabases(runtime.superuser(instanceIdOf(project)), { live, next: newest, previous: 'keep' });
+    },
+    async dropKept(project, names) {
+      await using session = await connectPostgres(runtime.superuser(instanceIdOf(project)));
+      for (const name of names) await session.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`);
     },
   };
 }

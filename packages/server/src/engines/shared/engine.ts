@@ -6,11 +6,14 @@ import type { Log } from '../../system/log.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { connectAsRole, keepPassword } from '../login.ts';
 import { pushSql } from '../push.ts';
+import { nothingKept } from '../restore-side.ts';
 import { requireRunning, versionOf } from '../running.ts';
 import type { SharedCluster } from './cluster.ts';
 import { tenantLedger } from './ledger.ts';
 import { tenantNamesOf } from './names.ts';
 import { removeTenant } from './remove.ts';
+import { openSideSchema } from './side.ts';
+import { dropKeptSchemas, listKeptSchemas, swapSchemas } from './swap.ts';
 import { grantToBackup, provisionTenant } from './tenant.ts';
 
 /**
@@ -44,7 +47,7 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
   return {
     kind: 'v2_shared',
     apiSchema: (project) => tenantNamesOf(project).schema,
-    provision,
+    provision: (project, signal) => provision(project, signal),
     async remove(project) {
       // Without a cluster there never was a tenant.
       if ((await cluster.status()).state === 'missing') return;
@@ -103,6 +106,37 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       await keepPassword(backup, cluster.admin(), log);
       return { kind: 'tenant_export', target: backup, major, schema: names.schema, internalRoles: [names.backup] };
     },
+    roleNames(project) {
+      const { ddl, role, login, backup } = tenantNamesOf(project);
+      return [ddl, role, login, backup];
+    },
+    async openSide(project, spec, signal) {
+      const { major } = await ensureRunning(project);
+      const names = tenantNamesOf(project);
+      const owner = target(names.ddl, project.secrets.ownerPassword);
+      const backup = target(names.backup, project.secrets.backupPassword);
+      for (const role of [owner, backup]) await keepPassword(role, cluster.admin(), log);
+      return await openSideSchema({ names, major, admin: cluster.admin(), owner, backup }, spec, signal);
+    },
+    async listKept(project) {
+      await ensureRunning(project);
+      return await asAdmin((session) => listKeptSchemas(session, tenantNamesOf(project)));
+    },
+    async undoSwap(project) {
+      await ensureRunning(project);
+      const names = tenantNamesOf(project);
+      const [newest] = await asAdmin((session) => listKeptSchemas(session, names));
+      if (newest === undefined) throw nothingKept(project.slug);
+      return await swapSchemas(cluster.admin(), names, newest, 'keep');
+    },
+    dropKept: (project, kept) =>
+      asAdmin(async (session) => {
+        const ours = await listKeptSchemas(session, tenantNamesOf(project));
+        await dropKeptSchemas(
+          session,
+          ours.filter((name) => kept.includes(name)),
+        );
+      }),
   };
 }
 

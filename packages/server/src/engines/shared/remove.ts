@@ -23,7 +23,12 @@ export async function removeTenant(session: PostgresSession, names: TenantNames)
   await inTurn(session, async () => {
     await session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(names.schema)} CASCADE`);
     for (const role of roles) await session.run(`DROP OWNED BY ${quoteIdentifier(role)} CASCADE; DROP ROLE ${quoteIdentifier(role)}`);
-    await session.query('delete from flux.flux_migrations where tenant_schema = $1', [names.schema]);
+    // Also the lines of what a restore has kept, or left half-made: their schemas went with what the roles owned.
+    await session.query(
+      `delete from flux.flux_migrations where tenant_schema = $1
+         or (left(tenant_schema, 14) = left($1, 14) and substr(tenant_schema, 15) ~ '^_(next|before_[0-9]{14})$')`,
+      [names.schema],
+    );
   });
 }
 

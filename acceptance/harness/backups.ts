@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Flux, TestProject } from './flux.ts';
+
+/** The part of a manifest that two backups of equal data have in common. */
+export interface ManifestContent {
+  readonly tables: readonly { readonly name: string; readonly rows: number; readonly digest: string | null }[];
+  readonly objects: readonly { readonly kind: string; readonly name: string; readonly definition: string }[];
+  readonly sequences: readonly { readonly name: string; readonly lastValue: string; readonly isCalled: boolean }[];
+}
+
+/** Makes a backup and gives its id; fails when that does not work. */
+export async function backUp(flux: Flux, project: Pick<TestProject, 'flags'>, ...more: string[]): Promise<string> {
+  const made = await flux.flux('backup', 'create', ...project.flags, ...more, '--json');
+  if (made.exitCode !== 0) throw new Error(`backup create ended with ${made.exitCode}\n${made.stderr}`);
+  return (JSON.parse(made.stdout) as { backup: { id: string } }).backup.id;
+}
+
+/** Where the artifact of a backup is, below the data folder. */
+export async function artifactOf(flux: Flux, project: Pick<TestProject, 'hash'>, id: string): Promise<string> {
+  const answer = await flux.api(`/projects/${project.hash}/backups/${id}`);
+  const { backup } = (await answer.json()) as { backup: { primaryArtifactRelativePath: string } };
+  return join(flux.dataFolder, 'backups', backup.primaryArtifactRelativePath);
+}
+
+/** What a backup's manifest says about the data, without the moment and the host. */
+export async function manifestOf(flux: Flux, project: Pick<TestProject, 'hash'>, id: string): Promise<ManifestContent> {
+  const path = (await artifactOf(flux, project, id)).replace(/\.dump$/, '.manifest.json');
+  const { tables, objects, sequences } = JSON.parse(readFileSync(path, 'utf8')) as ManifestContent;
+  return { tables, objects, sequences: sequences.map(({ name, lastValue, isCalled }) => ({ name, lastValue, isCalled })) };
+}

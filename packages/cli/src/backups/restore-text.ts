@@ -1,0 +1,24 @@
+import type { RestoreAnswer } from '@flux/contract/restore';
+import { formatFields } from '../output/table.ts';
+
+/** What a restore did, for people. */
+export function describeRestore(answer: RestoreAnswer): string[] {
+  const { project, how, tablesCompared, rowsCompared } = answer;
+  const name = project === null ? 'the database' : `${project.slug} (${project.hash})`;
+  const compared = `${tablesCompared.toLocaleString('en-US')} tables, ${rowsCompared.toLocaleString('en-US')} rows`;
+  const fields: [string, string][] = [];
+  if (answer.backupId !== null) fields.push(['Backup', answer.backupId]);
+  if (tablesCompared > 0) fields.push(['Compared', `${compared}; nothing differs from what was dumped`]);
+  if (answer.outageMs !== null) fields.push(['Outage', `${answer.outageMs} ms`]);
+  if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}`]);
+  if (answer.presentBackupId !== null) fields.push(['Backup of it', answer.presentBackupId]);
+  return [`✓ ${SENTENCES[how].replace('%', name)}`, ...formatFields(fields), ...answer.notes.map((note) => `Note: ${note}`)];
+}
+
+const SENTENCES: Record<RestoreAnswer['how'], string> = {
+  into: 'Restored into the new project %',
+  revived: '% is back',
+  in_place: '% holds the data of the backup now',
+  to: 'Restored into %',
+  undo: '% holds again what the restore had replaced',
+};

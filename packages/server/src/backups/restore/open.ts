@@ -1,0 +1,47 @@
+import { FluxError } from '@flux/contract/errors';
+import type { BackupRow } from '../../catalog/backups.ts';
+import type { OperationContext } from '../../operations/run.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
+import type { BackupDoors } from '../doors.ts';
+import { compareBytes } from '../validate.ts';
+import { readManifest } from '../verify/run.ts';
+
+/** A backup whose bytes are those that were dumped. */
+export interface OpenedBackup {
+  readonly row: BackupRow;
+  readonly manifest: Manifest;
+  readonly path: string;
+  readonly sha256: string;
+}
+
+/**
+ * Reads a whole artifact and compares it with the catalog. Nothing that a restore touches is touched before this.
+ *
+ * @throws FluxError `artifact_invalid`, `artifact_gone`
+ */
+export async function openBackup(doors: BackupDoors, row: BackupRow, context: OperationContext): Promise<OpenedBackup> {
+  refuseUnrestorable(row);
+  context.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
+  const path = await doors.store.localPath({ projectId: row.project_id, backupId: row.id });
+  const bytes = await compareBytes(doors.store, row, context.signal);
+  const damage = bytes.damage ?? (await doors.postgres.findArchiveDamage(path, context.signal));
+  if (damage !== undefined)
+    throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${damage} Nothing was changed.`, {
+      hint: 'Choose another one: `flux backup list`.',
+    });
+  return { row, manifest: await readManifest(doors, row), path, sha256: bytes.sha256 };
+}
+
+/** Refuses a backup that has no artifact. @throws FluxError `not_ready`, `artifact_gone` */
+export function refuseUnrestorable(row: BackupRow): void {
+  if (row.status !== 'complete')
+    throw new FluxError('not_ready', `Backup ${row.id} is ${row.status}, so there is nothing to restore.`, {
+      hint: 'Choose another one: `flux backup list`.',
+    });
+  if (row.removed_at !== null)
+    throw new FluxError(
+      'artifact_gone',
+      `The file of backup ${row.id} was removed by ${row.removed_by} at ${row.removed_at.toISOString()}.`,
+      { hint: 'Choose another one: `flux backup list`.' },
+    );
+}

@@ -1,0 +1,129 @@
+import { isAbsolute } from 'node:path';
+import type { Difference } from '@flux/contract/backup';
+import { FluxError } from '@flux/contract/errors';
+import type { RestoreAnswer } from '@flux/contract/restore';
+import { sortPrerequisites } from '../../engines/prerequisites.ts';
+import { parsePostgresUri } from '../../engines/uri.ts';
+import type { OperationContext } from '../../operations/run.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import type { BackupDoors } from '../doors.ts';
+import type { OpenedBackup } from './open.ts';
+
+/** Where to, and how far to go. */
+export interface ToRequest {
+  readonly uri: string;
+  /** Restores into a database that is not empty, too. */
+  readonly force: boolean;
+  /** Makes the roles (without login), extensions, types and functions first that the archive refers to and does not hold. */
+  readonly prerequisites: boolean;
+}
+
+/** Kinds that `--no-owner --no-acl` leaves to whoever restores. */
+const LEFT_TO_TARGET = new Set(['owner', 'grant', 'default_privileges']);
+
+/** Reads where a restore goes. @throws FluxError `invalid_request` also for a Unix socket, which would be one of this machine */
+export function parseTarget(uri: string): PostgresTarget {
+  const target = parsePostgresUri(uri);
+  if (!isAbsolute(target.host)) return target;
+  throw new FluxError('invalid_request', 'A restore goes to a host, not to a Unix socket of the machine of the control plane.', {
+    hint: 'Give a host name or an address.',
+  });
+}
+
+/**
+ * Restores into a database of the user's, in one transaction: it comes back whole or the database stays as it was. Owners
+ * and grants are left to the role that restores.
+ *
+ * @throws FluxError `not_ready` for a database that is not empty; `postgres_failed`, `instance_unavailable`
+ */
+export async function restoreToUri(
+  doors: BackupDoors,
+  source: OpenedBackup,
+  request: ToRequest,
+  context: OperationContext,
+): Promise<RestoreAnswer> {
+  const target = parseTarget(request.uri);
+  const { manifest, row } = source;
+  context.progress({ phase: 'connect', message: `Looking at ${target.database} on ${target.host}` });
+  const found = await doors.postgres.lookAt(target, context.signal);
+  if (found.objects > 0 && !request.force)
+    throw new FluxError(
+      'not_ready',
+      `The database ${target.database} on ${target.host} is not empty: it holds ${found.objects} objects. Nothing was changed.`,
+      {
+        hint: 'Make an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
+      },
+    );
+  if (request.prerequisites) await makePrerequisites(doors, manifest.prerequisitesBefore, target, context.signal);
+  context.progress({ phase: 'restore', message: 'Restoring with pg_restore', total: row.size_bytes ?? 0, unit: 'bytes' });
+  const outcome = await doors.postgres.restoreArchive(
+    {
+      major: found.major,
+      path: source.path,
+      sha256: source.sha256,
+      target,
+      grants: 'left out',
+      transaction: 'all or nothing',
+      omits: () => false,
+      onBytes: (done) =>
+        context.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, total: row.size_bytes ?? 0, unit: 'bytes' }),
+    },
+    context.signal,
+  );
+  if (outcome.kind !== 'success') {
+    context.signal.throwIfAborted();
+    throw new FluxError('postgres_failed', `${target.database} was not restored and is as it was: ${outcome.message}`, {
+      hint: `When something is missing that the backup refers to, pass --prerequisites, or run the SQL of \`flux backup show --id ${row.id}\` first.`,
+      details: { toolOutput: outcome.output },
+    });
+  }
+  const compared = await compare(doors, source, target, found.objects === 0, context);
+  return { ok: true, how: 'to', backupId: row.id, project: null, ...compared, previousKeptAs: null, presentBackupId: null, outageMs: null };
+}
+
+async function makePrerequisites(doors: BackupDoors, sql: string, target: PostgresTarget, signal: AbortSignal): Promise<void> {
+  const { roles, extensions, others } = sortPrerequisites(sql);
+  const statements = [
+    ...roles.map(({ name }) => {
+      const unlessThere = 'EXCEPTION WHEN duplicate_object THEN NULL';
+      return `DO $flux$ BEGIN CREATE ROLE ${quoteIdentifier(name).replaceAll('$flux$', '')} NOLOGIN; ${unlessThere}; END $flux$`;
+    }),
+    ...extensions.flatMap(({ name, schema }) => [
+      `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`,
+      `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} WITH SCHEMA ${quoteIdentifier(schema)} CASCADE`,
+    ]),
+    ...others,
+  ];
+  const { problem } = await doors.postgres.runSql(target, statements.join(';\n'), signal);
+  if (problem === undefined) return;
+  throw new FluxError('postgres_failed', `What the backup refers to could not be made first: ${problem}`, {
+    hint: 'Make it by hand with the SQL of `flux backup show`, and leave out --prerequisites.',
+  });
+}
+
+async function compare(
+  doors: BackupDoors,
+  { manifest }: OpenedBackup,
+  target: PostgresTarget,
+  wasEmpty: boolean,
+  context: OperationContext,
+): Promise<Pick<RestoreAnswer, 'tablesCompared' | 'rowsCompared' | 'notes'>> {
+  const none = { tablesCompared: 0, rowsCompared: 0 };
+  if (!wasEmpty) return { ...none, notes: ['The database was not empty, so what is in it now was not compared with the backup.'] };
+  try {
+    const { tablesCompared, rowsCompared, differences } = await doors.postgres.compareRestored(
+      target,
+      manifest,
+      context.progress,
+      context.signal,
+    );
+    const differs = differences.filter(({ judgement, kind }) => judgement === 'failure' && !LEFT_TO_TARGET.has(kind));
+    const notes = differs.slice(0, 20).map(({ kind, name, change }: Difference) => `${kind} ${name} is ${change}.`);
+    return { tablesCompared, rowsCompared, notes };
+  } catch (error) {
+    context.signal.throwIfAborted();
+    // The data is there and pg_restore has vouched for it; a role that may not read everything cannot compare it.
+    return { ...none, notes: [`What came back could not be compared: ${error instanceof Error ? error.message : String(error)}`] };
+  }
+}

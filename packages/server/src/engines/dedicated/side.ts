@@ -1,0 +1,147 @@
+import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import type { Log } from '../../system/log.ts';
+import type { EngineProject } from '../engine.ts';
+import { type SortedPrerequisites, sortPrerequisites } from '../prerequisites.ts';
+import type { RestoreSide, SideSpec } from '../restore-side.ts';
+import { databaseNameOf, ownerNameOf } from './names.ts';
+import { provisionDatabase } from './provision.ts';
+import { copySettings, swapDatabases } from './swap.ts';
+
+/** Where a dedicated project's server lets its superuser in. */
+export interface DedicatedPlace {
+  readonly project: EngineProject;
+  readonly major: number;
+  admin(database: string): PostgresTarget;
+  readonly log: Log;
+}
+
+/** Name of the database that is restored into, until it is swapped in. */
+export function sideNameOf(project: EngineProject): string {
+  return `${databaseNameOf(project)}_next`;
+}
+
+/**
+ * Makes an empty database beside the live one, in the same server. The owner role restores; in a project that nobody uses yet
+ * it bears the name that the archive knows, so that grants and policies find it, until the swap gives it its own name.
+ */
+export async function openSideDatabase(place: DedicatedPlace, spec: SideSpec, signal?: AbortSignal): Promise<RestoreSide> {
+  const { project, admin, log } = place;
+  const name = sideNameOf(project);
+  const ownName = ownerNameOf(project);
+  const ownerName = spec.place === 'fresh' ? (spec.ownerName ?? ownName) : ownName;
+  const needed = sortPrerequisites(spec.prerequisites);
+  const inspector = admin(name);
+  const target: PostgresTarget = { ...inspector, user: ownerName, password: project.secrets.loginPassword };
+  const asAdmin = async <T>(database: string, work: (session: PostgresSession) => Promise<T>): Promise<T> => {
+    await using session = await connectPostgres(admin(database), { signal });
+    return await work(session);
+  };
+  const rename = (from: string, to: string) =>
+    asAdmin('postgres', async (session) => {
+      if (from === to || !(await hasRole(session, from))) return;
+      await session.run(`ALTER ROLE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)}`);
+    });
+
+  const discard = async () => {
+    await asAdmin('postgres', (session) => session.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`));
+    await rename(ownerName, ownName);
+  };
+  await discard();
+  await rename(ownName, ownerName);
+  await asAdmin('postgres', async (session) => {
+    await makeRoles(session, needed);
+    const { encoding, collate, ctype } = spec;
+    await session.run(
+      `CREATE DATABASE ${quoteIdentifier(name)} OWNER ${quoteIdentifier(ownerName)} TEMPLATE template0
+       ENCODING ${quoteLiteral(encoding)} LC_COLLATE ${quoteLiteral(collate)} LC_CTYPE ${quoteLiteral(ctype)}`,
+    );
+    await session.run(`REVOKE ALL ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC`);
+  });
+  const made = await asAdmin(name, (session) =>
+    prepareDatabase(session, place.major, ownerName, [...spec.extensions, ...needed.extensions]),
+  );
+  if (spec.kind === 'tenant_export') {
+    await provisionDatabase(inspector, target, log, signal);
+    await using session = await connectPostgres(target, { signal });
+    for (const statement of needed.others) await session.run(statement);
+  }
+
+  return {
+    target,
+    inspector,
+    major: place.major,
+    schema: null,
+    omits: ({ kind, tag }) =>
+      (kind === 'EXTENSION' && made.extensions.has(tag)) ||
+      (kind === 'COMMENT' && tag.startsWith('EXTENSION ') && made.extensions.has(unquoted(tag.slice('EXTENSION '.length)))) ||
+      (kind === 'SCHEMA' && made.schemas.has(tag)),
+    async complete(prerequisitesAfter) {
+      if (prerequisitesAfter.trim() === '') return;
+      await using session = await connectPostgres(target, { signal });
+      await session.run(prerequisitesAfter);
+    },
+    async swapIn(previous) {
+      if (spec.schema !== null) await makePublic(target, spec.schema);
+      await copySettings(admin(databaseNameOf(project)), name);
+      await rename(ownerName, ownName);
+      return await swapDatabases(admin('postgres'), { live: databaseNameOf(project), next: name, previous });
+    },
+    discard,
+  };
+}
+
+async function hasRole(session: PostgresSession, name: string): Promise<boolean> {
+  return (await session.query('select from pg_catalog.pg_roles where rolname = $1', [name])).length > 0;
+}
+
+/** Makes the roles that are missing. Nobody becomes a member of a role that was here before: it may be more than it was there. */
+async function makeRoles(session: PostgresSession, { roles, memberships }: SortedPrerequisites): Promise<void> {
+  const made = new Set<string>();
+  for (const { name, inherits, bypassesRls } of roles) {
+    if (name.startsWith('pg_') || (await hasRole(session, name))) continue;
+    await session.run(`CREATE ROLE ${quoteIdentifier(name)} NOLOGIN${inherits ? '' : ' NOINHERIT'}${bypassesRls ? ' BYPASSRLS' : ''}`);
+    made.add(name);
+  }
+  for (const { group, member } of memberships) {
+    if (made.has(group) && (await hasRole(session, member)))
+      await session.run(`GRANT ${quoteIdentifier(group)} TO ${quoteIdentifier(member)}`);
+  }
+}
+
+/** Makes what only a superuser may: extensions that are not trusted, and before 15 the owner of `public`. */
+async function prepareDatabase(session: PostgresSession, major: number, owner: string, extensions: SideSpec['extensions']) {
+  if (major < 15) await session.run(`ALTER SCHEMA public OWNER TO ${quoteIdentifier(owner)}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
+  const made = { extensions: new Set<string>(), schemas: new Set<string>() };
+  for (const { name, schema } of extensions) {
+    const [found] = await session.query<{ needed: boolean }>(
+      `select v.superuser and not v.trusted as needed from pg_catalog.pg_available_extensions a
+       join pg_catalog.pg_available_extension_versions v on v.name = a.name and v.version = a.default_version
+       where a.name = $1 and a.installed_version is null`,
+      [name],
+    );
+    if (!found?.needed) continue;
+    const [there] = await session.query('select from pg_catalog.pg_namespace where nspname = $1', [schema]);
+    if (there === undefined) {
+      await session.run(`CREATE SCHEMA ${quoteIdentifier(schema)} AUTHORIZATION ${quoteIdentifier(owner)}`);
+      made.schemas.add(schema);
+    }
+    await session.run(`CREATE EXTENSION ${quoteIdentifier(name)} WITH SCHEMA ${quoteIdentifier(schema)} CASCADE`);
+    made.extensions.add(name);
+  }
+  return made;
+}
+
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}
+
+/** The schema of a tenant becomes the one that the API of a dedicated project shows. Objects follow; text in functions does not. */
+async function makePublic(owner: PostgresTarget, schema: string): Promise<void> {
+  await using session = await connectPostgres(owner);
+  await session.run('BEGIN; DROP SCHEMA IF EXISTS public');
+  await session.run(`ALTER SCHEMA ${quoteIdentifier(schema)} RENAME TO public`);
+  await session.query(`update flux.flux_migrations set tenant_schema = 'public' where tenant_schema = $1`, [schema]);
+  await session.run('COMMIT');
+}

@@ -1,0 +1,93 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { FluxError } from '@flux/contract/errors';
+import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import { keptSuffix, type SwapOutcome } from '../restore-side.ts';
+
+export interface DatabaseSwap {
+  readonly live: string;
+  readonly next: string;
+  readonly previous: 'keep' | 'drop';
+}
+
+/**
+ * Gives one database the name of another, in one transaction: at no moment is there none, and a crash leaves either the old
+ * or the new. Renaming takes the lock that a connection needs to come in, so that nobody comes in while the sessions of both
+ * are ended, and those who wait find the new one.
+ *
+ * @param admin a superuser in a third database
+ * @throws FluxError `not_ready` when a prepared transaction or a session that does not end keeps the old one
+ */
+export async function swapDatabases(admin: PostgresTarget, { live, next, previous }: DatabaseSwap): Promise<SwapOutcome> {
+  await using session = await connectPostgres(admin);
+  await using drain = await connectPostgres(admin);
+  const keptAs = live + keptSuffix(new Date());
+  const began = performance.now();
+  const draining = new AbortController();
+  const drained = endSessions(drain, [live, next], draining.signal);
+  try {
+    await session.run('BEGIN');
+    await session.run(`ALTER DATABASE ${quoteIdentifier(live)} RENAME TO ${quoteIdentifier(keptAs)}`);
+    await session.run(`ALTER DATABASE ${quoteIdentifier(next)} RENAME TO ${quoteIdentifier(live)}`);
+    // What is kept is for an undo; whoever could still write to it would believe that it is live.
+    await session.run(`ALTER DATABASE ${quoteIdentifier(keptAs)} WITH ALLOW_CONNECTIONS false`);
+    await session.run(`ALTER DATABASE ${quoteIdentifier(live)} WITH ALLOW_CONNECTIONS true`);
+    await session.run('COMMIT');
+  } catch (error) {
+    throw new FluxError(
+      'not_ready',
+      `The database ${live} could not be swapped: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        hint: 'Nothing was changed. End prepared transactions and sessions that do not end, then run the command again.',
+        cause: error,
+      },
+    );
+  } finally {
+    draining.abort();
+    await drained;
+  }
+  const outageMs = Math.round(performance.now() - began);
+  if (previous === 'keep') return { keptAs, outageMs };
+  await session.run(`DROP DATABASE ${quoteIdentifier(keptAs)} WITH (FORCE)`);
+  return { keptAs: null, outageMs };
+}
+
+/** Names of the databases that restores in place have kept, newest first. */
+export async function listKeptDatabases(session: PostgresSession, live: string): Promise<string[]> {
+  const rows = await session.query<{ name: string }>(
+    `select datname as name from pg_catalog.pg_database
+     where left(datname, length($1)) = $1 and substr(datname, length($1) + 1) ~ '^_before_[0-9]{14}$' order by datname desc`,
+    [live],
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Copies what ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE have set for the live database; no dump holds it. */
+export async function copySettings(live: PostgresTarget, to: string): Promise<void> {
+  // The owner chooses the search path of the live database, and must not choose our functions with it.
+  await using session = await connectPostgres(live, { settings: { search_path: 'pg_catalog' } });
+  const rows = await session.query<{ role: string | null; entries: string[] }>(
+    `select r.rolname as role, s.setconfig as entries from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_roles r on r.oid = s.setrole
+     where s.setdatabase = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`,
+  );
+  for (const { role, entries } of rows) {
+    for (const entry of entries) {
+      const [name = '', ...value] = entry.split('=');
+      await session.query('select pg_catalog.set_config($1, $2, false)', [name, value.join('=')]);
+      const database = quoteIdentifier(to);
+      const whose = role === null ? `DATABASE ${database}` : `ROLE ${quoteIdentifier(role)} IN DATABASE ${database}`;
+      // A name with a dot is two identifiers here.
+      await session.run(`ALTER ${whose} SET ${name.split('.').map(quoteIdentifier).join('.')} FROM CURRENT`);
+    }
+  }
+}
+
+async function endSessions(session: PostgresSession, databases: readonly string[], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await session.query('select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = any($1)', [
+      databases,
+    ]);
+    await delay(20, undefined, { signal }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,92 @@
+import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import { splitSql } from '../../postgres/sql/split.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import type { RestoreSide, SideSpec } from '../restore-side.ts';
+import { LEDGER_OWNER, type TenantNames } from './names.ts';
+import { swapSchemas } from './swap.ts';
+import { grantToBackup } from './tenant.ts';
+import { inTurn } from './turn.ts';
+
+/** Where a tenant's cluster lets us in. */
+export interface TenantPlace {
+  readonly names: TenantNames;
+  readonly major: number;
+  readonly admin: PostgresTarget;
+  readonly owner: PostgresTarget;
+  readonly backup: PostgresTarget;
+}
+
+/** Name of the schema that is restored into, until it is swapped in. */
+export function sideSchemaOf({ schema }: TenantNames): string {
+  return schema.replace(/_api$/, '_next');
+}
+
+/**
+ * Makes an empty schema for a tenant beside its live one. Nothing that a manifest says runs with more than the tenant's own
+ * rights here: the cluster is everybody's.
+ */
+export async function openSideSchema(place: TenantPlace, spec: SideSpec, signal?: AbortSignal): Promise<RestoreSide> {
+  const { names, admin, owner } = place;
+  // A tenant that was made a moment ago has nothing that could be spared: its own schema is the place, and needs no swap.
+  const isOwn = spec.place === 'fresh' && spec.schema === names.schema;
+  const schema = isOwn ? names.schema : sideSchemaOf(names);
+  const quoted = quoteIdentifier(schema);
+  const asAdmin = async <T>(work: (session: PostgresSession) => Promise<T>): Promise<T> => {
+    await using session = await connectPostgres(admin, { signal });
+    return await work(session);
+  };
+  const drop = async (session: PostgresSession) => {
+    await session.run(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`);
+    await session.query('delete from flux.flux_migrations where tenant_schema = $1', [schema]);
+  };
+  // Made anew, an own schema has no default privileges: those of the archive's schema decide.
+  await asAdmin((session) =>
+    inTurn(session, async () => {
+      await drop(session);
+      await session.run(`CREATE SCHEMA ${quoted} AUTHORIZATION ${quoteIdentifier(names.ddl)}`);
+    }),
+  );
+
+  return {
+    target: owner,
+    inspector: place.backup,
+    major: place.major,
+    schema,
+    omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === schema,
+    async complete(prerequisitesAfter) {
+      await asAdmin((session) => session.run(`GRANT USAGE ON SCHEMA ${quoted} TO ${quoteIdentifier(names.backup)}`));
+      const ledger = await completeAsOwner(owner, schema, prerequisitesAfter, signal);
+      await asAdmin((session) =>
+        inTurn(session, async () => {
+          await session.run(`SET LOCAL ROLE ${LEDGER_OWNER}`);
+          for (const line of ledger) await session.run(line);
+          await session.run('RESET ROLE');
+          const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${quoteIdentifier(names.ddl)} IN SCHEMA ${quoted}`;
+          await session.run(`${byDefault} GRANT SELECT ON TABLES TO ${quoteIdentifier(names.backup)}`);
+          await session.run(`${byDefault} GRANT SELECT ON SEQUENCES TO ${quoteIdentifier(names.backup)}`);
+          await grantToBackup(session, { ...names, schema });
+        }),
+      );
+    },
+    swapIn: async (previous) => (isOwn ? { keptAs: null, outageMs: 0 } : await swapSchemas(admin, names, schema, previous)),
+    async discard() {
+      if (!isOwn) await asAdmin((session) => inTurn(session, () => drop(session)));
+    },
+  };
+}
+
+/** Runs what the tenant itself may run, and gives back the lines of the ledger, which it may not write. */
+async function completeAsOwner(owner: PostgresTarget, schema: string, sql: string, signal?: AbortSignal): Promise<string[]> {
+  const ledger: string[] = [];
+  await using session = await connectPostgres(owner, { signal });
+  await session.run('BEGIN');
+  // Flux takes EXECUTE from PUBLIC by default; what the source had granted or taken is said below, from what Postgres does by default.
+  await session.run(`GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ${quoteIdentifier(schema)} TO PUBLIC`);
+  for (const { text } of splitSql(sql).statements) {
+    if (text.startsWith('INSERT INTO flux.flux_migrations (')) ledger.push(text);
+    else if (!/^CREATE (SCHEMA IF NOT EXISTS flux$|TABLE IF NOT EXISTS flux\.flux_migrations )/.test(text)) await session.run(text);
+  }
+  await session.run('COMMIT');
+  return ledger;
+}

@@ -1,0 +1,26 @@
+import { connectPostgres } from './connect.ts';
+import type { PostgresTarget } from './target.ts';
+
+/** What a database that is not ours looks like. */
+export interface DatabaseLook {
+  readonly major: number;
+  /** How many schemas, relations, functions and types somebody has made in it; members of extensions are not counted. */
+  readonly objects: number;
+}
+
+/** Looks at a database as whoever the target says. @throws FluxError `instance_unavailable` */
+export async function lookAtDatabase(target: PostgresTarget, signal?: AbortSignal): Promise<DatabaseLook> {
+  await using session = await connectPostgres(target, { settings: { search_path: 'pg_catalog' }, signal });
+  const [row] = await session.query<{ number: number; objects: string }>(
+    `with own as (select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'),
+     made as (
+       select 'pg_namespace'::regclass as classid, n.oid from pg_namespace n join own using (oid) where n.nspname <> 'public'
+       union all select 'pg_class'::regclass, c.oid from pg_class c where c.relnamespace in (select oid from own) and c.relkind <> 'i'
+       union all select 'pg_proc'::regclass, p.oid from pg_proc p where p.pronamespace in (select oid from own)
+       union all select 'pg_type'::regclass, t.oid from pg_type t where t.typnamespace in (select oid from own) and t.typrelid = 0 and t.typelem = 0)
+     select current_setting('server_version_num')::int as number,
+       (select count(*) from made m where not exists
+         (select from pg_depend d where d.classid = m.classid and d.objid = m.oid and d.deptype = 'e')) as objects`,
+  );
+  return { major: Math.floor((row?.number ?? 0) / 10_000), objects: Number(row?.objects ?? 0) };
+}

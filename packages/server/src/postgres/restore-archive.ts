@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import { type Account, type ProcessResult, runProcess } from '../system/process.ts';
+import { readArchiveToc } from './archive/toc.ts';
+import { libpqEnvironment, type PostgresTarget, type PostgresTools } from './target.ts';
+
+/** An archive to restore into a database that stays. */
+export interface ArchiveRestore {
+  readonly tools: PostgresTools;
+  readonly path: string;
+  /** What the bytes must be; they are hashed once more on their way. */
+  readonly sha256: string;
+  readonly target: PostgresTarget;
+  readonly account?: Account | undefined;
+  /** Whether the archive's own grants are carried out. */
+  readonly grants: 'restored' | 'left out';
+  /** `all or nothing` restores in one transaction. */
+  readonly transaction: 'all or nothing' | 'statement by statement';
+  /** Entries of the table of contents that are left out. */
+  omits(entry: { readonly kind: string; readonly tag: string }): boolean;
+  readonly onBytes?: ((total: number) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Restores an archive as an ordinary role. pg_restore runs as the account that has nothing, is given the bytes by us and no
+ * file, and leaves all owners to the role that it connects as.
+ *
+ * @returns how pg_restore ended; a failure of it is a value
+ * @throws FluxError `artifact_invalid` when the bytes are not those that were asked for; `artifact_gone`, `volume_unusable`
+ */
+export async function restoreArchive(request: ArchiveRestore): Promise<ProcessResult> {
+  const { entries } = await readArchiveToc(request.path, request.signal);
+  const folder = await mkdtemp(join(tmpdir(), 'flux-restore-'));
+  try {
+    // The list holds numbers only, and the other account must be able to read it.
+    await chmod(folder, 0o711);
+    const list = join(folder, 'list');
+    const wanted = entries.filter((entry) => !request.omits(entry));
+    await writeFile(list, wanted.map(({ dumpId }) => `${dumpId};\n`).join(''), { mode: 0o644 });
+    await chmod(list, 0o644);
+    return await feed(request, list);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function feed(request: ArchiveRestore, list: string): Promise<ProcessResult> {
+  const program = request.tools.pgRestore;
+  if (program === undefined) throw new FluxError('postgres_missing', `There is no pg_restore of major ${request.tools.major} here.`);
+  const failed = new AbortController();
+  const bytes = createReadStream(request.path, { highWaterMark: 1 << 20 });
+  const hash = createHash('sha256');
+  let total = 0;
+  let readToItsEnd = false;
+  bytes.on('data', (chunk) => {
+    hash.update(chunk);
+    total += chunk.length;
+    request.onBytes?.(total);
+  });
+  bytes.once('end', () => {
+    readToItsEnd = true;
+  });
+  bytes.once('error', (error) => failed.abort(error));
+  try {
+    const ended = await runProcess(program, restoreOptions(request, list), {
+      env: { ...libpqEnvironment(request.target), LC_ALL: 'C.UTF-8' },
+      account: request.account,
+      input: bytes,
+      signal: request.signal === undefined ? failed.signal : AbortSignal.any([request.signal, failed.signal]),
+    });
+    if (failed.signal.aborted) throw failed.signal.reason;
+    if (readToItsEnd && hash.digest('hex') !== request.sha256)
+      throw new FluxError('artifact_invalid', 'The bytes of the artifact changed while they were being restored.', {
+        hint: 'Check the disk of the backup volume, and verify the backup again.',
+      });
+    return ended;
+  } finally {
+    bytes.destroy();
+  }
+}
+
+function restoreOptions({ target, grants, transaction }: ArchiveRestore, list: string): string[] {
+  // A bare name with an equals sign in it would be read as a whole connection string.
+  const database = `dbname='${target.database.replaceAll(/['\\]/g, '\\$&')}'`;
+  return [
+    `--dbname=${database}`,
+    '--exit-on-error',
+    '--no-password',
+    '--no-tablespaces',
+    '--no-owner',
+    `--use-list=${list}`,
+    ...(grants === 'left out' ? ['--no-acl'] : []),
+    ...(transaction === 'all or nothing' ? ['--single-transaction'] : []),
+  ];
+}

@@ -1,0 +1,144 @@
+import { FluxError } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
+import { isSlug } from '@flux/contract/ids';
+import type { EngineKind } from '@flux/contract/labels';
+import type { RestoreRequest } from '@flux/contract/restore';
+import { consultGate, type Override, refusalError } from '../../backups/gate.ts';
+import { refuseUnrestorable } from '../../backups/restore/open.ts';
+import { parseTarget } from '../../backups/restore/to.ts';
+import { type BackupSelector, selectBackup } from '../../backups/select.ts';
+import { type Actor, recordAudit } from '../../catalog/audit.ts';
+import type { BackupRow } from '../../catalog/backups.ts';
+import { findProjectBySlug, type ProjectRow } from '../../catalog/projects.ts';
+import { beginOperation } from '../../operations/begin.ts';
+import { nameTaken } from '../create.ts';
+import { requireActive } from '../nuke.ts';
+import { chooseName, revives } from './into.ts';
+import type { RestoreDoors } from './side.ts';
+
+/** What the worker finds in the row of an operation. A URI has a password in it, so it is sealed. */
+export type RestorePlan =
+  | { readonly how: 'into'; readonly slug: string; readonly mode: EngineKind }
+  | { readonly how: 'to'; readonly sealedUri: string; readonly force: boolean; readonly prerequisites: boolean }
+  | { readonly how: 'in_place'; readonly presentBackup: 'taken' | 'skipped'; readonly override: Override | null }
+  | { readonly how: 'undo' };
+
+/** Whoever asks: an actor, and whether it may make projects. */
+export interface RestoreAsker {
+  readonly actor: Actor & { readonly userId: ProjectRow['owner_id'] };
+  /** Throws when this token is limited to certain projects. */
+  requireUnlimited(): void;
+}
+
+/**
+ * Resolves what is meant, refuses what can be refused at once, records the operation and puts it before the workers.
+ *
+ * @throws FluxError `invalid_request`, `backup_not_found`, `not_ready`, `artifact_gone`, `name_taken`, `gate_refused`, `busy`
+ */
+export async function requestRestore(
+  doors: RestoreDoors,
+  project: ProjectRow,
+  asker: RestoreAsker,
+  selector: BackupSelector,
+  body: RestoreRequest,
+  signal: AbortSignal,
+): Promise<OperationId> {
+  const { catalog } = doors.projects;
+  const backup = await selectBackup(catalog.db, project, selector);
+  refuseUnrestorable(backup);
+  const plan = await makePlan(doors, project, backup, asker, body ?? {}, signal);
+  return await begin(doors, project, asker.actor, backup, plan);
+}
+
+/** Records an undo of the newest restore in place. @throws FluxError `not_ready`, `not_found`, `busy` */
+export async function requestUndo(doors: RestoreDoors, row: ProjectRow, actor: Actor): Promise<OperationId> {
+  requireActive(row);
+  return await begin(doors, row, actor, null, { how: 'undo' });
+}
+
+async function begin(
+  { projects, backups }: RestoreDoors,
+  project: ProjectRow,
+  actor: Actor,
+  backup: BackupRow | null,
+  plan: RestorePlan,
+): Promise<OperationId> {
+  return projects.catalog.db.transaction().execute(async (db) => {
+    const operationId = await beginOperation(db, projects.clock, {
+      projectId: project.id,
+      kind: 'backup_restore',
+      backupId: backup?.id ?? null,
+      actor,
+      request: plan,
+    });
+    const details = plan.how === 'into' ? { how: plan.how, slug: plan.slug, mode: plan.mode } : { how: plan.how };
+    await recordAudit(db, actor, {
+      action: 'backup.restore',
+      projectId: project.id,
+      ...(backup === null ? {} : { subject: backup.id }),
+      details,
+    });
+    await backups.queue.enqueue(db, operationId);
+    return operationId;
+  });
+}
+
+async function makePlan(
+  doors: RestoreDoors,
+  project: ProjectRow,
+  backup: BackupRow,
+  asker: RestoreAsker,
+  body: NonNullable<RestoreRequest>,
+  signal: AbortSignal,
+): Promise<RestorePlan> {
+  const { into, to, inPlace = false, mode } = body;
+  if ([into !== undefined || mode !== undefined, to !== undefined, inPlace].filter(Boolean).length > 1)
+    throw new FluxError('invalid_request', 'A restore goes to one place: into a new project, to a database of yours, or in place.', {
+      hint: 'Give one of --into, --to and --in-place; --mode belongs to --into.',
+    });
+  if (to !== undefined) {
+    parseTarget(to);
+    const sealedUri = doors.backups.seal.seal(to).toString('base64');
+    return { how: 'to', sealedUri, force: body.force ?? false, prerequisites: body.prerequisites ?? false };
+  }
+  if (!inPlace) return await planInto(doors, project, backup, asker, into, mode);
+  requireActive(project);
+  if (backup.engine !== project.engine)
+    throw new FluxError(
+      'not_ready',
+      `Backup ${backup.id} was made when ${project.slug} was ${backup.engine}; it is ${project.engine} now.`,
+      {
+        hint: 'Restore it into a new project with --into.',
+      },
+    );
+  if (project.attached)
+    throw new FluxError('invalid_request', `${project.slug} is attached: Flux does not run its server and replaces nothing there.`, {
+      hint: 'Restore into an empty database with --to, or into a new project with --into.',
+    });
+  const override = body.skipBackupCheck === true ? { reason: body.reason ?? 'none was given' } : null;
+  const decision = await consultGate(doors.backups, project, 'restore_in_place', override, signal);
+  if (decision.kind === 'refused') throw refusalError(decision.refusal);
+  return { how: 'in_place', presentBackup: body.skipPresentBackup === true ? 'skipped' : 'taken', override };
+}
+
+async function planInto(
+  doors: RestoreDoors,
+  project: ProjectRow,
+  backup: BackupRow,
+  asker: RestoreAsker,
+  into: string | undefined,
+  mode: EngineKind = backup.engine,
+): Promise<RestorePlan> {
+  const slug = into ?? (await chooseName(doors, project));
+  if (!isSlug(slug))
+    throw new FluxError('invalid_request', `"${slug}" cannot be the name of a project.`, {
+      hint: 'A name is 1 to 40 of a-z, 0-9 and hyphens, starts with a letter and does not end with a hyphen.',
+    });
+  if (backup.engine === 'v1_dedicated' && mode === 'v2_shared')
+    throw new FluxError('invalid_request', 'A backup of a whole database cannot become one schema of a pooled cluster.', {
+      hint: 'Leave out --mode, or pass --mode v1_dedicated.',
+    });
+  if ((await findProjectBySlug(doors.projects.catalog.db, slug)) !== undefined) throw nameTaken(slug);
+  if (!revives(project, { slug, mode })) asker.requireUnlimited();
+  return { how: 'into', slug, mode };
+}

@@ -1,0 +1,175 @@
+import { FluxError } from '@flux/contract/errors';
+import type { BackupDoors, Comparison } from '../../backups/doors.ts';
+import type { OpenedBackup } from '../../backups/restore/open.ts';
+import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
+import type { ProjectRow } from '../../catalog/projects.ts';
+import type { Engine, EngineProject } from '../../engines/engine.ts';
+import type { RestoreSide, SideSpec } from '../../engines/restore-side.ts';
+import type { OperationContext } from '../../operations/run.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
+import type { ProjectDoors } from '../doors.ts';
+
+/** Everything that restores into projects reach. */
+export interface RestoreDoors {
+  readonly backups: BackupDoors;
+  readonly projects: ProjectDoors;
+}
+
+/** Where a backup is restored to. */
+export interface RestoreGoal {
+  readonly engine: Engine;
+  readonly project: EngineProject;
+  readonly place: SideSpec['place'];
+}
+
+/** Data that came back beside the live data and was compared with its manifest: all that is left is to swap it in. */
+export interface ProvenSide {
+  readonly side: RestoreSide;
+  readonly comparison: Comparison;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Restores a backup beside the live data of a project and compares it with what was dumped. A failure removes what was made.
+ *
+ * @param sourceProject the project that the backup is of
+ * @throws FluxError `postgres_failed`, `verification_failed`, `invalid_request`
+ */
+export async function restoreBeside(
+  doors: RestoreDoors,
+  source: OpenedBackup,
+  sourceProject: ProjectRow,
+  goal: RestoreGoal,
+  context: OperationContext,
+): Promise<ProvenSide> {
+  const { manifest, row } = source;
+  if (goal.engine.kind === 'v2_shared' && manifest.schema === null)
+    throw new FluxError('invalid_request', 'A backup of a whole database cannot become one schema of a pooled cluster.', {
+      hint: 'Leave out --mode, or pass --mode v1_dedicated.',
+    });
+  const names = doors.projects.engines.byKind(row.engine).roleNames(doors.projects.engines.of(sourceProject).project);
+  context.progress({ phase: 'prepare', message: 'Making an empty place beside the live data' });
+  const side = await goal.engine.openSide(goal.project, specOf(manifest, names[0] ?? null, goal.place), context.signal);
+  let relayed: RelayedArchive | undefined;
+  try {
+    relayed = await fit(doors, source, names, goal, side, context);
+    const archive = relayed ?? source;
+    await fill(doors, archive, manifest, side, context);
+    context.progress({ phase: 'complete', message: 'Putting back owners, grants and the ledger' });
+    await side.complete(archive.manifest.prerequisitesAfter);
+    const comparison = await doors.backups.postgres.compareRestored(side.inspector, archive.manifest, context.progress, context.signal);
+    return { side, comparison, notes: judge(comparison, names[0] ?? null, archive.manifest, manifest) };
+  } catch (error) {
+    await side
+      .discard()
+      .catch((failure) => doors.projects.log.warn({ err: failure, project: goal.project.hash }, 'a half-made restore stays'));
+    throw error;
+  } finally {
+    await relayed?.[Symbol.asyncDispose]();
+  }
+}
+
+function specOf(manifest: Manifest, ownerName: string | null, place: SideSpec['place']): SideSpec {
+  const { encoding, collate, ctype } = manifest.server;
+  const extensions = manifest.objects
+    .filter(({ kind, name }) => kind === 'extension' && name !== 'plpgsql')
+    .map(({ name, definition }) => ({
+      name: unquoted(name),
+      schema: unquoted(String((JSON.parse(definition) as { schema?: unknown }).schema ?? 'public')),
+    }));
+  return {
+    kind: manifest.backupKind,
+    place,
+    ownerName,
+    schema: manifest.schema,
+    encoding,
+    collate,
+    ctype,
+    prerequisites: manifest.prerequisitesBefore,
+    extensions,
+  };
+}
+
+/** An archive whose schema has another name than the place for it is made again under that name. */
+async function fit(
+  doors: RestoreDoors,
+  source: OpenedBackup,
+  sourceRoles: readonly string[],
+  goal: RestoreGoal,
+  side: RestoreSide,
+  context: OperationContext,
+): Promise<RelayedArchive | undefined> {
+  const from = source.manifest.schema;
+  if (from === null || side.schema === null || side.schema === from) return undefined;
+  const roles = goal.engine.roleNames(goal.project);
+  return await relayArchive(
+    doors.backups,
+    source,
+    {
+      schema: { from, to: side.schema },
+      roles: sourceRoles.map((name, index) => ({ from: name, to: roles[index] ?? name })),
+      internalRoles: source.manifest.internalRoles.map((name) => roles[sourceRoles.indexOf(name)] ?? name),
+    },
+    context,
+  );
+}
+
+async function fill(
+  doors: RestoreDoors,
+  archive: { readonly path: string; readonly sha256: string },
+  manifest: Manifest,
+  side: RestoreSide,
+  context: OperationContext,
+): Promise<void> {
+  context.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
+  const outcome = await doors.backups.postgres.restoreArchive(
+    {
+      major: side.major,
+      path: archive.path,
+      sha256: archive.sha256,
+      target: side.target,
+      grants: manifest.backupKind === 'tenant_export' ? 'left out' : 'restored',
+      transaction: 'statement by statement',
+      omits: side.omits,
+      onBytes: (done) => context.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
+    },
+    context.signal,
+  );
+  if (outcome.kind === 'success') return;
+  context.signal.throwIfAborted();
+  throw new FluxError('postgres_failed', `The backup could not be restored: ${outcome.message}`, {
+    hint: 'Nothing was changed. What only a superuser may make is not restored into a project; --to restores into any database.',
+    details: { toolOutput: outcome.output },
+  });
+}
+
+/** @returns what differs and is no failure, in sentences. @throws FluxError `verification_failed` */
+function judge({ differences }: Comparison, owner: string | null, restored: Manifest, original: Manifest): string[] {
+  const isOwnerOfOthers = ({ kind, expected }: Comparison['differences'][number]) =>
+    kind === 'owner' && expected !== null && (owner === null || unquoted(expected) !== owner);
+  const failures = differences.filter((found) => found.judgement === 'failure' && !isOwnerOfOthers(found));
+  if (failures.length > 0) {
+    const named = failures.slice(0, 3).map(({ kind, name, change }) => `${kind} ${name} is ${change}`);
+    const more = failures.length > named.length ? `; and ${failures.length - named.length} more` : '';
+    throw new FluxError('verification_failed', `What came back is not what was dumped: ${named.join('; ')}${more}. Nothing was changed.`, {
+      hint: 'See `flux backup verify`.',
+      details: { differences: failures.slice(0, 50) },
+    });
+  }
+  const notes: string[] = [];
+  const others = differences.filter(isOwnerOfOthers);
+  if (others.length > 0) notes.push(`${others.length} objects belonged to another role; they belong to the owner of the project now.`);
+  const schema = original.schema;
+  if (schema !== null && restored.schema !== schema) {
+    const naming = restored.objects.filter(({ kind, definition }) => kind === 'function' && definition.includes(schema));
+    if (naming.length > 0)
+      notes.push(
+        `The text of these functions names the schema ${schema}, which they will not find: ${naming.map(({ name }) => name).join(', ')}.`,
+      );
+  }
+  return notes;
+}
+
+function unquoted(name: string): string {
+  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+}
