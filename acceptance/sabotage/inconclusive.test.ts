@@ -1,0 +1,175 @@
+import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import type { VerificationProof } from '@flux/contract/backup';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
+import { findClient } from '../harness/postgres.ts';
+import { type Ended, until } from '../harness/process.ts';
+import { listRooms, processesIn } from './rooms.ts';
+import { backUp, pushSql } from './workshop.ts';
+
+/** Slow enough to be in the middle of it: a materialized view is computed anew by every restore. */
+const SOURCE = `
+CREATE TABLE orders (id bigserial PRIMARY KEY, total numeric);
+INSERT INTO orders (total) SELECT i FROM generate_series(1, 500) i;
+CREATE MATERIALIZED VIEW slow AS SELECT count(*) AS orders, pg_sleep(2)::text AS waited FROM orders;
+`;
+
+const PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore'];
+
+let server: Flux;
+let project: TestProject;
+/** Settings of the next start. */
+const env: Record<string, string> = { FLUX_LOG_LEVEL: 'error' };
+/** Shell commands that change what the next server sees of the host; they run in a mount namespace of its own. */
+let disguise = '';
+
+beforeAll(async () => {
+  server = await startFlux({
+    env,
+    prepare: (folder) => {
+      chmodSync(folder, 0o711);
+      const bin = binFolder(folder);
+      mkdirSync(bin, { recursive: true });
+      for (const name of PROGRAMS) symlinkSync(join(findClient(), name), join(bin, name));
+      env.FLUX_POSTGRES_BIN_DIRS = bin;
+    },
+    wrap: (command) => (disguise === '' ? command : inDisguise(command)),
+  });
+  project = await server.createProject('steady', 'v1_dedicated');
+  await pushSql(server, project, 'source', SOURCE);
+  await backUp(server, project);
+  await expectRestorable();
+});
+
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+});
+
+describe('trouble that says nothing about the backup is inconclusive, leaves the label, and is gone with its cause:', () => {
+  beforeEach(async () => {
+    expect(await firstLines()).toContain('Restore-verified');
+  });
+
+  it('no room on the disk for the instance', async () => {
+    await restart({ FLUX_VERIFY_MEMORY: '64MiB' }, `mount -t tmpfs -o size=8m flux '${join(server.dataFolder, 'disposable')}'`);
+    await expectInconclusive(await verify(), /needs about \d+ MiB.*not that much left/);
+    await restart();
+    await expectRestorable();
+  });
+
+  it('a program that was removed while the server runs', async () => {
+    const path = join(binFolder(server.folder), 'pg_restore');
+    rmSync(path);
+    await expectInconclusive(await verify(), /pg_restore was stopped \(status 127\)/);
+    symlinkSync(join(findClient(), 'pg_restore'), path);
+    await expectRestorable();
+  });
+
+  it('a program that the server does not find when it starts', async () => {
+    await restart({ FLUX_POSTGRES_BIN_DIRS: '' }, `mount --bind /dev/null '${join(findClient(), 'pg_restore')}'`);
+    await expectInconclusive(await verify(), /pg_restore of that major cannot be found.*apt-get install postgresql-/);
+    await restart();
+    await expectRestorable();
+  });
+
+  it('no sandbox', async () => {
+    await restart(
+      { FLUX_VERIFY_SANDBOX: 'bubblewrap' },
+      'for p in /usr/bin/bwrap /bin/bwrap /usr/local/bin/bwrap; do test ! -e $p || mount --bind /dev/null $p; done',
+    );
+    await expectInconclusive(await verify(), /sandbox/i);
+    await restart();
+    await expectRestorable();
+  });
+
+  it('a Postgres that is killed in the middle', async () => {
+    const ended = verify();
+    const room = await roomOfRestore();
+    // Its oldest process is the server itself.
+    const postmaster = processesIn([room]).filter(({ name }) => name === 'postgres')[0];
+    process.kill(postmaster?.pid ?? Number.NaN, 'SIGKILL');
+    await expectInconclusive(await ended, /ended by itself|went away/);
+    await expectRestorable();
+  });
+
+  it('a pg_restore that is killed in the middle', async () => {
+    const ended = verify();
+    const room = await roomOfRestore();
+    for (const { pid, name } of processesIn([room])) if (name === 'pg_restore') process.kill(pid, 'SIGKILL');
+    await expectInconclusive(await ended, /pg_restore was (stopped|ended)|went away/);
+    await expectRestorable();
+  });
+
+  it('a server that is killed in the middle', async () => {
+    const ended = verify();
+    const room = await roomOfRestore();
+    await server.kill();
+    // The room dies with whoever made it, before anybody sweeps.
+    await until('nothing is left in the room', () => processesIn([room]).length === 0, 10_000);
+    await server.start();
+    const { exitCode } = await ended;
+    expect([0, 7]).not.toContain(exitCode);
+    await until('the interruption is recorded', async () => /Last attempt: .*stopped or killed/.test((await list()).stdout));
+    expect(await firstLines()).toContain('Restore-verified');
+    await expectRestorable();
+  });
+});
+
+function binFolder(folder: string): string {
+  return join(folder, 'postgres', 'bin');
+}
+
+/** Runs the server in a mount namespace of its own; as an ordinary user that takes a user namespace as well. */
+function inDisguise(command: readonly string[]): readonly string[] {
+  const asUser = process.getuid?.() === 0 ? [] : ['--user', '--map-current-user', '--keep-caps'];
+  return ['unshare', ...asUser, '--mount', '--propagation', 'private', 'sh', '-ec', `${disguise}\nexec "$@"`, 'sh', ...command];
+}
+
+async function restart(settings: Readonly<Record<string, string>> = {}, changes = ''): Promise<void> {
+  await server.stop();
+  disguise = changes;
+  await server.start(settings);
+}
+
+function verify(): Promise<Ended> {
+  return server.flux('backup', 'verify', ...project.flags, '--latest', '--json');
+}
+
+function list(): Promise<Ended> {
+  return server.flux('backup', 'list', ...project.flags, '--verbose');
+}
+
+async function firstLines(): Promise<string> {
+  return (await list()).stdout.split('\n').slice(0, 3).join('\n');
+}
+
+/** Waits until pg_restore runs, and answers the room that it restores into. */
+async function roomOfRestore(): Promise<string> {
+  let room: string | undefined;
+  await until('a restore is running', () => {
+    [room] = listRooms(server.folder);
+    return room !== undefined && processesIn([room]).some(({ name }) => name === 'pg_restore');
+  });
+  return room as string;
+}
+
+async function expectInconclusive(ended: Ended, says: RegExp): Promise<void> {
+  const { proof, label } = JSON.parse(ended.stdout || '{}') as { proof?: VerificationProof; label?: string };
+  expect({ exitCode: ended.exitCode, verdict: proof?.verdict, label }, proof?.summary ?? ended.stderr).toEqual({
+    exitCode: 10,
+    verdict: 'inconclusive',
+    label: 'Restorable',
+  });
+  expect(proof?.summary).toMatch(says);
+  const { stdout } = await list();
+  expect(stdout).toContain('Verification:             Restore-verified');
+  expect(stdout).toMatch(/Last attempt: +inconclusive: /);
+  expect(stdout.split('Last attempt:')[1]).toMatch(says);
+}
+
+async function expectRestorable(): Promise<void> {
+  const { exitCode, stdout, stderr } = await verify();
+  expect(exitCode, stdout + stderr).toBe(0);
+  expect((await list()).stdout).not.toContain('Last attempt:');
+}
