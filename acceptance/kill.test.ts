@@ -1,0 +1,222 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { type Flux, processesOf, startFlux, type TestProject } from './harness/flux.ts';
+import { psql } from './harness/postgres.ts';
+import { pause, until } from './harness/process.ts';
+
+/** About 50 MB that do not compress well, so that there is a middle to be killed in. */
+const DATA = `
+  create table readings (id bigint primary key, a text not null, b text not null);
+  insert into readings select i, md5(i::text) || md5((i * 3)::text), md5((i * 7)::text) from generate_series(1, 300000) i;`;
+const ROWS = '300000\n';
+
+let flux: Flux;
+let projects: TestProject[];
+/** How long an undisturbed create and verify take here, in ms. */
+const usual = { create: 0, verify: 0 };
+
+beforeAll(async () => {
+  // Without one that is kept ready: here every folder of a disposable instance is one that was left.
+  flux = await startFlux({ env: { FLUX_VERIFY_STANDBY: 'off' } });
+  projects = await Promise.all([flux.createProject('killed', 'v1_dedicated'), flux.createProject('killed-tenant', 'v2_shared')]);
+  await Promise.all(projects.map((project) => flux.push(project, DATA)));
+  const [project] = projects as [TestProject];
+  const beganAt = performance.now();
+  expect((await flux.flux('backup', 'create', ...project.flags)).exitCode).toBe(0);
+  const createdAt = performance.now();
+  expect((await flux.flux('backup', 'verify', ...project.flags, '--latest')).exitCode).toBe(0);
+  usual.create = createdAt - beganAt;
+  usual.verify = performance.now() - createdAt;
+  expect((await flux.flux('backup', 'create', ...(projects[1]?.flags ?? []))).exitCode).toBe(0);
+});
+afterAll(() => flux?.[Symbol.asyncDispose]());
+
+interface Item {
+  readonly id: string;
+  readonly status: string;
+  readonly sizeBytes: number | null;
+  readonly checksumSha256: string | null;
+  readonly primaryArtifactRelativePath: string | null;
+  readonly artifactValidationStatus: string;
+  readonly failure: string | null;
+}
+
+async function listItems(project: TestProject): Promise<Item[]> {
+  const listed = await flux.flux('backup', 'list', ...project.flags, '--all', '--json');
+  return (JSON.parse(listed.stdout) as { backups: Item[] }).backups;
+}
+
+const backupsFolder = () => join(flux.dataFolder, 'backups');
+const filesBelow = (folder: string) => (existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : []);
+
+/** No row claims bytes that are not there, no bytes are there that no row claims, and nothing else was left. */
+async function expectTidy(): Promise<void> {
+  const claimed = new Set<string>();
+  for (const project of projects) {
+    for (const item of await listItems(project)) {
+      expect(['complete', 'failed']).toContain(item.status);
+      if (item.status === 'failed') {
+        expect(item.failure).not.toBeNull();
+        continue;
+      }
+      const path = join(backupsFolder(), item.primaryArtifactRelativePath ?? '');
+      expect(statSync(path).size).toBe(item.sizeBytes);
+      expect(digestOf(path)).toBe(item.checksumSha256);
+      claimed.add(path.slice(0, -'.dump'.length));
+    }
+  }
+  const files = filesBelow(backupsFolder()).filter((name) => !statSync(join(backupsFolder(), name)).isDirectory());
+  expect(files.filter((name) => !claimed.has(join(backupsFolder(), name).replace(/\.(dump|manifest\.json)$/, '')))).toEqual([]);
+  expect(filesBelow(join(flux.dataFolder, 'disposable'))).toEqual([]);
+  expect(filesBelow(join(flux.dataFolder, 'templates')).filter((name) => name.startsWith('.'))).toEqual([]);
+  const instances = readdirSync(join(flux.dataFolder, 'instances')).sort();
+  expect(readdirSync(join(flux.dataFolder, 'run')).sort()).toEqual(instances);
+  expect(strangers()).toEqual([]);
+}
+
+const digests = new Map<string, string>();
+
+/** SHA-256 of a file, read again only when it was touched. */
+function digestOf(path: string): string {
+  const { size, mtimeMs, ino } = statSync(path);
+  const key = [path, size, mtimeMs, ino].join();
+  const digest = digests.get(key) ?? createHash('sha256').update(readFileSync(path)).digest('hex');
+  digests.set(key, digest);
+  return digest;
+}
+
+/** Processes of this control plane that are neither itself nor its instances. */
+function strangers(): string[] {
+  return [...processesOf(flux.folder), ...dumps()]
+    .filter(({ pid, command }) => pid !== flux.pid() && !command.includes(join(flux.dataFolder, 'instances')))
+    .map(({ command }) => command);
+}
+
+/** Every pg_dump that was told of our sockets; its command line names nothing of ours. */
+function dumps(): { pid: number; command: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => read(`/proc/${pid}/comm`).trim() === 'pg_dump' && read(`/proc/${pid}/environ`).includes(flux.folder))
+    .map((pid) => ({ pid: Number(pid), command: 'pg_dump' }));
+}
+
+/** The server process that sends a table to pg_dump; 0 when there is none. Nobody else copies out of that database. */
+function dumpSession(project: TestProject): number {
+  const database = new URL(project.uri).pathname.slice(1);
+  const found = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .find((pid) => new RegExp(`^postgres: flux-p-\\w+: \\w+ ${database} \\[local\\] COPY`).test(read(`/proc/${pid}/cmdline`)));
+  return Number(found ?? 0);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // It ended between the two looks.
+    return '';
+  }
+}
+
+function postmasters(): Record<string, string> {
+  const folder = join(flux.dataFolder, 'instances');
+  return Object.fromEntries(
+    readdirSync(folder).map((id) => [id, readFileSync(join(folder, id, 'data/postmaster.pid'), 'utf8').split('\n')[0] ?? '']),
+  );
+}
+
+const MOMENTS = [0.02, 0.2, 0.4, 0.6, 0.8, 0.97];
+const kills = MOMENTS.flatMap((moment, index) => [
+  { during: 'create' as const, moment, engine: index % 2 },
+  { during: 'verify' as const, moment, engine: (index + 1) % 2 },
+]);
+
+it.each(kills)('survives kill -9 in a $during, after $moment of its time, on engine $engine', async ({ during, moment, engine }) => {
+  const project = projects[engine] as TestProject;
+  const before = postmasters();
+  const path = during === 'create' ? `/projects/${project.hash}/backups` : `/projects/${project.hash}/backups/latest/verify`;
+  const asked = flux.api(path, { method: 'POST' }).then(
+    (answer) => `${answer.status}`,
+    () => 'the connection broke',
+  );
+  await pause(usual[during] * moment);
+  await flux.kill();
+  await asked;
+  await flux.start();
+
+  await expectTidy();
+  expect(postmasters()).toEqual(before);
+  expect(await psql(project.uri, 'select count(*) from readings')).toBe(ROWS);
+  const next = await flux.flux('backup', 'create', ...project.flags);
+  expect(next.stderr).not.toContain('already running');
+  expect(next.exitCode).toBe(0);
+  // Whatever was complete when the server died is looked at without being asked for.
+  await until('every complete backup is validated', async () =>
+    (await listItems(project)).every((item) => item.status !== 'complete' || item.artifactValidationStatus === 'artifact_valid'),
+  );
+});
+
+/** Starts a create and waits until pg_dump is in the middle of the data. */
+async function createUntilMiddle(project: TestProject) {
+  const ended = flux.flux('backup', 'create', ...project.flags);
+  let pid = 0;
+  await until('pg_dump is writing', () => {
+    const draft = filesBelow(backupsFolder()).find((name) => name.split('/').at(-1)?.startsWith('.'));
+    pid = dumps()[0]?.pid ?? 0;
+    return draft !== undefined && pid !== 0 && (statSync(join(backupsFolder(), draft), { throwIfNoEntry: false })?.size ?? 0) > 1_000_000;
+  });
+  return { ended, pid };
+}
+
+it('makes no backup when pg_dump is killed in the middle', async () => {
+  for (const project of projects) {
+    const { ended, pid } = await createUntilMiddle(project);
+    process.kill(pid, 'SIGKILL');
+
+    const create = await ended;
+    expect(create.stdout).toBe('');
+    expect(create.stderr).toContain('Error: pg_dump ended by signal SIGKILL');
+    expect(create.exitCode).toBe(1);
+    const [newest] = await listItems(project);
+    expect(newest).toMatchObject({
+      status: 'failed',
+      sizeBytes: null,
+      failure: expect.stringContaining('pg_dump ended by signal SIGKILL'),
+    });
+    const listed = await flux.flux('backup', 'list', ...project.flags);
+    expect(listed.stdout.split('\n').slice(1, 3)).toEqual([
+      'Verification:             Backup not complete',
+      'Safe destructive actions: Blocked until verification',
+    ]);
+    await expectTidy();
+  }
+});
+
+it('gives the words of pg_dump when its session is ended under it', async () => {
+  const [project] = projects as [TestProject];
+  const { ended } = await createUntilMiddle(project);
+  const backend = dumpSession(project);
+  expect(backend).toBeGreaterThan(1);
+  process.kill(backend, 'SIGTERM');
+
+  const create = await ended;
+  expect(create.stderr).toMatch(/^Error: pg_dump ended with status 1: .*error: /m);
+  expect(create.stderr).toContain('terminating connection due to administrator command');
+  expect(create.exitCode).toBe(1);
+  await expectTidy();
+});
+
+it('leaves nothing behind when it is asked to stop in the middle of a create', async () => {
+  const [project] = projects as [TestProject];
+  const { ended } = await createUntilMiddle(project);
+  expect(await flux.stop()).toBe(0);
+  expect(processesOf(flux.folder).filter(({ command }) => !command.includes('packages/cli'))).toEqual([]);
+  await flux.start();
+
+  expect((await ended).exitCode).not.toBe(0);
+  await expectTidy();
+  expect((await listItems(project))[0]?.failure).toBe('The control plane was stopped while this was running.');
+  expect((await flux.flux('backup', 'create', ...project.flags, '--verify')).exitCode).toBe(0);
+});
