@@ -1,34 +1,19 @@
+import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { backUp, manifestOf } from './harness/backups.ts';
+import { artifactOf, backUp, manifestOf } from './harness/backups.ts';
+import { EVERYTHING } from './harness/comeback.ts';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
-import { psql, readRows } from './harness/postgres.ts';
+import { psql, readRows, startThrowAwayCluster, type ThrowAwayCluster } from './harness/postgres.ts';
 
 let flux: Flux;
+let elsewhere: ThrowAwayCluster;
 beforeAll(async () => {
-  flux = await startFlux();
+  [flux, elsewhere] = await Promise.all([startFlux(), startThrowAwayCluster()]);
 });
-afterAll(() => flux?.[Symbol.asyncDispose]());
-
-/** Everything that a restore could lose: grants taken and given, policies, defaults, sequences, views, functions, comments. */
-const SCHEMA = `
-  create type mood as enum ('calm', 'busy');
-  create table customers (id int generated always as identity primary key, name text not null, mood mood default 'calm');
-  create table orders (id bigserial primary key, customer int references customers, total numeric(12, 2) check (total >= 0), note text);
-  insert into customers (name, mood) select 'customer ' || i, case when i % 3 = 0 then 'busy' else 'calm' end::mood from generate_series(1, 300) i;
-  insert into orders (customer, total, note) select 1 + i % 300, i * 1.25, md5(i::text) from generate_series(1, 5000) i;
-  create index orders_by_customer on orders (customer);
-  create view busy as select c.name, count(*) from customers c join orders o on o.customer = c.id where c.mood = 'busy' group by 1;
-  create materialized view totals as select customer, sum(total) from orders group by 1;
-  create function total_of(a_customer int) returns numeric language sql stable security definer as $$ select sum(total) from orders where customer = a_customer $$;
-  create function hidden() returns int language sql as $$ select 1 $$;
-  alter table orders enable row level security;
-  create policy own on orders for select to public using (auth.uid() is null or customer = 1);
-  comment on table orders is 'what was sold';
-  comment on function total_of(int) is 'sum for one';
-  grant select on customers to anon;
-  grant execute on function total_of(int) to public;
-  revoke all on function hidden() from public;
-`;
+afterAll(async () => {
+  await elsewhere?.[Symbol.asyncDispose]();
+  await flux?.[Symbol.asyncDispose]();
+});
 
 const grantsOf = { v1_dedicated: 'grant select on orders to authenticated;', v2_shared: '' };
 
@@ -49,7 +34,7 @@ describe.each([
 
   beforeAll(async () => {
     project = await flux.createProject(slug, mode);
-    await flux.push(project, SCHEMA + grantsOf[mode]);
+    await flux.push(project, EVERYTHING + grantsOf[mode]);
     id = await backUp(flux, project, '--verify');
     rows = await readRows(project.uri, await schemaOf(project));
   });
@@ -87,5 +72,88 @@ describe.each([
     await psql(copy.uri, `set search_path = ${await schemaOf(copy)}; insert into customers (name) values ('new')`);
     // The first project is what it was.
     expect(await readRows(await credentialsOf(slug, project.hash), await schemaOf(project))).toEqual(rows);
+  });
+
+  it('goes into an empty database elsewhere, whole or not at all', async () => {
+    const database = slug.replaceAll('-', '_');
+    await psql(elsewhere.uri('postgres'), `create database ${database}`);
+    const uri = elsewhere.uri(database);
+    const named = [...project.flags, '--id', id] as const;
+
+    const refused = await flux.flux('backup', 'restore', ...named, '--to', uri);
+    expect(refused.stderr).toMatch(/was not restored and is as it was: .*does not exist/);
+    expect(refused.exitCode).toBe(1);
+    expect(await psql(uri, `select count(*) from pg_class where relnamespace >= 16384`)).toBe('0\n');
+
+    const restored = await flux.fluxWith({ input: `${uri}\n` }, 'backup', 'restore', ...named, '--to', '-', '--prerequisites');
+    expect(restored.stdout).toMatch(/Compared: +\d+ tables, [\d,]+ rows; nothing differs from what was dumped\n/);
+    expect(restored.exitCode).toBe(0);
+    expect(await readRows(uri, await schemaOf(project))).toEqual(rows);
+
+    const again = await flux.flux('backup', 'restore', ...named, '--to', uri);
+    expect(again.stderr).toMatch(/is not empty: it holds \d+ objects\. Nothing was changed\./);
+    expect(again.exitCode).toBe(1);
+    const forced = await flux.flux('backup', 'restore', ...named, '--to', uri, '--force');
+    expect(forced.stderr).toContain('already exists');
+    expect(forced.exitCode).toBe(1);
+    expect(await readRows(uri, await schemaOf(project))).toEqual(rows);
+    expect(flux.log()).not.toContain(new URL(uri).password);
+  });
+
+  it('is restored in place, and back again', async () => {
+    const now = async () => readRows(await credentialsOf(slug, project.hash), await schemaOf(project));
+    await flux.push(project, `delete from orders; create table later (id int); insert into later values (1)`);
+    const changed = await now();
+    expect(changed).not.toEqual(rows);
+    const unproven = await backUp(flux, project);
+    const refused = await flux.flux('backup', 'restore', ...project.flags, '--id', id, '--in-place', '--yes');
+    expect(refused.exitCode).toBe(6);
+    expect(refused.stderr).toContain('has not been restore-verified');
+    expect(await now()).toEqual(changed);
+    expect((await flux.flux('backup', 'verify', ...project.flags, '--id', unproven)).exitCode).toBe(0);
+    const unconfirmed = await flux.flux('backup', 'restore', ...project.flags, '--id', id, '--in-place', '--confirm', 'another');
+    expect(unconfirmed.exitCode).toBe(2);
+
+    const restored = await flux.flux('backup', 'restore', ...project.flags, '--id', id, '--in-place', '--yes');
+    expect(restored.stderr).not.toContain('Error');
+    expect(restored.stdout).toContain(`✓ ${slug} (${project.hash}) holds the data of the backup now\n`);
+    expect(restored.stdout).toMatch(/Outage: +\d+ ms\nReplaced: +kept as \S+_before_\d{14}\nBackup of it: +[0-9a-f-]{36}\n/);
+    expect(restored.exitCode).toBe(0);
+    expect(await now()).toEqual(rows);
+    const after = await manifestOf(flux, project, await backUp(flux, project, '--verify'));
+    expect(after).toEqual(await manifestOf(flux, project, id));
+
+    const undone = await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes');
+    expect(undone.stdout).toContain('holds again what the restore had replaced');
+    expect(await now()).toEqual(changed);
+    expect((await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes')).exitCode).toBe(0);
+    expect(await now()).toEqual(rows);
+    await flux.push(project, `insert into customers (name) values ('after all')`);
+  });
+
+  it('stays what it is when the artifact is damaged', async () => {
+    const latest = await backUp(flux, project, '--verify');
+    const before = await manifestOf(flux, project, latest);
+    const path = await artifactOf(flux, project, latest);
+    const file = openSync(path, 'r+');
+    writeSync(file, Buffer.from('damage'), 0, 6, Math.floor(statSync(path).size / 2));
+    closeSync(file);
+    const listed = (await flux.flux('list', '--json')).stdout;
+    await psql(elsewhere.uri('postgres'), `create database damaged_${slug.replaceAll('-', '_')}`);
+    const uri = elsewhere.uri(`damaged_${slug.replaceAll('-', '_')}`);
+
+    for (const goal of [
+      ['--into', `${slug}-more`],
+      ['--to', uri],
+      ['--in-place', '--yes', '--skip-backup-check', '--skip-present-backup'],
+    ]) {
+      const refused = await flux.flux('backup', 'restore', ...project.flags, '--id', latest, ...goal);
+      expect(refused.stderr).toMatch(/cannot be restored: .*its bytes have changed\. Nothing was changed\./);
+      expect(refused.exitCode).toBe(1);
+    }
+
+    expect(JSON.parse((await flux.flux('list', '--json')).stdout)).toEqual(JSON.parse(listed));
+    expect(await psql(uri, `select count(*) from pg_class where relnamespace >= 16384`)).toBe('0\n');
+    expect(await manifestOf(flux, project, await backUp(flux, project))).toEqual(before);
   });
 });
