@@ -71,6 +71,8 @@ export async function startThrowAwayCluster(): Promise<ThrowAwayCluster> {
   return {
     uri: (database) => `postgresql://elsewhere:${password}@127.0.0.1:${port}/${database}`,
     [Symbol.asyncDispose]: async () => {
+      // A test may have ended it already, to see what happens then.
+      if (!existsSync(folder)) return;
       const stopped = await control('-m', 'immediate', 'stop');
       rmSync(folder, { recursive: true, force: true });
       if (stopped.exitCode !== 0) throw new Error(`the throw-away cluster did not stop: ${stopped.stderr}`);
