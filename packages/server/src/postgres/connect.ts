@@ -61,8 +61,13 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   };
   try {
     await client.connect();
-    for (const [name, value] of Object.entries(options.settings ?? {}))
-      await client.query('select pg_catalog.set_config($1, $2, false)', [name, value]);
+    const settings = Object.entries(options.settings ?? {});
+    if (settings.length > 0)
+      // In one statement: each would be a round trip.
+      await client.query(
+        `select ${settings.map((_, index) => `pg_catalog.set_config($${2 * index + 1}, $${2 * index + 2}, false)`).join(', ')}`,
+        settings.flat(),
+      );
   } catch (error) {
     // `end` of a client that never got through waits for an event that may have passed; its socket is all there is to let go.
     options.signal?.removeEventListener('abort', drop);

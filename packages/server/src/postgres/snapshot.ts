@@ -51,17 +51,16 @@ export async function openSnapshot(target: PostgresTarget, options: SnapshotOpti
       session,
       takenAt: row.at,
       async openWorkers(count) {
-        const opened: PostgresSession[] = [];
-        for (let index = 0; index < count; index++) {
-          const worker = await connect();
-          workers.add(worker);
-          await worker.run(BEGIN);
-          // The identifier is the server's own; it is checked because this statement takes no parameters.
-          if (!/^[0-9A-Fa-f-]+$/.test(row.id)) throw new Error(`not an identifier of a snapshot: ${row.id}`);
-          await worker.run(`SET TRANSACTION SNAPSHOT '${row.id}'`);
-          opened.push(worker);
-        }
-        return opened;
+        // The identifier is the server's own; it is checked because this statement takes no parameters.
+        if (!/^[0-9A-Fa-f-]+$/.test(row.id)) throw new Error(`not an identifier of a snapshot: ${row.id}`);
+        return await allOf(
+          Array.from({ length: count }, async () => {
+            const worker = await connect();
+            workers.add(worker);
+            await worker.run(`${BEGIN}; SET TRANSACTION SNAPSHOT '${row.id}'`);
+            return worker;
+          }),
+        );
       },
       [Symbol.asyncDispose]: close,
     };
@@ -69,6 +68,13 @@ export async function openSnapshot(target: PostgresTarget, options: SnapshotOpti
     await close();
     throw error;
   }
+}
+
+/** Like Promise.all, but no part is still under way when the first rejection is thrown. */
+async function allOf<T>(parts: readonly Promise<T>[]): Promise<T[]> {
+  const results = await Promise.allSettled(parts);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return Promise.all(parts);
 }
 
 /** Estimated size on disk of what a backup of `schema` (undefined: the whole database) covers, indexes included; for planning. */

@@ -2,6 +2,7 @@ import type { PostgresSession } from '../connect.ts';
 import type { TableContent } from '../manifest.ts';
 import { type DigestColumn, quoteName, rowHash } from './digest-expression.ts';
 import { inScope, type Scope } from './scope.ts';
+import { shareOut } from './share-out.ts';
 
 /** Rows are told by how many tables of how many are done, and how many bytes of how many. */
 export interface ContentProgress {
@@ -12,9 +13,8 @@ export interface ContentProgress {
 }
 
 export interface ContentRequest {
-  readonly session: PostgresSession;
-  /** Sessions under the same snapshot that share the work; empty: `session` does it alone. */
-  readonly workers: readonly PostgresSession[];
+  /** Sessions under the same snapshot that share the work; at least one. */
+  readonly sessions: readonly PostgresSession[];
   readonly scope: Scope;
   readonly major: number;
   readonly onProgress?: ((progress: ContentProgress) => void) | undefined;
@@ -35,14 +35,14 @@ interface Relation {
 }
 
 /**
- * Counts and digests the content of every table in one scan each, largest first, spread over the workers.
+ * Counts and digests the content of every table in one scan each, largest first, spread over the sessions.
  *
  * The digest of a table is the sum of a 64-bit hash of each row: independent of the order of rows, unlike a hash of the whole
  * and unlike XOR not blind to pairs. A chance change goes unseen once in 2^64; a second seed would double the cost to make
  * that 2^128, and it is no defence against somebody who forges rows to a sum, which the SHA-256 of the artifact is for.
  */
 export async function readContent(request: ContentRequest): Promise<TableContent[]> {
-  const relations = await listRelations(request.session, request.scope);
+  const relations = await listRelations(request.sessions[0] as PostgresSession, request.scope);
   const contents = new Map<string, TableContent>();
   const queue: Relation[] = [];
   for (const relation of relations) {
@@ -50,43 +50,61 @@ export async function readContent(request: ContentRequest): Promise<TableContent
     if (reason === undefined) queue.push(relation);
     else contents.set(relation.name, unread(relation, reason));
   }
-  const bytesTotal = queue.reduce((sum, { bytes }) => sum + Number(bytes), 0);
+  const bytesTotal = bytesOf(queue);
   const tablesTotal = queue.length;
   let tablesDone = 0;
   let bytesDone = 0;
-  const work = async (session: PostgresSession) => {
-    for (let relation = queue.shift(); relation !== undefined; relation = queue.shift()) {
-      try {
-        contents.set(relation.name, await scan(session, relation, request.major));
-      } catch (error) {
-        queue.length = 0;
-        throw error;
-      }
-      tablesDone++;
-      bytesDone += Number(relation.bytes);
-      request.onProgress?.({ tablesDone, tablesTotal, bytesDone, bytesTotal });
-    }
-  };
-  const sessions = request.workers.length === 0 ? [request.session] : request.workers;
-  const results = await Promise.allSettled(sessions.map(work));
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  await shareOut(inBatches(queue), request.sessions, async (session, batch) => {
+    for (const content of await scan(session, batch, request.major)) contents.set(content.name, content);
+    tablesDone += batch.length;
+    bytesDone += bytesOf(batch);
+    request.onProgress?.({ tablesDone, tablesTotal, bytesDone, bytesTotal });
+  });
   return [...contents.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-async function scan(session: PostgresSession, relation: Relation, major: number): Promise<TableContent> {
-  const stored = relation.columns.filter(({ generated }) => generated === '');
-  const generated = relation.columns.filter((column) => column.generated === 's');
-  const parts = ['count(*) AS rows', `coalesce(sum(${rowHash(stored, major)}), 0)::text AS digest`];
-  if (generated.length > 0) parts.push(`coalesce(sum(${rowHash(generated, major)}), 0)::text AS generated`);
-  // The condition is one that an extension has registered for its own configuration table; pg_dump appends it in the same way.
-  const sql = `SELECT ${parts.join(', ')} FROM ONLY ${quoteName(relation.schema)}.${quoteName(relation.table)} ${relation.condition ?? ''}`;
-  const [row] = await session.query<{ rows: string; digest: string; generated?: string }>(sql);
-  if (row === undefined) throw new Error(`counting ${relation.name} returned no row`);
-  const { name, kind } = relation;
-  const content = { name, kind, rows: Number(row.rows), digest: row.digest };
-  const withGenerated = row.generated === undefined ? content : { ...content, generatedDigest: row.generated };
-  if (kind !== 'materialized_view') return { ...withGenerated, comparison: 'exact' };
-  return { ...withGenerated, comparison: 'recomputed', reason: 'a restore runs the query of a materialized view anew' };
+/** Small tables that are read in one statement: a round trip each would take longer than reading them. */
+const BATCH_TABLES = 50;
+const BATCH_BYTES = 4 * 2 ** 20;
+
+function inBatches(relations: readonly Relation[]): Relation[][] {
+  const batches: Relation[][] = [];
+  let bytes = Number.POSITIVE_INFINITY;
+  for (const relation of relations) {
+    const batch = batches.at(-1);
+    bytes += Number(relation.bytes);
+    if (batch !== undefined && batch.length < BATCH_TABLES && bytes <= BATCH_BYTES) batch.push(relation);
+    else {
+      batches.push([relation]);
+      bytes = Number(relation.bytes);
+    }
+  }
+  return batches;
+}
+
+function bytesOf(relations: readonly Relation[]): number {
+  return relations.reduce((sum, { bytes }) => sum + Number(bytes), 0);
+}
+
+async function scan(session: PostgresSession, batch: readonly Relation[], major: number): Promise<TableContent[]> {
+  const sql = batch.map((relation, index) => {
+    const stored = relation.columns.filter(({ generated }) => generated === '');
+    const generated = relation.columns.filter((column) => column.generated === 's');
+    const digest = `coalesce(sum(${rowHash(stored, major)}), 0)::text`;
+    const digestGenerated = generated.length > 0 ? `coalesce(sum(${rowHash(generated, major)}), 0)::text` : 'NULL::text';
+    // The condition is one that an extension has registered for its own configuration table; pg_dump appends it in the same way.
+    return `SELECT ${index} AS i, count(*) AS rows, ${digest} AS digest, ${digestGenerated} AS generated FROM ONLY ${quoteName(relation.schema)}.${quoteName(relation.table)} ${relation.condition ?? ''}`;
+  });
+  const rows = await session.query<{ i: number; rows: string; digest: string; generated: string | null }>(
+    sql.length === 1 ? (sql[0] as string) : sql.map((one) => `(${one}\n)`).join('\nUNION ALL\n'),
+  );
+  if (rows.length !== batch.length) throw new Error(`counting ${batch.length} tables returned ${rows.length} rows`);
+  return rows.map(({ i, rows: count, digest, generated }) => {
+    const { name, kind } = batch[i] as Relation;
+    const content = { name, kind, rows: Number(count), digest, ...(generated === null ? {} : { generatedDigest: generated }) };
+    if (kind !== 'materialized_view') return { ...content, comparison: 'exact' as const };
+    return { ...content, comparison: 'recomputed' as const, reason: 'a restore runs the query of a materialized view anew' };
+  });
 }
 
 function whyNotRead(relation: Relation): { comparison: TableContent['comparison']; reason: string } | undefined {

@@ -1,4 +1,3 @@
-import type { PostgresSession } from '../connect.ts';
 import type { Manifest, MeasuredDatabase, SchemaObject } from '../manifest.ts';
 import { type ExportedSnapshot, openSnapshot } from '../snapshot.ts';
 import type { PostgresTarget } from '../target.ts';
@@ -44,31 +43,15 @@ export async function measure(
 ): Promise<Measured> {
   const { session } = snapshot;
   const server = await readServerFacts(session);
-  const workers = await snapshot.openWorkers(Math.max(1, options.parallel));
+  const workers = await snapshot.openWorkers(Math.max(0, options.parallel - 1));
   try {
-    const content = readContent({
-      session: workers[0] as PostgresSession,
-      workers,
-      scope,
-      major: server.major,
-      onProgress: options.onProgress,
-    });
-    const rest = async () => {
-      const objects = await readObjects(session, scope, server.major);
-      // Large objects belong to no schema, so that no tenant export holds any.
-      const large = scope.schema === null ? await readLargeObjects(session) : undefined;
-      return { objects, large };
-    };
-    const [tables, { objects, large }] = await settleBoth(content, rest());
+    const sessions = [session, ...workers];
+    const objects = await readObjects(sessions, scope, server.major);
+    // Large objects belong to no schema, so that no tenant export holds any.
+    const large = scope.schema === null ? await readLargeObjects(session) : undefined;
+    const tables = await readContent({ sessions, scope, major: server.major, onProgress: options.onProgress });
     return { server, tables, objects, largeObjects: large?.value ?? null, notes: large?.note === undefined ? [] : [large.note] };
   } finally {
     await Promise.all(workers.map((worker) => worker.close()));
   }
-}
-
-/** Waits for both before the first error is thrown, so that nothing runs on a connection that its owner closes. */
-async function settleBoth<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
-  const results = await Promise.allSettled([a, b]);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
-  return [await a, await b];
 }

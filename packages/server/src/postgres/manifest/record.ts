@@ -22,7 +22,7 @@ export interface RecordRequest {
   readonly source: ManifestSource;
   /** Sequences as `readSequences` found them before pg_dump began; read now when absent. */
   readonly sequences?: readonly SequenceValue[] | undefined;
-  /** Sessions that share the work of digesting tables. */
+  /** Sessions that share the work, the snapshot's own among them. */
   readonly parallel: number;
   readonly onProgress?: ((progress: ContentProgress) => void) | undefined;
   /** Checked before the work begins; to stop in the middle, abort the signal that the snapshot was opened with. */
