@@ -7,8 +7,8 @@ export default defineConfig({
     pool: 'forks',
     // One engine for all, and one of the files ends it.
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 180_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     reporters: ['default'],
   },
 });

@@ -77,7 +77,7 @@ it('shows what runs inside no network, no writable system, no privileges and no 
 it.each([
   ['memory', { memoryBytes: 400 * MIB }, `awk 'BEGIN { for (text = "x"; ; ) text = text text }'`],
   ['processes', { processes: 20 }, 'for i in $(seq 60); do sleep 20 & done; wait'],
-  ['time', { wallClockMs: 3000 }, 'sleep 60'],
+  ['time', { wallClockMs: 15_000 }, 'sleep 60'],
 ] as const)('stops what exceeds its bound of %s, and says so', async (limit, limits, shell) => {
   await using instance = await open(limits);
   await expect(runInside(instance, shell)).rejects.toThrow();

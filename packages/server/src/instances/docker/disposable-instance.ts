@@ -8,7 +8,7 @@ import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../di
 import { RESTORE_DATABASE, SUPERUSER } from '../names.ts';
 import { hasCrashInWords, limitInWords } from '../server-words.ts';
 import { type DisposableSetting, INSIDE } from './disposable-container.ts';
-import { runInside, startDisposable } from './disposable-server.ts';
+import { memoryExceeded, runInside, startDisposable } from './disposable-server.ts';
 import { engineError } from './engine.ts';
 import { RUN_PROGRAM } from './scripts.ts';
 import { startWatchdog } from './watchdog.ts';
@@ -48,6 +48,7 @@ export async function openDisposable(
     removal.catch(() => undefined);
   };
   const watchdog = startWatchdog(server.container, limits, setting.memoryBytes === null, end);
+  server.outOfMemory.addEventListener('abort', () => end(memoryExceeded(limits)), { once: true });
   void server.exited.then(async () => {
     if (gone.signal.aborted) return;
     hasCrashed = isReady;

@@ -14,6 +14,8 @@ export interface DisposableServer {
   words(): string;
   /** Resolves when the container has ended, or Docker has gone away. Never rejects. */
   readonly exited: Promise<void>;
+  /** Aborted when the kernel has killed a process in it for want of memory. */
+  readonly outOfMemory: AbortSignal;
   /** What ended it, as far as Docker knows. */
   findLimit(): Promise<LimitExceeded | undefined>;
   remove(): Promise<void>;
@@ -25,7 +27,9 @@ const MAX_WORDS = 64 * 1024;
 export async function startDisposable(setting: DisposableSetting): Promise<DisposableServer> {
   const { client } = setting.engine;
   const name = disposableName(setting);
+  let events: Readable | undefined;
   const remove = async () => {
+    events?.destroy();
     await unlessMissing(client.getContainer(name).remove({ force: true, v: true }));
     if (setting.memoryBytes === null) await unlessMissing(client.getVolume(name).remove({ force: true }));
   };
@@ -37,6 +41,11 @@ export async function startDisposable(setting: DisposableSetting): Promise<Dispo
     const listening = consume(stream as unknown as Readable, undefined, (_, text) => {
       words = (words + text).slice(-MAX_WORDS);
     }).catch(() => undefined);
+    // The state of a container tells of its first process only; the events tell of every one.
+    const outOfMemory = new AbortController();
+    events = (await client.getEvents({ filters: { container: [container.id], event: ['oom'] } })) as Readable;
+    events.on('data', () => outOfMemory.abort());
+    events.on('error', () => undefined);
     await container.start();
     const exited = container.wait().then(
       () => listening,
@@ -46,9 +55,10 @@ export async function startDisposable(setting: DisposableSetting): Promise<Dispo
       container,
       words: () => words,
       exited,
+      outOfMemory: outOfMemory.signal,
       async findLimit() {
         const facts = await container.inspect().catch(() => undefined);
-        if (facts?.State.OOMKilled === true) return memoryExceeded(setting.limits);
+        if (facts?.State.OOMKilled === true || outOfMemory.signal.aborted) return memoryExceeded(setting.limits);
         return limitInWords(words);
       },
       remove,

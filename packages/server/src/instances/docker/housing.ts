@@ -1,13 +1,14 @@
 import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { foldersOf } from '../folders.ts';
 import type { Housing } from '../housing.ts';
 import { SUPERUSER } from '../names.ts';
 import { nameOf } from './container.ts';
-import { engineError, LABELS, labelsOf, unlessMissing } from './engine.ts';
+import { type DockerEngine, engineError, LABELS, labelsOf, statusOf, unlessMissing } from './engine.ts';
 import { imageOf, requireImage } from './images.ts';
 import { type DockerHome, type DockerServer, launchContainer, logOf, removeContainer } from './launch.ts';
 import { runTool } from './run-tool.ts';
@@ -72,7 +73,7 @@ export function createDockerHousing(home: DockerHome): Housing<DockerServer> {
     remove: (id) =>
       speak(async () => {
         await removeContainer(engine, id);
-        await unlessMissing(client.getVolume(nameOf(engine, id)).remove({ force: true }));
+        await removeVolume(engine, nameOf(engine, id));
         await rm(places(id).socket, { recursive: true, force: true });
         await rm(places(id).root, { recursive: true, force: true });
       }),
@@ -91,6 +92,17 @@ export function createDockerHousing(home: DockerHome): Housing<DockerServer> {
     // Docker itself keeps the logs within bounds.
     tidy: async () => undefined,
   };
+}
+
+/** A container that is being removed uses its volume to the last moment. */
+async function removeVolume(engine: DockerEngine, name: string): Promise<void> {
+  for (const deadline = Date.now() + 5000; ; await sleep(50)) {
+    try {
+      return await unlessMissing(engine.client.getVolume(name).remove({ force: true }));
+    } catch (error) {
+      if (statusOf(error) !== 409 || Date.now() > deadline) throw error;
+    }
+  }
 }
 
 async function isThere(path: string): Promise<boolean> {

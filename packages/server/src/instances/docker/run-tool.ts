@@ -49,10 +49,16 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
       ...(run.mounts === undefined ? {} : { Mounts: run.mounts }),
     },
   });
-  const remove = () => unlessMissing(container.remove({ force: true, v: true })).catch(() => undefined);
+  let removal: Promise<unknown> | undefined;
+  // Once only: a second call would be refused while the first is under way, and its volume is in use until that one has ended.
+  const remove = () => {
+    removal ??= unlessMissing(container.remove({ force: true, v: true })).catch(() => undefined);
+    return removal;
+  };
   const kill = () => void remove();
   run.signal?.addEventListener('abort', kill, { once: true });
   try {
+    run.signal?.throwIfAborted();
     const stream = await container.attach({ stream: true, stdin: run.input !== undefined, stdout: true, stderr: true, hijack: true });
     await container.start();
     // EPIPE only says that the program ended early; its own status says why.

@@ -1,6 +1,6 @@
 import type Docker from 'dockerode';
 import type { DisposableLimits, LimitExceeded } from '../disposable.ts';
-import { memoryExceeded, runInside } from './disposable-server.ts';
+import { runInside } from './disposable-server.ts';
 import { DISPOSABLE_DATA } from './scripts.ts';
 
 const INTERVAL_MS = 500;
@@ -45,7 +45,6 @@ export function startWatchdog(
 
   const look = async () => {
     const [facts, stats] = await Promise.all([container.inspect(), container.stats({ stream: false, 'one-shot': true })]);
-    if (facts.State.OOMKilled) return exceed(memoryExceeded(limits));
     if ((stats.pids_stats?.current ?? 0) > limits.processes)
       return exceed({ limit: 'processes', message: `it ran more than ${limits.processes} processes` });
     if (!isOnDisk || !facts.State.Running) return;
