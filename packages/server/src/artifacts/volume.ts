@@ -31,7 +31,8 @@ export function createVolumeStore(root: string): ArtifactStore {
   return {
     create: (key) => createDraft(root, pathOf(key), manifestPathOf(key), key.backupId),
     stat: statFile,
-    read: async (key, range) => createReadStream(await requireFile(key), { ...range, highWaterMark: 1 << 20 }),
+    // In small pieces: those of 1 MiB wait for the collector and hold 30 MiB more memory, without being faster.
+    read: async (key, range) => createReadStream(await requireFile(key), { ...range, highWaterMark: 1 << 16 }),
     localPath: requireFile,
     readManifest: (key) =>
       readFile(manifestPathOf(key), 'utf8').catch((error) => (isMissing(error) ? undefined : Promise.reject(unusable(error)))),
