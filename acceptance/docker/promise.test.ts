@@ -66,6 +66,14 @@ describe.each([
   });
 });
 
+it('restores into a new project, with the pg_restore of the image', async () => {
+  await succeed('backup', 'restore', ...flags('newer'), '--latest', '--into', 'newer-copy');
+
+  const count = (uri: string) => askUri(uri, 'select count(*)::int from order_lines');
+  const copy = projectUri(await succeed('list', '--json'), 'newer-copy');
+  expect(await count(await copy)).toBe(await count(projects.get('newer')?.uri ?? ''));
+});
+
 it('shows no password to whoever may look at containers', async () => {
   const passwords = [...projects.values()].map(({ uri }) => new URL(uri).password);
   const containers = await dockerLines('ps', '-aq', '--filter', 'label=flux.data-folder');
@@ -124,6 +132,17 @@ it('learns nothing while Docker is down, keeps the label, and succeeds when Dock
     engine.unref();
   }
 });
+
+async function projectUri(list: string, slug: string): Promise<string> {
+  const hash = (JSON.parse(list) as { slug: string; hash: string }[]).find((one) => one.slug === slug)?.hash ?? '';
+  return (await succeed('project', 'credentials', slug, '--hash', hash, '--field', 'postgres.url')).trim();
+}
+
+/** Asks as the user of a project would, with the URI that was printed. */
+async function askUri(uri: string, sql: string): Promise<unknown> {
+  const { hostname, port, username, password, pathname } = new URL(uri);
+  return ask({ host: hostname, port: Number(port), user: username, password, database: pathname.slice(1) }, sql);
+}
 
 async function disposables(): Promise<string[]> {
   return dockerLines('ps', '-a', '--filter', 'label=flux.kind=disposable', '--format', '{{.Names}}');

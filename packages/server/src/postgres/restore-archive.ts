@@ -67,7 +67,7 @@ async function feed(request: ArchiveRestore, list: string): Promise<ProcessResul
   });
   bytes.once('error', (error) => failed.abort(error));
   try {
-    const ended = await runProcess(program, restoreOptions(request, list), {
+    const ended = await (request.tools.run ?? runProcess)(program, restoreOptions(request, list), {
       env: { ...libpqEnvironment(request.target), LC_ALL: 'C.UTF-8' },
       account: request.account,
       input: bytes,

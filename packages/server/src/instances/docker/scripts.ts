@@ -17,7 +17,7 @@ export const RUN_PROGRAM_WITH_PASSWORD = ['IFS= read -r PGPASSWORD && export PGP
 
 /** Where the data of an instance lies; the folder around it is the home of account postgres in every image. */
 export const DATA_VOLUME = '/var/lib/postgresql';
-export const DATA = `${DATA_VOLUME}/flux`;
+const DATA = `${DATA_VOLUME}/flux`;
 
 /** Makes the data; stdin is what stands for the superuser's password. Arguments: major, options for initdb. */
 export const MAKE_DATA = [
