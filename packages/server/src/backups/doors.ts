@@ -68,8 +68,8 @@ export interface Comparison {
 export interface PostgresDoor {
   /** @throws FluxError `postgres_missing` before anything runs, `instance_unavailable` */
   openDump(source: BackupSource, signal: AbortSignal): Promise<DumpSession>;
-  /** Walks every block of an archive. Resolves with what is wrong with it, or undefined. */
-  findArchiveDamage(path: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Walks every block of an archive. Resolves with what is wrong with it, or undefined; bytes behind the damage are not taken. */
+  findArchiveDamage(bytes: AsyncIterable<Buffer>): Promise<string | undefined>;
   /** Runs SQL of ours (prerequisites) as the superuser of a disposable instance; `problem` is what the server says against it. @throws when it could not be asked */
   runSql(target: PostgresTarget, sql: string, signal: AbortSignal): Promise<{ readonly problem: string | undefined }>;
   restoreArguments(manifest: Manifest): readonly string[];

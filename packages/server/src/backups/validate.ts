@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { pipeline } from 'node:stream/promises';
+import { addAbortSignal } from 'node:stream';
 import type { BackupId } from '@flux/contract/ids';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { type BackupRow, findBackupById, updateBackup } from '../catalog/backups.ts';
@@ -12,7 +12,7 @@ import type { BackupDoors } from './doors.ts';
 export async function validateBackup(doors: BackupDoors, backupId: BackupId, signal: AbortSignal): Promise<void> {
   const row = await findBackupById(doors.catalog.db, backupId);
   if (row === undefined || row.status !== 'complete') return;
-  const damage = await findDamage(doors, row, signal);
+  const { damage } = await readArtifact(doors, row, signal);
   await updateBackup(doors.catalog.db, backupId, {
     artifact_validation: damage === undefined ? 'artifact_valid' : 'artifact_invalid',
     artifact_validated_at: doors.clock.now(),
@@ -38,41 +38,61 @@ export async function validateLeftovers(doors: BackupDoors, signal: AbortSignal)
   }
 }
 
-async function findDamage(doors: BackupDoors, row: BackupRow, signal: AbortSignal): Promise<string | undefined> {
-  const key = { projectId: row.project_id, backupId: row.id };
-  const [bytes, structure] = await Promise.all([
-    compareBytes(doors.store, row, signal),
-    doors.store.localPath(key).then((path) => doors.postgres.findArchiveDamage(path, signal)),
-  ]);
-  return bytes.damage ?? structure;
-}
-
 /** What reading an artifact again showed. */
 export interface BytesRead {
   readonly sizeBytes: number;
   readonly sha256: string;
-  /** How they differ from the catalog, in a sentence; undefined when they do not. */
+  /** What is wrong with them, in a sentence; undefined when nothing is. */
   readonly damage: string | undefined;
 }
 
 /** Reads every byte of an artifact from the store and compares size and SHA-256 with the catalog. */
 export async function compareBytes(store: ArtifactStore, row: BackupRow, signal: AbortSignal): Promise<BytesRead> {
+  return readOnce(store, row, signal, async () => undefined);
+}
+
+/** The same, and in the same pass walks the structure of the archive from its first block to its last. */
+export async function readArtifact(
+  { store, postgres }: Pick<BackupDoors, 'store' | 'postgres'>,
+  row: BackupRow,
+  signal: AbortSignal,
+): Promise<BytesRead> {
+  return readOnce(store, row, signal, (bytes) => postgres.findArchiveDamage(bytes));
+}
+
+/** @param walk may stop before the end; what it found counts only when the bytes are those that were written */
+async function readOnce(
+  store: ArtifactStore,
+  row: BackupRow,
+  signal: AbortSignal,
+  walk: (bytes: AsyncIterable<Buffer>) => Promise<string | undefined>,
+): Promise<BytesRead> {
+  const stream = addAbortSignal(signal, await store.read({ projectId: row.project_id, backupId: row.id }));
   const hash = createHash('sha256');
   let sizeBytes = 0;
-  await pipeline(
-    await store.read({ projectId: row.project_id, backupId: row.id }),
-    async (chunks: AsyncIterable<Buffer>) => {
-      for await (const chunk of chunks) {
-        hash.update(chunk);
-        sizeBytes += chunk.length;
-      }
-    },
-    { signal },
-  );
+  async function* digested(): AsyncGenerator<Buffer, undefined> {
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+  const bytes = digested();
+  let structure: string | undefined;
+  try {
+    structure = await walk(bytes);
+    // Behind the place where a walk stops, the digest goes on.
+    for await (const _ of bytes);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    stream.destroy();
+  }
   const sha256 = hash.digest('hex');
   if (sizeBytes !== row.size_bytes)
     return { sizeBytes, sha256, damage: `The artifact has ${sizeBytes} bytes; ${row.size_bytes} were written.` };
   if (sha256 !== row.sha256)
     return { sizeBytes, sha256, damage: `The artifact's SHA-256 is ${sha256}; ${row.sha256} was written: its bytes have changed.` };
-  return { sizeBytes, sha256, damage: undefined };
+  return { sizeBytes, sha256, damage: structure };
 }

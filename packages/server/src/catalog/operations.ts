@@ -86,17 +86,18 @@ export async function finishOperation(
   return true;
 }
 
-/** Records how far an operation is, and tells everybody who waits. */
+/** Records how far an operation is, and tells everybody who waits. Nothing waits for the disk: progress that a crash takes is no loss. */
 export async function recordProgress(db: Database, id: OperationId, progress: Progress): Promise<void> {
   const data = JSON.stringify(progress);
   await sql`
     with updated as (
       update operations set progress = ${data}::jsonb where id = ${id} and state = 'running' returning id
+    ), inserted as (
+      insert into operation_events (operation_id, seq, kind, data)
+      select id, coalesce((select max(seq) from operation_events where operation_id = ${id}), 0) + 1, 'progress', ${data}::jsonb from updated
+      on conflict do nothing
     )
-    insert into operation_events (operation_id, seq, kind, data)
-    select id, coalesce((select max(seq) from operation_events where operation_id = ${id}), 0) + 1, 'progress', ${data}::jsonb from updated
-    on conflict do nothing`.execute(db);
-  await notify(db, 'flux_operation', id);
+    select pg_notify('flux_operation', ${id}), set_config('synchronous_commit', 'off', true)`.execute(db);
 }
 
 export interface OperationEventRow {

@@ -2,9 +2,9 @@ import { availableParallelism } from 'node:os';
 import { isFluxError } from '@flux/contract/errors';
 import type { Progress } from '@flux/contract/operation';
 import type { PostgresDoor } from '../backups/doors.ts';
-import { walkArchive } from '../postgres/archive/walk.ts';
+import { walkArchiveStream } from '../postgres/archive/walk.ts';
 import { connectPostgres, sqlStateOf } from '../postgres/connect.ts';
-import { chooseCompression, dumpDatabase } from '../postgres/dump.ts';
+import { chooseCompression, type DumpCompression, dumpDatabase } from '../postgres/dump.ts';
 import { lookAtDatabase } from '../postgres/look.ts';
 import { compareManifests } from '../postgres/manifest/compare.ts';
 import type { ContentProgress } from '../postgres/manifest/content.ts';
@@ -14,18 +14,28 @@ import { addLaterSequences, readSequences } from '../postgres/manifest/sequences
 import { interpretRestore, restoreArguments } from '../postgres/restore.ts';
 import { restoreArchive } from '../postgres/restore-archive.ts';
 import { estimateBytes, openSnapshot } from '../postgres/snapshot.ts';
-import type { PostgresToolbox } from '../postgres/target.ts';
+import type { PostgresToolbox, PostgresTools } from '../postgres/target.ts';
 import type { Account } from '../system/process.ts';
 
 /** The account's processors share dump, restore and digests; more sessions than these only wait for each other. */
 const PARALLEL = Math.max(2, Math.min(4, availableParallelism()));
+/** pg_dump keeps a processor busy with compressing, and waits when it has to share that. */
+const BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1));
+/** Below this size of a database, a second job of pg_restore takes longer to start than it saves. */
+const JOBS_FROM_BYTES = 64 * 2 ** 20;
 
 /** Postgres and its tools as the backup workflow uses them. */
 export function composePostgresDoor(toolbox: PostgresToolbox, account: Account | undefined): PostgresDoor {
+  const compressions = new Map<string, DumpCompression>();
+  const compressionOf = async (tools: PostgresTools) => {
+    const known = compressions.get(tools.binFolder) ?? (await chooseCompression(tools, account));
+    compressions.set(tools.binFolder, known);
+    return known;
+  };
   return {
     openDump: async (source, signal) => {
       const tools = toolbox.require(source.major, 'client');
-      const compression = await chooseCompression(tools, account);
+      const compression = await compressionOf(tools);
       const aborter = new AbortController();
       const both = AbortSignal.any([signal, aborter.signal]);
       const snapshot = await openSnapshot(source.target, { signal: both });
@@ -45,7 +55,7 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
             snapshot,
             source,
             sequences,
-            parallel: PARALLEL,
+            parallel: BESIDE_DUMP,
             onProgress: asProgress('manifest', 'Counting what is dumped', onProgress),
             signal: both,
           }),
@@ -53,9 +63,9 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
         [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
       };
     },
-    findArchiveDamage: async (path, signal) => {
+    findArchiveDamage: async (bytes) => {
       try {
-        await walkArchive(path, { signal });
+        await walkArchiveStream(bytes);
         return undefined;
       } catch (error) {
         if (isFluxError(error, 'artifact_invalid')) return error.message;
@@ -75,7 +85,8 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
         return { problem: error instanceof Error ? error.message : String(error) };
       }
     },
-    restoreArguments: (manifest) => restoreArguments({ kind: manifest.backupKind, jobs: PARALLEL }),
+    restoreArguments: (manifest) =>
+      restoreArguments({ kind: manifest.backupKind, jobs: manifest.server.databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL }),
     interpretRestore,
     lookAt: lookAtDatabase,
     restoreArchive: async ({ major, ...request }, signal) => {

@@ -3,7 +3,7 @@ import type { BackupRow } from '../../catalog/backups.ts';
 import type { OperationContext } from '../../operations/run.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { BackupDoors } from '../doors.ts';
-import { compareBytes } from '../validate.ts';
+import { readArtifact } from '../validate.ts';
 import { readManifest } from '../verify/run.ts';
 
 /** A backup whose bytes are those that were dumped. */
@@ -23,10 +23,9 @@ export async function openBackup(doors: BackupDoors, row: BackupRow, context: Op
   refuseUnrestorable(row);
   context.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
   const path = await doors.store.localPath({ projectId: row.project_id, backupId: row.id });
-  const bytes = await compareBytes(doors.store, row, context.signal);
-  const damage = bytes.damage ?? (await doors.postgres.findArchiveDamage(path, context.signal));
-  if (damage !== undefined)
-    throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${damage} Nothing was changed.`, {
+  const bytes = await readArtifact(doors, row, context.signal);
+  if (bytes.damage !== undefined)
+    throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${bytes.damage} Nothing was changed.`, {
       hint: 'Choose another one: `flux backup list`.',
     });
   return { row, manifest: await readManifest(doors, row), path, sha256: bytes.sha256 };

@@ -8,7 +8,7 @@ import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import type { BackupDoors } from '../doors.ts';
-import { type BytesRead, compareBytes } from '../validate.ts';
+import { type BytesRead, readArtifact } from '../validate.ts';
 import { recordVerification } from './record.ts';
 import { restoreAndCompare } from './restore.ts';
 import { type Stopwatch, startStopwatch } from './stopwatch.ts';
@@ -24,7 +24,24 @@ export async function verifyBackup(doors: BackupDoors, context: OperationContext
   const startedAt = doors.clock.now();
   const watch = startStopwatch();
   const seen: Evidence = {};
-  const verdict = await reachVerdict(doors, row, context, watch, seen);
+  try {
+    const verdict = await reachVerdict(doors, row, context, watch, seen);
+    return { proof: await recordVerdict(doors, row, context, watch, seen, verdict, startedAt) };
+  } finally {
+    // The verdict is recorded meanwhile; the operation ends when nothing of the instance is left.
+    await seen.removal;
+  }
+}
+
+async function recordVerdict(
+  doors: BackupDoors,
+  row: BackupRow,
+  context: OperationContext,
+  watch: Stopwatch,
+  seen: Evidence,
+  verdict: Verdict,
+  startedAt: Date,
+): Promise<VerificationProof> {
   // A cancelled or stopped verification is no verdict about anything.
   context.signal.throwIfAborted();
   const verificationId = uuidv7(startedAt) as VerificationId;
@@ -44,7 +61,7 @@ export async function verifyBackup(doors: BackupDoors, context: OperationContext
     receiptId: verificationId,
   };
   await recordVerification(doors, row, proof, startedAt);
-  return { proof };
+  return proof;
 }
 
 /** Names and messages in it may be those of whoever made the dump: they must not steer a terminal, nor begin a line of their own. */
@@ -57,6 +74,8 @@ interface Evidence {
   bytes?: BytesRead;
   postgresVersion?: string;
   sandbox?: string;
+  /** Ends when the disposable instance is gone. Never rejects: a folder that could not be removed is swept at the next start. */
+  removal?: Promise<void>;
 }
 
 async function reachVerdict(
@@ -76,10 +95,8 @@ async function reachVerdict(
     instance = watch.time('open', () => doors.disposables.open(disposableRequest(doors, manifest, archivePath, signal)));
     instance.catch(() => undefined);
     context.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-    seen.bytes = await watch.time('read', () => compareBytes(doors.store, row, context.signal));
+    seen.bytes = await watch.time('read', () => readArtifact(doors, row, context.signal));
     if (seen.bytes.damage !== undefined) return { verdict: 'failed', summary: seen.bytes.damage };
-    const structure = await watch.time('walk', () => doors.postgres.findArchiveDamage(archivePath, context.signal));
-    if (structure !== undefined) return { verdict: 'failed', summary: structure };
     const ready = await instance;
     seen.postgresVersion = ready.postgresVersion;
     seen.sandbox = ready.sandbox;
@@ -93,7 +110,10 @@ async function reachVerdict(
   } finally {
     opening.abort(new Error('the verification has ended'));
     const opened = await instance?.catch(() => undefined);
-    await watch.time('remove', async () => opened?.[Symbol.asyncDispose]());
+    if (opened !== undefined)
+      seen.removal = Promise.resolve(opened[Symbol.asyncDispose]()).catch((error: unknown) => {
+        doors.log.error({ err: error, backup: row.id }, 'a disposable Postgres was not removed');
+      });
   }
 }
 
