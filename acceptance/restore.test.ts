@@ -1,4 +1,4 @@
-import { closeSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { artifactOf, backUp, manifestOf } from './harness/backups.ts';
 import { EVERYTHING } from './harness/comeback.ts';
@@ -156,4 +156,36 @@ describe.each([
     expect(await psql(uri, `select count(*) from pg_class where relnamespace >= 16384`)).toBe('0\n');
     expect(await manifestOf(flux, project, await backUp(flux, project))).toEqual(before);
   });
+});
+
+it('moves a tenant into a project of its own, with what it may and who owns it', async () => {
+  const tenant = await flux.createProject('moves-out', 'v2_shared');
+  await flux.push(tenant, EVERYTHING);
+  const file = `${flux.folder}/001_more.sql`;
+  writeFileSync(file, 'create table pushed (id int);');
+  expect((await flux.flux('push', file, '--mode', 'versioned', ...tenant.flags)).exitCode).toBe(0);
+  await backUp(flux, tenant);
+  const rows = await readRows(tenant.uri, await schemaOf(tenant));
+
+  const restored = await flux.flux(
+    'backup',
+    'restore',
+    ...tenant.flags,
+    '--latest',
+    '--into',
+    'own-home',
+    '--mode',
+    'v1_dedicated',
+    '--json',
+  );
+
+  expect(restored.stderr).not.toContain('Error');
+  const { hash } = (JSON.parse(restored.stdout) as { project: { hash: string } }).project;
+  const uri = await credentialsOf('own-home', hash);
+  expect(await readRows(uri, 'public')).toEqual(rows);
+  expect(await psql(uri, `select distinct tableowner from pg_tables where schemaname = 'public'`)).toBe('own_home_owner\n');
+  const migrations = JSON.parse((await flux.flux('migrations', 'list', '-p', 'own-home', '--hash', hash, '--json')).stdout) as object;
+  expect(JSON.stringify(migrations)).toContain('001_more.sql');
+  expect((await flux.flux('backup', 'create', '-p', 'own-home', '--hash', hash, '--verify')).exitCode).toBe(0);
+  expect(await readRows(tenant.uri, await schemaOf(tenant))).toEqual(rows);
 });

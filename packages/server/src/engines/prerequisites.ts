@@ -1,3 +1,4 @@
+import { unquoteIdentifier } from '../postgres/sql/quote.ts';
 import { splitSql } from '../postgres/sql/split.ts';
 
 /** A role that a backup's source had. */
@@ -38,10 +39,12 @@ export function sortPrerequisites(sql: string): SortedPrerequisites {
     const extension = EXTENSION.exec(text);
     if (role !== null) {
       const attributes = (role[2] ?? '').trim().split(' ');
-      const name = unquoted(role[1] ?? '');
+      const name = unquoteIdentifier(role[1] ?? '');
       roles.push({ name, inherits: !attributes.includes('NOINHERIT'), bypassesRls: attributes.includes('BYPASSRLS') });
-    } else if (membership !== null) memberships.push({ group: unquoted(membership[1] ?? ''), member: unquoted(membership[2] ?? '') });
-    else if (extension !== null) extensions.push({ name: unquoted(extension[1] ?? ''), schema: unquoted(extension[2] ?? '') });
+    } else if (membership !== null)
+      memberships.push({ group: unquoteIdentifier(membership[1] ?? ''), member: unquoteIdentifier(membership[2] ?? '') });
+    else if (extension !== null)
+      extensions.push({ name: unquoteIdentifier(extension[1] ?? ''), schema: unquoteIdentifier(extension[2] ?? '') });
     else others.push(text);
   }
   return { roles, memberships, extensions, others };
@@ -53,8 +56,4 @@ function bodyOfDo(text: string): string {
   if (literal === null) return '';
   const body = (literal[2] ?? '').replaceAll("''", "'");
   return literal[1] === 'E' ? body.replaceAll('\\\\', '\\') : body;
-}
-
-function unquoted(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }

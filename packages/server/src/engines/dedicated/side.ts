@@ -1,5 +1,5 @@
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
-import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
+import { quoteIdentifier, quoteLiteral, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import type { EngineProject } from '../engine.ts';
@@ -18,7 +18,7 @@ export interface DedicatedPlace {
 }
 
 /** Name of the database that is restored into, until it is swapped in. */
-export function sideNameOf(project: EngineProject): string {
+function sideNameOf(project: EngineProject): string {
   return `${databaseNameOf(project)}_next`;
 }
 
@@ -75,7 +75,7 @@ export async function openSideDatabase(place: DedicatedPlace, spec: SideSpec, si
     schema: null,
     omits: ({ kind, tag }) =>
       (kind === 'EXTENSION' && made.extensions.has(tag)) ||
-      (kind === 'COMMENT' && tag.startsWith('EXTENSION ') && made.extensions.has(unquoted(tag.slice('EXTENSION '.length)))) ||
+      (kind === 'COMMENT' && tag.startsWith('EXTENSION ') && made.extensions.has(unquoteIdentifier(tag.slice('EXTENSION '.length)))) ||
       (kind === 'SCHEMA' && made.schemas.has(tag)),
     async complete(prerequisitesAfter) {
       if (prerequisitesAfter.trim() === '') return;
@@ -131,10 +131,6 @@ async function prepareDatabase(session: PostgresSession, major: number, owner: s
     made.extensions.add(name);
   }
   return made;
-}
-
-function unquoted(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }
 
 /** The schema of a tenant becomes the one that the API of a dedicated project shows. Objects follow; text in functions does not. */

@@ -18,7 +18,7 @@ export interface TenantPlace {
 }
 
 /** Name of the schema that is restored into, until it is swapped in. */
-export function sideSchemaOf({ schema }: TenantNames): string {
+function sideSchemaOf({ schema }: TenantNames): string {
   return schema.replace(/_api$/, '_next');
 }
 

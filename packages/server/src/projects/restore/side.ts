@@ -7,7 +7,9 @@ import type { Engine, EngineProject } from '../../engines/engine.ts';
 import type { RestoreSide, SideSpec } from '../../engines/restore-side.ts';
 import type { OperationContext } from '../../operations/run.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { ProjectDoors } from '../doors.ts';
+import { judgeRestored } from './judge.ts';
 
 /** Everything that restores into projects reach. */
 export interface RestoreDoors {
@@ -58,7 +60,7 @@ export async function restoreBeside(
     context.progress({ phase: 'complete', message: 'Putting back owners, grants and the ledger' });
     await side.complete(archive.manifest.prerequisitesAfter);
     const comparison = await doors.backups.postgres.compareRestored(side.inspector, archive.manifest, context.progress, context.signal);
-    return { side, comparison, notes: judge(comparison, names[0] ?? null, archive.manifest, manifest) };
+    return { side, comparison, notes: judgeRestored(comparison, names[0] ?? null, archive.manifest, manifest) };
   } catch (error) {
     await side
       .discard()
@@ -74,8 +76,8 @@ function specOf(manifest: Manifest, ownerName: string | null, place: SideSpec['p
   const extensions = manifest.objects
     .filter(({ kind, name }) => kind === 'extension' && name !== 'plpgsql')
     .map(({ name, definition }) => ({
-      name: unquoted(name),
-      schema: unquoted(String((JSON.parse(definition) as { schema?: unknown }).schema ?? 'public')),
+      name: unquoteIdentifier(name),
+      schema: unquoteIdentifier(String((JSON.parse(definition) as { schema?: unknown }).schema ?? 'public')),
     }));
   return {
     kind: manifest.backupKind,
@@ -141,35 +143,4 @@ async function fill(
     hint: 'Nothing was changed. What only a superuser may make is not restored into a project; --to restores into any database.',
     details: { toolOutput: outcome.output },
   });
-}
-
-/** @returns what differs and is no failure, in sentences. @throws FluxError `verification_failed` */
-function judge({ differences }: Comparison, owner: string | null, restored: Manifest, original: Manifest): string[] {
-  const isOwnerOfOthers = ({ kind, expected }: Comparison['differences'][number]) =>
-    kind === 'owner' && expected !== null && (owner === null || unquoted(expected) !== owner);
-  const failures = differences.filter((found) => found.judgement === 'failure' && !isOwnerOfOthers(found));
-  if (failures.length > 0) {
-    const named = failures.slice(0, 3).map(({ kind, name, change }) => `${kind} ${name} is ${change}`);
-    const more = failures.length > named.length ? `; and ${failures.length - named.length} more` : '';
-    throw new FluxError('verification_failed', `What came back is not what was dumped: ${named.join('; ')}${more}. Nothing was changed.`, {
-      hint: 'See `flux backup verify`.',
-      details: { differences: failures.slice(0, 50) },
-    });
-  }
-  const notes: string[] = [];
-  const others = differences.filter(isOwnerOfOthers);
-  if (others.length > 0) notes.push(`${others.length} objects belonged to another role; they belong to the owner of the project now.`);
-  const schema = original.schema;
-  if (schema !== null && restored.schema !== schema) {
-    const naming = restored.objects.filter(({ kind, definition }) => kind === 'function' && definition.includes(schema));
-    if (naming.length > 0)
-      notes.push(
-        `The text of these functions names the schema ${schema}, which they will not find: ${naming.map(({ name }) => name).join(', ')}.`,
-      );
-  }
-  return notes;
-}
-
-function unquoted(name: string): string {
-  return name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
 }

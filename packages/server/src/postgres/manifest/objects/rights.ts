@@ -23,7 +23,12 @@ const own = (catalog: string, prefix: string, acl: string | null, aclKind = '', 
 
 /** Catalogs with owners. Indexes and row types follow their tables; arrays their elements. */
 export const OWNED: readonly OwnedCatalog[] = [
-  { ...own('pg_namespace', 'nsp', 'nspacl', `'n'`), schema: 'o.oid' },
+  {
+    ...own('pg_namespace', 'nsp', null, `'n'`),
+    schema: 'o.oid',
+    // Every restore finds a `public` with grants of its own, so that having none is something to be told.
+    acl: `CASE WHEN o.nspname = 'public' THEN coalesce(o.nspacl, acldefault('n', o.nspowner)) ELSE o.nspacl END`,
+  },
   own(
     'pg_class',
     'rel',
@@ -81,6 +86,13 @@ const EXPLODED = (acl: string) => `
     string_agg(DISTINCT x.privilege_type || CASE WHEN x.is_grantable THEN '*' ELSE '' END, ', ') AS privileges
   FROM based b, aclexplode(b.${acl}) x WHERE pg_get_userbyid(x.grantee) <> ALL ($2::text[]) GROUP BY 1, 2, 3, 4`;
 
+/**
+ * SQL: the grants of an object that nobody has touched. `public` is told apart by its name: one that was made anew has nothing
+ * from initdb, and its restore, which does not make it, has.
+ */
+const BASE = `CASE WHEN o.classid = 'pg_namespace'::regclass AND o.objid = to_regnamespace('public')
+  THEN o.standard || makeaclitem(0, o.owner, 'USAGE', false) ELSE coalesce(p.initprivs, o.standard) END`;
+
 /** Owners, grants, default privileges. */
 export const rightsQueries: ObjectQueries = () => [
   {
@@ -98,9 +110,9 @@ export const rightsQueries: ObjectQueries = () => [
     // or its extension had set. That is what pg_dump writes down, and it makes an absent list equal to an explicit default.
     // Who granted is left out: a restore grants everything as the owner.
     sql: `WITH objects AS (${grantedObjects()}),
-     based AS MATERIALIZED (SELECT o.*, coalesce(p.initprivs, o.standard) AS base FROM objects o
+     based AS MATERIALIZED (SELECT o.*, ${BASE} AS base FROM objects o
        LEFT JOIN pg_init_privs p ON p.classoid = o.classid AND p.objoid = o.objid AND p.objsubid = o.subid
-       WHERE o.acl IS DISTINCT FROM coalesce(p.initprivs, o.standard)),
+       WHERE o.acl IS DISTINCT FROM ${BASE}),
      actual AS (${EXPLODED('acl')}), untouched AS (${EXPLODED('base')})
      SELECT 'grant' AS kind, i.type || ' ' || i.identity || ' to ' || CASE d.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(d.grantee)) END AS name,
        d.privileges AS definition
