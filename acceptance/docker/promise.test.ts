@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask } from '../../packages/server/test/conformance/instance-runtime.ts';
 import { startCluster, type TestCluster } from '../../packages/server/test/postgres/cluster.ts';
 import { type Flux, ROOT, startFlux, type TestProject } from '../harness/flux.ts';
 import { until } from '../harness/process.ts';

@@ -63,6 +63,7 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
     await container.start();
     // EPIPE only says that the program ended early; its own status says why.
     stream.on('error', () => undefined);
+    run.input?.once('error', () => stream.destroy());
     run.input?.pipe(stream);
     const texts = { stdout: '', stderr: '' };
     const keep = (name: 'stdout' | 'stderr', text: string) => {

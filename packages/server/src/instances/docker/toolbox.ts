@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { isFluxError } from '@flux/contract/errors';
 import type { PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
 import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
@@ -56,6 +56,8 @@ async function runInImage(
   args: readonly string[],
   options: ProcessOptions,
 ): Promise<ProcessResult> {
+  // Before the first wait: a stream that somebody listens to flows from the next moment on, and what flows past is lost.
+  const input = hold(options.input);
   await requireImage(engine, image, major, options.signal);
   const { PGPASSWORD: password, ...env } = options.env ?? {};
   const files = args.flatMap((arg) => /^--use-list=(\/.+)$/.exec(arg)?.[1] ?? []);
@@ -66,7 +68,7 @@ async function runInImage(
       script: password === undefined ? RUN_PROGRAM : RUN_PROGRAM_WITH_PASSWORD,
       args: [String(major), program, ...args],
       env,
-      input: password === undefined && options.input === undefined ? undefined : Readable.from(stdin(password, options.input)),
+      input: password === undefined && input === undefined ? undefined : Readable.from(stdin(password, input)),
       networkMode: 'host',
       mounts: seen.map((path) => bind(path, path, 'read')),
       onStdout: options.onStdout,
@@ -78,8 +80,18 @@ async function runInImage(
 }
 
 /** What the program reads, behind the line that the script takes for the password. */
-async function* stdin(password: string | undefined, input: ProcessOptions['input']): AsyncGenerator<string | Buffer> {
+async function* stdin(password: string | undefined, input: Readable | undefined): AsyncGenerator<string | Buffer> {
   if (password !== undefined) yield `${password}\n`;
-  if (typeof input === 'string') yield input;
-  else if (input !== undefined) yield* input;
+  if (input !== undefined) yield* input;
+}
+
+/** Takes hold of a stream at once, and lets nothing of it pass until somebody reads. */
+function hold(input: ProcessOptions['input']): Readable | undefined {
+  if (input === undefined) return undefined;
+  if (typeof input === 'string') return Readable.from([input]);
+  const held = new PassThrough();
+  input.once('error', (error) => held.destroy(error));
+  // Nobody may ever read it, when there is no image for instance.
+  held.on('error', () => undefined);
+  return input.pipe(held);
 }
