@@ -15,6 +15,24 @@ const COMMANDS = {
   start: { postgres: true, build: true, steps: [['node', 'packages/server/bin/flux-server.js']], handsOver: true },
   test: { postgres: true, build: true, steps: [['vitest', 'run']] },
   docker: { postgres: true, build: true, steps: [['node', 'scripts/docker-suite.mjs']] },
+  'test:sabotage': {
+    postgres: true,
+    build: true,
+    env: { FLUX_TEST_RECORD: 'yes' },
+    steps: [
+      ['vitest', 'run', 'acceptance/sabotage/corpus.test.ts'],
+      ['node', 'scripts/docs.ts', '--write'],
+    ],
+  },
+  'test:no-false-alarm': {
+    postgres: true,
+    build: true,
+    env: { FLUX_TEST_RECORD: 'yes', FLUX_TEST_REPEATS: '20' },
+    steps: [
+      ['vitest', 'run', 'acceptance/sabotage/no-false-alarm.test.ts'],
+      ['node', 'scripts/docs.ts', '--write'],
+    ],
+  },
   bench: { postgres: true, build: true, steps: [['node', 'bench/main.ts']] },
   build: { postgres: false, build: true, steps: [] },
   docs: { postgres: false, build: false, steps: [['node', 'scripts/docs.ts', '--write']] },
@@ -67,7 +85,7 @@ function installDependencies() {
 
 /** Runs one step with the checkout's own Node and tools first on the path; ends everything when it fails. */
 function step([program, ...args]) {
-  const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
+  const env = { ...command.env, ...process.env, PATH: `${bin}:${process.env.PATH}` };
   const { status, signal, error } = spawnSync(join(bin, program), args, { cwd: root, stdio: 'inherit', env });
   if (error !== undefined) fail(`${program} could not be started: ${error.message}`);
   if (signal !== null) fail(`${program} was ended by ${signal}.`, 1);
