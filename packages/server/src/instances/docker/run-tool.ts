@@ -56,6 +56,7 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
     return removal;
   };
   const kill = () => void remove();
+  let inputError: Error | undefined;
   run.signal?.addEventListener('abort', kill, { once: true });
   try {
     run.signal?.throwIfAborted();
@@ -63,7 +64,11 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
     await container.start();
     // EPIPE only says that the program ended early; its own status says why.
     stream.on('error', () => undefined);
-    run.input?.once('error', () => stream.destroy());
+    // Half of an input, followed by its end, could look whole to the program.
+    run.input?.once('error', (error) => {
+      inputError = error;
+      kill();
+    });
     run.input?.pipe(stream);
     const texts = { stdout: '', stderr: '' };
     const keep = (name: 'stdout' | 'stderr', text: string) => {
@@ -71,10 +76,11 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
     };
     await consume(stream as unknown as Readable, run.onStdout, keep);
     const { StatusCode } = (await container.wait()) as { StatusCode: number };
+    if (inputError !== undefined) throw inputError;
     return { command: run.args[1] ?? 'sh', exitCode: StatusCode, signal: null, ...texts };
   } catch (error) {
     run.signal?.throwIfAborted();
-    throw error;
+    throw inputError ?? error;
   } finally {
     run.signal?.removeEventListener('abort', kill);
     await remove();
