@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
-import { run } from './harness/process.ts';
+import { run, runWell } from './harness/process.ts';
 
 const SIZE_BYTES = 12 * 2 ** 20;
 /** About 10 MB that do not compress: an artifact of it and another one never fit together. */
@@ -10,29 +11,33 @@ const DATA = `
   create table noise (id bigint primary key, bytes text not null);
   insert into noise select i, string_agg(md5(i::text || ':' || j::text), '') from generate_series(1, 2000) i, generate_series(1, 250) j group by i;`;
 
-/** How a small file system can be had here; bubblewrap(1) mounts one that only the server sees, also for an ordinary user. */
-async function findMeans(): Promise<'mount' | 'bubblewrap' | string> {
-  const probe = join('/tmp', `flux-probe-${process.pid}`);
-  mkdirSync(probe);
+/** A command line that mounts a small file system on a folder, for itself alone, and then becomes another program. */
+function inNamespace(folder: string, command: readonly string[]): readonly string[] {
+  const script = `mount -t tmpfs -o size=${SIZE_BYTES},mode=0711 flux-test "$0" && exec setpriv --ambient-caps=-all --inh-caps=-all "$@"`;
+  return ['unshare', '--user', '--map-current-user', '--mount', '--keep-caps', 'sh', '-c', script, folder, ...command];
+}
+
+/** How a small file system can be had here: root mounts one, an ordinary user does so in a namespace of its own. */
+async function findMeans(): Promise<'mount' | 'namespace' | string> {
+  const probe = mkdtempSync(join(tmpdir(), 'flux-probe-'));
   try {
     if (process.getuid?.() === 0) {
       const mounted = await run('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_BYTES}`, 'flux-test', probe]);
       if (mounted.exitCode === 0) {
-        await run('umount', [probe]);
+        await runWell('umount', [probe]);
         return 'mount';
       }
     }
-    const wrapped = await run('bwrap', ['--dev-bind', '/', '/', '--size', String(SIZE_BYTES), '--tmpfs', probe, 'true']).catch(
-      (error: Error) => ({ exitCode: 1, stderr: error.message }),
-    );
-    return wrapped.exitCode === 0 ? 'bubblewrap' : `neither mount nor bwrap can make a small file system here: ${wrapped.stderr.trim()}`;
+    const [command = '', ...args] = inNamespace(probe, ['true']);
+    const entered = await run(command, args).catch((error: Error) => ({ exitCode: 1, stderr: error.message }));
+    return entered.exitCode === 0 ? 'namespace' : `no small file system can be mounted here: ${entered.stderr.trim()}`;
   } finally {
     rmSync(probe, { recursive: true });
   }
 }
 
 const means = await findMeans();
-const isPossible = means === 'mount' || means === 'bubblewrap';
+const isPossible = means === 'mount' || means === 'namespace';
 if (!isPossible) console.log(`full-disk: skipped, ${means}`);
 
 let flux: Flux;
@@ -43,18 +48,16 @@ let volume: string;
 beforeAll(async () => {
   if (!isPossible) return;
   flux = await startFlux({
-    env: { FLUX_BACKUPS_LOCAL_DIR: '' },
     prepare: async (folder) => {
-      mkdirSync(join(folder, 'volume'));
-      if (means === 'mount') await run('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_BYTES},mode=0711`, 'flux-test', join(folder, 'volume')]);
+      const place = join(folder, 'volume');
+      mkdirSync(place);
+      if (means === 'mount') await runWell('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_BYTES},mode=0711`, 'flux-test', place]);
     },
-    wrap: (command, folder) => [
-      ...(means === 'mount'
-        ? ['env']
-        : ['bwrap', '--dev-bind', '/', '/', '--size', String(SIZE_BYTES), '--tmpfs', join(folder, 'volume'), 'env']),
-      `FLUX_BACKUPS_LOCAL_DIR=${join(folder, 'volume')}`,
-      ...command,
-    ],
+    wrap: (command, folder) => {
+      const place = join(folder, 'volume');
+      const told = ['env', `FLUX_BACKUPS_LOCAL_DIR=${place}`, ...command];
+      return means === 'mount' ? told : inNamespace(place, told);
+    },
   });
   volume = join(means === 'mount' ? '/' : `/proc/${flux.pid()}/root`, flux.folder, 'volume');
   project = await flux.createProject('crowded', 'v1_dedicated');
