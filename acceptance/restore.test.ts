@@ -1,9 +1,11 @@
-import { closeSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { artifactOf, backUp, manifestOf } from './harness/backups.ts';
 import { EVERYTHING } from './harness/comeback.ts';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
 import { psql, readRows, startThrowAwayCluster, type ThrowAwayCluster } from './harness/postgres.ts';
+import { databaseOf, instanceOf, superuserUri } from './harness/superuser.ts';
 
 let flux: Flux;
 let elsewhere: ThrowAwayCluster;
@@ -189,3 +191,39 @@ it('moves a tenant into a project of its own, with what it may and who owns it',
   expect((await flux.flux('backup', 'create', '-p', 'own-home', '--hash', hash, '--verify')).exitCode).toBe(0);
   expect(await readRows(tenant.uri, await schemaOf(tenant))).toEqual(rows);
 });
+
+it('takes back everything when a restore fails half-way, also of a project that was removed', async () => {
+  const project = await flux.createProject('needs-more', 'v1_dedicated');
+  await flux.push(project, EVERYTHING);
+  // Only a superuser can make an event trigger, and no superuser restores.
+  const id = projectIdIn(await artifactOf(flux, project, await backUp(flux, project)));
+  await psql(
+    superuserUri(flux, instanceOf(id, 'v1_dedicated'), databaseOf(project)),
+    `create function quiet() returns event_trigger language plpgsql as $$ begin end $$;
+     create event trigger quiet on ddl_command_end execute function quiet()`,
+  );
+  await backUp(flux, project, '--verify');
+  const count = () => readdirSync(join(flux.dataFolder, 'instances')).length;
+  const before = count();
+
+  const copied = await flux.flux('backup', 'restore', ...project.flags, '--latest', '--into', 'half-way');
+  expect(copied.stderr).toMatch(/could not be restored: .*permission denied to create event trigger/);
+  expect(copied.exitCode).toBe(1);
+  expect((await flux.flux('list')).stdout).not.toContain('half-way');
+  expect(count()).toBe(before);
+
+  expect((await flux.flux('nuke', project.slug, '--hash', project.hash, '--yes')).exitCode).toBe(0);
+  const revived = await flux.flux('backup', 'restore', '--hash', project.hash, '--latest', '--into', project.slug);
+  expect(revived.exitCode).toBe(1);
+  expect((await flux.flux('list', '--removed')).stdout).toContain(project.hash);
+  expect(count()).toBe(before - 1);
+  // What cannot come back into a project still goes elsewhere.
+  await psql(elsewhere.uri('postgres'), 'create database needs_more');
+  const uri = elsewhere.uri('needs_more');
+  expect((await flux.flux('backup', 'restore', '--hash', project.hash, '--latest', '--to', uri, '--prerequisites')).exitCode).toBe(0);
+});
+
+/** The layout is `<projectId>/<backupId>.dump`. */
+function projectIdIn(path: string): string {
+  return basename(dirname(path));
+}
