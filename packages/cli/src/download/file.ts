@@ -4,6 +4,9 @@ import { basename, dirname, resolve } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { type ArtifactIdentity, type ArtifactSink, type FetchOptions, fetchArtifact } from './source.ts';
 
+/** As often as this, what has arrived is sent on to the disk. */
+const SYNC_EVERY_BYTES = 16 * 2 ** 20;
+
 /** Size of what a broken download left, 0 when it left nothing. */
 export async function sizeOfPartial(path: string): Promise<number> {
   return (await stat(partialOf(path)).catch(() => null))?.size ?? 0;
@@ -87,6 +90,7 @@ async function openPartial(partial: string, known: ArtifactIdentity | null): Pro
   const file = await local(partial, () => open(partial, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600));
   let length = 0;
   let hash: Hash = createHash('sha256');
+  const syncing = { from: 0, done: Promise.resolve<unknown>(undefined) };
   try {
     await local(partial, () => file.chmod(0o600));
     if (known === null || (await file.stat()).size > known.sizeBytes) await file.truncate(0);
@@ -100,13 +104,20 @@ async function openPartial(partial: string, known: ArtifactIdentity | null): Pro
       return length;
     },
     async write(chunk) {
-      await local(partial, async () => {
+      const writing = local(partial, async () => {
         for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at, length + at)).bytesWritten;
       });
+      // The digest is computed while the bytes are on their way to the file.
       hash.update(chunk);
+      await writing;
       length += chunk.length;
+      if (length - syncing.from < SYNC_EVERY_BYTES) return;
+      // What is written out meanwhile need not be waited for at the end. Errors come again there.
+      syncing.from = length;
+      syncing.done = syncing.done.then(() => file.datasync()).catch(() => undefined);
     },
     async restart() {
+      syncing.from = 0;
       await local(partial, () => file.truncate(0));
       hash = createHash('sha256');
       length = 0;
@@ -114,10 +125,14 @@ async function openPartial(partial: string, known: ArtifactIdentity | null): Pro
     digest: () => hash.copy().digest('hex'),
     async publish(path) {
       // The bytes first, then the name: the other order can leave a good name on top of bytes that a crash took back.
+      await syncing.done;
       await local(partial, () => file.sync());
       await local(path, () => rename(partial, path));
     },
-    close: () => file.close(),
+    async close() {
+      await syncing.done;
+      await file.close();
+    },
   };
 }
 

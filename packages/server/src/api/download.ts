@@ -1,6 +1,8 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import { FluxError } from '@flux/contract/errors';
 import { ROUTES } from '@flux/contract/routes';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ArtifactPieces } from '../artifacts/read-pieces.ts';
 import { type Download, openDownload } from '../backups/download.ts';
 import { parseBackupSelector, selectBackup } from '../backups/select.ts';
 import type { ApiDoors } from './doors.ts';
@@ -36,12 +38,39 @@ async function sendDownload(request: FastifyRequest, reply: FastifyReply, downlo
   }
   if (range === undefined) {
     reply.header('content-length', download.sizeBytes);
-    return reply.send(await download.open());
+    return sendPieces(request, reply, () => download.open());
   }
   reply.status(206);
   reply.header('content-range', `bytes ${range.start}-${range.end}/${download.sizeBytes}`);
   reply.header('content-length', range.end - range.start + 1);
-  return reply.send(await download.open(range));
+  return sendPieces(request, reply, () => download.open(range));
+}
+
+/** Sends the body. What goes wrong from here on can only be told by breaking the connection, which the length makes plain. */
+async function sendPieces(request: FastifyRequest, reply: FastifyReply, open: () => Promise<ArtifactPieces>): Promise<unknown> {
+  const pieces = request.method === 'HEAD' ? undefined : await open();
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+  const gone = new Promise<never>((_, reject) => raw.once('close', () => reject(new Error('the client has gone'))));
+  gone.catch(() => undefined);
+  try {
+    let sent: Promise<void> = Promise.resolve();
+    for await (const piece of pieces ?? []) {
+      // One piece is read while the one before is on its way; no buffer is filled again before its bytes have left.
+      await Promise.race([sent, gone]);
+      sent = new Promise((resolve, reject) => raw.write(piece, (error) => (error == null ? resolve() : reject(error))));
+      sent.catch(() => undefined);
+    }
+    await Promise.race([sent, gone]);
+    raw.end();
+  } catch (error) {
+    request.log.info({ err: error }, 'a download broke off');
+    raw.destroy();
+  } finally {
+    await pieces?.return();
+  }
+  return reply;
 }
 
 /** One range, or none: a client that asks for several gets the whole, as the standard allows. */

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { BackupId, ProjectId } from '@flux/contract/ids';
+import type { ArtifactPieces } from './read-pieces.ts';
 
 /** Names an artifact; the layout is `<projectId>/<backupId>.dump`. */
 export interface ArtifactKey {
@@ -39,11 +40,12 @@ export interface ArtifactStore {
   /** Size of the artifact, undefined when its file is not there. Cheap: reads no content. */
   stat(key: ArtifactKey): Promise<{ readonly sizeBytes: number } | undefined>;
   /**
-   * Opens the artifact for reading. `start` and `end` are inclusive byte offsets.
+   * Opens the artifact for reading. `start` and `end` are inclusive byte offsets. Pieces are up to 1 MiB long, and a piece is
+   * valid only until the one after the next is asked for.
    *
    * @throws FluxError `artifact_gone`, `volume_unusable`
    */
-  read(key: ArtifactKey, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
+  read(key: ArtifactKey, range?: { readonly start: number; readonly end: number }): Promise<ArtifactPieces>;
   /** A path on this machine that tools can seek in. @throws FluxError `artifact_gone` */
   localPath(key: ArtifactKey): Promise<string>;
   /** The manifest beside the artifact, undefined when it is not there. */

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { Writable } from 'node:stream';
@@ -6,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { syncFolder, TEMPORARY_PREFIX, temporaryNameFor, writeFileAtomically } from '../system/atomic-file.ts';
 import { createDigestStream } from '../system/digest-stream.ts';
+import { readPieces } from './read-pieces.ts';
 import type { ArtifactDraft, ArtifactKey, ArtifactStore } from './store.ts';
 
 /**
@@ -31,8 +31,16 @@ export function createVolumeStore(root: string): ArtifactStore {
   return {
     create: (key) => createDraft(root, pathOf(key), manifestPathOf(key), key.backupId),
     stat: statFile,
-    // In small pieces: those of 1 MiB wait for the collector and hold 30 MiB more memory, without being faster.
-    read: async (key, range) => createReadStream(await requireFile(key), { ...range, highWaterMark: 1 << 16 }),
+    read: async (key, range) => {
+      try {
+        const file = await open(await requireFile(key), 'r');
+        return readPieces(file, range?.start ?? 0, range === undefined ? (await file.stat()).size : range.end + 1, (error) =>
+          unusable(error),
+        );
+      } catch (error) {
+        throw isMissing(error) ? gone(key) : unusable(error);
+      }
+    },
     localPath: requireFile,
     readManifest: (key) =>
       readFile(manifestPathOf(key), 'utf8').catch((error) => (isMissing(error) ? undefined : Promise.reject(unusable(error)))),

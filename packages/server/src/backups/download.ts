@@ -1,5 +1,5 @@
-import type { Readable } from 'node:stream';
 import { FluxError } from '@flux/contract/errors';
+import type { ArtifactPieces } from '../artifacts/read-pieces.ts';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
@@ -9,7 +9,7 @@ export interface Download {
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly filename: string;
-  open(range?: { readonly start: number; readonly end: number }): Promise<Readable>;
+  open(range?: { readonly start: number; readonly end: number }): Promise<ArtifactPieces>;
 }
 
 /**

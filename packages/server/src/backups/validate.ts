@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { addAbortSignal } from 'node:stream';
 import type { BackupId } from '@flux/contract/ids';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { type BackupRow, findBackupById, updateBackup } from '../catalog/backups.ts';
@@ -67,11 +66,12 @@ async function readOnce(
   signal: AbortSignal,
   walk: (bytes: AsyncIterable<Buffer>) => Promise<string | undefined>,
 ): Promise<BytesRead> {
-  const stream = addAbortSignal(signal, await store.read({ projectId: row.project_id, backupId: row.id }));
+  const pieces = await store.read({ projectId: row.project_id, backupId: row.id });
   const hash = createHash('sha256');
   let sizeBytes = 0;
   async function* digested(): AsyncGenerator<Buffer, undefined> {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
+    for await (const chunk of pieces) {
+      signal.throwIfAborted();
       hash.update(chunk);
       sizeBytes += chunk.length;
       yield chunk;
@@ -83,11 +83,8 @@ async function readOnce(
     structure = await walk(bytes);
     // Behind the place where a walk stops, the digest goes on.
     for await (const _ of bytes);
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
   } finally {
-    stream.destroy();
+    await pieces.return();
   }
   const sha256 = hash.digest('hex');
   if (sizeBytes !== row.size_bytes)
