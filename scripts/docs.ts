@@ -1,8 +1,13 @@
 // Writes the pages that are made from the code, or with --check says which of them are stale.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { sabotagePage } from '../acceptance/sabotage/page.ts';
+import { readRecord } from '../acceptance/sabotage/record.ts';
 import { ERROR_KINDS } from '../packages/contract/src/errors.ts';
 
-const PAGES: Readonly<Record<string, () => string>> = { 'docs/errors.md': errorsPage };
+const PAGES: Readonly<Record<string, () => string>> = {
+  'docs/errors.md': errorsPage,
+  'docs/sabotage.md': () => sabotagePage(readRecord()),
+};
 
 function errorsPage(): string {
   const rows = Object.entries(ERROR_KINDS).map(

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import type { VerificationProof } from '@flux/contract/backup';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Flux, startFlux } from '../harness/flux.ts';
@@ -40,8 +40,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await canaries?.[Symbol.asyncDispose]();
   await server?.[Symbol.asyncDispose]();
-  const processor = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`;
-  if (records.length === CORPUS.length) writeRecord({ machine: processor, postgres: postgresVersion, damages: records });
+  if (records.length === CORPUS.length)
+    writeRecord({ machine: `${availableParallelism()} processors`, postgres: postgresVersion, damages: records });
 });
 
 const workshopOf = (engine: EngineKind) => workshops.get(engine) as Workshop;
