@@ -112,9 +112,10 @@ async function openPartial(partial: string, known: ArtifactIdentity | null): Pro
       await writing;
       length += chunk.length;
       if (length - syncing.from < SYNC_EVERY_BYTES) return;
-      // What is written out meanwhile need not be waited for at the end. Errors come again there.
+      // What is written out meanwhile need not be waited for at the end. The kernel tells of an error once: it must not get lost.
       syncing.from = length;
-      syncing.done = syncing.done.then(() => file.datasync()).catch(() => undefined);
+      syncing.done = syncing.done.then(() => file.datasync());
+      syncing.done.catch(() => undefined);
     },
     async restart() {
       syncing.from = 0;
@@ -125,12 +126,12 @@ async function openPartial(partial: string, known: ArtifactIdentity | null): Pro
     digest: () => hash.copy().digest('hex'),
     async publish(path) {
       // The bytes first, then the name: the other order can leave a good name on top of bytes that a crash took back.
-      await syncing.done;
+      await local(partial, () => syncing.done);
       await local(partial, () => file.sync());
       await local(path, () => rename(partial, path));
     },
     async close() {
-      await syncing.done;
+      await syncing.done.catch(() => undefined);
       await file.close();
     },
   };

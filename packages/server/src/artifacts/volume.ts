@@ -1,12 +1,10 @@
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { syncFolder, TEMPORARY_PREFIX, temporaryNameFor, writeFileAtomically } from '../system/atomic-file.ts';
-import { createDigestStream } from '../system/digest-stream.ts';
 import { readPieces } from './read-pieces.ts';
 import type { ArtifactDraft, ArtifactKey, ArtifactStore } from './store.ts';
+import { writeGathered } from './write-gathered.ts';
 
 /**
  * Artifacts as files of one folder: `<projectId>/<backupId>.dump`, and `<backupId>.manifest.json` beside it.
@@ -77,13 +75,11 @@ async function createDraft(root: string, finalPath: string, manifestPath: string
   return {
     path: temporaryPath,
     write: async (bytes, onBytes) => {
-      const digest = createDigestStream(onBytes);
       try {
-        await pipeline(bytes, digest, sinkInto(file));
+        written = await writeGathered(bytes, file, onBytes);
       } catch (error) {
         throw unusable(error);
       }
-      written = { sizeBytes: digest.sizeBytes, sha256: digest.finish() };
       return written;
     },
     publish: async (manifest) => {
@@ -105,20 +101,6 @@ async function createDraft(root: string, finalPath: string, manifestPath: string
     },
     [Symbol.asyncDispose]: discard,
   };
-}
-
-function sinkInto(file: FileHandle): Writable {
-  return new Writable({
-    highWaterMark: 1 << 20,
-    write(chunk: Buffer, _encoding, done) {
-      writeAll(file, chunk).then(() => done(), done);
-    },
-  });
-}
-
-async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
-  // A write may take fewer bytes than it was given, just before the disk is full.
-  for (let offset = 0; offset < chunk.length; ) offset += (await file.write(chunk, offset)).bytesWritten;
 }
 
 function isMissing(error: unknown): boolean {

@@ -72,6 +72,9 @@ export function createStandby(
     },
     async take(request, reservedBytes) {
       usedAt = Date.now();
+      // One that is being made is there sooner than another that begins now.
+      await making.get(request.major);
+      request.signal.throwIfAborted();
       const possible = await possibleMemoryBytes(request.limits, reservedBytes);
       const server = ready.get(request.major);
       if (server === undefined || server.gone.aborted) return undefined;
