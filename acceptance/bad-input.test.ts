@@ -260,7 +260,7 @@ describe('backups', () => {
   });
 
   it('refuses the second of two creates of one project', async () => {
-    await world.flux.push(shop, 'create table bulk as select i, md5(i::text) as m from generate_series(1, 200000) i');
+    await world.flux.push(world.shop, 'create table bulk as select i, md5(i::text) as m from generate_series(1, 200000) i');
     const both = await Promise.all([
       world.flux.flux('backup', 'create', ...world.shop.flags),
       world.flux.flux('backup', 'create', ...world.shop.flags),
