@@ -28,6 +28,8 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const CLOSE_MS = 2000;
+
 /**
  * Opens a connection.
  *
@@ -57,7 +59,20 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   options.signal?.addEventListener('abort', drop, { once: true });
   const close = async () => {
     options.signal?.removeEventListener('abort', drop);
-    await client.end().catch(() => undefined);
+    // A connection that broke in the middle of a statement may never tell of its end; nobody waits for it longer than this.
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        drop();
+        resolve();
+      }, CLOSE_MS);
+      void client
+        .end()
+        .catch(() => undefined)
+        .then(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+    });
   };
   try {
     await client.connect();
