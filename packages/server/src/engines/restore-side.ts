@@ -58,12 +58,23 @@ export interface SwapOutcome {
   readonly outageMs: number;
 }
 
-/** 14 digits, UTC, to the second: sorts by time, and is short enough for a name in Postgres. */
-export function keptSuffix(now: Date): string {
-  return `_before_${now
-    .toISOString()
-    .replaceAll(/[^0-9]/g, '')
-    .slice(0, 14)}`;
+/**
+ * Name for what is replaced now: 14 digits, UTC, to the second, which sort by time and are short enough for a name in
+ * Postgres. Two swaps within one second must not ask for one name, so it is always later than the newest that is kept.
+ *
+ * @param kept names of what is kept, newest first
+ */
+export function keptNameFor(stem: string, kept: readonly string[], now: Date): string {
+  const digits = (time: Date) =>
+    time
+      .toISOString()
+      .replaceAll(/[^0-9]/g, '')
+      .slice(0, 14);
+  const newest = kept[0]?.slice(-14) ?? '';
+  if (digits(now) > newest) return `${stem}_before_${digits(now)}`;
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(newest) ?? [];
+  const later = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`).getTime() + 1000;
+  return `${stem}_before_${digits(new Date(later))}`;
 }
 
 /** What is said when there is nothing to swap back. */

@@ -3,7 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import { keptSuffix, type SwapOutcome } from '../restore-side.ts';
+import { keptNameFor, type SwapOutcome } from '../restore-side.ts';
 
 export interface DatabaseSwap {
   readonly live: string;
@@ -22,7 +22,7 @@ export interface DatabaseSwap {
 export async function swapDatabases(admin: PostgresTarget, { live, next, previous }: DatabaseSwap): Promise<SwapOutcome> {
   await using session = await connectPostgres(admin);
   await using drain = await connectPostgres(admin);
-  const keptAs = live + keptSuffix(new Date());
+  const keptAs = keptNameFor(live, await listKeptDatabases(session, live), new Date());
   const began = performance.now();
   const draining = new AbortController();
   const drained = endSessions(drain, [live, next], draining.signal);

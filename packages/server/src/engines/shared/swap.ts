@@ -1,7 +1,7 @@
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import { keptSuffix, type SwapOutcome } from '../restore-side.ts';
+import { keptNameFor, type SwapOutcome } from '../restore-side.ts';
 import type { TenantNames } from './names.ts';
 import { inTurn } from './turn.ts';
 
@@ -17,7 +17,7 @@ export async function swapSchemas(
   previous: 'keep' | 'drop',
 ): Promise<SwapOutcome> {
   await using session = await connectPostgres(admin);
-  const keptAs = names.schema.replace(/_api$/, keptSuffix(new Date()));
+  const keptAs = keptNameFor(names.schema.replace(/_api$/, ''), await listKeptSchemas(session, names), new Date());
   const began = performance.now();
   await inTurn(session, async () => {
     await endSessions(session, names);
