@@ -155,8 +155,50 @@ const TIERS: readonly Tier[] = [
   },
 ];
 
+/** A way to destroy something of a project: by the command, and by the route. */
+interface Path {
+  readonly name: string;
+  readonly modes: readonly Mode[];
+  command(project: TestProject, proven: string): readonly string[];
+  request(project: TestProject, proven: string): readonly [path: string, method: 'DELETE' | 'POST', body?: object];
+}
+
+const BOTH: readonly Mode[] = ['v1_dedicated', 'v2_shared'];
+const PATHS: readonly Path[] = [
+  {
+    name: 'nuke',
+    modes: BOTH,
+    command: ({ slug, hash }) => ['nuke', slug, '--hash', hash],
+    request: ({ hash }) => [`/projects/${hash}`, 'DELETE'],
+  },
+  {
+    name: 'reset',
+    modes: BOTH,
+    command: ({ slug, hash }) => ['project', 'reset', slug, '--hash', hash],
+    request: ({ hash }) => [`/projects/${hash}/reset`, 'POST', {}],
+  },
+  {
+    name: 'restore in place',
+    modes: BOTH,
+    command: ({ flags }, proven) => ['backup', 'restore', ...flags, '--id', proven, '--in-place'],
+    request: ({ hash }, proven) => [`/projects/${hash}/backups/${proven}/restore`, 'POST', { inPlace: true }],
+  },
+  {
+    name: 'migrate and drop the source',
+    modes: ['v2_shared'],
+    command: ({ flags }) => ['migrate', ...flags, '--to', 'v1_dedicated', '--drop-source-after'],
+    request: ({ slug, hash }) => ['/migrate', 'POST', { slug, hash, to: 'v1_dedicated', dropSourceAfter: true }],
+  },
+];
+
 describe.each(['v1_dedicated', 'v2_shared'] as const)('the gate of a project on %s', (mode) => {
   let project: TestProject;
+  let proven: string;
+  const paths = PATHS.filter(({ modes }) => modes.includes(mode));
+  const ask = ([path, method, body]: ReturnType<Path['request']>) => {
+    const json = { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    return flux.api(path, { method, ...(body === undefined ? {} : json) });
+  };
   const nuke = (...args: string[]) => flux.flux('nuke', project.slug, '--hash', project.hash, ...args);
 
   beforeAll(async () => {
@@ -177,6 +219,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('the gate of a project on 
     expect(refused.stdout).toBe('');
     expect(await stateOf(project)).toBe(before);
     expect((await flux.flux('backup', 'create', ...project.flags, '--verify')).exitCode).toBe(0);
+    proven = await latestId(project);
   });
 
   it.each(TIERS)('is shut at tier $tier: $words', async ({ tier, words, enter }) => {
@@ -184,50 +227,82 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('the gate of a project on 
     try {
       const before = await stateOf(project);
 
-      const refused = await nuke('--yes');
-      const answer = await flux.api(`/projects/${project.hash}`, { method: 'DELETE' });
+      for (const path of paths) {
+        // A backup of another engine cannot be restored in place whatever the gate says.
+        if (path.name === 'restore in place' && words.includes('it was made when')) continue;
+        const refused = await flux.flux(...path.command(project, proven), '--yes');
+        const answer = await ask(path.request(project, proven));
 
-      expect(refused.exitCode).toBe(6);
-      expect(refused.stderr).toContain(words);
-      expect(refused.stderr).toContain('flux backup create && flux backup verify --latest');
-      expect(answer.status).toBe(412);
-      expect(answer.headers.get('content-type')).toContain('application/problem+json');
-      const problem = (await answer.json()) as { error: string; code: string; details: { tier: string } };
-      expect(problem.code).toBe('gate_refused');
-      expect(problem.details.tier).toBe(tier);
-      expect(problem.error).toMatch(
-        /Run `flux backup create && flux backup verify --latest` first, or pass --skip-backup-check \(dangerous\)\.\n\(.+\)$/,
-      );
+        expect([path.name, refused.exitCode]).toEqual([path.name, 6]);
+        expect(refused.stderr).toContain(words);
+        expect(refused.stderr).toContain('flux backup create && flux backup verify --latest');
+        expect([path.name, answer.status]).toEqual([path.name, 412]);
+        expect(answer.headers.get('content-type')).toContain('application/problem+json');
+        const problem = (await answer.json()) as { error: string; code: string; details: { tier: string } };
+        expect(problem.code).toBe('gate_refused');
+        expect(problem.details.tier).toBe(tier);
+        expect(problem.error).toMatch(
+          /Run `flux backup create && flux backup verify --latest` first, or pass --skip-backup-check \(dangerous\)\.\n\(.+\)$/,
+        );
+      }
+      if ((await latestId(project)) !== proven) await keepsTheProvenOne();
       expect(await stateOf(project)).toBe(before);
     } finally {
       await leave();
     }
   });
 
-  it('keeps the newest proven backup from being deleted', async () => {
-    const before = await stateOf(project);
-    const refused = await flux.flux('backup', 'delete', ...project.flags, '--latest', '--yes');
-    const answer = await flux.api(`/projects/${project.hash}/backups/latest`, { method: 'DELETE' });
+  const keepsTheProvenOne = async () => {
+    const refused = await flux.flux('backup', 'delete', ...project.flags, '--id', proven, '--yes');
+    const answer = await flux.api(`/projects/${project.hash}/backups/${proven}`, { method: 'DELETE' });
     expect(refused.exitCode).toBe(6);
     expect(refused.stderr).toContain('newest restore-verified backup');
     expect(answer.status).toBe(412);
+  };
+
+  it('keeps the newest proven backup from being deleted', async () => {
+    const before = await stateOf(project);
+    await keepsTheProvenOne();
     expect(await stateOf(project)).toBe(before);
   });
 
   it('asks for the name, and takes no other', async () => {
     const before = await stateOf(project);
-    for (const args of [[], ['--no-input'], ['--confirm', 'another-name']]) {
-      const refused = await nuke(...args);
-      expect(refused.exitCode).toBe(2);
-      expect(refused.stderr).toContain(project.slug);
+    for (const path of paths) {
+      for (const args of [[], ['--no-input'], ['--confirm', 'another-name']]) {
+        const refused = await flux.flux(...path.command(project, proven), ...args);
+        expect([path.name, args, refused.exitCode]).toEqual([path.name, args, 2]);
+        expect(refused.stderr).toContain(project.slug);
+      }
     }
     expect(await stateOf(project)).toBe(before);
   });
 
   it('wants a reason for an override where nobody can be asked', async () => {
-    const refused = await nuke('--yes', '--skip-backup-check', '--no-input');
-    expect(refused.exitCode).toBe(2);
-    expect(refused.stderr).toContain('--reason');
+    for (const path of paths) {
+      const refused = await flux.flux(...path.command(project, proven), '--yes', '--skip-backup-check', '--no-input');
+      expect([path.name, refused.exitCode]).toEqual([path.name, 2]);
+      expect(refused.stderr).toContain('--reason');
+    }
+  });
+
+  it('lets a proven project be emptied and restored in place, and each be undone', async () => {
+    const uri = async () =>
+      (await flux.flux('project', 'credentials', project.slug, '--hash', project.hash, '--field', 'postgres.url')).stdout.trim();
+    const count = async () => psql(await uri(), 'select count(*) from orders');
+    const answer = await ask(PATHS[1]?.request(project, proven) ?? ['', 'POST']);
+    expect(answer.status).toBe(200);
+    await expect(count()).rejects.toThrow(/relation "orders" does not exist/);
+    expect((await flux.flux('migrations', 'list', ...project.flags, '--json')).stdout).toContain('"applied": []');
+    await flux.push(project, 'create table fresh (id int); insert into fresh values (1)');
+    await psql(await uri(), 'insert into fresh values (2)');
+    expect((await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes')).exitCode).toBe(0);
+    expect(await count()).toBe('200\n');
+
+    await flux.push(project, 'delete from orders where id > 10');
+    const restored = await flux.flux('backup', 'restore', ...project.flags, '--id', proven, '--in-place', '--yes');
+    expect(restored.exitCode).toBe(0);
+    expect(await count()).toBe('200\n');
   });
 
   it('is open when the newest backup is proven; the way back stays under the hash', async () => {

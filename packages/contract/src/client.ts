@@ -38,7 +38,7 @@ export interface CallInput<Name extends CallName> {
 }
 
 /** Routes that answer 202 with an operation when they are asked to. */
-export type OperationRoute = 'createBackup' | 'verifyBackup' | 'restoreBackup' | 'undoRestore';
+export type OperationRoute = 'createBackup' | 'verifyBackup' | 'restoreBackup' | 'undoRestore' | 'migrate' | 'resetProject';
 
 /** How an asynchronous call began: with an operation to follow, or, from a server that did not wait, already with its answer. */
 export type Started = { readonly operation: OperationAnswer } | { readonly result: unknown };

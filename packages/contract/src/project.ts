@@ -140,6 +140,21 @@ export const MigrationsAnswer = z.object({ applied: z.array(AppliedMigration) })
 /** `GET /projects/:hash/migrations` */
 export type MigrationsAnswer = z.infer<typeof MigrationsAnswer>;
 
+/** `POST /projects/:hash/reset`. `skipBackupCheck` goes on without proof and needs a `reason`. */
+export const ResetRequest = z.object({ skipBackupCheck: z.boolean().optional(), reason: z.string().max(500).optional() }).optional();
+/** `POST /projects/:hash/reset` */
+export type ResetRequest = z.infer<typeof ResetRequest>;
+
+/** `POST /projects/:hash/reset`. What was there is kept for an undo. */
+export const ResetAnswer = z.object({
+  ok: z.literal(true),
+  hash: z.string(),
+  previousKeptAs: z.string().nullable(),
+  outageMs: z.number(),
+});
+/** `POST /projects/:hash/reset` */
+export type ResetAnswer = z.infer<typeof ResetAnswer>;
+
 /** `DELETE /projects/:hash` and `DELETE /projects/:hash/backups/:id`: `skipBackupCheck` goes on without proof and needs `reason`. */
 export const DestroyQuery = z.object({
   skipBackupCheck: z.enum(['true', 'false', '1', '0']).optional(),

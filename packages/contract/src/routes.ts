@@ -2,6 +2,7 @@ import * as z from 'zod';
 import * as access from './access.ts';
 import * as backup from './backup.ts';
 import { DoctorAnswer } from './doctor.ts';
+import * as migrate from './migrate.ts';
 import { OperationAnswer } from './operation.ts';
 import * as project from './project.ts';
 import * as receipt from './receipt-answer.ts';
@@ -99,6 +100,16 @@ export const ROUTES = {
     params: hash,
     query: project.DestroyQuery,
     answer: project.NukeAnswer,
+    status: 200,
+  },
+  resetProject: {
+    method: 'POST',
+    path: '/projects/:hash/reset',
+    summary: 'Make a project empty; what was there is kept for an undo',
+    access: 'admin',
+    params: hash,
+    body: project.ResetRequest,
+    answer: project.ResetAnswer,
     status: 200,
   },
   startProject: {
@@ -201,6 +212,15 @@ export const ROUTES = {
     access: 'admin',
     params: hash,
     answer: restore.RestoreAnswer,
+    status: 200,
+  },
+  migrate: {
+    method: 'POST',
+    path: '/migrate',
+    summary: 'Move a pooled project to a Postgres server of its own',
+    access: 'admin',
+    body: migrate.MigrateRequest,
+    answer: migrate.MigrateAnswer,
     status: 200,
   },
   deleteBackup: {

@@ -16,10 +16,12 @@ import { composeSharedCluster } from './compose/shared-cluster.ts';
 import type { Config } from './config.ts';
 import { createDedicatedEngine } from './engines/dedicated/engine.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
+import { createPooledTenants } from './engines/shared/pooled.ts';
 import { recoverAtStart } from './operations/recover.ts';
 import { removeUnbornProjects } from './projects/create.ts';
 import type { Machine } from './projects/doctor.ts';
 import type { ProjectDoors } from './projects/doors.ts';
+import { endInterruptedMigrations } from './projects/migrate/take-back.ts';
 import { systemClock } from './system/clock.ts';
 import { lockFolder } from './system/folder-lock.ts';
 import type { Log } from './system/log.ts';
@@ -77,11 +79,13 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   releasers.add('the lease', () => lease.close());
   const queue = await openQueue(catalog, log);
   const stopping = new AbortController();
+  const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
   const engines = composeEngines(
     {
       v1_dedicated: createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
-      v2_shared: createSharedEngine({ cluster: composeSharedCluster(config, runtime, defaultMajor, log), log }),
+      v2_shared: createSharedEngine({ cluster, log }),
     },
+    createPooledTenants(cluster),
     seal,
   );
   const store = createVolumeStore(config.backupsFolder);
@@ -119,6 +123,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   await store.sweep();
   await recoverAtStart(backups);
   await removeUnbornProjects(projects);
+  await endInterruptedMigrations(projects);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
   if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, backups.verifyLimits);
   const tokenPath = join(config.dataFolder, 'admin-token');

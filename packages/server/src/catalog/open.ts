@@ -4,6 +4,7 @@ import { Migrator } from 'kysely/migration';
 import { Client, Pool, types } from 'pg';
 import { createListener, type Listener } from './listener.ts';
 import * as initial from './migrations/001-initial.ts';
+import * as migrationState from './migrations/002-migration-state.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -78,7 +79,7 @@ export type CatalogConnection =
 async function migrate(db: Database): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => ({ '001-initial': { up: initial.up } }) },
+    provider: { getMigrations: async () => ({ '001-initial': { up: initial.up }, '002-migration-state': { up: migrationState.up } }) },
     migrationTableName: 'catalog_migrations',
     migrationLockTableName: 'catalog_migration_lock',
   });

@@ -1,7 +1,7 @@
 import type { ProjectHash, ProjectId } from '@flux/contract/ids';
 import type { Insertable, Selectable } from 'kysely';
-import type { Database } from './open.ts';
-import type { ProjectsTable } from './tables.ts';
+import type { Database, DatabaseTransaction } from './open.ts';
+import type { MigrationState, ProjectsTable } from './tables.ts';
 
 /** A project as the catalog holds it; its secrets are sealed. */
 export type ProjectRow = Selectable<ProjectsTable>;
@@ -35,7 +35,7 @@ export async function setProjectLifecycle(db: Database, id: ProjectId, lifecycle
 
 /** Keeps the row under its hash; the name is free again. */
 export async function markProjectRemoved(db: Database, id: ProjectId, now: Date): Promise<void> {
-  await db.updateTable('projects').set({ lifecycle: 'removed', removed_at: now }).where('id', '=', id).execute();
+  await db.updateTable('projects').set({ lifecycle: 'removed', removed_at: now, migration_state: null }).where('id', '=', id).execute();
 }
 
 /** Begins to bring a removed project back. Undefined when it is not removed. Throws when another one has its name by now. */
@@ -67,5 +67,47 @@ export async function listUnbornProjects(db: Database): Promise<readonly (Projec
     .selectAll('projects')
     .select('workers.lock_key as lockKey')
     .where('lifecycle', '=', 'creating')
+    .execute();
+}
+
+export async function setMigrationState(db: Database, id: ProjectId, state: MigrationState | null): Promise<void> {
+  await db.updateTable('projects').set({ migration_state: state }).where('id', '=', id).execute();
+}
+
+/** Moves a project to the engine that its copy was made on. False when it is not being copied any more. */
+export async function flipEngine(db: Database, id: ProjectId, state: 'source_kept' | 'dropping_source'): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('projects')
+    .set({ engine: 'v1_dedicated', migration_state: state })
+    .where('id', '=', id)
+    .where('engine', '=', 'v2_shared')
+    .where('migration_state', '=', 'copying')
+    .where('lifecycle', '=', 'active')
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
+/** The row as the last transaction that touched it has left it: one whose end nobody has seen is waited for. */
+export async function lockProject(db: DatabaseTransaction, id: ProjectId): Promise<ProjectRow | undefined> {
+  return db.selectFrom('projects').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** Projects whose move to another engine may have been interrupted, without an operation under way. */
+export async function listHalfMigrated(db: Database): Promise<readonly ProjectRow[]> {
+  return db
+    .selectFrom('projects')
+    .selectAll()
+    .where('migration_state', 'in', ['copying', 'dropping_source'])
+    .where('lifecycle', '=', 'active')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('operations')
+            .select('operations.id')
+            .whereRef('operations.project_id', '=', 'projects.id')
+            .where('operations.state', 'in', ['queued', 'running']),
+        ),
+      ),
+    )
     .execute();
 }

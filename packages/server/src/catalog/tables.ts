@@ -27,6 +27,9 @@ export interface CatalogTables {
   receipts: ReceiptsTable;
 }
 
+/** What a project has outside of its engine: see the migration `002-migration-state`. */
+export type MigrationState = 'copying' | 'staged' | 'source_kept' | 'dropping_source';
+
 export interface ProjectsTable {
   id: ProjectId;
   owner_id: UserId;
@@ -36,6 +39,7 @@ export interface ProjectsTable {
   attached: ColumnType<boolean, boolean | undefined, boolean>;
   lifecycle: 'creating' | 'active' | 'removing' | 'removed';
   sealed_secrets: Buffer;
+  migration_state: ColumnType<MigrationState | null, MigrationState | null | undefined, MigrationState | null>;
   worker_id: string | null;
   created_at: DefaultTime;
   removed_at: OptionalTime;

@@ -1,11 +1,12 @@
 import type { EngineKind } from '@flux/contract/labels';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { Engine, EngineProject, ProjectSecrets } from '../engines/engine.ts';
+import type { PooledTenants } from '../engines/pooled.ts';
 import type { ProjectEngines } from '../projects/doors.ts';
 import type { Seal } from '../system/seal.ts';
 
 /** Finds the engine of a project and opens the project's secrets for it. */
-export function composeEngines(engines: Readonly<Record<EngineKind, Engine>>, seal: Seal): ProjectEngines {
+export function composeEngines(engines: Readonly<Record<EngineKind, Engine>>, pooled: PooledTenants, seal: Seal): ProjectEngines {
   const open = (row: ProjectRow): EngineProject => ({
     id: row.id,
     slug: row.slug,
@@ -16,6 +17,7 @@ export function composeEngines(engines: Readonly<Record<EngineKind, Engine>>, se
   return {
     of: (row) => ({ engine: engines[row.engine], project: open(row) }),
     byKind: (kind) => engines[kind],
+    pooled,
     sealSecrets: (secrets) => seal.seal(JSON.stringify(secrets)),
   };
 }

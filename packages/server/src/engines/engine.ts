@@ -103,6 +103,8 @@ export interface Engine {
    * @throws FluxError `invalid_request` for an attached database, which is not ours; `instance_stopped`, `instance_unavailable`
    */
   openSide(project: EngineProject, spec: SideSpec, signal?: AbortSignal): Promise<RestoreSide>;
+  /** Makes a place beside the live data that is as a new project is, ready to be swapped in. @throws as `openSide` */
+  openEmptySide(project: EngineProject, signal?: AbortSignal): Promise<RestoreSide>;
   /** Names of what restores in place have replaced and kept, newest first. */
   listKept(project: EngineProject): Promise<readonly string[]>;
   /** Makes the newest of them live again, and keeps what is live now. @throws FluxError `not_found` when nothing is kept */

@@ -2,6 +2,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { Catalog } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { Engine, EngineProject, ProjectSecrets } from '../engines/engine.ts';
+import type { PooledTenants } from '../engines/pooled.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 
@@ -21,5 +22,7 @@ export interface ProjectDoors {
 export interface ProjectEngines {
   of(project: ProjectRow): { readonly engine: Engine; readonly project: EngineProject };
   byKind(kind: EngineKind): Engine;
+  /** What a move out of the pool asks of the pool. */
+  readonly pooled: PooledTenants;
   sealSecrets(secrets: ProjectSecrets): Buffer;
 }

@@ -1,4 +1,5 @@
 import { FluxError, toProblem } from '@flux/contract/errors';
+import type { EngineKind } from '@flux/contract/labels';
 import { type Clearance, redeemClearance } from '../backups/gate.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { claimOperation, finishOperation } from '../catalog/operations.ts';
@@ -31,8 +32,10 @@ export async function nukeProject(doors: ProjectDoors, row: ProjectRow, actor: A
   });
   await claimOperation(catalog.db, id, doors.workerId, clock.now());
   try {
-    const { engine, project } = doors.engines.of(row);
-    await engine.remove(project);
+    for (const kind of homesOf(row)) {
+      const { engine, project } = doors.engines.of({ ...row, engine: kind });
+      await engine.remove(project);
+    }
     await catalog.db.transaction().execute(async (db) => {
       await markProjectRemoved(db, row.id, clock.now());
       await finishOperation(db, id, { state: 'succeeded', result: { removed: row.slug } }, clock.now());
@@ -46,6 +49,11 @@ export async function nukeProject(doors: ProjectDoors, row: ProjectRow, actor: A
       cause: error,
     });
   }
+}
+
+/** A project that moves, or has moved and left something behind, lives in two places. */
+function homesOf({ engine, migration_state }: ProjectRow): EngineKind[] {
+  return migration_state === null ? [engine] : ['v1_dedicated', 'v2_shared'];
 }
 
 /** Refuses what only a project that is there can do. */

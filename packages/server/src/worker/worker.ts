@@ -10,6 +10,9 @@ import { findProjectById, type ProjectRow } from '../catalog/projects.ts';
 import { recoverOperations } from '../operations/recover.ts';
 import { type OperationContext, type OperationRunner, type OperationWork, runOperation } from '../operations/run.ts';
 import type { ProjectDoors } from '../projects/doors.ts';
+import { runMigration } from '../projects/migrate/run.ts';
+import { endInterruptedMigrations } from '../projects/migrate/take-back.ts';
+import { resetProject } from '../projects/reset.ts';
 import { runRestore } from '../projects/restore/run.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { JobQueue } from './queue.ts';
@@ -28,7 +31,7 @@ const RECOVER_EVERY_MS = 10_000;
 
 /** Starts to take operations. Returns what stops it: no new ones, and those that run are aborted and waited for. */
 export async function startWorker(doors: WorkerDoors): Promise<() => Promise<void>> {
-  const { queue, runner, backups, metrics } = doors;
+  const { queue, runner, backups, projects, metrics } = doors;
   const works = workTable(doors);
   await queue.work(doors.concurrency, async (id) => {
     const operation = await findOperation(runner.catalog.db, id);
@@ -44,6 +47,7 @@ export async function startWorker(doors: WorkerDoors): Promise<() => Promise<voi
   );
   const timer = setInterval(() => {
     void recoverOperations(backups)
+      .then(() => endInterruptedMigrations(projects))
       .then(() => forgetIdempotencyKeys(runner.catalog.db))
       .catch((error) => runner.log.warn({ err: error }, 'looking for dead workers failed'));
   }, RECOVER_EVERY_MS);
@@ -67,5 +71,7 @@ function workTable({ backups, projects }: Pick<WorkerDoors, 'backups' | 'project
     backup_create: ofProject((project, context) => createBackup(backups, project, context)),
     backup_verify: (context) => verifyBackup(backups, context),
     backup_restore: ofProject((project, context) => runRestore({ backups, projects }, project, context)),
+    reset: ofProject((project, context) => resetProject({ backups, projects }, project, context)),
+    migrate: ofProject((project, context) => runMigration({ backups, projects }, project, context)),
   };
 }

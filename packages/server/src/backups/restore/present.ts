@@ -12,13 +12,12 @@ import { verifyBackup } from '../verify/run.ts';
 /**
  * Takes a backup of a project as it is now and proves it, inside an operation of another kind.
  *
- * @param why note of the backup
  * @throws FluxError when it could not be made, or is not proven: then nothing may be replaced
  */
 export async function backUpPresentState(
   doors: BackupDoors,
   project: ProjectRow,
-  why: string,
+  { note, hint }: { readonly note: string; readonly hint?: string },
   context: OperationContext,
 ): Promise<BackupId> {
   const now = doors.clock.now();
@@ -29,7 +28,7 @@ export async function backUpPresentState(
     kind: backupKindOf(project.engine),
     engine: project.engine,
     status: 'queued',
-    note: why,
+    note,
     created_at: now,
   });
   const inner: OperationContext = {
@@ -43,6 +42,6 @@ export async function backUpPresentState(
   throw new FluxError(
     proof.verdict === 'failed' ? 'verification_failed' : 'verification_inconclusive',
     `The backup of the present state is not proven, so nothing was changed: ${proof.summary}`,
-    { hint: `See \`flux backup show --id ${id}\`; --skip-present-backup goes on without one.` },
+    { hint: `See \`flux backup show --id ${id}\`.${hint === undefined ? '' : ` ${hint}`}` },
   );
 }

@@ -67,6 +67,9 @@ export function createAttachedEngine({ toolbox }: Pick<DedicatedEngineParts, 'to
     async openSide(project) {
       throw notOurs(project, 'restore in place on');
     },
+    async openEmptySide(project) {
+      throw notOurs(project, 'reset');
+    },
     listKept: async () => [],
     async undoSwap(project) {
       throw notOurs(project, 'restore in place on');

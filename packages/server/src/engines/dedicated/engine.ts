@@ -38,6 +38,7 @@ export function createDedicatedEngine(parts: DedicatedEngineParts): Engine {
     backupSource: (project) => engineOf(project).backupSource(project),
     roleNames: (project) => engineOf(project).roleNames(project),
     openSide: (project, spec, signal) => engineOf(project).openSide(project, spec, signal),
+    openEmptySide: (project, signal) => engineOf(project).openEmptySide(project, signal),
     listKept: (project) => engineOf(project).listKept(project),
     undoSwap: (project) => engineOf(project).undoSwap(project),
     dropKept: (project, names) => engineOf(project).dropKept(project, names),

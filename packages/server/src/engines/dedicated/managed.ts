@@ -11,7 +11,7 @@ import { askVersion, requireRunning } from '../running.ts';
 import type { DedicatedEngineParts } from './engine.ts';
 import { databaseNameOf, instanceIdOf, ownerNameOf } from './names.ts';
 import { provisionCluster, provisionDatabase } from './provision.ts';
-import { openSideDatabase } from './side.ts';
+import { openEmptyDatabase, openSideDatabase } from './side.ts';
 import { listKeptDatabases, swapDatabases } from './swap.ts';
 
 /** A project in an instance of its own that Flux runs. */
@@ -85,6 +85,12 @@ export function createManagedEngine({ runtime, toolbox, defaultMajor, publicHost
       await keepPassword(owner(project), admin(project), log);
       const adminOf = (database: string) => runtime.superuser(instanceIdOf(project), database);
       return await openSideDatabase({ project, major, admin: adminOf, log }, spec, signal);
+    },
+    async openEmptySide(project, signal) {
+      const { major } = await ensureRunning(project);
+      await keepPassword(owner(project), admin(project), log);
+      const adminOf = (database: string) => runtime.superuser(instanceIdOf(project), database);
+      return await openEmptyDatabase({ project, major, admin: adminOf, log }, signal);
     },
     async listKept(project) {
       await ensureRunning(project);

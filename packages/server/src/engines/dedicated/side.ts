@@ -92,6 +92,21 @@ export async function openSideDatabase(place: DedicatedPlace, spec: SideSpec, si
   };
 }
 
+/** Makes a database beside the live one that holds what a new project's holds, with the locale of the live one. */
+export async function openEmptyDatabase(place: DedicatedPlace, signal?: AbortSignal): Promise<RestoreSide> {
+  await using session = await connectPostgres(place.admin('postgres'), { signal });
+  const [live] = await session.query<Pick<SideSpec, 'encoding' | 'collate' | 'ctype'>>(
+    `select pg_catalog.pg_encoding_to_char(encoding) as encoding, datcollate as collate, datctype as ctype
+     from pg_catalog.pg_database where datname = $1`,
+    [databaseNameOf(place.project)],
+  );
+  const { encoding = 'UTF8', collate = 'C', ctype = 'C' } = live ?? {};
+  const locale = { encoding, collate, ctype };
+  // Like a tenant export it brings no whole database with it, so that what every project has is made first.
+  const nothing = { kind: 'tenant_export', place: 'beside', ownerName: null, schema: null, prerequisites: '', extensions: [] } as const;
+  return await openSideDatabase(place, { ...nothing, ...locale }, signal);
+}
+
 async function hasRole(session: PostgresSession, name: string): Promise<boolean> {
   return (await session.query('select from pg_catalog.pg_roles where rolname = $1', [name])).length > 0;
 }

@@ -12,7 +12,7 @@ import type { SharedCluster } from './cluster.ts';
 import { tenantLedger } from './ledger.ts';
 import { tenantNamesOf } from './names.ts';
 import { removeTenant } from './remove.ts';
-import { openSideSchema } from './side.ts';
+import { openEmptySchema, openSideSchema, type TenantPlace } from './side.ts';
 import { dropKeptSchemas, listKeptSchemas, swapSchemas } from './swap.ts';
 import { grantToBackup, provisionTenant } from './tenant.ts';
 
@@ -42,6 +42,15 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
   const provision = async (project: EngineProject, signal?: AbortSignal) => {
     await cluster.open(signal);
     await asAdmin((session) => provisionTenant(session, tenantNamesOf(project), project.secrets), signal);
+  };
+
+  const place = async (project: EngineProject): Promise<TenantPlace> => {
+    const { major } = await ensureRunning(project);
+    const names = tenantNamesOf(project);
+    const owner = target(names.ddl, project.secrets.ownerPassword);
+    const backup = target(names.backup, project.secrets.backupPassword);
+    for (const role of [owner, backup]) await keepPassword(role, cluster.admin(), log);
+    return { names, major, admin: cluster.admin(), owner, backup };
   };
 
   return {
@@ -110,14 +119,8 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       const { ddl, role, login, backup } = tenantNamesOf(project);
       return [ddl, role, login, backup];
     },
-    async openSide(project, spec, signal) {
-      const { major } = await ensureRunning(project);
-      const names = tenantNamesOf(project);
-      const owner = target(names.ddl, project.secrets.ownerPassword);
-      const backup = target(names.backup, project.secrets.backupPassword);
-      for (const role of [owner, backup]) await keepPassword(role, cluster.admin(), log);
-      return await openSideSchema({ names, major, admin: cluster.admin(), owner, backup }, spec, signal);
-    },
+    openSide: async (project, spec, signal) => openSideSchema(await place(project), spec, signal),
+    openEmptySide: async (project, signal) => openEmptySchema(await place(project), signal),
     async listKept(project) {
       await ensureRunning(project);
       return await asAdmin((session) => listKeptSchemas(session, tenantNamesOf(project)));

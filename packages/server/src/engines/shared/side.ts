@@ -5,7 +5,7 @@ import type { PostgresTarget } from '../../postgres/target.ts';
 import type { RestoreSide, SideSpec } from '../restore-side.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';
 import { swapSchemas } from './swap.ts';
-import { grantToBackup } from './tenant.ts';
+import { grantToBackup, privilegesOfRole } from './tenant.ts';
 import { inTurn } from './turn.ts';
 
 /** Where a tenant's cluster lets us in. */
@@ -74,6 +74,15 @@ export async function openSideSchema(place: TenantPlace, spec: SideSpec, signal?
       if (!isOwn) await asAdmin((session) => inTurn(session, () => drop(session)));
     },
   };
+}
+
+/** Makes a schema beside the live one with the privileges that a new tenant's has, ready to be swapped in. */
+export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal): Promise<RestoreSide> {
+  const schema = sideSchemaOf(place.names);
+  const none = { encoding: '', collate: '', ctype: '', prerequisites: '', extensions: [] };
+  const side = await openSideSchema(place, { kind: 'tenant_export', place: 'beside', ownerName: null, schema, ...none }, signal);
+  await side.complete(privilegesOfRole({ ...place.names, schema }));
+  return side;
 }
 
 /** Runs what the tenant itself may run, and gives back the lines of the ledger, which it may not write. */

@@ -46,11 +46,9 @@ async function makeTenant(session: PostgresSession, names: TenantNames, secrets:
     DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${ddl}, ${login}, ${backup}', current_database()); END $$;
     GRANT ${role} TO ${login};
     CREATE SCHEMA IF NOT EXISTS ${schema} AUTHORIZATION ${ddl};
-    GRANT USAGE ON SCHEMA ${schema} TO ${role}, ${backup};
+    GRANT USAGE ON SCHEMA ${schema} TO ${backup};
     ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-    ${byDefault} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${role};
-    ${byDefault} GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO ${role};
-    ${byDefault} GRANT EXECUTE ON FUNCTIONS TO ${role};
+    ${privilegesOfRole(names)}
     ${byDefault} GRANT SELECT ON TABLES TO ${backup};
     ${byDefault} GRANT SELECT ON SEQUENCES TO ${backup};
     SET LOCAL ROLE ${LEDGER_OWNER};
@@ -58,6 +56,18 @@ async function makeTenant(session: PostgresSession, names: TenantNames, secrets:
     GRANT EXECUTE ON FUNCTION flux.own_schema(), flux.list_migrations() TO ${ddl}, ${backup};
     GRANT EXECUTE ON FUNCTION flux.claim_migration(text, text, text), flux.record_migration(text, text, text) TO ${ddl};
     RESET ROLE`);
+}
+
+/** What programs may do in the schema of a tenant, and with what will be made there: SQL for the owner of the schema. */
+export function privilegesOfRole(names: TenantNames): string {
+  const [schema, ddl, role] = [names.schema, names.ddl, names.role].map(quoteIdentifier);
+  const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} IN SCHEMA ${schema}`;
+  return [
+    `GRANT USAGE ON SCHEMA ${schema} TO ${role}`,
+    `${byDefault} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${role}`,
+    `${byDefault} GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO ${role}`,
+    `${byDefault} GRANT EXECUTE ON FUNCTIONS TO ${role};`,
+  ].join(';\n');
 }
 
 /**

@@ -1,17 +1,19 @@
 import type { RestoreAnswer } from '@flux/contract/restore';
-import { type Clearance, consultGate, type Override, redeemClearance, refusalError } from '../../backups/gate.ts';
+import { consultGate, type Override, redeemClearance, refusalError } from '../../backups/gate.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { backUpPresentState } from '../../backups/restore/present.ts';
 import { recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { OperationContext } from '../../operations/run.ts';
 import { type RestoreDoors, restoreBeside } from './side.ts';
+import { swapInAndKeep } from './swap-in.ts';
+
+const PRESENT = { note: 'before a restore in place', hint: '--skip-present-backup goes on without one.' };
 
 /** How to replace the data of a project. */
 export interface InPlaceRequest {
   readonly presentBackup: 'taken' | 'skipped';
   readonly override: Override | null;
-  readonly userId: ProjectRow['owner_id'];
 }
 
 /**
@@ -27,39 +29,28 @@ export async function restoreInPlace(
   request: InPlaceRequest,
   context: OperationContext,
 ): Promise<RestoreAnswer> {
-  const present =
-    request.presentBackup === 'skipped' ? null : await backUpPresentState(doors.backups, row, 'before a restore in place', context);
+  const present = request.presentBackup === 'skipped' ? null : await backUpPresentState(doors.backups, row, PRESENT, context);
   // Asked again here: a clearance is for this moment, not for the one in which the work was queued.
   const decision = await consultGate(doors.backups, row, 'restore_in_place', request.override, context.signal);
   if (decision.kind === 'refused') throw refusalError(decision.refusal);
   const { engine, project } = doors.projects.engines.of(row);
   const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'beside' }, context);
-  try {
-    context.progress({ phase: 'swap', message: 'Swapping the names' });
-    context.signal.throwIfAborted();
-    await redeem(doors, row, source, decision.clearance, request, context);
-    const older = await engine.listKept(project);
-    const { keptAs, outageMs } = await side.swapIn('keep');
-    // Only what has just been replaced is kept: two would fill the disk in silence.
-    await engine
-      .dropKept(project, older)
-      .catch((error) => doors.projects.log.warn({ err: error, project: row.hash }, 'what an older restore had replaced stays'));
-    return {
-      ok: true,
-      how: 'in_place',
-      backupId: source.row.id,
-      project: { slug: row.slug, hash: row.hash, mode: row.engine },
-      tablesCompared: comparison.tablesCompared,
-      rowsCompared: comparison.rowsCompared,
-      notes: [...notes],
-      previousKeptAs: keptAs,
-      presentBackupId: present,
-      outageMs,
-    };
-  } catch (error) {
-    await side.discard().catch((failure) => doors.projects.log.warn({ err: failure, project: row.hash }, 'a half-made restore stays'));
-    throw error;
-  }
+  const { keptAs, outageMs } = await swapInAndKeep(doors, row, side, context, async (db, actor) => {
+    await redeemClearance(db, decision.clearance, row, 'restore_in_place', actor);
+    await recordAudit(db, actor, { action: 'project.restore_in_place', projectId: row.id, subject: source.row.id });
+  });
+  return {
+    ok: true,
+    how: 'in_place',
+    backupId: source.row.id,
+    project: { slug: row.slug, hash: row.hash, mode: row.engine },
+    tablesCompared: comparison.tablesCompared,
+    rowsCompared: comparison.rowsCompared,
+    notes: [...notes],
+    previousKeptAs: keptAs,
+    presentBackupId: present,
+    outageMs,
+  };
 }
 
 /** Swaps back what the newest restore in place has replaced; what is live now is kept in its stead. */
@@ -79,19 +70,4 @@ export async function undoInPlace(doors: RestoreDoors, row: ProjectRow, context:
     presentBackupId: null,
     outageMs,
   };
-}
-
-async function redeem(
-  { projects }: RestoreDoors,
-  row: ProjectRow,
-  source: OpenedBackup,
-  clearance: Clearance,
-  request: InPlaceRequest,
-  context: OperationContext,
-): Promise<void> {
-  const actor = { userId: request.userId, tokenId: context.operation.requested_by };
-  await projects.catalog.db.transaction().execute(async (db) => {
-    await redeemClearance(db, clearance, row, 'restore_in_place', actor);
-    await recordAudit(db, actor, { action: 'project.restore_in_place', projectId: row.id, subject: source.row.id });
-  });
 }

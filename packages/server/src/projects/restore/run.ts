@@ -21,7 +21,7 @@ export async function runRestore(doors: RestoreDoors, project: ProjectRow, conte
     case 'into':
       return await restoreIntoProject(doors, source, project, { slug: plan.slug, mode: plan.mode, userId }, context);
     case 'in_place':
-      return await restoreInPlace(doors, source, project, { ...plan, userId }, context);
+      return await restoreInPlace(doors, source, project, plan, context);
     case 'to': {
       const uri = doors.backups.seal.unseal(Buffer.from(plan.sealedUri, 'base64'));
       return await restoreToUri(doors.backups, source, { ...plan, uri }, context);

@@ -1,0 +1,38 @@
+import { FluxError } from '@flux/contract/errors';
+import type { BackupId } from '@flux/contract/ids';
+import type { MigrateResult } from '@flux/contract/migrate';
+import { openBackup } from '../../backups/restore/open.ts';
+import { findBackupById } from '../../catalog/backups.ts';
+import type { ProjectRow } from '../../catalog/projects.ts';
+import type { OperationContext } from '../../operations/run.ts';
+import type { ProjectDoors } from '../doors.ts';
+import { type RestoreDoors, restoreBeside } from '../restore/side.ts';
+
+/** The server of its own that a pooled project has, or will have. */
+export function dedicatedOf({ engines }: ProjectDoors, row: ProjectRow) {
+  const { engine, project } = engines.of({ ...row, engine: 'v1_dedicated' });
+  return { engine, project, credentials: () => engine.credentials(project), remove: () => engine.remove(project) };
+}
+
+/**
+ * Makes a server for a pooled project and restores a backup of it there, compared with its manifest.
+ *
+ * @throws FluxError what `openBackup`, `provision` and `restoreBeside` throw; what was made stays, for the caller to remove
+ */
+export async function copyToDedicated(
+  doors: RestoreDoors,
+  row: ProjectRow,
+  backupId: BackupId,
+  context: OperationContext,
+): Promise<Pick<MigrateResult, 'tablesCompared' | 'rowsCompared' | 'notes'>> {
+  const backup = await findBackupById(doors.projects.catalog.db, backupId);
+  if (backup === undefined) throw new FluxError('backup_not_found', 'The backup has vanished from the catalog.');
+  const source = await openBackup(doors.backups, backup, context);
+  const { engine, project } = dedicatedOf(doors.projects, row);
+  context.progress({ phase: 'provision', message: 'Making a Postgres server for the project alone' });
+  await engine.provision(project, context.signal, source.manifest.server.major);
+  const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'fresh' }, context);
+  context.signal.throwIfAborted();
+  await side.swapIn('drop');
+  return { tablesCompared: comparison.tablesCompared, rowsCompared: comparison.rowsCompared, notes: [...notes] };
+}

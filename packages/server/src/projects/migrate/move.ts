@@ -1,0 +1,106 @@
+import { FluxError } from '@flux/contract/errors';
+import type { MigrateResult } from '@flux/contract/migrate';
+import { type Clearance, consultGate, redeemClearance, refusalError } from '../../backups/gate.ts';
+import { backUpPresentState } from '../../backups/restore/present.ts';
+import { type Actor, recordAudit } from '../../catalog/audit.ts';
+import { flipEngine, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
+import type { OperationContext } from '../../operations/run.ts';
+import type { RestoreDoors } from '../restore/side.ts';
+import { copyToDedicated } from './copy.ts';
+import type { MigrationRequest } from './request.ts';
+import { NOTHING } from './result.ts';
+import { removeCopy, removeSource } from './take-back.ts';
+
+/**
+ * Moves a pooled project to a server of its own. Everything happens beside the live data while writers wait; the flip is one
+ * transaction of the catalog, and from its commit on the project is the copy. Before it, whatever fails takes everything back.
+ */
+export async function moveToDedicated(
+  doors: RestoreDoors,
+  row: ProjectRow,
+  request: MigrationRequest,
+  context: OperationContext,
+  note: string,
+): Promise<MigrateResult> {
+  const { projects } = doors;
+  const { lockWrites, dropSourceAfter } = request.order;
+  const { engine: pool, project } = projects.engines.of(row);
+  await setMigrationState(projects.catalog.db, row.id, 'copying');
+  let moved: MigrateResult;
+  try {
+    context.progress({ phase: 'hold', message: lockWrites ? 'Waiting for writers to end' : 'Leaving writers alone' });
+    await using hold = lockWrites ? await projects.engines.pooled.holdWrites(project, context.signal) : undefined;
+    const held = performance.now();
+    const backupId = await backUpPresentState(doors.backups, row, { note }, context);
+    const clearance = dropSourceAfter ? await clear(doors, row, request, context) : null;
+    const copied = await copyToDedicated(doors, row, backupId, context);
+    context.progress({ phase: 'flip', message: 'Flipping the project to its own server' });
+    context.signal.throwIfAborted();
+    const closed = performance.now();
+    await projects.engines.pooled.closeLogins(project);
+    await hold?.assertHeld();
+    await flip(doors, row, clearance, context);
+    const now = performance.now();
+    const times = { writesHeldMs: lockWrites ? Math.round(now - held) : null, outageMs: Math.round(now - closed) };
+    moved = { ...NOTHING, did: 'migrated', backupId, ...copied, ...times, sourceKept: true };
+  } catch (error) {
+    // The flip may have been committed although its end was not seen: then there is nothing to take back.
+    if (await removeCopy(projects, row.id, ['copying'])) await pool.start(project);
+    throw error;
+  }
+  if (!dropSourceAfter) return moved;
+  context.progress({ phase: 'drop', message: 'Removing the pooled schema' });
+  try {
+    await removeSource(projects, { ...row, engine: 'v1_dedicated' });
+    return { ...moved, sourceKept: false };
+  } catch (error) {
+    // The project has moved; only the removal has to be run again.
+    const why = error instanceof Error ? error.message : String(error);
+    return { ...moved, notes: [...moved.notes, `The pooled schema is still there: ${why} Run the same command again to remove it.`] };
+  }
+}
+
+/** Removes what a migration has left behind in the pool. @throws FluxError `gate_refused` */
+export async function dropSource(
+  doors: RestoreDoors,
+  row: ProjectRow,
+  request: MigrationRequest,
+  context: OperationContext,
+): Promise<MigrateResult> {
+  const { db } = doors.projects.catalog;
+  if (row.migration_state === 'source_kept') {
+    const clearance = await clear(doors, row, request, context);
+    await db.transaction().execute(async (transaction) => {
+      await redeemClearance(transaction, clearance, row, 'migrate_drop_source', actorOf(row, context));
+      await setMigrationState(transaction, row.id, 'dropping_source');
+      await recordAudit(transaction, actorOf(row, context), { action: 'project.drop_source', projectId: row.id, subject: row.slug });
+    });
+  }
+  await removeSource(doors.projects, row);
+  return { ...NOTHING, did: 'dropped_source' };
+}
+
+async function clear(doors: RestoreDoors, row: ProjectRow, request: MigrationRequest, context: OperationContext): Promise<Clearance> {
+  const decision = await consultGate(doors.backups, row, 'migrate_drop_source', request.override, context.signal);
+  if (decision.kind === 'refused') throw refusalError(decision.refusal);
+  return decision.clearance;
+}
+
+async function flip({ projects }: RestoreDoors, row: ProjectRow, clearance: Clearance | null, context: OperationContext): Promise<void> {
+  const actor = actorOf(row, context);
+  await projects.catalog.db.transaction().execute(async (db) => {
+    if (clearance !== null) await redeemClearance(db, clearance, row, 'migrate_drop_source', actor);
+    if (!(await flipEngine(db, row.id, clearance === null ? 'source_kept' : 'dropping_source')))
+      throw new FluxError('not_ready', `${row.slug} is not being migrated any more.`, { hint: 'See `flux list`.' });
+    await recordAudit(db, actor, {
+      action: 'project.migrated',
+      projectId: row.id,
+      subject: row.slug,
+      details: { from: 'v2_shared', to: 'v1_dedicated' },
+    });
+  });
+}
+
+function actorOf(row: ProjectRow, context: OperationContext): Actor {
+  return { userId: row.owner_id, tokenId: context.operation.requested_by };
+}

@@ -1,0 +1,85 @@
+import { FluxError } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
+import type { MigrateAnswer, MigrateRequest } from '@flux/contract/migrate';
+import { consultGate, type Override, refusalError } from '../../backups/gate.ts';
+import { type Actor, recordAudit } from '../../catalog/audit.ts';
+import type { ProjectRow } from '../../catalog/projects.ts';
+import { beginOperation } from '../../operations/begin.ts';
+import { requireActive } from '../nuke.ts';
+import type { RestoreDoors } from '../restore/side.ts';
+import { type MigrationOrder, planMigration, refuseBlocked, type SurveyedPlan } from './plan.ts';
+
+/** What the worker finds in the row of the operation. */
+export interface MigrationRequest extends SurveyedPlan {
+  readonly order: MigrationOrder;
+  readonly override: Override | null;
+}
+
+/**
+ * Looks at the project and, but for a dry run, records the migration and puts it before the workers.
+ *
+ * @returns the answer of a dry run, or the operation to follow
+ * @throws FluxError `project_mismatch`, `invalid_request`, `not_ready`, `gate_refused`, `busy`
+ */
+export async function requestMigration(
+  doors: RestoreDoors,
+  row: ProjectRow,
+  actor: Actor,
+  body: MigrateRequest,
+  signal: AbortSignal,
+): Promise<{ readonly answer: MigrateAnswer } | { readonly operationId: OperationId }> {
+  if (body.slug !== row.slug)
+    throw new FluxError('project_mismatch', `The hash ${row.hash} is the project ${row.slug}, not ${body.slug}.`, {
+      hint: 'Correct --project or --hash; `flux list` shows both.',
+    });
+  requireActive(row);
+  const order = orderOf(row, body);
+  const surveyed = await planMigration(doors.projects, row, order);
+  if (order.how === 'dry_run') {
+    const ok = surveyed.preflight.every(({ severity }) => severity !== 'blocks');
+    return { answer: { ok, ...surveyed, preflight: [...surveyed.preflight], result: null } };
+  }
+  refuseBlocked(row, surveyed.preflight);
+  const override = body.skipBackupCheck === true ? { reason: body.reason ?? 'none was given' } : null;
+  // A removal that has begun was cleared when it began.
+  if (order.dropSourceAfter && row.migration_state !== 'dropping_source' && !isDone(row)) {
+    const decision = await consultGate(doors.backups, row, 'migrate_drop_source', override, signal);
+    if (decision.kind === 'refused') throw refusalError(decision.refusal);
+  }
+  return { operationId: await begin(doors, row, actor, { order, override, ...surveyed }) };
+}
+
+/** Tells whether a project has nothing left to move or to remove. */
+export function isDone(row: ProjectRow): boolean {
+  return row.engine === 'v1_dedicated' && row.migration_state === null;
+}
+
+function orderOf(row: ProjectRow, body: MigrateRequest): MigrationOrder {
+  const { to = 'v1_dedicated', how = 'move', lockWrites = true, dropSourceAfter = false } = body;
+  if (to !== 'v1_dedicated')
+    throw new FluxError('invalid_request', 'A whole database cannot become one schema of a pooled cluster.', {
+      hint: 'Only --to v1_dedicated is possible.',
+    });
+  if (row.attached)
+    throw new FluxError('invalid_request', `${row.slug} is attached: its database is yours and has no engine to leave.`, {
+      hint: 'See `flux list`.',
+    });
+  if (how !== 'move' && how !== 'dry_run' && (dropSourceAfter || !lockWrites))
+    throw new FluxError('invalid_request', 'Only a migration that goes to its end can hold writes or remove its source.', {
+      hint: 'Leave out --drop-source-after and --no-lock-writes.',
+    });
+  if (row.engine === 'v1_dedicated' && how !== 'move' && how !== 'dry_run')
+    throw new FluxError('not_ready', `${row.slug} is v1_dedicated already.`, {
+      hint: 'See `flux project credentials`.',
+    });
+  return { how, lockWrites, dropSourceAfter };
+}
+
+async function begin({ projects, backups }: RestoreDoors, row: ProjectRow, actor: Actor, request: MigrationRequest): Promise<OperationId> {
+  return projects.catalog.db.transaction().execute(async (db) => {
+    const id = await beginOperation(db, projects.clock, { projectId: row.id, kind: 'migrate', backupId: null, actor, request });
+    await recordAudit(db, actor, { action: 'project.migrate', projectId: row.id, subject: row.slug, details: { ...request.order } });
+    await backups.queue.enqueue(db, id);
+    return id;
+  });
+}
