@@ -14,6 +14,8 @@ export const RestoreRequest = z
     force: z.boolean().optional(),
     /** Makes what the archive refers to and does not hold first, in the database at `to`: roles without login, extensions, types. */
     prerequisites: z.boolean().optional(),
+    /** Restores only these tables, beside the live ones: `orders`, or `schema.table`. */
+    tables: z.array(z.string().min(1)).min(1).max(100).optional(),
     /** Replaces the data of the project itself; the gate is asked. */
     inPlace: z.boolean().optional(),
     /** Does not take and prove a backup of the present state first. */
@@ -29,13 +31,15 @@ export type RestoreRequest = z.infer<typeof RestoreRequest>;
 /** What a restore did. */
 export const RestoreAnswer = z.object({
   ok: z.literal(true),
-  how: z.enum(['into', 'revived', 'in_place', 'to', 'undo']),
+  how: z.enum(['into', 'revived', 'in_place', 'to', 'undo', 'tables']),
   /** Null for an undo. */
   backupId: z.string().nullable(),
   /** Where the data is now; null when it is outside of Flux. */
   project: z.object({ slug: z.string(), hash: z.string(), mode: Mode }).nullable(),
   tablesCompared: z.number().int(),
   rowsCompared: z.number().int(),
+  /** Where single tables came back. */
+  tables: z.array(z.object({ table: z.string(), as: z.string() })).optional(),
   /** What is not as it was, and why that is no failure, in sentences. */
   notes: z.array(z.string()),
   /** Name of the database or schema that the replaced data is kept under; null when nothing was replaced. */

@@ -9,6 +9,7 @@ export function describeRestore(answer: RestoreAnswer): string[] {
   const fields: [string, string][] = [];
   if (answer.backupId !== null) fields.push(['Backup', answer.backupId]);
   if (tablesCompared > 0) fields.push(['Compared', `${compared}; nothing differs from what was dumped`]);
+  for (const { table, as } of answer.tables ?? []) fields.push([table, `is beside the live one as ${as}`]);
   if (answer.outageMs !== null) fields.push(['Outage', `${answer.outageMs} ms`]);
   if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}`]);
   if (answer.presentBackupId !== null) fields.push(['Backup of it', answer.presentBackupId]);
@@ -20,5 +21,6 @@ const SENTENCES: Record<RestoreAnswer['how'], string> = {
   revived: '% is back',
   in_place: '% holds the data of the backup now',
   to: 'Restored into %',
+  tables: 'The tables are back in % beside the live ones; nothing else was touched',
   undo: '% holds again what the restore had replaced',
 };

@@ -15,21 +15,23 @@ export type RestoreOptions = {
   force?: boolean;
   prerequisites?: boolean;
   inPlace?: boolean;
+  table?: string[];
   skipPresentBackup?: boolean;
 };
 
 /** What to ask the control plane for. @throws FluxError `usage` for options that do not go together */
 export async function toRestoreRequest(context: Context, options: RestoreOptions & DestroyOptions): Promise<NonNullable<RestoreRequest>> {
-  const { into, mode, to, force, prerequisites, inPlace, skipPresentBackup } = options;
-  if ([into !== undefined || mode !== undefined, to !== undefined, inPlace === true].filter(Boolean).length > 1)
+  const { into, mode, to, force, prerequisites, inPlace, skipPresentBackup, table } = options;
+  if ([into !== undefined || mode !== undefined, to !== undefined, inPlace === true, table !== undefined].filter(Boolean).length > 1)
     throw new FluxError('usage', 'A restore goes to one place.', {
-      hint: 'Give one of --into <slug>, --to <uri> and --in-place; --mode belongs to --into.',
+      hint: 'Give one of --into <slug>, --to <uri>, --in-place and --table <name>; --mode belongs to --into.',
     });
   refuseStray('--to', to !== undefined, { '--force': force, '--prerequisites': prerequisites });
   refuseStray('--in-place', inPlace === true, {
     '--skip-present-backup': skipPresentBackup,
     '--skip-backup-check': options.skipBackupCheck,
   });
+  if (table !== undefined) return { tables: table };
   if (inPlace === true) {
     const { skipBackupCheck, reason } = overrideQuery(context, options);
     return {

@@ -4,6 +4,7 @@ import type { AppliedMigration, PostgresParts } from '@flux/contract/project';
 import type { InstanceStatus } from '../instances/instance.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { RestoreSide, SideSpec, SwapOutcome } from './restore-side.ts';
+import type { TableShelf } from './shelf.ts';
 
 /**
  * What an engine needs to know of a project. `secrets` are plain text here (the catalog stores them sealed); an engine makes
@@ -105,6 +106,8 @@ export interface Engine {
   openSide(project: EngineProject, spec: SideSpec, signal?: AbortSignal): Promise<RestoreSide>;
   /** Makes a place beside the live data that is as a new project is, ready to be swapped in. @throws as `openSide` */
   openEmptySide(project: EngineProject, signal?: AbortSignal): Promise<RestoreSide>;
+  /** Makes a schema beside the live data for single tables. @throws as `openSide` */
+  openShelf(project: EngineProject, signal?: AbortSignal): Promise<TableShelf>;
   /** Names of what restores in place have replaced and kept, newest first. */
   listKept(project: EngineProject): Promise<readonly string[]>;
   /** Makes the newest of them live again, and keeps what is live now. @throws FluxError `not_found` when nothing is kept */

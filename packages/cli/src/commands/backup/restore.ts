@@ -16,6 +16,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     { flags: '--to <uri>', summary: 'restore into an empty database of yours; `-` reads the URI from standard input' },
     { flags: '--force', summary: 'with --to: the database need not be empty' },
     { flags: '--prerequisites', summary: 'with --to: make the roles, extensions and types first that the backup refers to' },
+    { flags: '--table <name...>', summary: 'restore only these tables, beside the live ones' },
     { flags: '--in-place', summary: 'replace the data of the project itself' },
     { flags: '--skip-present-backup', summary: 'with --in-place: do not back up and prove the present state first' },
     { flags: '--undo', summary: 'swap back what the newest restore in place has replaced' },
@@ -26,6 +27,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     'flux backup restore --hash 0a1b2c3 --latest --into bloom-atelier',
     'flux backup restore --latest --in-place --confirm bloom-atelier',
     'flux backup restore --undo',
+    'flux backup restore --latest --table orders customers',
     'printenv TARGET_URL | flux backup restore --latest --to -',
   ],
   about:
@@ -35,7 +37,14 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
   async run(context, { latest, id, undo, ...options }) {
     const selection = { ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) };
     if (undo === true) {
-      if (latest !== undefined || id !== undefined || options.inPlace || options.to !== undefined || options.into !== undefined)
+      if (
+        latest !== undefined ||
+        id !== undefined ||
+        options.inPlace ||
+        options.to !== undefined ||
+        options.into !== undefined ||
+        options.table !== undefined
+      )
         throw new FluxError('usage', '--undo goes alone: it swaps back what the newest restore in place has replaced.', {
           hint: 'Leave out the rest.',
         });
@@ -60,7 +69,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     context.output.answer(describeRestore(answer), answer);
     if (answer.how === 'in_place') {
       context.output.next(`flux backup restore ${project.flags} --undo`, 'To have the replaced data back:');
-    } else if (answer.project !== null) {
+    } else if (answer.project !== null && answer.how !== 'tables') {
       context.output.next(
         `flux backup create --project ${answer.project.slug} --hash ${answer.project.hash} --verify`,
         'It has no backup of its own yet:',

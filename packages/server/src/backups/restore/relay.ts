@@ -3,21 +3,24 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import type { OperationContext } from '../../operations/run.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
-import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import type { BackupDoors } from '../doors.ts';
 import { restoreAndCompare } from '../verify/restore.ts';
 import { startStopwatch } from '../verify/stopwatch.ts';
 import type { OpenedBackup } from './open.ts';
 
-/** What is called otherwise where the data goes. */
-export interface Renames {
-  readonly schema: { readonly from: string; readonly to: string };
-  readonly roles: readonly { readonly from: string; readonly to: string }[];
+/** How one schema of a restored archive becomes an archive of its own. */
+export interface RelayRequest {
+  /** Run as the superuser of the sandbox, after the archive was restored there and compared. */
+  readonly sql: string;
+  /** What is dumped again. */
+  readonly schema: string;
   /** Roles whose grants are Flux's own there. */
   readonly internalRoles: readonly string[];
+  /** What the SQL does, for people. */
+  readonly doing: string;
 }
 
-/** An archive under other names, with its manifest; disposing of it removes the file. */
+/** An archive that was made out of another one, with its manifest; disposing of it removes the file. */
 export interface RelayedArchive extends AsyncDisposable {
   readonly path: string;
   readonly sha256: string;
@@ -25,16 +28,16 @@ export interface RelayedArchive extends AsyncDisposable {
 }
 
 /**
- * Makes an archive of the same data under other names: restores into a disposable instance, where it is compared with its
- * manifest as in any verification, has Postgres itself rename schema and roles there, and dumps again. No SQL text is
- * rewritten by us, and what the tenant wrote runs nowhere but in the sandbox.
+ * Makes an archive out of an archive: restores into a disposable instance, where it is compared with its manifest as in any
+ * verification, has Postgres itself change it there, and dumps again. No SQL text of the archive is rewritten by us, and what
+ * its author wrote runs nowhere but in the sandbox.
  *
- * @throws FluxError `verification_failed`, `verification_inconclusive`, `sandbox_unavailable`
+ * @throws FluxError `verification_failed`, `verification_inconclusive`, `sandbox_unavailable`, `postgres_failed`
  */
 export async function relayArchive(
   doors: BackupDoors,
   source: OpenedBackup,
-  renames: Renames,
+  request: RelayRequest,
   context: OperationContext,
 ): Promise<RelayedArchive> {
   const { manifest, path, row } = source;
@@ -56,12 +59,16 @@ export async function relayArchive(
       `Backup ${row.id} was not restored: ${verdict.summary} Nothing was changed.`,
       { hint: `Look closer with \`flux backup verify --id ${row.id}\`.` },
     );
-  context.progress({ phase: 'rename', message: 'Giving it the names that it will have' });
-  const renamed = await doors.postgres.runSql(instance.superuser, renameSql(renames), context.signal);
-  if (renamed.problem !== undefined) throw new FluxError('postgres_failed', `The names could not be changed: ${renamed.problem}`);
+  context.progress({ phase: 'relay', message: request.doing });
+  const changed = await doors.postgres.runSql(instance.superuser, request.sql, context.signal);
+  if (changed.problem !== undefined)
+    throw new FluxError('postgres_failed', `The sandbox could not make what was asked for: ${changed.problem}`, {
+      hint: 'Nothing was changed.',
+    });
 
+  const { schema, internalRoles } = request;
   await using session = await doors.postgres.openDump(
-    { kind: 'tenant_export', target: instance.superuser, major, schema: renames.schema.to, internalRoles: renames.internalRoles },
+    { kind: 'tenant_export', target: instance.superuser, major, schema, internalRoles },
     context.signal,
   );
   const draft = await doors.store.create({ projectId: row.project_id, backupId: randomUUID() as BackupId });
@@ -77,22 +84,4 @@ export async function relayArchive(
     await draft[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-function renameSql({ schema, roles }: Renames): string {
-  const ifThere = (name: string, statement: string) =>
-    `DO ${quoteLiteral(`BEGIN IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${quoteLiteral(name)}) THEN ${statement}; END IF; END`)}`;
-  return [
-    'BEGIN',
-    `ALTER SCHEMA ${quoteIdentifier(schema.from)} RENAME TO ${quoteIdentifier(schema.to)}`,
-    ...roles
-      .filter(({ from, to }) => from !== to)
-      .map(({ from, to }) => ifThere(from, `ALTER ROLE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)}`)),
-    `DO ${quoteLiteral(
-      `BEGIN IF pg_catalog.to_regclass('flux.flux_migrations') IS NOT NULL THEN
-         UPDATE flux.flux_migrations SET tenant_schema = ${quoteLiteral(schema.to)} WHERE tenant_schema = ${quoteLiteral(schema.from)};
-       END IF; END`,
-    )}`,
-    'COMMIT',
-  ].join(';\n');
 }

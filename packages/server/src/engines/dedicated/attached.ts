@@ -70,6 +70,9 @@ export function createAttachedEngine({ toolbox }: Pick<DedicatedEngineParts, 'to
     async openEmptySide(project) {
       throw notOurs(project, 'reset');
     },
+    async openShelf(project) {
+      throw notOurs(project, 'restore tables into');
+    },
     listKept: async () => [],
     async undoSwap(project) {
       throw notOurs(project, 'restore in place on');

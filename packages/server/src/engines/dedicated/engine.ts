@@ -39,6 +39,7 @@ export function createDedicatedEngine(parts: DedicatedEngineParts): Engine {
     roleNames: (project) => engineOf(project).roleNames(project),
     openSide: (project, spec, signal) => engineOf(project).openSide(project, spec, signal),
     openEmptySide: (project, signal) => engineOf(project).openEmptySide(project, signal),
+    openShelf: (project, signal) => engineOf(project).openShelf(project, signal),
     listKept: (project) => engineOf(project).listKept(project),
     undoSwap: (project) => engineOf(project).undoSwap(project),
     dropKept: (project, names) => engineOf(project).dropKept(project, names),

@@ -11,6 +11,7 @@ import { askVersion, requireRunning } from '../running.ts';
 import type { DedicatedEngineParts } from './engine.ts';
 import { databaseNameOf, instanceIdOf, ownerNameOf } from './names.ts';
 import { provisionCluster, provisionDatabase } from './provision.ts';
+import { openDedicatedShelf } from './shelf.ts';
 import { openEmptyDatabase, openSideDatabase } from './side.ts';
 import { listKeptDatabases, swapDatabases } from './swap.ts';
 
@@ -91,6 +92,11 @@ export function createManagedEngine({ runtime, toolbox, defaultMajor, publicHost
       await keepPassword(owner(project), admin(project), log);
       const adminOf = (database: string) => runtime.superuser(instanceIdOf(project), database);
       return await openEmptyDatabase({ project, major, admin: adminOf, log }, signal);
+    },
+    async openShelf(project, signal) {
+      const { major } = await ensureRunning(project);
+      await keepPassword(owner(project), admin(project), log);
+      return await openDedicatedShelf({ major, admin: admin(project), owner: owner(project) }, signal);
     },
     async listKept(project) {
       await ensureRunning(project);

@@ -12,6 +12,7 @@ import type { SharedCluster } from './cluster.ts';
 import { tenantLedger } from './ledger.ts';
 import { tenantNamesOf } from './names.ts';
 import { removeTenant } from './remove.ts';
+import { openTenantShelf } from './shelf.ts';
 import { openEmptySchema, openSideSchema, type TenantPlace } from './side.ts';
 import { dropKeptSchemas, listKeptSchemas, swapSchemas } from './swap.ts';
 import { grantToBackup, provisionTenant } from './tenant.ts';
@@ -121,6 +122,7 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
     },
     openSide: async (project, spec, signal) => openSideSchema(await place(project), spec, signal),
     openEmptySide: async (project, signal) => openEmptySchema(await place(project), signal),
+    openShelf: async (project, signal) => openTenantShelf(await place(project), signal),
     async listKept(project) {
       await ensureRunning(project);
       return await asAdmin((session) => listKeptSchemas(session, tenantNamesOf(project)));

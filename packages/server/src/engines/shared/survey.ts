@@ -63,7 +63,7 @@ async function usersOf(session: PostgresSession, schema: string): Promise<string
      )
      select distinct x.type || ' ' || x.identity as name from users u, pg_identify_object(u.classid, u.objid, 0) x
      where u.objid is not null and x.schema is not null and x.schema <> $1
-       and x.schema !~ ('^' || regexp_replace($1, '_api$', '') || '_(next|before_[0-9]{14})$') order by 1`,
+       and x.schema !~ ('^' || regexp_replace($1, '_api$', '') || '_(next|before_[0-9]{14}|restored_[0-9]{17})$') order by 1`,
     [schema],
   );
   return rows.map(({ name }) => name);

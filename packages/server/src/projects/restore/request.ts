@@ -7,6 +7,7 @@ import { consultGate, type Override, refusalError } from '../../backups/gate.ts'
 import { refuseUnrestorable } from '../../backups/restore/open.ts';
 import { parseTarget } from '../../backups/restore/to.ts';
 import { type BackupSelector, selectBackup } from '../../backups/select.ts';
+import { readManifest } from '../../backups/verify/run.ts';
 import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { BackupRow } from '../../catalog/backups.ts';
 import { findProjectBySlug, type ProjectRow } from '../../catalog/projects.ts';
@@ -15,12 +16,14 @@ import { nameTaken } from '../create.ts';
 import { requireActive } from '../nuke.ts';
 import { chooseName, revives } from './into.ts';
 import type { RestoreDoors } from './side.ts';
+import { findTables } from './tables.ts';
 
 /** What the worker finds in the row of an operation. A URI has a password in it, so it is sealed. */
 export type RestorePlan =
   | { readonly how: 'into'; readonly slug: string; readonly mode: EngineKind }
   | { readonly how: 'to'; readonly sealedUri: string; readonly force: boolean; readonly prerequisites: boolean }
   | { readonly how: 'in_place'; readonly presentBackup: 'taken' | 'skipped'; readonly override: Override | null }
+  | { readonly how: 'tables'; readonly tables: readonly string[] }
   | { readonly how: 'undo' };
 
 /** Whoever asks: an actor, and whether it may make projects. */
@@ -91,17 +94,21 @@ async function makePlan(
   body: NonNullable<RestoreRequest>,
   signal: AbortSignal,
 ): Promise<RestorePlan> {
-  const { into, to, inPlace = false, mode } = body;
-  if ([into !== undefined || mode !== undefined, to !== undefined, inPlace].filter(Boolean).length > 1)
-    throw new FluxError('invalid_request', 'A restore goes to one place: into a new project, to a database of yours, or in place.', {
-      hint: 'Give one of --into, --to and --in-place; --mode belongs to --into.',
-    });
+  const { into, to, inPlace = false, mode, tables } = body;
+  if ([into !== undefined || mode !== undefined, to !== undefined, inPlace, tables !== undefined].filter(Boolean).length > 1)
+    throw new FluxError(
+      'invalid_request',
+      'A restore goes to one place: into a new project, to a database of yours, in place, or single tables beside.',
+      {
+        hint: 'Give one of --into, --to, --in-place and --table; --mode belongs to --into.',
+      },
+    );
   if (to !== undefined) {
     parseTarget(to);
     const sealedUri = doors.backups.seal.seal(to).toString('base64');
     return { how: 'to', sealedUri, force: body.force ?? false, prerequisites: body.prerequisites ?? false };
   }
-  if (!inPlace) return await planInto(doors, project, backup, asker, into, mode);
+  if (tables === undefined && !inPlace) return await planInto(doors, project, backup, asker, into, mode);
   requireActive(project);
   if (backup.engine !== project.engine)
     throw new FluxError(
@@ -115,6 +122,11 @@ async function makePlan(
     throw new FluxError('invalid_request', `${project.slug} is attached: Flux does not run its server and replaces nothing there.`, {
       hint: 'Restore into an empty database with --to, or into a new project with --into.',
     });
+  if (tables !== undefined) {
+    const manifest = await readManifest(doors.backups, backup);
+    findTables(manifest, tables, manifest.schema ?? 'public');
+    return { how: 'tables', tables };
+  }
   const override = body.skipBackupCheck === true ? { reason: body.reason ?? 'none was given' } : null;
   const decision = await consultGate(doors.backups, project, 'restore_in_place', override, signal);
   if (decision.kind === 'refused') throw refusalError(decision.refusal);

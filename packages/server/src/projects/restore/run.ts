@@ -10,6 +10,7 @@ import { restoreInPlace, undoInPlace } from './in-place.ts';
 import { restoreIntoProject } from './into.ts';
 import type { RestorePlan } from './request.ts';
 import type { RestoreDoors } from './side.ts';
+import { restoreTables } from './tables.ts';
 
 /** Does what `requestRestore` has planned. The artifact's bytes are compared with the catalog before anything else happens. */
 export async function runRestore(doors: RestoreDoors, project: ProjectRow, context: OperationContext): Promise<RestoreAnswer> {
@@ -22,6 +23,8 @@ export async function runRestore(doors: RestoreDoors, project: ProjectRow, conte
       return await restoreIntoProject(doors, source, project, { slug: plan.slug, mode: plan.mode, userId }, context);
     case 'in_place':
       return await restoreInPlace(doors, source, project, plan, context);
+    case 'tables':
+      return await restoreTables(doors, source, project, plan.tables, context);
     case 'to': {
       const uri = doors.backups.seal.unseal(Buffer.from(plan.sealedUri, 'base64'));
       return await restoreToUri(doors.backups, source, { ...plan, uri }, context);

@@ -2,6 +2,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupDoors, Comparison } from '../../backups/doors.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
+import { renamedSchema } from '../../backups/restore/relay-sql.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { Engine, EngineProject } from '../../engines/engine.ts';
 import type { RestoreSide, SideSpec } from '../../engines/restore-side.ts';
@@ -107,11 +108,11 @@ async function fit(
   return await relayArchive(
     doors.backups,
     source,
-    {
+    renamedSchema({
       schema: { from, to: side.schema },
       roles: sourceRoles.map((name, index) => ({ from: name, to: roles[index] ?? name })),
       internalRoles: source.manifest.internalRoles.map((name) => roles[sourceRoles.indexOf(name)] ?? name),
-    },
+    }),
     context,
   );
 }

@@ -1,0 +1,116 @@
+import { FluxError } from '@flux/contract/errors';
+import type { RestoreAnswer } from '@flux/contract/restore';
+import type { OpenedBackup } from '../../backups/restore/open.ts';
+import { relayArchive } from '../../backups/restore/relay.ts';
+import { copiedTables } from '../../backups/restore/relay-sql.ts';
+import { recordAudit } from '../../catalog/audit.ts';
+import type { ProjectRow } from '../../catalog/projects.ts';
+import type { OperationContext } from '../../operations/run.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
+import { quoteIdentifier, unquoteIdentifier } from '../../postgres/sql/quote.ts';
+import { judgeRestored } from './judge.ts';
+import type { RestoreDoors } from './side.ts';
+
+/**
+ * Restores single tables beside the live ones, in a schema of their own: nothing that is live is touched. The rows come through
+ * the sandbox, and are compared there and again where they arrive.
+ *
+ * @param wanted names as people write them, see `findTables`
+ */
+export async function restoreTables(
+  doors: RestoreDoors,
+  source: OpenedBackup,
+  row: ProjectRow,
+  wanted: readonly string[],
+  context: OperationContext,
+): Promise<RestoreAnswer> {
+  const { engine, project } = doors.projects.engines.of(row);
+  const tables = findTables(source.manifest, wanted, source.manifest.schema ?? 'public');
+  context.progress({ phase: 'prepare', message: 'Making a schema beside the live one' });
+  await using shelf = await engine.openShelf(project, context.signal);
+  await using relayed = await relayArchive(
+    doors.backups,
+    source,
+    copiedTables(shelf.schema, tables, source.manifest.internalRoles),
+    context,
+  );
+  context.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
+  const outcome = await doors.backups.postgres.restoreArchive(
+    {
+      major: shelf.major,
+      path: relayed.path,
+      sha256: relayed.sha256,
+      target: shelf.target,
+      grants: 'left out',
+      transaction: 'all or nothing',
+      omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === shelf.schema,
+      onBytes: (done) => context.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
+    },
+    context.signal,
+  );
+  if (outcome.kind !== 'success') {
+    context.signal.throwIfAborted();
+    throw new FluxError('postgres_failed', `The tables could not be restored: ${outcome.message}`, {
+      hint: 'Nothing was changed. A type that the live schema does not have any more comes back with the whole backup: --into.',
+      details: { toolOutput: outcome.output },
+    });
+  }
+  await shelf.finish();
+  const comparison = await doors.backups.postgres.compareRestored(shelf.inspector, relayed.manifest, context.progress, context.signal);
+  const notes = judgeRestored(comparison, null, relayed.manifest, relayed.manifest).filter((note) => !note.includes('another role'));
+  const actor = { userId: row.owner_id, tokenId: context.operation.requested_by };
+  await recordAudit(doors.projects.catalog.db, actor, {
+    action: 'project.restore_tables',
+    projectId: row.id,
+    subject: source.row.id,
+    details: { tables: tables.map(({ from }) => from), schema: shelf.schema },
+  });
+  shelf.keep();
+  return {
+    ok: true,
+    how: 'tables',
+    backupId: source.row.id,
+    project: { slug: row.slug, hash: row.hash, mode: row.engine },
+    tablesCompared: comparison.tablesCompared,
+    rowsCompared: comparison.rowsCompared,
+    tables: tables.map(({ from, name }) => ({ table: from, as: `${shelf.schema}.${quoteIdentifier(name)}` })),
+    notes,
+    previousKeptAs: null,
+    presentBackupId: null,
+    outageMs: null,
+  };
+}
+
+/**
+ * Finds tables in a manifest. `orders` is one of the schema that the API shows, `audit.log` one of another schema; capitals
+ * and other unusual letters count as they are written.
+ *
+ * @returns each as SQL text, and the name that it gets beside
+ * @throws FluxError `not_found` with the names that there are; `invalid_request` for two tables of one name
+ */
+export function findTables(
+  manifest: Pick<Manifest, 'objects'>,
+  wanted: readonly string[],
+  schema: string,
+): readonly { readonly from: string; readonly name: string }[] {
+  const there = new Map(
+    manifest.objects.filter(({ kind }) => kind === 'table').map(({ name }) => [splitName(name).map(unquoteIdentifier).join('.'), name]),
+  );
+  const found = [...new Set(wanted)].map((text) => {
+    const from = there.get(`${schema}.${text}`) ?? there.get(text);
+    if (from !== undefined) return { from, name: unquoteIdentifier(splitName(from).at(-1) ?? '') };
+    const some = [...there.keys()].slice(0, 10).map((name) => (name.startsWith(`${schema}.`) ? name.slice(schema.length + 1) : name));
+    throw new FluxError('not_found', `The backup holds no table ${text}.`, {
+      hint: there.size === 0 ? 'It holds no table at all.' : `It holds ${some.join(', ')}${there.size > 10 ? ', ...' : ''}.`,
+    });
+  });
+  const names = found.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return found;
+  throw new FluxError('invalid_request', `Two of the tables are called ${twice}.`, { hint: 'Restore them one after the other.' });
+}
+
+/** `a."b.c"` as its parts. */
+function splitName(name: string): string[] {
+  return name.match(/"(?:[^"]|"")*"|[^.]+/g) ?? [];
+}
