@@ -115,6 +115,7 @@ describe('a pooled project', () => {
     const { password } = new URL(project.uri);
     expect(await readRows(`postgresql://${user}:${password}@${host}:${port}/${database}`, 'public')).toEqual(rows);
     expect(await instancesOf(project)).toHaveLength(1);
+    expect((await flux.flux('doctor', project.slug, '--hash', project.hash)).stdout).toContain('A dedicated copy waits for inspection');
     await psql(project.uri, 'insert into written values (-1); delete from written');
     const discarded = await migrate(project, '--discard-staged', '--yes');
     expect(discarded.stdout).toContain('The dedicated copy of to-move');

@@ -47,6 +47,7 @@ export async function examineProject(doors: DoctorDoors, project: ProjectRow): P
   const latest = await findLatestBackup(doors.catalog.db, project.id);
   const findings = [await backupFinding(doors, project, latest), ...proofFindings(doors, project, latest)];
   if (project.lifecycle === 'active') findings.push(await instanceFinding(doors, project));
+  findings.push(...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !doors.machine.majors().includes(major)) {
     findings.push({
@@ -93,6 +94,19 @@ function proofFindings(doors: DoctorDoors, project: ProjectRow, latest: BackupRo
     });
   }
   return findings;
+}
+
+function migrationFindings({ slug, hash, migration_state }: ProjectRow): Finding[] {
+  if (migration_state === null) return [];
+  const command = `flux migrate --project ${slug} --hash ${hash}`;
+  const words = {
+    copying: ['A migration is under way, or was interrupted and is being taken back.', null],
+    staged: ['A dedicated copy waits for inspection; it holds the state of when it was made.', `${command} --discard-staged`],
+    source_kept: ['It has left the pool; the pooled schema is still there, closed.', `${command} --drop-source-after`],
+    dropping_source: ['What it had in the pool is being removed.', null],
+  } as const;
+  const [found, next] = words[migration_state];
+  return [{ severity: 'warning', what: 'migration', found, command: next }];
 }
 
 async function instanceFinding(doors: DoctorDoors, row: ProjectRow): Promise<Finding> {
