@@ -186,7 +186,7 @@ async function makeArchive(): Promise<void> {
   try {
     await runtime.create({ id: 'source', major, network: 'loopback' });
     const target = runtime.superuser('source');
-    await using session = await connectPostgres(target);
+    await using session = await connectPostgres(target, { searchPath: 'role' });
     await session.run('create table fact as select n, md5(n::text) as t from generate_series(1, 1000) n; create index on fact (t)');
     await using snapshot = await openSnapshot(target, {});
     const tools = createDockerToolbox({ engine, image: ENGINE.image, host }).require(major, 'client');

@@ -41,7 +41,7 @@ export async function pushSql(place: PushPlace, request: PushRequest): Promise<P
 }
 
 async function attempt(place: PushPlace, request: PushRequest, plan: PushPlan): Promise<PushOutcome> {
-  await using session = await place.open({ settings: settingsFor(place), signal: request.signal });
+  await using session = await place.open({ settings: settingsFor(place), searchPath: 'role', signal: request.signal });
   const warnings = [...plan.warnings];
   await endWithClient(session);
   await session.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');

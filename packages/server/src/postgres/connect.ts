@@ -23,6 +23,11 @@ export interface PostgresSession extends AsyncDisposable {
 export interface ConnectOptions {
   /** Settings for this session only. */
   readonly settings?: Readonly<Record<string, string>>;
+  /**
+   * Whose search_path the session begins with. `ours` is pg_catalog: an owner chooses the one of its database, and must not
+   * choose with it which functions and operators our superuser runs. `role` is for SQL of the owner's, run as the owner.
+   */
+  readonly searchPath?: 'ours' | 'role';
   readonly connectTimeoutMs?: number;
   /** Drops the connection when aborted; the statement that runs then fails. */
   readonly signal?: AbortSignal | undefined;
@@ -76,7 +81,8 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   };
   try {
     await client.connect();
-    const settings = Object.entries(options.settings ?? {});
+    const searchPath = options.searchPath === 'role' ? {} : { search_path: 'pg_catalog' };
+    const settings = Object.entries({ ...searchPath, ...options.settings });
     if (settings.length > 0)
       // In one statement: each would be a round trip.
       await client.query(

@@ -10,7 +10,7 @@ export interface DatabaseLook {
 
 /** Looks at a database as whoever the target says. @throws FluxError `instance_unavailable` */
 export async function lookAtDatabase(target: PostgresTarget, signal?: AbortSignal): Promise<DatabaseLook> {
-  await using session = await connectPostgres(target, { settings: { search_path: 'pg_catalog' }, signal });
+  await using session = await connectPostgres(target, { signal });
   const [row] = await session.query<{ number: number; objects: string }>(
     `with own as (select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'),
      made as (

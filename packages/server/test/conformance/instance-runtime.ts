@@ -149,13 +149,13 @@ export async function eventually(assert: () => Promise<void>, withinMs = 15_000)
 
 /** The first value of the first row. */
 export async function ask(target: PostgresTarget, sql: string): Promise<unknown> {
-  await using session = await connectPostgres(target);
+  await using session = await connectPostgres(target, { searchPath: 'role' });
   const [row] = await session.query(sql);
   return row === undefined ? undefined : Object.values(row)[0];
 }
 
 async function backendOf(target: PostgresTarget): Promise<number> {
-  await using session = await connectPostgres(target);
+  await using session = await connectPostgres(target, { searchPath: 'role' });
   return session.backendPid;
 }
 

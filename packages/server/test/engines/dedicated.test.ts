@@ -32,9 +32,20 @@ beforeAll(async () => {
 
 afterAll(() => place?.close());
 
+const SIDE = {
+  kind: 'project_db',
+  place: 'beside',
+  ownerName: null,
+  schema: null,
+  encoding: 'UTF8',
+  collate: 'C.UTF-8',
+  ctype: 'C.UTF-8',
+  prerequisites: '',
+  extensions: [],
+} as const;
 const login = async (of = project): Promise<PostgresTarget> => engine.credentials(of);
 const ask = async (target: PostgresTarget, sql: string) => {
-  await using session = await connectPostgres(target);
+  await using session = await connectPostgres(target, { searchPath: 'role' });
   return await session.query(sql);
 };
 
@@ -54,7 +65,7 @@ describe('a dedicated project', () => {
 
   it('has the roles and functions that policies need', async () => {
     const sql = `select set_config('request.jwt.claims', '{"sub": "5ecfa3ab-72d1-4000-8000-000000000000", "role": "anon", "email": "a@b.c"}', false);`;
-    await using session = await connectPostgres(await login());
+    await using session = await connectPostgres(await login(), { searchPath: 'role' });
     await session.run(sql);
     expect(await session.query(`select auth.uid()::text, auth.role(), auth.email(), auth.jwt() ->> 'sub' as sub`)).toEqual([
       { uid: '5ecfa3ab-72d1-4000-8000-000000000000', role: 'anon', email: 'a@b.c', sub: '5ecfa3ab-72d1-4000-8000-000000000000' },
@@ -89,8 +100,12 @@ describe('a dedicated project', () => {
 
   it('lets its owner into no other database of the server', async () => {
     const parts = await login();
-    await expect(connectPostgres({ ...parts, database: 'postgres' })).rejects.toMatchObject({ details: { sqlState: '42501' } });
-    await expect(connectPostgres({ ...parts, database: 'template1' })).rejects.toMatchObject({ details: { sqlState: '42501' } });
+    await expect(connectPostgres({ ...parts, database: 'postgres' }, { searchPath: 'role' })).rejects.toMatchObject({
+      details: { sqlState: '42501' },
+    });
+    await expect(connectPostgres({ ...parts, database: 'template1' }, { searchPath: 'role' })).rejects.toMatchObject({
+      details: { sqlState: '42501' },
+    });
   });
 
   it('may be provisioned again without losing anything', async () => {
@@ -105,6 +120,31 @@ describe('a dedicated project', () => {
     expect(await ask(await login(), 'select 1 as one')).toEqual([{ one: 1 }]);
     await ask(await login(), `alter role bloom_atelier_owner password 'another'`);
     expect(await engine.push(project, pushOf('select 1'))).toMatchObject({ statements: 1 });
+  });
+
+  it('does not run as superuser what the owner has put in the way of our own names', async () => {
+    const trap = (name: string, type: string) => `
+      create function public.trap_${name}(${type}, ${type}) returns boolean language plpgsql as $$ begin
+        if (select rolsuper from pg_catalog.pg_roles where rolname operator(pg_catalog.=) current_user) then
+          raise exception 'a superuser ran this';
+        end if;
+        return true; end $$;
+      create operator public.= (leftarg = ${type}, rightarg = ${type}, function = public.trap_${name});`;
+    await ask(await login(), `${trap('name', 'name')} ${trap('text', 'text')} ${trap('oid', 'oid')}`);
+    await ask(await login(), `alter database bloom_atelier set search_path = public, pg_catalog`);
+    try {
+      await ask(await login(), `alter role bloom_atelier_owner password 'another'`);
+      await engine.credentials(project);
+      expect(await engine.status(project)).toMatchObject({ state: 'running', problem: null });
+      await engine.backupSource(project);
+      await (await engine.openSide(project, SIDE)).discard();
+      await (await engine.openEmptySide(project)).swapIn('keep');
+      await engine.undoSwap(project);
+      await engine.dropKept(project, await engine.listKept(project));
+    } finally {
+      await ask(await login(), 'alter database bloom_atelier reset search_path');
+      for (const type of ['name', 'text', 'oid']) await ask(await login(), `drop function public.trap_${type}(${type}, ${type}) cascade`);
+    }
   });
 
   it('is restored over itself by its owner from outside, without one error', async () => {

@@ -54,7 +54,7 @@ const asRole = (who: 'ddl' | 'login' | 'backup', project = intruder): PostgresTa
 };
 
 async function stateOf(target: PostgresTarget, sql: string): Promise<string> {
-  await using session = await connectPostgres(target);
+  await using session = await connectPostgres(target, { searchPath: 'role' });
   return await session.run(fill(sql)).then(
     () => 'allowed',
     (error) => error.code,
@@ -154,7 +154,7 @@ const ATTEMPTS: readonly (readonly [string, string, string?])[] = [
 describe('one tenant, with another in the same database', () => {
   for (const who of ['ddl', 'login'] as const) {
     it.each(ATTEMPTS)(`as ${who} cannot %s`, async (_, sql = '', expected = REFUSED) => {
-      await using held = await connectPostgres(asRole('login', victim));
+      await using held = await connectPostgres(asRole('login', victim), { searchPath: 'role' });
       const state = await stateOf(asRole(who), sql);
       if (expected === 'refused') expect(state).not.toBe('allowed');
       else expect(state).toBe(expected);
@@ -165,7 +165,9 @@ describe('one tenant, with another in the same database', () => {
   it('cannot reach the other databases of the cluster', async () => {
     for (const who of ['ddl', 'login', 'backup'] as const)
       for (const database of ['postgres', 'template1'])
-        await expect(connectPostgres({ ...asRole(who), database })).rejects.toMatchObject({ details: { sqlState: REFUSED } });
+        await expect(connectPostgres({ ...asRole(who), database }, { searchPath: 'role' })).rejects.toMatchObject({
+          details: { sqlState: REFUSED },
+        });
   });
 
   it('cannot escape from a push', async () => {
@@ -181,7 +183,7 @@ describe('one tenant, with another in the same database', () => {
   });
 
   it('cannot run the other’s functions by number, through a domain', async () => {
-    await using session = await connectPostgres(asRole('ddl'));
+    await using session = await connectPostgres(asRole('ddl'), { searchPath: 'role' });
     const [found] = await session.query<{ oid: string }>(`select oid::text from pg_type where typname = 'd'`);
     const state = await session.query(`select domain_in('abc', ${found?.oid}, -1)`).then(
       () => 'allowed',
@@ -191,20 +193,20 @@ describe('one tenant, with another in the same database', () => {
   });
 
   it('cannot use the sequence of the other by number', async () => {
-    await using session = await connectPostgres(asRole('ddl'));
+    await using session = await connectPostgres(asRole('ddl'), { searchPath: 'role' });
     const [found] = await session.query<{ oid: string }>(`select oid::text from pg_class where relname = 's'`);
     await expect(session.query(`select nextval(${found?.oid}::regclass)`)).rejects.toMatchObject({ code: REFUSED });
   });
 
   it('reads and writes no line of the ledger but its own', async () => {
-    await using session = await connectPostgres(asRole('ddl'));
+    await using session = await connectPostgres(asRole('ddl'), { searchPath: 'role' });
     expect(await session.query('select version from flux.list_migrations()')).toEqual([{ version: 'own' }]);
     await session.query(`select flux.record_migration('victims-own', 'x', 'x')`);
     expect(await session.query(`select inserted from flux.claim_migration('own', 'x', 'x')`)).toEqual([{ inserted: false }]);
     expect(await engine.listMigrations(victim)).toMatchObject([{ version: 'victims-own', filename: '001_init.sql' }]);
-    await using login = await connectPostgres(asRole('login'));
+    await using login = await connectPostgres(asRole('login'), { searchPath: 'role' });
     await expect(login.query('select * from flux.list_migrations()')).rejects.toMatchObject({ code: REFUSED });
-    await using admin = await connectPostgres(cluster.admin());
+    await using admin = await connectPostgres(cluster.admin(), { searchPath: 'role' });
     await expect(admin.query('select flux.own_schema()')).rejects.toMatchObject({ code: REFUSED });
   });
 

@@ -39,7 +39,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
   }, 60_000);
 
   const ask = async (sql: string) => {
-    await using session = await connectPostgres(login);
+    await using session = await connectPostgres(login, { searchPath: 'role' });
     return await session.query(sql);
   };
   const failed = async (sql: string, more: Parameters<typeof pushOf>[1] = {}) =>
@@ -199,7 +199,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
     await expect(push).rejects.toThrow('enough');
     const running = `select from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`;
     const id = kind === 'v2_shared' ? 'shared' : `p-${project.id.replaceAll('-', '').slice(0, 12)}`;
-    await using admin = await connectPostgres(place.runtime.superuser(id));
+    await using admin = await connectPostgres(place.runtime.superuser(id), { searchPath: 'role' });
     for (const deadline = Date.now() + 10_000; (await admin.query(running)).length > 0; await delay(100))
       expect(Date.now()).toBeLessThan(deadline);
     expect(await isThere('late')).toBe(false);
@@ -208,7 +208,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
   it('says that nothing was applied when its session is ended', async () => {
     const push = failed('create table late (id int);\nselect pg_sleep(60)');
     const id = kind === 'v2_shared' ? 'shared' : `p-${project.id.replaceAll('-', '').slice(0, 12)}`;
-    await using admin = await connectPostgres(place.runtime.superuser(id));
+    await using admin = await connectPostgres(place.runtime.superuser(id), { searchPath: 'role' });
     const end = `select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`;
     while ((await admin.query(end)).length === 0) await delay(20);
     expect(await push).toMatchObject({ code: 'instance_unavailable', hint: expect.stringContaining('Nothing of') });

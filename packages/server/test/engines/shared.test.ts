@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => place?.close());
 
 const ask = async (target: PostgresTarget, sql: string) => {
-  await using session = await connectPostgres(target);
+  await using session = await connectPostgres(target, { searchPath: 'role' });
   return await session.query(sql);
 };
 
@@ -119,7 +119,7 @@ describe('a shared project', () => {
     await engine.push(project, pushOf('select 1', { mode: 'versioned', version: '7' }));
     const { target } = await engine.backupSource(project);
     expect(await ask(target, 'select version from flux.list_migrations()')).toEqual([{ version: '7' }]);
-    await using session = await connectPostgres(target);
+    await using session = await connectPostgres(target, { searchPath: 'role' });
     const after = await tenantAfter(session, { schema: engine.apiSchema(project), internalRoles: [target.user] });
     expect(after).toContain(`SELECT '${engine.apiSchema(project)}', '7', '001_init.sql'`);
     await expect(ask(target, `select flux.record_migration('8', 'x', 'y')`)).rejects.toMatchObject({ code: '42501' });
@@ -143,7 +143,7 @@ describe('a shared project', () => {
     const gone = makeProject('v2_shared', 'gone');
     await engine.provision(gone);
     await engine.push(gone, pushOf('create table t (i int); grant select on t to anon', { mode: 'versioned', version: '1' }));
-    await using busy = await connectPostgres(await engine.credentials(gone));
+    await using busy = await connectPostgres(await engine.credentials(gone), { searchPath: 'role' });
     await busy.run('begin; select * from t');
     await engine.remove(gone);
     await engine.remove(gone);

@@ -57,7 +57,7 @@ export async function writeNoArchive(place: LocalPlace): Promise<void> {
 
 /** Runs a program inside, as whoever owns a dump can, and answers what it printed. Fails as the statement does. */
 export async function runInside(instance: DisposableInstance, shell: string): Promise<string> {
-  await using session = await connectPostgres(instance.superuser);
+  await using session = await connectPostgres(instance.superuser, { searchPath: 'role' });
   await session.run('create temp table said (line text)');
   // Text format reads backslashes; a control character as delimiter makes each line one value.
   await session.run(`copy said from program $flux$${shell}$flux$ with (format csv, delimiter e'\\x01', quote e'\\x02')`);

@@ -168,7 +168,7 @@ describe('chooseSandbox', () => {
 });
 
 async function runSql(instance: { superuser: Parameters<typeof connectPostgres>[0] }, sql: string): Promise<void> {
-  await using session = await connectPostgres(instance.superuser);
+  await using session = await connectPostgres(instance.superuser, { searchPath: 'role' });
   await session.run(sql);
 }
 

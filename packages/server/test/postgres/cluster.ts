@@ -68,7 +68,7 @@ export async function startCluster(settings: Record<string, string> = {}, superu
     const superuser = (database = 'postgres'): PostgresTarget => ({ host: folder, port: 5432, user: superuserName, database });
     await untilReady(superuser());
     const run = async (database: string, sql: string) => {
-      await using session = await connectPostgres(superuser(database));
+      await using session = await connectPostgres(superuser(database), { searchPath: 'role' });
       await session.run(sql);
     };
     return {
@@ -96,7 +96,7 @@ export async function startCluster(settings: Record<string, string> = {}, superu
 async function untilReady(target: PostgresTarget): Promise<PostgresSession | undefined> {
   for (let attempt = 0; ; attempt++) {
     try {
-      await (await connectPostgres(target)).close();
+      await (await connectPostgres(target, { searchPath: 'role' })).close();
       return undefined;
     } catch (error) {
       if (attempt > 600) throw error;

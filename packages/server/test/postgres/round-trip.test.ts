@@ -105,7 +105,7 @@ describe('a whole database comes back as it was', () => {
       {
         meanwhile: async () => {
           const writers = Array.from({ length: 3 }, async () => {
-            await using session = await connectPostgres(from.superuser(name));
+            await using session = await connectPostgres(from.superuser(name), { searchPath: 'role' });
             for (let round = 0; round < 3 || !stop; round++)
               await session.run(
                 `UPDATE accounts SET balance = balance + 1 WHERE id = 1 + (random() * 19999)::int; INSERT INTO history (account) VALUES (1);
@@ -144,7 +144,7 @@ describe('a tenant export comes back as it was', () => {
       'Large objects belong to no schema; a tenant export holds none.',
     ]);
     // Whoever follows the instructions by hand may do so twice, and from psql.
-    await using session = await connectPostgres(to.superuser(`case_${number}`));
+    await using session = await connectPostgres(to.superuser(`case_${number}`), { searchPath: 'role' });
     await session.run(before);
     await session.run(after);
     expect(await session.query('SELECT version, filename, checksum FROM flux.flux_migrations ORDER BY 1')).toEqual([

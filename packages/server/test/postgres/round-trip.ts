@@ -50,7 +50,7 @@ export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
   await timed('walk', () => walkArchive(path));
   await chmod(path, 0o644);
   const target = await to.createDatabase(request.restored);
-  await using restorer = await connectPostgres(target);
+  await using restorer = await connectPostgres(target, { searchPath: 'role' });
   await restorer.run(manifest.prerequisitesBefore);
   const ended = await timed('restore', () =>
     runProcess(

@@ -65,8 +65,7 @@ export async function listKeptDatabases(session: PostgresSession, live: string):
 
 /** Copies what ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE have set for the live database; no dump holds it. */
 export async function copySettings(live: PostgresTarget, to: string): Promise<void> {
-  // The owner chooses the search path of the live database, and must not choose our functions with it.
-  await using session = await connectPostgres(live, { settings: { search_path: 'pg_catalog' } });
+  await using session = await connectPostgres(live);
   const rows = await session.query<{ role: string | null; entries: string[] }>(
     `select r.rolname as role, s.setconfig as entries from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_roles r on r.oid = s.setrole
      where s.setdatabase = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`,

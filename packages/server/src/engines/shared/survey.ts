@@ -15,8 +15,6 @@ const EVERYBODYS_ROLES = new Set(['anon', 'authenticated', 'service_role', 'auth
 export async function surveyTenant(session: PostgresSession, names: TenantNames): Promise<TenantSurvey> {
   const { schema } = names;
   const own = new Set<string>([names.ddl, names.role, names.login, names.backup]);
-  // The questions of a manifest name the catalogs of Postgres without their schema.
-  await session.run('SET search_path TO pg_catalog');
   const { sql, extensions, notes } = await tenantBefore(session, { schema, internalRoles: [names.backup] });
   const [size] = await session.query<{ tables: number; rows: number; bytes: string }>(
     `select count(*) filter (where relkind in ('r', 'p'))::int as tables, coalesce(sum(greatest(reltuples, 0)) filter (where relkind = 'r'), 0)::float8 as rows,
