@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { DisposableProvider } from '../../src/instances/disposable.ts';
 import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
@@ -93,6 +94,18 @@ describe('the local provider of disposable instances', () => {
     expect(instance.crashed()).toBe(false);
     expect((await instance.pgRestore([])).exitCode).not.toBe(0);
   });
+
+  it.each([0, 1, 2, 3, 5, 8, 12, 20, 35])(
+    'leaves nothing of a pg_restore that it ends after %i ms, while its walls are built',
+    async (ms) => {
+      const cancel = new AbortController();
+      await using instance = await provider.open(place.request({ signal: cancel.signal }));
+      const restoring = instance.pgRestore([]);
+      await pause(ms);
+      cancel.abort();
+      await restoring;
+    },
+  );
 
   it('says so when a program is missing', async () => {
     await expect(provider.open(place.request({ major: 42 }))).rejects.toMatchObject({ code: 'postgres_missing' });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
-import { type Daemon, signalProcess } from '../../system/process.ts';
+import { type Daemon, type ProcessResult, signalProcess } from '../../system/process.ts';
 import { awaitSession } from '../await-session.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
 import { prepareDatabase } from './disposable-database.ts';
@@ -18,6 +18,9 @@ import { killTree } from './kill-tree.ts';
 import { logTail } from './log-file.ts';
 import { findPostmaster } from './postmaster.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
+
+/** What is said of a pg_restore that nobody started, since there is no server for it any more. */
+const NEVER_RAN: ProcessResult = { command: 'pg_restore', exitCode: null, signal: 'SIGKILL', stdout: '', stderr: '' };
 
 /** A disposable server that answers queries and has not been given to a verification yet. */
 export interface StandingServer {
@@ -139,13 +142,12 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
       postgresVersion,
       superuser: disposableTarget(folders),
       async pgRestore(args) {
+        if (gone.signal.aborted) return NEVER_RAN;
         let pid: number | undefined;
-        const result = await runRestore(setting, archivePath, args, {
-          signal: gone.signal,
-          onSpawn: (spawned) => {
-            pid = spawned;
-            roots.add(spawned);
-          },
+        // Ended by `bringDown`, like everything else inside: a sandbox whose maker alone is killed stays behind.
+        const result = await runRestore(setting, archivePath, args, (spawned) => {
+          pid = spawned;
+          roots.add(spawned);
         });
         if (pid !== undefined) roots.delete(pid);
         if (result.exitCode !== 0) await settle();

@@ -1,7 +1,7 @@
 import { chmod, chown, open } from 'node:fs/promises';
 import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
 import { libpqEnvironment } from '../../postgres/target.ts';
-import { type Account, type Daemon, type ProcessOptions, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
+import { type Account, type Daemon, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
 import type { DisposableLimits } from '../disposable.ts';
 import { RESTORE_DATABASE, SUPERUSER } from '../names.ts';
 import type { DisposableFolders } from './disposable-room.ts';
@@ -112,7 +112,7 @@ export async function runRestore(
   setting: DisposableSetting,
   archivePath: string,
   args: readonly string[],
-  options: Pick<ProcessOptions, 'signal' | 'onSpawn'>,
+  onSpawn: (pid: number) => void,
 ): Promise<ProcessResult> {
   const { sandbox, folders, tools, account, limits } = setting;
   const inside = insideOf(setting);
@@ -130,7 +130,7 @@ export async function runRestore(
     args: [tools.pgRestore as string, ...args, '--dbname', RESTORE_DATABASE, archive],
   });
   const env = { ...libpqEnvironment({ ...disposableTarget(folders), host: inside.socket }), TZ: 'UTC' };
-  return runProcess(command.command, command.args, { account, env, ...options });
+  return runProcess(command.command, command.args, { account, env, onSpawn });
 }
 
 /** Scratch space in memory: bounded, since a folder in memory may otherwise take half of the host's. */
