@@ -14,6 +14,7 @@ export const PATHS = {
   createProject: { method: 'POST', path: '/create' },
   initProject: { method: 'POST', path: '/init' },
   getProject: { method: 'GET', path: '/projects/:hash' },
+  askGate: { method: 'GET', path: '/projects/:hash/gate' },
   nukeProject: { method: 'DELETE', path: '/projects/:hash' },
   resetProject: { method: 'POST', path: '/projects/:hash/reset' },
   startProject: { method: 'POST', path: '/projects/:hash/start' },

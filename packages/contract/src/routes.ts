@@ -2,11 +2,12 @@ import * as z from 'zod';
 import * as access from './access.ts';
 import * as backup from './backup.ts';
 import { DoctorAnswer } from './doctor.ts';
+import { GateAnswer, GateQuestion } from './gate.ts';
 import * as migrate from './migrate.ts';
 import { OperationAnswer } from './operation.ts';
 import * as project from './project.ts';
-import * as receipt from './receipt-answer.ts';
 import * as restore from './restore.ts';
+import { RECEIPT_ROUTES } from './routes/receipts.ts';
 import type { AccessLevel } from './token.ts';
 
 /** One route: everything that validation, OpenAPI and the typed client need. Paths are below `/api/cli/v1`. */
@@ -90,6 +91,16 @@ export const ROUTES = {
     access: 'read',
     params: hash,
     answer: project.ProjectAnswer,
+    status: 200,
+  },
+  askGate: {
+    method: 'GET',
+    path: '/projects/:hash/gate',
+    summary: 'Would the newest backup allow something destructive now, and why; nothing is cleared by it',
+    access: 'read',
+    params: hash,
+    query: GateQuestion,
+    answer: GateAnswer,
     status: 200,
   },
   nukeProject: {
@@ -259,42 +270,7 @@ export const ROUTES = {
     params: hashAndId,
     status: 200,
   },
-  getReceipt: {
-    method: 'GET',
-    path: '/projects/:hash/backups/:id/receipt',
-    summary: 'The signed receipt of the newest verification of a backup, or of a certain one',
-    access: 'read',
-    params: hashAndId,
-    query: z.object({ verification: z.uuid().optional() }),
-    answer: receipt.ReceiptEnvelope,
-    status: 200,
-  },
-  listReceipts: {
-    method: 'GET',
-    path: '/projects/:hash/receipts',
-    summary: 'The chain of receipts of a project, newest first',
-    access: 'read',
-    params: hash,
-    query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), cursor: z.string().optional() }),
-    answer: receipt.ReceiptList,
-    status: 200,
-  },
-  listReceiptKeys: {
-    method: 'GET',
-    path: '/keys',
-    summary: 'Public keys of receipts; without a token at /.well-known/flux-receipt-keys.json',
-    access: 'read',
-    answer: receipt.ReceiptKeySet,
-    status: 200,
-  },
-  rotateReceiptKey: {
-    method: 'POST',
-    path: '/keys/rotate',
-    summary: 'Sign with a new key from now on; the old one stays published',
-    access: 'admin',
-    answer: receipt.ReceiptKeySet,
-    status: 200,
-  },
+  ...RECEIPT_ROUTES,
   examineServer: {
     method: 'GET',
     path: '/doctor',

@@ -1,8 +1,9 @@
 import { FluxError } from '@flux/contract/errors';
 import { ROUTES } from '@flux/contract/routes';
 import { type Clearance, consultGate, type DestructiveAction, refusalError } from '../backups/gate.ts';
+import { answerGate } from '../backups/gate-answer.ts';
 import { readBackupItem } from '../backups/item.ts';
-import { deleteBackup, isLastWayBack, lastWayBackError, setPinned } from '../backups/keep.ts';
+import { deleteBackup, isLastWayBack, lastWayBackRefusal, setPinned } from '../backups/keep.ts';
 import { parseBackupSelector, selectBackup } from '../backups/select.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { nukeProject } from '../projects/nuke.ts';
@@ -17,6 +18,9 @@ interface DestroyQuery {
 /** What destroys: each of these asks the gate before it does anything. */
 export function registerDestructiveRoutes(router: Router, doors: ApiDoors): void {
   const { backups } = doors;
+  router.json(ROUTES.askGate, async ({ principal, params, query, signal }) =>
+    answerGate(backups, await requireProject(doors, principal, params.hash), query, signal),
+  );
   router.json(ROUTES.nukeProject, async ({ principal, params, query, signal }) => {
     const project = await requireProject(doors, principal, params.hash);
     const clearance = project.lifecycle === 'removing' ? null : await requireClearance(doors, project, 'nuke', query, signal);
@@ -60,10 +64,10 @@ async function requireClearance(
 async function clearLastWayBack(
   doors: ApiDoors,
   project: ProjectRow,
-  row: Parameters<typeof lastWayBackError>[0],
+  row: Parameters<typeof lastWayBackRefusal>[0],
   override: ReturnType<typeof overrideOf>,
 ): Promise<Clearance> {
-  if (override === null) throw lastWayBackError(row);
+  if (override === null) throw refusalError(lastWayBackRefusal(row));
   const decision = await consultGate(doors.backups, project, 'delete_last_verified', override, doors.stopping);
   if (decision.kind === 'refused') throw refusalError(decision.refusal);
   return decision.clearance;

@@ -53,12 +53,34 @@ export interface GateDoors {
   readonly store: ArtifactStore;
 }
 
+/** What was found when the newest backup was looked at. */
+export type Examination =
+  | { readonly kind: 'restorable'; readonly latest: BackupRow }
+  | { readonly kind: 'refused'; readonly latest: BackupRow | undefined; readonly refusal: Refusal };
+
 /**
- * Decides whether something of a project may be destroyed. The newest row alone counts: it must be of this project's engine,
- * proven by a restore, and its file must be there and still be the file that was proven, which is found out by reading it.
+ * Looks at the newest backup, which alone counts: it must be of this project's engine, proven by a restore, and its file must
+ * be there and still be the file that was proven, which is found out by reading it.
  */
+export async function examineLatest({ catalog, store }: GateDoors, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
+  const latest = await findLatestBackup(catalog.db, project.id);
+  const refuse = (reason: TrustTier, because?: string): Examination => ({
+    kind: 'refused',
+    latest,
+    refusal: refusalOf(project, reason, latest, because),
+  });
+  const presence = latest === undefined ? 'missing' : await presenceOf(store, latest);
+  const tier = trustTierOf(latest, presence);
+  if (latest === undefined || tier !== 'restorable') return refuse(tier);
+  if (latest.engine !== project.engine) return refuse('not_restore_verified', `it was made when the project was ${latest.engine}`);
+  const bytes = await compareBytes(store, latest, signal);
+  if (bytes.damage !== undefined) return refuse('pipeline_incomplete', bytes.damage);
+  return { kind: 'restorable', latest };
+}
+
+/** Decides whether something of a project may be destroyed: when its newest backup is good, or somebody answers for going on. */
 export async function consultGate(
-  { catalog, store }: GateDoors,
+  doors: GateDoors,
   project: ProjectRow,
   action: DestructiveAction,
   override: Override | null,
@@ -69,15 +91,8 @@ export async function consultGate(
     clearance: { projectId: project.id, action, backupId, override } as Clearance,
   });
   if (override !== null) return clear(null);
-  const latest = await findLatestBackup(catalog.db, project.id);
-  const presence = latest === undefined ? 'missing' : await presenceOf(store, latest);
-  const tier = trustTierOf(latest, presence);
-  if (latest === undefined || tier !== 'restorable') return refuse(project, tier, latest);
-  if (latest.engine !== project.engine)
-    return refuse(project, 'not_restore_verified', latest, `it was made when the project was ${latest.engine}`);
-  const bytes = await compareBytes(store, latest, signal);
-  if (bytes.damage !== undefined) return refuse(project, 'pipeline_incomplete', latest, bytes.damage);
-  return clear(latest.id);
+  const found = await examineLatest(doors, project, signal);
+  return found.kind === 'restorable' ? clear(found.latest.id) : { kind: 'refused', refusal: found.refusal };
 }
 
 /**
@@ -108,9 +123,12 @@ export async function redeemClearance(
   if (!still) throw refusalError(refusalOf(project, trustTierOf(latest, 'present'), latest, 'it changed while the command ran'));
 }
 
+/** What to type after a refusal. */
+export const COMMAND_THAT_HELPS = 'flux backup create && flux backup verify --latest';
+
 /** The refusal as the error that crosses the wire: 412, exit 6, with the command that helps. */
 export function refusalError(refusal: Refusal): FluxError {
-  const command = 'flux backup create && flux backup verify --latest';
+  const command = COMMAND_THAT_HELPS;
   return new FluxError(
     'gate_refused',
     `${refusal.guidance} Run \`${command}\` first, or pass --skip-backup-check (dangerous).\n(${refusal.detail})`,
@@ -118,10 +136,6 @@ export function refusalError(refusal: Refusal): FluxError {
       details: { tier: refusal.tier, label: refusal.label, command },
     },
   );
-}
-
-function refuse(project: ProjectRow, tier: TrustTier, latest: BackupRow | undefined, because?: string): GateDecision {
-  return { kind: 'refused', refusal: refusalOf(project, tier, latest, because) };
 }
 
 const GUIDANCE: Record<TrustTier, string> = {

@@ -1,9 +1,10 @@
 import { FluxError } from '@flux/contract/errors';
+import { trustLabel } from '@flux/contract/labels';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, findNewestVerifiedBackup, updateBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { Clock } from '../system/clock.ts';
-import { type Clearance, type GateDoors, redeemClearance } from './gate.ts';
+import { type Clearance, type GateDoors, type Refusal, redeemClearance, refusalError } from './gate.ts';
 
 /** Keeps a backup whatever any policy says, or lets the policy decide again. */
 export async function setPinned(
@@ -41,7 +42,7 @@ export async function deleteBackup(
   refuseUndeletable(row);
   await doors.catalog.db.transaction().execute(async (db) => {
     if ((await findNewestVerifiedBackup(db, project.id))?.id === row.id) {
-      if (clearance === null) throw lastWayBackError(row);
+      if (clearance === null) throw refusalError(lastWayBackRefusal(row));
       await redeemClearance(db, clearance, project, 'delete_last_verified', actor);
     }
     await updateBackup(db, row.id, { removed_at: doors.clock.now(), removed_by: actor.name });
@@ -50,13 +51,14 @@ export async function deleteBackup(
   await doors.store.remove({ projectId: row.project_id, backupId: row.id });
 }
 
-/** What is said to whoever wants to delete the way back. */
-export function lastWayBackError(row: BackupRow): FluxError {
-  return new FluxError(
-    'gate_refused',
-    `This is the newest restore-verified backup: without it there is no proven way back. Run \`flux backup create && flux backup verify --latest\` first, or pass --skip-backup-check (dangerous).\n(backup ${row.id} of ${row.created_at.toISOString()})`,
-    { details: { tier: 'restorable', command: 'flux backup create && flux backup verify --latest' } },
-  );
+/** Why the way back is not deleted: that it is proven is the very reason to keep it. */
+export function lastWayBackRefusal(row: BackupRow): Refusal {
+  return {
+    tier: 'restorable',
+    label: trustLabel('restorable', row.kind),
+    guidance: 'This is the newest restore-verified backup: without it there is no proven way back.',
+    detail: `backup ${row.id} of ${row.created_at.toISOString()}`,
+  };
 }
 
 function refuseUndeletable(row: BackupRow): void {

@@ -1,5 +1,5 @@
+import { splitSql } from '@flux/contract/sql/split';
 import { unquoteIdentifier } from '../postgres/sql/quote.ts';
-import { splitSql } from '../postgres/sql/split.ts';
 
 /** A role that a backup's source had. */
 export interface NeededRole {

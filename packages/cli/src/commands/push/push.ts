@@ -4,8 +4,10 @@ import { describeProof, VERDICT_EXIT_CODES } from '../../backups/proof-text.ts';
 import { verifyBackup } from '../../backups/verify.ts';
 import type { Context } from '../../context.ts';
 import { type ResolvedProject, resolveProject } from '../../project/resolve.ts';
+import { findDangersIn, warnOfDangers } from '../../push/dangers.ts';
 import { collectSqlFiles, DEFAULT_PLACES, type PushMode } from '../../push/files.ts';
-import { type PlannedFile, planPush } from '../../push/plan.ts';
+import { planPush } from '../../push/plan.ts';
+import { showPlan } from '../../push/plan-text.ts';
 import { runPush } from '../../push/run.ts';
 import { defineCommand, type ExitCode, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 
@@ -21,7 +23,7 @@ export const command = defineCommand<PushOptions>({
       summary: 'raw: run it; versioned: once; repeatable: whenever it changed',
       choices: ['raw', 'versioned', 'repeatable'],
     },
-    { flags: '--plan', summary: 'only say what would run' },
+    { flags: '--plan', summary: 'only say what would run, and what of it destroys data' },
     { flags: '--dry-run', summary: 'run it and take it back' },
     { flags: '--force', summary: 'run repeatable files again though they did not change' },
     { flags: '--backup', summary: 'create and verify a backup first; run nothing when that fails' },
@@ -29,7 +31,8 @@ export const command = defineCommand<PushOptions>({
   examples: ['flux push', 'flux push ./migrations --plan', 'flux push ./seed.sql', 'flux push ./migrations --dry-run'],
   about:
     'A folder is versioned: 001_init.sql and so on, in natural order, each once; R__name.sql are repeatable and run last.\n' +
-    'A single file is raw. Each file runs in one transaction, together with its row in the ledger.',
+    'A single file is raw. Each file runs in one transaction, together with its row in the ledger.\n' +
+    'What destroys data is marked by --plan, and warned of when the newest backup is not proven; nothing is refused for it.',
   async run(context, { mode, plan: planOnly, dryRun, force, backup, ...options }, [path]) {
     const { output, settings, cwd } = context;
     const roots = settings.linkFile === null ? [cwd] : [cwd, dirname(settings.linkFile.path)];
@@ -38,11 +41,12 @@ export const command = defineCommand<PushOptions>({
     const isLedgered = files.some((file) => file.mode !== 'raw');
     const { applied } = isLedgered ? await context.client().call('listMigrations', { params: { hash: project.hash } }) : { applied: [] };
     const plan = planPush(files, applied, force === true);
-    if (planOnly === true) return showPlan(context, plan);
+    const dangers = dryRun === true && planOnly !== true ? [] : await findDangersIn(plan);
+    if (planOnly === true) return showPlan(context, project, plan, dangers);
     if (backup === true && dryRun !== true && plan.some(({ action }) => action === 'run')) {
       const code = await backUpFirst(context, project);
       if (code !== 0) return code;
-    }
+    } else await warnOfDangers(context, project, dangers);
     if (isLedgered) output.line('Flux migrations');
     const done = await runPush(context, project, plan, { dryRun: dryRun === true, force: force === true });
     const skipped = done.filter(({ result }) => result === 'skipped').length;
@@ -65,30 +69,6 @@ export const command = defineCommand<PushOptions>({
     return 0;
   },
 });
-
-function showPlan(context: Context, plan: readonly PlannedFile[]): ExitCode {
-  const ran = plan.filter(({ action }) => action === 'run').length;
-  context.output.answer(
-    [
-      'Flux migrations (plan)',
-      ...plan.map(({ file, action, reason }) =>
-        action === 'run' ? `→ ${file.filename} would run (${file.mode}, ${reason})` : `✓ ${file.filename} ${reason}`,
-      ),
-      `Plan: ${ran} to apply, ${plan.length - ran} to skip. Nothing was run.`,
-    ],
-    {
-      plan: plan.map(({ file, action, reason }) => ({
-        filename: file.filename,
-        version: file.version,
-        mode: file.mode,
-        checksum: file.checksum,
-        action,
-        reason,
-      })),
-    },
-  );
-  return 0;
-}
 
 async function backUpFirst(context: Context, project: ResolvedProject): Promise<ExitCode> {
   const created = await createBackup(context, project, 'before flux push');

@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import type { SqlPlace, SqlScript, SqlStatement } from '../../postgres/sql/split.ts';
+import type { SqlPlace, SqlScript, SqlStatement } from '@flux/contract/sql/split';
 
 /** The first 500 characters of a statement: enough to know it again, too little to flood a terminal. */
 export function excerptOf(statement: SqlStatement): string {

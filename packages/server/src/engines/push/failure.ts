@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
+import { offsetOfCharacter, placeAt } from '@flux/contract/sql/split';
 import type { serverErrorOf } from '../../postgres/connect.ts';
-import { offsetOfCharacter, placeAt } from '../../postgres/sql/split.ts';
 import { excerptOf } from './allowed.ts';
 import type { PushChunk, PushPlan } from './plan.ts';
 

@@ -1,4 +1,4 @@
-import { placeAt, type SqlStatement, splitSql } from '../../postgres/sql/split.ts';
+import { placeAt, type SqlStatement, splitSql } from '@flux/contract/sql/split';
 import { ensureAllowed, isTransactionBegin, isTransactionEnd, refuseText } from './allowed.ts';
 
 /** A file that may be pushed, taken apart. */

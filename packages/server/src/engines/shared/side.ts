@@ -1,6 +1,6 @@
+import { splitSql } from '@flux/contract/sql/split';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
-import { splitSql } from '../../postgres/sql/split.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { RestoreSide, SideSpec } from '../restore-side.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';

@@ -1,7 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { quoteIdentifier, quoteLiteral } from './quote.ts';
 import { offsetOfCharacter, placeAt, splitSql } from './split.ts';
+
+const quoteIdentifier = (name: string) => `"${name.replaceAll('"', '""')}"`;
+const quoteLiteral = (text: string) => `${text.includes('\\') ? ' E' : ''}'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`;
 
 const texts = (sql: string) => splitSql(sql).statements.map((statement) => statement.text);
 

@@ -107,7 +107,7 @@ function makesRoutine(words: readonly string[]): boolean {
 }
 
 /** Counts on from the last offset it was asked for, so that asking in order reads the text once. */
-function createPlaceCounter(sql: string): (offset: number) => SqlPlace {
+export function createPlaceCounter(sql: string): (offset: number) => SqlPlace {
   let at = sql.startsWith('\uFEFF') ? 1 : 0;
   let line = 1;
   let column = 1;

@@ -1,0 +1,27 @@
+import { isFluxError } from '@flux/contract/errors';
+import type { GateAction, GateAnswer } from '@flux/contract/gate';
+import type { Context } from '../context.ts';
+import type { ResolvedProject } from '../project/resolve.ts';
+
+/** What the gate says now, or why it could not be asked. */
+export type GateReply = GateAnswer | { readonly unknown: string };
+
+/**
+ * Asks what the gate would decide. It is information only, and the deed asks again: so a control plane that does not answer this
+ * holds nothing up.
+ *
+ * @param backup for `delete_last_verified`: which one is to be deleted
+ */
+export async function askGate(context: Context, project: ResolvedProject, action: GateAction, backup?: string): Promise<GateReply> {
+  // The whole file of the newest backup is read for the answer.
+  context.output.status.update('Looking at the newest backup');
+  try {
+    // A large file takes longer than an ordinary answer.
+    return await context.client().call('askGate', { params: { hash: project.hash }, query: { action, backup }, idleMs: null });
+  } catch (error) {
+    if (!isFluxError(error)) throw error;
+    return { unknown: error.message };
+  } finally {
+    context.output.status.clear();
+  }
+}

@@ -1,0 +1,48 @@
+import type { Danger } from '@flux/contract/sql/dangers';
+import type { Context } from '../context.ts';
+import { askGate, type GateReply } from '../destroy/gate.ts';
+import type { ResolvedProject } from '../project/resolve.ts';
+import type { PlannedFile } from './plan.ts';
+
+/** A statement of a file that destroys data, may do so, or cannot be seen into. */
+export interface FileDanger extends Danger {
+  readonly file: string;
+}
+
+/** Reads the files that would run. */
+export async function findDangersIn(plan: readonly PlannedFile[]): Promise<readonly FileDanger[]> {
+  const { findDangers } = await import('@flux/contract/sql/dangers');
+  return plan
+    .filter(({ action }) => action === 'run')
+    .flatMap(({ file }) => findDangers(file.sql).map((danger) => ({ file: file.filename, ...danger })));
+}
+
+/** The words for what a statement does to data. */
+export const EFFECT_WORDS = { destroys: 'destroys data', may_destroy: 'may destroy data', unseen: 'cannot be seen into' } as const;
+
+const LONGEST_SHOWN = 100;
+
+/** Place, effect and statement of a danger on one line. */
+export function describeDanger({ file, line, effect, statement }: FileDanger): string {
+  const shown = statement.length > LONGEST_SHOWN ? `${statement.slice(0, LONGEST_SHOWN - 1)}…` : statement;
+  return `${file}:${line} ${EFFECT_WORDS[effect]}: ${shown}`;
+}
+
+/** What the gate says of a push, in a sentence: a push is not behind it, but may want a way back as much. */
+export function describeWayBack(reply: GateReply): string {
+  if ('unknown' in reply) return `Whether there is a proven way back is not known: ${reply.unknown}`;
+  if (reply.decision === 'cleared') return `A proven way back is there: ${reply.detail}, ${reply.label}.`;
+  return `There is no proven way back: ${reply.guidance} (${reply.detail})`;
+}
+
+/** Warns of a push that destroys data while no proven backup stands behind it; it goes on all the same. */
+export async function warnOfDangers(context: Context, project: ResolvedProject, dangers: readonly FileDanger[]): Promise<void> {
+  const [first] = dangers;
+  if (first === undefined) return;
+  const reply = await askGate(context, project, 'push');
+  if (!('unknown' in reply) && reply.decision === 'cleared') return;
+  const worst = dangers.find(({ effect }) => effect === 'destroys') ?? dangers.find(({ effect }) => effect === 'may_destroy') ?? first;
+  const others = dangers.length - 1;
+  const more = others === 0 ? '' : ` (and ${others} more, see \`flux push --plan\`)`;
+  context.output.warn(`${describeDanger(worst)}${more}\n${describeWayBack(reply)}\nMake one first: \`flux push --backup\`.`);
+}

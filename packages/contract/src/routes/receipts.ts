@@ -1,0 +1,46 @@
+import * as z from 'zod';
+import * as receipt from '../receipt-answer.ts';
+import type { Route } from '../routes.ts';
+
+const hash = z.object({ hash: z.string() });
+const hashAndId = z.object({ hash: z.string(), id: z.string().describe('a backup id, or `latest`') });
+
+/** Routes of receipts and of the keys that sign them. */
+export const RECEIPT_ROUTES = {
+  getReceipt: {
+    method: 'GET',
+    path: '/projects/:hash/backups/:id/receipt',
+    summary: 'The signed receipt of the newest verification of a backup, or of a certain one',
+    access: 'read',
+    params: hashAndId,
+    query: z.object({ verification: z.uuid().optional() }),
+    answer: receipt.ReceiptEnvelope,
+    status: 200,
+  },
+  listReceipts: {
+    method: 'GET',
+    path: '/projects/:hash/receipts',
+    summary: 'The chain of receipts of a project, newest first',
+    access: 'read',
+    params: hash,
+    query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), cursor: z.string().optional() }),
+    answer: receipt.ReceiptList,
+    status: 200,
+  },
+  listReceiptKeys: {
+    method: 'GET',
+    path: '/keys',
+    summary: 'Public keys of receipts; without a token at /.well-known/flux-receipt-keys.json',
+    access: 'read',
+    answer: receipt.ReceiptKeySet,
+    status: 200,
+  },
+  rotateReceiptKey: {
+    method: 'POST',
+    path: '/keys/rotate',
+    summary: 'Sign with a new key from now on; the old one stays published',
+    access: 'admin',
+    answer: receipt.ReceiptKeySet,
+    status: 200,
+  },
+} as const satisfies Record<string, Route>;

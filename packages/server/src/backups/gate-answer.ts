@@ -1,0 +1,64 @@
+import { FluxError } from '@flux/contract/errors';
+import type { GateAction, GateAnswer } from '@flux/contract/gate';
+import { type TrustTier, trustLabel } from '@flux/contract/labels';
+import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+import { COMMAND_THAT_HELPS, examineLatest, type GateDoors } from './gate.ts';
+import { presenceOf } from './item.ts';
+import { isLastWayBack, lastWayBackRefusal } from './keep.ts';
+import { parseBackupSelector, selectBackup } from './select.ts';
+import { trustTierOf } from './trust.ts';
+
+/** What somebody has in mind. */
+export interface GateQuestion {
+  readonly action: GateAction;
+  /** Which backup is to be deleted: an id, or `latest`. */
+  readonly backup?: string | undefined;
+}
+
+type Verdict = Pick<GateAnswer, 'decision' | 'tier' | 'label' | 'guidance' | 'detail'>;
+
+/** Tells what the gate would decide now. It is for whoever decides: no clearance comes of it. */
+export async function answerGate(
+  doors: GateDoors,
+  project: ProjectRow,
+  { action, backup }: GateQuestion,
+  signal: AbortSignal,
+): Promise<GateAnswer> {
+  const latest = await findLatestBackup(doors.catalog.db, project.id);
+  const verdict = await verdictOn(doors, project, action, backup, signal);
+  const command = verdict.decision === 'refused' ? COMMAND_THAT_HELPS : null;
+  return { action, ...verdict, command, backupId: latest?.id ?? null };
+}
+
+async function verdictOn(
+  doors: GateDoors,
+  project: ProjectRow,
+  action: GateAction,
+  backup: string | undefined,
+  signal: AbortSignal,
+): Promise<Verdict> {
+  if (action === 'delete_last_verified') {
+    if (backup === undefined)
+      throw new FluxError('invalid_request', 'Which backup is to be deleted is not said.', { hint: 'Add backup=<id>.' });
+    const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(backup));
+    if (await isLastWayBack(doors, row)) return { decision: 'refused', ...lastWayBackRefusal(row) };
+    return cleared(row, await tierOf(doors, row), 'It is not the newest restore-verified backup.');
+  }
+  const found = await examineLatest(doors, project, signal);
+  if (found.kind === 'restorable')
+    return cleared(found.latest, 'restorable', 'The latest backup is restore-verified, and its file is the one that was restored.');
+  // It was cleared when it began.
+  if (action === 'nuke' && project.lifecycle === 'removing')
+    return { decision: 'cleared', ...found.refusal, guidance: 'The removal had begun, and goes on.' };
+  return { decision: 'refused', ...found.refusal };
+}
+
+async function tierOf({ store }: GateDoors, row: BackupRow): Promise<TrustTier> {
+  return trustTierOf(row, await presenceOf(store, row));
+}
+
+function cleared(row: BackupRow, tier: TrustTier, guidance: string): Verdict {
+  const detail = `backup ${row.id} of ${row.created_at.toISOString()}`;
+  return { decision: 'cleared', tier, label: trustLabel(tier, row.kind), guidance, detail };
+}
