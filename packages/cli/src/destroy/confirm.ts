@@ -1,6 +1,11 @@
 import { FluxError } from '@flux/contract/errors';
+import type { GateAction } from '@flux/contract/gate';
+import { refusalText } from '@flux/contract/refusal';
 import type { Context } from '../context.ts';
+import type { ResolvedProject } from '../project/resolve.ts';
 import { askText } from '../prompt.ts';
+import { askGate } from './gate.ts';
+import { describeStake } from './stake.ts';
 
 /** Options of every command that destroys. */
 export type DestroyOptions = { yes?: boolean; confirm?: string; skipBackupCheck?: boolean; reason?: string };
@@ -28,6 +33,41 @@ export async function confirmByName(context: Context, name: string, what: string
   if (options.yes === true) return;
   const typed = await askText(context, `${what} Type ${name} to go on`, `Pass --confirm ${name}, or --yes.`);
   if (typed !== name) throw new FluxError('usage', `That is not ${name}. Nothing was done.`, { hint: 'Run the command again.' });
+}
+
+/** What a command is about to destroy. */
+export interface Destruction {
+  readonly action: Exclude<GateAction, 'push'>;
+  /** With `delete_last_verified`: the backup that is to be deleted, an id or `latest`. */
+  readonly backup?: string;
+  /** A sentence for the prompt: `This empties bloom-atelier (0a1b2c3).` */
+  readonly what: string;
+}
+
+/**
+ * The way into everything that destroys: shows on stderr how old the proof is and what has changed since, and makes sure that
+ * somebody means it. Nobody is asked to type the name of something that the gate would refuse; to whoever has confirmed
+ * already, the deed itself says so.
+ *
+ * @throws FluxError `usage` when it is not confirmed; `gate_refused`
+ */
+export async function confirmDestruction(
+  context: Context,
+  project: ResolvedProject,
+  { action, backup, what }: Destruction,
+  options: DestroyOptions,
+): Promise<void> {
+  const isConfirmed = options.confirm !== undefined || options.yes === true;
+  // A name that is wrong anyway needs no look at any backup.
+  if (isConfirmed) await confirmByName(context, project.slug, what, options);
+  const reply = await askGate(context, project, action, backup);
+  if (!('unknown' in reply) && reply.decision === 'refused' && options.skipBackupCheck !== true) {
+    if (isConfirmed) return;
+    const { tier, label, command } = reply;
+    throw new FluxError('gate_refused', refusalText(reply), { details: { tier, label, command } });
+  }
+  for (const line of describeStake(reply, context.now())) context.output.note(line);
+  if (!isConfirmed) await confirmByName(context, project.slug, what, options);
 }
 
 /**

@@ -6,6 +6,7 @@ import { backupKindOf } from '@flux/contract/labels';
 import type { Artifact, ArtifactDraft } from '../artifacts/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { findBackupById, insertBackup, insertManifest, updateBackup } from '../catalog/backups.ts';
+import { insertChangeMarks } from '../catalog/change-marks.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { beginOperation } from '../operations/begin.ts';
 import type { OperationContext } from '../operations/run.ts';
@@ -97,7 +98,7 @@ async function writeArtifact(doors: BackupDoors, project: ProjectRow, backupId: 
   context.progress({ phase: 'publish', message: 'Making the artifact durable' });
   signal.throwIfAborted();
   const artifact = await draft.publish(manifestText);
-  await recordComplete(doors, backupId, artifact, manifest, manifestText);
+  await recordComplete(doors, backupId, artifact, manifest, manifestText, session.changeMarks);
 }
 
 /** Dump and manifest run side by side under the same snapshot; the first that fails ends both. */
@@ -125,10 +126,12 @@ async function recordComplete(
   artifact: Artifact,
   manifest: Manifest,
   manifestText: string,
+  changeMarks: DumpSession['changeMarks'],
 ): Promise<void> {
   const manifestSha256 = createHash('sha256').update(manifestText).digest('hex');
   await doors.catalog.db.transaction().execute(async (db) => {
     await insertManifest(db, backupId, manifestSha256, manifestText);
+    if (changeMarks !== undefined) await insertChangeMarks(db, backupId, changeMarks);
     await updateBackup(db, backupId, {
       status: 'complete',
       completed_at: doors.clock.now(),

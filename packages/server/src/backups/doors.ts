@@ -7,6 +7,7 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import type { BackupSource, Engine, EngineProject } from '../engines/engine.ts';
 import type { DisposableLimits, DisposableProvider } from '../instances/disposable.ts';
 import type { OperationQueue } from '../operations/begin.ts';
+import type { ChangeMarks } from '../postgres/change-marks.ts';
 import type { DatabaseLook } from '../postgres/look.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import type { RestoreOutcome } from '../postgres/restore.ts';
@@ -46,6 +47,8 @@ export interface DumpSession extends AsyncDisposable {
   abort(reason: unknown): void;
   /** Version of the source server, for example `15.18`. */
   readonly serverVersion: string;
+  /** Where the counters of changes stood just before the snapshot. */
+  readonly changeMarks: ChangeMarks | undefined;
   /** Size of what will be dumped, in bytes on the server's disk: an estimate for progress. */
   readonly estimatedBytes: number;
   /** Runs pg_dump under the snapshot; resolves only when pg_dump has ended with status 0. @throws FluxError `dump_failed` */

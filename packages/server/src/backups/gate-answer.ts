@@ -1,9 +1,12 @@
 import { FluxError } from '@flux/contract/errors';
 import type { GateAction, GateAnswer } from '@flux/contract/gate';
 import { type TrustTier, trustLabel } from '@flux/contract/labels';
-import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
+import { COMMAND_THAT_HELPS } from '@flux/contract/refusal';
+import { type BackupRow, findLatestBackup, findNewestVerifiedBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import { COMMAND_THAT_HELPS, examineLatest, type GateDoors } from './gate.ts';
+import { readChangesSince } from './changes.ts';
+import type { BackupDoors } from './doors.ts';
+import { examineLatest, type GateDoors } from './gate.ts';
 import { presenceOf } from './item.ts';
 import { isLastWayBack, lastWayBackRefusal } from './keep.ts';
 import { parseBackupSelector, selectBackup } from './select.ts';
@@ -18,9 +21,9 @@ export interface GateQuestion {
 
 type Verdict = Pick<GateAnswer, 'decision' | 'tier' | 'label' | 'guidance' | 'detail'>;
 
-/** Tells what the gate would decide now. It is for whoever decides: no clearance comes of it. */
+/** Tells what the gate would decide now, how old the proof is and what has changed since. It is for whoever decides: no clearance comes of it. */
 export async function answerGate(
-  doors: GateDoors,
+  doors: Pick<BackupDoors, 'catalog' | 'store' | 'engines' | 'clock'>,
   project: ProjectRow,
   { action, backup }: GateQuestion,
   signal: AbortSignal,
@@ -28,7 +31,15 @@ export async function answerGate(
   const latest = await findLatestBackup(doors.catalog.db, project.id);
   const verdict = await verdictOn(doors, project, action, backup, signal);
   const command = verdict.decision === 'refused' ? COMMAND_THAT_HELPS : null;
-  return { action, ...verdict, command, backupId: latest?.id ?? null };
+  const proof = await proofOf(doors, project, signal);
+  return { action, ...verdict, command, backupId: latest?.id ?? null, proof, askedAt: doors.clock.now().toISOString() };
+}
+
+async function proofOf(doors: Parameters<typeof answerGate>[0], project: ProjectRow, signal: AbortSignal): Promise<GateAnswer['proof']> {
+  const row = await findNewestVerifiedBackup(doors.catalog.db, project.id);
+  if (row === undefined || row.restore_verified_at === null || (await presenceOf(doors.store, row)) === 'missing') return null;
+  const changes = await readChangesSince(doors, project, row.id, signal);
+  return { backupId: row.id, takenAt: row.created_at.toISOString(), verifiedAt: row.restore_verified_at.toISOString(), changes };
 }
 
 async function verdictOn(
@@ -49,9 +60,13 @@ async function verdictOn(
   if (found.kind === 'restorable')
     return cleared(found.latest, 'restorable', 'The latest backup is restore-verified, and its file is the one that was restored.');
   // It was cleared when it began.
-  if (action === 'nuke' && project.lifecycle === 'removing')
-    return { decision: 'cleared', ...found.refusal, guidance: 'The removal had begun, and goes on.' };
+  if (hasBegun(project, action)) return { decision: 'cleared', ...found.refusal, guidance: 'The removal had begun, and goes on.' };
   return { decision: 'refused', ...found.refusal };
+}
+
+function hasBegun({ lifecycle, migration_state }: ProjectRow, action: GateAction): boolean {
+  if (action === 'nuke') return lifecycle === 'removing';
+  return action === 'migrate_drop_source' && migration_state === 'dropping_source';
 }
 
 async function tierOf({ store }: GateDoors, row: BackupRow): Promise<TrustTier> {

@@ -1,6 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import { backupKindOf, type TrustTier, trustLabel } from '@flux/contract/labels';
+import { COMMAND_THAT_HELPS, refusalText } from '@flux/contract/refusal';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
@@ -123,19 +124,10 @@ export async function redeemClearance(
   if (!still) throw refusalError(refusalOf(project, trustTierOf(latest, 'present'), latest, 'it changed while the command ran'));
 }
 
-/** What to type after a refusal. */
-export const COMMAND_THAT_HELPS = 'flux backup create && flux backup verify --latest';
-
 /** The refusal as the error that crosses the wire: 412, exit 6, with the command that helps. */
 export function refusalError(refusal: Refusal): FluxError {
-  const command = COMMAND_THAT_HELPS;
-  return new FluxError(
-    'gate_refused',
-    `${refusal.guidance} Run \`${command}\` first, or pass --skip-backup-check (dangerous).\n(${refusal.detail})`,
-    {
-      details: { tier: refusal.tier, label: refusal.label, command },
-    },
-  );
+  const { tier, label } = refusal;
+  return new FluxError('gate_refused', refusalText(refusal), { details: { tier, label, command: COMMAND_THAT_HELPS } });
 }
 
 const GUIDANCE: Record<TrustTier, string> = {

@@ -5,6 +5,7 @@ import { Client, Pool, types } from 'pg';
 import { createListener, type Listener } from './listener.ts';
 import * as initial from './migrations/001-initial.ts';
 import * as migrationState from './migrations/002-migration-state.ts';
+import * as changeMarks from './migrations/003-change-marks.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -79,7 +80,13 @@ export type CatalogConnection =
 async function migrate(db: Database): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: { getMigrations: async () => ({ '001-initial': { up: initial.up }, '002-migration-state': { up: migrationState.up } }) },
+    provider: {
+      getMigrations: async () => ({
+        '001-initial': { up: initial.up },
+        '002-migration-state': { up: migrationState.up },
+        '003-change-marks': { up: changeMarks.up },
+      }),
+    },
     migrationTableName: 'catalog_migrations',
     migrationLockTableName: 'catalog_migration_lock',
   });

@@ -17,6 +17,7 @@ export interface CatalogTables {
   token_projects: { token_id: TokenId; project_id: ProjectId };
   backups: BackupsTable;
   backup_manifests: { backup_id: BackupId; sha256: string; manifest: string };
+  backup_change_marks: { backup_id: BackupId; marks: Json<object> };
   verifications: VerificationsTable;
   workers: { id: string; lock_key: Generated<number>; started_at: DefaultTime; host: string; pid: number };
   operations: OperationsTable;

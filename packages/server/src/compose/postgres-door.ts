@@ -3,6 +3,7 @@ import { isFluxError } from '@flux/contract/errors';
 import type { Progress } from '@flux/contract/operation';
 import type { PostgresDoor } from '../backups/doors.ts';
 import { walkArchiveStream } from '../postgres/archive/walk.ts';
+import { type ChangeMarks, readChangeMarks } from '../postgres/change-marks.ts';
 import { connectPostgres, sqlStateOf } from '../postgres/connect.ts';
 import { chooseCompression, type DumpCompression, dumpDatabase } from '../postgres/dump.ts';
 import { lookAtDatabase } from '../postgres/look.ts';
@@ -38,12 +39,21 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
       const compression = await compressionOf(tools);
       const aborter = new AbortController();
       const both = AbortSignal.any([signal, aborter.signal]);
-      const snapshot = await openSnapshot(source.target, { signal: both });
+      let changeMarks: ChangeMarks | undefined;
+      const snapshot = await openSnapshot(source.target, {
+        signal: both,
+        // Before the snapshot: what is counted twice is a caution too many, what is not counted would be a change that nobody hears of.
+        beforehand: async (session) => {
+          // A backup is worth as much without them.
+          changeMarks = await readChangeMarks(session, source.schema ?? null).catch(() => undefined);
+        },
+      });
       // Before pg_dump begins: a sequence only goes on, so what the archive holds is never behind what is read here.
       const sequences = await readSequences(snapshot.session, scopeOf(source));
       const [version] = await snapshot.session.query<{ server_version: string }>('SHOW server_version');
       return {
         serverVersion: version?.server_version ?? String(source.major),
+        changeMarks,
         estimatedBytes: await estimateBytes(snapshot.session, source.schema),
         abort: (reason) => aborter.abort(reason),
         dump: async (onStdout) => {

@@ -2,6 +2,7 @@ import type { ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { AppliedMigration, PostgresParts } from '@flux/contract/project';
 import type { InstanceStatus } from '../instances/instance.ts';
+import type { ChangeMarks } from '../postgres/change-marks.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { RestoreSide, SideSpec, SwapOutcome } from './restore-side.ts';
 import type { TableShelf } from './shelf.ts';
@@ -96,6 +97,8 @@ export interface Engine {
   listMigrations(project: EngineProject): Promise<readonly AppliedMigration[]>;
   /** @throws FluxError `instance_stopped`, `instance_unavailable` */
   backupSource(project: EngineProject): Promise<BackupSource>;
+  /** Where the counters of changes stand now. @throws FluxError `instance_stopped`, `instance_unavailable` */
+  readChangeMarks(project: EngineProject, signal: AbortSignal): Promise<ChangeMarks>;
   /** Names of the roles that belong to the project alone, always in the same order; the owner of its data is the first. */
   roleNames(project: EngineProject): readonly string[];
   /**

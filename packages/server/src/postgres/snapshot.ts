@@ -20,6 +20,8 @@ export interface ExportedSnapshot extends AsyncDisposable {
 }
 
 export interface SnapshotOptions {
+  /** What is asked on the same session before the snapshot is taken. */
+  readonly beforehand?: ((session: PostgresSession) => Promise<void>) | undefined;
   /** Drops all connections when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,6 +43,7 @@ export async function openSnapshot(target: PostgresTarget, options: SnapshotOpti
     await session.close();
   };
   try {
+    await options.beforehand?.(session);
     await session.run(BEGIN);
     const [row] = await session.query<{ id: string; at: string }>(
       `SELECT pg_export_snapshot() AS id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at`,

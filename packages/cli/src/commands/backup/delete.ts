@@ -1,5 +1,5 @@
 import { selectBackup } from '../../backups/select.ts';
-import { confirmByName, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../../destroy/confirm.ts';
+import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../../destroy/confirm.ts';
 import { resolveProject } from '../../project/resolve.ts';
 import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 
@@ -12,7 +12,8 @@ export const command = defineCommand<ProjectOptions & BackupOptions & DestroyOpt
     const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'delete');
     const project = await resolveProject(context, options);
     const query = overrideQuery(context, options);
-    await confirmByName(context, project.slug, `This deletes the file of backup ${backupId} of ${project.slug}.`, options);
+    const what = `This deletes the file of backup ${backupId} of ${project.slug}.`;
+    await confirmDestruction(context, project, { action: 'delete_last_verified', backup: backupId, what }, options);
     const answer = await context.client().call('deleteBackup', { params: { hash: project.hash, id: backupId }, query });
     context.output.answer([`The file of backup ${answer.backup.id} is deleted.`], answer);
     return 0;

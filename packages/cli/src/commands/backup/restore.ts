@@ -2,7 +2,7 @@ import { FluxError } from '@flux/contract/errors';
 import { type RestoreOptions, restoreBackup, toRestoreRequest, undoRestore } from '../../backups/restore.ts';
 import { describeRestore } from '../../backups/restore-text.ts';
 import { selectBackup } from '../../backups/select.ts';
-import { confirmByName, DESTROY_OPTIONS, type DestroyOptions } from '../../destroy/confirm.ts';
+import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions } from '../../destroy/confirm.ts';
 import { resolveProject } from '../../project/resolve.ts';
 import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 
@@ -58,12 +58,8 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     const body = await toRestoreRequest(context, options);
     const project = await resolveProject(context, options);
     if (options.inPlace === true) {
-      await confirmByName(
-        context,
-        project.slug,
-        `This replaces the data of ${project.slug} (${project.hash}) by that of a backup.`,
-        options,
-      );
+      const what = `This replaces the data of ${project.slug} (${project.hash}) by that of a backup.`;
+      await confirmDestruction(context, project, { action: 'restore_in_place', what }, options);
     }
     const answer = await restoreBackup(context, project, backupId, body);
     context.output.answer(describeRestore(answer), answer);

@@ -1,5 +1,5 @@
 import type { EngineKind } from '@flux/contract/labels';
-import { confirmByName, DESTROY_OPTIONS, type DestroyOptions } from '../../destroy/confirm.ts';
+import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions } from '../../destroy/confirm.ts';
 import { type MigrateOptions, planMigration, runMigration, toMigrateRequest } from '../../migrate/migrate.ts';
 import { describePlan, describeResult } from '../../migrate/migrate-text.ts';
 import { resolveProject } from '../../project/resolve.ts';
@@ -39,7 +39,9 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     }
     if (how === 'move') {
       const what = options.dropSourceAfter === true ? ' and removes what it leaves behind' : '';
-      await confirmByName(context, project.slug, `This moves ${project.slug} (${project.hash}) to a server of its own${what}.`, options);
+      const sentence = `This moves ${project.slug} (${project.hash}) to a server of its own${what}.`;
+      if (options.dropSourceAfter !== true) await confirmByName(context, project.slug, sentence, options);
+      else await confirmDestruction(context, project, { action: 'migrate_drop_source', what: sentence }, options);
     } else if (options.yes !== true && options.confirm === undefined) {
       await confirmByName(context, project.slug, `This ${how === 'discard_staged' ? 'removes' : 'makes'} a copy.`, options);
     }

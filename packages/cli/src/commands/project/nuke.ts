@@ -1,4 +1,4 @@
-import { confirmByName, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../../destroy/confirm.ts';
+import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../../destroy/confirm.ts';
 import { resolveProject } from '../../project/resolve.ts';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 
@@ -13,7 +13,8 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
     const query = overrideQuery(context, options);
-    await confirmByName(context, project.slug, `This removes ${project.slug} (${project.hash}) and all its data.`, options);
+    const what = `This removes ${project.slug} (${project.hash}) and all its data.`;
+    await confirmDestruction(context, project, { action: 'nuke', what }, options);
     context.output.status.update(`Removing ${project.slug}`);
     const answer = await context.client().call('nukeProject', { params: { hash: project.hash }, query, idleMs: null });
     context.output.answer([`${project.slug} (${project.hash}) is removed. Its backups stay.`], answer);

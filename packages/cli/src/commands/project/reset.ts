@@ -1,5 +1,5 @@
 import type { ResetAnswer } from '@flux/contract/project';
-import { confirmByName, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../../destroy/confirm.ts';
+import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../../destroy/confirm.ts';
 import { runOperation } from '../../operations/run.ts';
 import { resolveProject } from '../../project/resolve.ts';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
@@ -15,7 +15,7 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
     const { skipBackupCheck, reason } = overrideQuery(context, options);
-    await confirmByName(context, project.slug, `This empties ${project.slug} (${project.hash}).`, options);
+    await confirmDestruction(context, project, { action: 'reset', what: `This empties ${project.slug} (${project.hash}).` }, options);
     const body = { ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }), ...(reason === undefined ? {} : { reason }) };
     const words = { doing: `Emptying ${project.slug}`, lookAgain: 'flux list' };
     const answer = (await runOperation(context, 'resetProject', { params: { hash: project.hash }, body }, words)) as ResetAnswer;

@@ -1,4 +1,5 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
+import { readChangeMarks } from '../../postgres/change-marks.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
@@ -62,6 +63,10 @@ export function createAttachedEngine({ toolbox }: Pick<DedicatedEngineParts, 'to
       const { major } = await askVersion(target(project));
       toolbox.require(major, 'client');
       return { kind: 'project_db', target: target(project), major, internalRoles: [] };
+    },
+    async readChangeMarks(project, signal) {
+      await using session = await connectPostgres(target(project), { signal });
+      return await readChangeMarks(session, null);
     },
     roleNames: () => [],
     async openSide(project) {

@@ -36,6 +36,7 @@ export function createDedicatedEngine(parts: DedicatedEngineParts): Engine {
     push: (project, request) => engineOf(project).push(project, request),
     listMigrations: (project) => engineOf(project).listMigrations(project),
     backupSource: (project) => engineOf(project).backupSource(project),
+    readChangeMarks: (project, signal) => engineOf(project).readChangeMarks(project, signal),
     roleNames: (project) => engineOf(project).roleNames(project),
     openSide: (project, spec, signal) => engineOf(project).openSide(project, spec, signal),
     openEmptySide: (project, signal) => engineOf(project).openEmptySide(project, signal),

@@ -1,4 +1,5 @@
 import { isFluxError } from '@flux/contract/errors';
+import { readChangeMarks } from '../../postgres/change-marks.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
@@ -79,6 +80,11 @@ export function createManagedEngine({ runtime, toolbox, defaultMajor, publicHost
       const { major } = await ensureRunning(project);
       const target = admin(project);
       return { kind: 'project_db', target, major, internalRoles: [target.user] };
+    },
+    async readChangeMarks(project, signal) {
+      await ensureRunning(project);
+      await using session = await connectPostgres(admin(project), { signal });
+      return await readChangeMarks(session, null);
     },
     roleNames: (project) => [ownerNameOf(project)],
     async openSide(project, spec, signal) {

@@ -1,4 +1,5 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
+import { readChangeMarks } from '../../postgres/change-marks.ts';
 import { type ConnectOptions, connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
@@ -115,6 +116,10 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       const backup = target(names.backup, project.secrets.backupPassword);
       await keepPassword(backup, cluster.admin(), log);
       return { kind: 'tenant_export', target: backup, major, schema: names.schema, internalRoles: [names.backup] };
+    },
+    async readChangeMarks(project, signal) {
+      await ensureRunning(project);
+      return await asAdmin((session) => readChangeMarks(session, tenantNamesOf(project).schema), signal);
     },
     roleNames(project) {
       const { ddl, role, login, backup } = tenantNamesOf(project);

@@ -1,0 +1,49 @@
+import type { PostgresSession } from './connect.ts';
+
+/** Where Postgres's own counters of changes stood at a moment: two of them tell roughly what was written between. */
+export interface ChangeMarks {
+  readonly version: 1;
+  /** Whether the server counts at all (`track_counts`). */
+  readonly isCounting: boolean;
+  /** Which database and schema, by oid: one that was replaced under the same name has other counters. */
+  readonly place: string;
+  /** When the counters began, in seconds since 1970: of this database, and of the whole server, which also begins anew after a crash. */
+  readonly databaseResetAt: string | null;
+  readonly serverResetAt: string | null;
+  /** By oid: the file of the table's rows, which TRUNCATE and whatever rewrites a table replaces, and rows inserted, updated, deleted. */
+  readonly tables: Readonly<Record<string, readonly [filenode: string, inserted: number, updated: number, deleted: number]>>;
+}
+
+/** Everything but the rows that Flux itself keeps in a database of the user's: its ledger. */
+const IS_USERS = `n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'flux')`;
+
+/**
+ * Reads the counters of a schema, or of the whole database. They are not part of any snapshot: a session reports what it has
+ * written when it is idle or ends, about a second late, and rows of transactions that were rolled back count too.
+ *
+ * Source: the manual, "The Cumulative Statistics System"; counters are saved by a clean shutdown and dropped after a crash.
+ */
+export async function readChangeMarks(session: PostgresSession, schema: string | null): Promise<ChangeMarks> {
+  const [server] = await session.query<Omit<ChangeMarks, 'tables' | 'version'>>(
+    `select pg_catalog.current_setting('track_counts') = 'on' as "isCounting",
+            d.oid || coalesce('/' || (select n.oid from pg_catalog.pg_namespace n where n.nspname = $1), '') as place,
+            extract(epoch from s.stats_reset)::pg_catalog.text as "databaseResetAt",
+            (select extract(epoch from b.stats_reset)::pg_catalog.text from pg_catalog.pg_stat_bgwriter b) as "serverResetAt"
+       from pg_catalog.pg_database d left join pg_catalog.pg_stat_database s on s.datid = d.oid
+      where d.datname = pg_catalog.current_database()`,
+    [schema],
+  );
+  if (server === undefined) throw new Error('the database that we are connected to is not listed');
+  const rows = await session.query<{ oid: string; filenode: string; inserted: string; updated: string; deleted: string }>(
+    `select c.oid::pg_catalog.text as oid, c.relfilenode::pg_catalog.text as filenode,
+            pg_catalog.pg_stat_get_tuples_inserted(c.oid) as inserted, pg_catalog.pg_stat_get_tuples_updated(c.oid) as updated,
+            pg_catalog.pg_stat_get_tuples_deleted(c.oid) as deleted
+       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.relkind = 'r' and c.relpersistence <> 't' and ${IS_USERS} and ($1::pg_catalog.text is null or n.nspname = $1)`,
+    [schema],
+  );
+  const tables = Object.fromEntries(
+    rows.map((row) => [row.oid, [row.filenode, Number(row.inserted), Number(row.updated), Number(row.deleted)] as const]),
+  );
+  return { version: 1, ...server, tables };
+}
