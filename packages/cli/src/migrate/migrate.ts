@@ -12,7 +12,8 @@ export type MigrateOptions = {
   staged?: boolean;
   discardStaged?: boolean;
   dropSourceAfter?: boolean;
-  lockWrites: boolean;
+  /** False only when somebody said so. */
+  lockWrites?: boolean;
 };
 
 const WAYS = [
@@ -35,12 +36,12 @@ export function toMigrateRequest(
     throw new FluxError('usage', '--skip-backup-check belongs to --drop-source-after: nothing else of a migration destroys.', {
       hint: 'Leave it out.',
     });
-  if (!options.lockWrites && how === 'move')
+  if (options.lockWrites === false && how === 'move')
     context.output.warn('--no-lock-writes: rows that clients write while the migration runs stay behind in the pooled schema.');
   const { skipBackupCheck, reason } = overrideQuery(context, options);
   return {
     how,
-    ...(options.lockWrites ? {} : { lockWrites: false }),
+    ...(options.lockWrites === false ? { lockWrites: false } : {}),
     ...(options.dropSourceAfter === true ? { dropSourceAfter: true } : {}),
     ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }),
     ...(reason === undefined ? {} : { reason }),
