@@ -22,6 +22,7 @@ import { removeUnbornProjects } from './projects/create.ts';
 import type { Machine } from './projects/doctor.ts';
 import type { ProjectDoors } from './projects/doors.ts';
 import { endInterruptedMigrations } from './projects/migrate/take-back.ts';
+import { finishRemovals } from './projects/nuke.ts';
 import { systemClock } from './system/clock.ts';
 import { lockFolder } from './system/folder-lock.ts';
 import type { Log } from './system/log.ts';
@@ -124,6 +125,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   await recoverAtStart(backups);
   await removeUnbornProjects(projects);
   await endInterruptedMigrations(projects);
+  await finishRemovals(projects);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
   if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, backups.verifyLimits);
   const tokenPath = join(config.dataFolder, 'admin-token');

@@ -54,6 +54,11 @@ export async function listRemovedProjects(db: Database): Promise<readonly Projec
   return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removed').orderBy('removed_at', 'desc').execute();
 }
 
+/** Projects whose removal has begun and not ended. */
+export async function listRemovingProjects(db: Database): Promise<readonly ProjectRow[]> {
+  return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removing').orderBy('slug').execute();
+}
+
 /** Forgets a project that never came to life; one with a history is marked removed instead, by its own path. */
 export async function deleteUnbornProject(db: Database, id: ProjectId): Promise<void> {
   await db.deleteFrom('projects').where('id', '=', id).where('lifecycle', '=', 'creating').execute();

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, chmod, chown, mkdir, rm, stat } from 'node:fs/promises';
+import { access, chmod, chown, mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import type { Account } from '../system/process.ts';
@@ -40,7 +40,20 @@ export async function removeFolders(folders: InstanceFolders): Promise<void> {
   const settings = { recursive: true, force: true, maxRetries: 3 };
   await rm(folders.socket, settings);
   await rm(folders.data, settings);
+  for (const name of await namesIn(folders.root)) {
+    const path = join(folders.root, name);
+    if (path !== folders.record) await rm(path, settings);
+  }
   await rm(folders.root, settings);
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** What is wrong with the folders of an instance; undefined when they look whole. */

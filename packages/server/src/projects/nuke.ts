@@ -1,9 +1,11 @@
-import { FluxError, toProblem } from '@flux/contract/errors';
+import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import { type Clearance, redeemClearance } from '../backups/gate.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
+import type { DatabaseTransaction } from '../catalog/open.ts';
 import { claimOperation, finishOperation } from '../catalog/operations.ts';
-import { markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../catalog/projects.ts';
+import { listRemovingProjects, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../catalog/projects.ts';
 import { beginOperation } from '../operations/begin.ts';
 import { describeFailure } from '../operations/run.ts';
 import type { ProjectDoors } from './doors.ts';
@@ -11,7 +13,7 @@ import type { ProjectDoors } from './doors.ts';
 /**
  * Removes what a project has in Postgres: its instance, or its schema, roles and login. Its backups, proofs and audit stay
  * under its hash, so that there is a way back. A removal that failed half-way leaves the project as `removing`; running it
- * again takes it to its end.
+ * again takes it to its end, as does the next start.
  *
  * @param clearance from the gate; a removal that was begun needs none again, since it was cleared when it began: null
  * @throws FluxError `gate_refused`, `busy`, `not_found` when it was removed before
@@ -22,18 +24,43 @@ export async function nukeProject(doors: ProjectDoors, row: ProjectRow, actor: A
       hint: 'Its backups are still there: `flux list --removed`.',
     });
   if (clearance === null && row.lifecycle !== 'removing') throw new Error('only a removal that was begun goes on without a clearance');
-  const { catalog, clock } = doors;
-  const id = await catalog.db.transaction().execute(async (db) => {
-    const begun = await beginOperation(db, clock, { projectId: row.id, kind: 'nuke', backupId: null, actor, request: {} });
+  const id = await doors.catalog.db.transaction().execute(async (db) => {
+    const begun = await beginRemoval(db, doors, row, actor);
     if (clearance !== null) await redeemClearance(db, clearance, row, 'nuke', actor);
     await setProjectLifecycle(db, row.id, 'removing');
     await recordAudit(db, actor, { action: 'project.nuke', projectId: row.id, subject: row.slug });
     return begun;
   });
-  await claimOperation(catalog.db, id, doors.workerId, clock.now());
+  await carryOut(doors, row, id);
+}
+
+/**
+ * Takes removals to their end that a killed server has begun: they were cleared and recorded, and a project that is neither
+ * there nor gone is of use to nobody. Call at start, when the operations of dead workers have ended. Never throws: what cannot
+ * be removed now stays as `removing`.
+ */
+export async function finishRemovals(doors: ProjectDoors): Promise<void> {
+  for (const row of await listRemovingProjects(doors.catalog.db)) {
+    try {
+      const id = await doors.catalog.db.transaction().execute((db) => beginRemoval(db, doors, row, { userId: null, tokenId: null }));
+      doors.log.warn({ project: row.hash, slug: row.slug }, 'finishing a removal that was interrupted');
+      await carryOut(doors, row, id);
+    } catch (error) {
+      // Busy: another server that lives is at it.
+      if (!isFluxError(error, 'busy')) doors.log.error({ err: error, project: row.hash }, 'could not finish a removal');
+    }
+  }
+}
+
+function beginRemoval(db: DatabaseTransaction, { clock }: ProjectDoors, row: ProjectRow, actor: Actor): Promise<OperationId> {
+  return beginOperation(db, clock, { projectId: row.id, kind: 'nuke', backupId: null, actor, request: {} });
+}
+
+async function carryOut({ catalog, clock, engines, workerId }: ProjectDoors, row: ProjectRow, id: OperationId): Promise<void> {
+  await claimOperation(catalog.db, id, workerId, clock.now());
   try {
     for (const kind of homesOf(row)) {
-      const { engine, project } = doors.engines.of({ ...row, engine: kind });
+      const { engine, project } = engines.of({ ...row, engine: kind });
       await engine.remove(project);
     }
     await catalog.db.transaction().execute(async (db) => {
