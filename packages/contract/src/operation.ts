@@ -3,7 +3,17 @@ import * as z from 'zod';
 const time = z.iso.datetime().describe('UTC, ISO 8601');
 
 /** What an operation does. */
-export const OperationKind = z.enum(['backup_create', 'backup_verify', 'push', 'backup_restore', 'migrate', 'nuke', 'reset']);
+export const OperationKind = z.enum([
+  'backup_create',
+  'backup_verify',
+  'push',
+  'backup_restore',
+  'migrate',
+  'nuke',
+  'reset',
+  /** The removal of what a restore in place has replaced, when its time is over. */
+  'kept_expire',
+]);
 /** What an operation does. */
 export type OperationKind = z.infer<typeof OperationKind>;
 

@@ -150,6 +150,7 @@ export const ResetAnswer = z.object({
   ok: z.literal(true),
   hash: z.string(),
   previousKeptAs: z.string().nullable(),
+  previousKeptUntil: z.iso.datetime().nullable(),
   outageMs: z.number(),
 });
 /** `POST /projects/:hash/reset` */

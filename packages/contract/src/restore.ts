@@ -44,6 +44,8 @@ export const RestoreAnswer = z.object({
   notes: z.array(z.string()),
   /** Name of the database or schema that the replaced data is kept under; null when nothing was replaced. */
   previousKeptAs: z.string().nullable(),
+  /** Until when it is kept at the longest, UTC; the next restore in place removes it sooner. Null when nothing was replaced. */
+  previousKeptUntil: z.iso.datetime().nullable(),
   /** The backup of the replaced data that was taken and proven first. */
   presentBackupId: z.string().nullable(),
   /** For how long the project did not answer, in milliseconds; null when nothing was replaced. */

@@ -114,6 +114,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     engines,
     publicUrl: url,
     defaultMode: config.defaultMode,
+    undoKeepMs: config.undoKeepMs,
     workerId: lease.workerId,
     clock,
     log,

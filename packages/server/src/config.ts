@@ -41,6 +41,8 @@ export interface Config {
   };
   /** A backup whose newest proof is older than this is said to be old in confirmations. */
   readonly backupTimeoutMs: number;
+  /** For how long what a restore in place has replaced is kept for an undo. */
+  readonly undoKeepMs: number;
   /** How many dumps or verifications run at once. */
   readonly concurrency: number;
 }
@@ -51,7 +53,7 @@ const size = z
   .transform(parseSize);
 const duration = z
   .string()
-  .regex(/^\d+(?:ms|s|m|h)$/, 'is a duration such as 30s, 15m or 2h')
+  .regex(/^\d{1,9}(?:ms|s|m|h|d)$/, 'is a duration such as 30s, 15m, 2h or 7d')
   .transform(parseDuration);
 const major = z
   .string()
@@ -93,6 +95,7 @@ const SETTINGS = {
   FLUX_VERIFY_TIMEOUT: duration.default(2 * 3_600_000),
   FLUX_VERIFY_STANDBY: z.enum(['on', 'off']).default('on'),
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
+  FLUX_UNDO_KEEP: duration.default(7 * 86_400_000),
   FLUX_CONCURRENCY: z
     .string()
     .regex(/^[1-9]\d?$/, 'is a whole number from 1 to 99')
@@ -152,6 +155,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       standby: s.FLUX_VERIFY_STANDBY,
     },
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
+    undoKeepMs: s.FLUX_UNDO_KEEP,
     concurrency: s.FLUX_CONCURRENCY,
   });
 }
@@ -193,6 +197,6 @@ function parseSize(text: string): number {
 }
 
 function parseDuration(text: string): number {
-  const [, number = '0', unit = 'ms'] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
-  return Number(number) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit] ?? 1);
+  const [, number = '0', unit = 'ms'] = /^(\d+)(ms|s|m|h|d)$/.exec(text) ?? [];
+  return Number(number) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[unit] ?? 1);
 }

@@ -1,8 +1,9 @@
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { formatFields } from '../output/table.ts';
+import { formatShortTime } from '../output/time.ts';
 
 /** What a restore did, for people. */
-export function describeRestore(answer: RestoreAnswer): string[] {
+export function describeRestore(answer: RestoreAnswer, now: Date): string[] {
   const { project, how, tablesCompared, rowsCompared } = answer;
   const name = project === null ? 'the database' : `${project.slug} (${project.hash})`;
   const compared = `${tablesCompared.toLocaleString('en-US')} tables, ${rowsCompared.toLocaleString('en-US')} rows`;
@@ -11,9 +12,14 @@ export function describeRestore(answer: RestoreAnswer): string[] {
   if (tablesCompared > 0) fields.push(['Compared', `${compared}; nothing differs from what was dumped`]);
   for (const { table, as } of answer.tables ?? []) fields.push([table, `is beside the live one as ${as}`]);
   if (answer.outageMs !== null) fields.push(['Outage', `${answer.outageMs} ms`]);
-  if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}`]);
+  if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}${keptUntilWords(answer, now)}`]);
   if (answer.presentBackupId !== null) fields.push(['Backup of it', answer.presentBackupId]);
   return [`✓ ${SENTENCES[how].replace('%', name)}`, ...formatFields(fields), ...answer.notes.map((note) => `Note: ${note}`)];
+}
+
+/** Until when something is kept, to go behind its name; nothing when nothing is. */
+export function keptUntilWords({ previousKeptUntil }: Pick<RestoreAnswer, 'previousKeptUntil'>, now: Date): string {
+  return previousKeptUntil === null ? '' : ` until ${formatShortTime(previousKeptUntil, now)}`;
 }
 
 const SENTENCES: Record<RestoreAnswer['how'], string> = {

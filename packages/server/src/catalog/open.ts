@@ -6,6 +6,7 @@ import { createListener, type Listener } from './listener.ts';
 import * as initial from './migrations/001-initial.ts';
 import * as migrationState from './migrations/002-migration-state.ts';
 import * as changeMarks from './migrations/003-change-marks.ts';
+import * as keptExpire from './migrations/004-kept-expire.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -77,16 +78,17 @@ export type CatalogConnection =
       readonly database: string;
     };
 
+const MIGRATIONS = {
+  '001-initial': { up: initial.up },
+  '002-migration-state': { up: migrationState.up },
+  '003-change-marks': { up: changeMarks.up },
+  '004-kept-expire': { up: keptExpire.up },
+};
+
 async function migrate(db: Database): Promise<void> {
   const migrator = new Migrator({
     db,
-    provider: {
-      getMigrations: async () => ({
-        '001-initial': { up: initial.up },
-        '002-migration-state': { up: migrationState.up },
-        '003-change-marks': { up: changeMarks.up },
-      }),
-    },
+    provider: { getMigrations: async () => MIGRATIONS },
     migrationTableName: 'catalog_migrations',
     migrationLockTableName: 'catalog_migration_lock',
   });

@@ -59,6 +59,19 @@ export async function listRemovingProjects(db: Database): Promise<readonly Proje
   return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removing').orderBy('slug').execute();
 }
 
+/** Projects that are there and of which, at some time, something may have been replaced. */
+export async function listRestoredProjects(db: Database): Promise<readonly ProjectRow[]> {
+  return db
+    .selectFrom('projects')
+    .selectAll()
+    .where('lifecycle', '=', 'active')
+    .where('id', 'in', (operations) =>
+      operations.selectFrom('operations').select('project_id').where('kind', 'in', ['backup_restore', 'reset']),
+    )
+    .orderBy('slug')
+    .execute();
+}
+
 /** Forgets a project that never came to life; one with a history is marked removed instead, by its own path. */
 export async function deleteUnbornProject(db: Database, id: ProjectId): Promise<void> {
   await db.deleteFrom('projects').where('id', '=', id).where('lifecycle', '=', 'creating').execute();

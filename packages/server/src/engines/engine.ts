@@ -4,7 +4,7 @@ import type { AppliedMigration, PostgresParts } from '@flux/contract/project';
 import type { InstanceStatus } from '../instances/instance.ts';
 import type { ChangeMarks } from '../postgres/change-marks.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
-import type { RestoreSide, SideSpec, SwapOutcome } from './restore-side.ts';
+import type { KeptData, RestoreSide, SideSpec, SwapOutcome } from './restore-side.ts';
 import type { TableShelf } from './shelf.ts';
 
 /**
@@ -111,8 +111,8 @@ export interface Engine {
   openEmptySide(project: EngineProject, signal?: AbortSignal): Promise<RestoreSide>;
   /** Makes a schema beside the live data for single tables. @throws as `openSide` */
   openShelf(project: EngineProject, signal?: AbortSignal): Promise<TableShelf>;
-  /** Names of what restores in place have replaced and kept, newest first. */
-  listKept(project: EngineProject): Promise<readonly string[]>;
+  /** What restores in place have replaced and kept, newest first. @throws FluxError `instance_stopped`, `instance_unavailable` */
+  listKept(project: EngineProject): Promise<readonly KeptData[]>;
   /** Makes the newest of them live again, and keeps what is live now. @throws FluxError `not_found` when nothing is kept */
   undoSwap(project: EngineProject): Promise<SwapOutcome>;
   /** Removes what is kept. */

@@ -58,6 +58,16 @@ export interface SwapOutcome {
   readonly outageMs: number;
 }
 
+/** What a restore in place has replaced. */
+export interface KeptData {
+  readonly name: string;
+  /** When it was replaced, to the second. */
+  readonly replacedAt: Date;
+  readonly sizeBytes: number;
+  /** False when its removal was cut short: nothing can be done with it but to remove it. */
+  readonly isWhole: boolean;
+}
+
 /**
  * Name for what is replaced now: 14 digits, UTC, to the second, which sort by time and are short enough for a name in
  * Postgres. Two swaps within one second must not ask for one name, so it is always later than the newest that is kept.
@@ -70,11 +80,15 @@ export function keptNameFor(stem: string, kept: readonly string[], now: Date): s
       .toISOString()
       .replaceAll(/[^0-9]/g, '')
       .slice(0, 14);
-  const newest = kept[0]?.slice(-14) ?? '';
-  if (digits(now) > newest) return `${stem}_before_${digits(now)}`;
-  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(newest) ?? [];
-  const later = new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`).getTime() + 1000;
-  return `${stem}_before_${digits(new Date(later))}`;
+  const newest = kept[0];
+  if (newest === undefined || digits(now) > newest.slice(-14)) return `${stem}_before_${digits(now)}`;
+  return `${stem}_before_${digits(new Date(replacedAtOf(newest).getTime() + 1000))}`;
+}
+
+/** The moment that a name of `keptNameFor` tells. */
+export function replacedAtOf(name: string): Date {
+  const [, year, month, day, hour, minute, second] = /(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(name) ?? [];
+  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
 }
 
 /** What is said when there is nothing to swap back. */

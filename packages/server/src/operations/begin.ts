@@ -59,6 +59,7 @@ const NAMES: Record<OperationKind, string> = {
   migrate: 'A migration to another engine',
   nuke: 'A removal',
   reset: 'A reset',
+  kept_expire: 'The removal of what a restore had replaced',
 };
 
 function describe(kind: OperationKind): string {

@@ -7,6 +7,7 @@ import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { SandboxKind } from '../instances/disposable.ts';
 import type { ProjectDoors } from './doors.ts';
+import { KEPT, keptFindings } from './restore/kept.ts';
 
 /** The machine that the control plane runs on, as far as a restore depends on it. */
 export interface Machine {
@@ -35,9 +36,9 @@ export async function examineServer(doors: DoctorDoors, projects: readonly Proje
     ...roomFindings(await doors.machine.freeBytes()),
   ];
   for (const project of projects) {
-    const worst = (await examineProject(doors, project)).findings[0];
-    if (worst !== undefined && worst.severity !== 'fine')
-      findings.push({ ...worst, what: `${project.slug} (${project.hash}): ${worst.what}` });
+    const { findings: all } = await examineProject(doors, project);
+    const told = all.filter(({ severity, what }, index) => (index === 0 && severity !== 'fine') || what === KEPT);
+    findings.push(...told.map((finding) => ({ ...finding, what: `${project.slug} (${project.hash}): ${finding.what}` })));
   }
   return { findings: inOrder(findings) };
 }
@@ -46,7 +47,7 @@ export async function examineServer(doors: DoctorDoors, projects: readonly Proje
 export async function examineProject(doors: DoctorDoors, project: ProjectRow): Promise<DoctorAnswer> {
   const latest = await findLatestBackup(doors.catalog.db, project.id);
   const findings = [await backupFinding(doors, project, latest), ...proofFindings(doors, project, latest)];
-  if (project.lifecycle === 'active') findings.push(await instanceFinding(doors, project));
+  if (project.lifecycle === 'active') findings.push(await instanceFinding(doors, project), ...(await keptFindings(doors, project)));
   findings.push(...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !doors.machine.majors().includes(major)) {

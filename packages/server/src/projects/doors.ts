@@ -13,6 +13,8 @@ export interface ProjectDoors {
   /** Where people reach the control plane: `http://host:port`. */
   readonly publicUrl: string;
   readonly defaultMode: EngineKind;
+  /** For how long what a restore in place has replaced is kept for an undo. */
+  readonly undoKeepMs: number;
   readonly workerId: string;
   readonly clock: Clock;
   readonly log: Log;

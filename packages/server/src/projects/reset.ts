@@ -51,11 +51,11 @@ export async function resetProject(doors: RestoreDoors, row: ProjectRow, context
   const { engine, project } = doors.projects.engines.of(row);
   context.progress({ phase: 'prepare', message: 'Making an empty place beside the live data' });
   const side = await engine.openEmptySide(project, context.signal);
-  const { keptAs, outageMs } = await swapInAndKeep(doors, row, side, context, async (db, actor) => {
+  const swapped = await swapInAndKeep(doors, row, side, context, async (db, actor) => {
     await redeemClearance(db, clearance, row, 'reset', actor);
     await recordAudit(db, actor, { action: 'project.reset', projectId: row.id, subject: row.slug });
   });
-  return { ok: true, hash: row.hash, previousKeptAs: keptAs, outageMs };
+  return { ok: true, hash: row.hash, ...swapped };
 }
 
 async function clear(doors: RestoreDoors, row: ProjectRow, { override }: ResetOrder, signal: AbortSignal): Promise<Clearance> {

@@ -13,9 +13,11 @@ import type { ProjectDoors } from '../projects/doors.ts';
 import { runMigration } from '../projects/migrate/run.ts';
 import { endInterruptedMigrations } from '../projects/migrate/take-back.ts';
 import { resetProject } from '../projects/reset.ts';
+import { expireKept } from '../projects/restore/expire.ts';
 import { runRestore } from '../projects/restore/run.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { JobQueue } from './queue.ts';
+import { repeat } from './repeat.ts';
 
 /** Everything that the job floor reaches, handed in by `compose.ts`. */
 export interface WorkerDoors {
@@ -51,11 +53,20 @@ export async function startWorker(doors: WorkerDoors): Promise<() => Promise<voi
       .then(() => forgetIdempotencyKeys(runner.catalog.db))
       .catch((error) => runner.log.warn({ err: error }, 'looking for dead workers failed'));
   }, RECOVER_EVERY_MS);
+  const stopExpiring = repeat(expireEveryMs(projects.undoKeepMs), () =>
+    expireKept(projects, runner.stopping).catch((error) => runner.log.warn({ err: error }, 'looking for what is kept too long failed')),
+  );
   return async () => {
     clearInterval(timer);
     await validating;
+    await stopExpiring();
     await queue.close();
   };
+}
+
+/** Often enough for nothing to stay much longer than it should, and seldom enough to cost nothing. */
+function expireEveryMs(undoKeepMs: number): number {
+  return Math.min(Math.max(undoKeepMs / 4, 1000), 600_000);
 }
 
 /** Which function does which kind of operation. Pushes are not here: they run where they are asked for. */

@@ -33,7 +33,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
   about:
     'The artifact is read and compared with its SHA-256 before anything is touched, what came back is compared with what was\n' +
     'dumped, and a restore that fails leaves everything as it was. --in-place needs a proven newest backup (exit code 6), swaps\n' +
-    'names as its last step, and keeps what it replaced for --undo until the next one.',
+    'names as its last step, and keeps what it replaced for --undo: for some days (the answer says until when), or until the next.',
   async run(context, { latest, id, undo, ...options }) {
     const selection = { ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) };
     if (undo === true) {
@@ -51,7 +51,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
       const project = await resolveProject(context, options);
       await confirmByName(context, project.slug, `This swaps the data of ${project.slug} back.`, options);
       const answer = await undoRestore(context, project);
-      context.output.answer(describeRestore(answer), answer);
+      context.output.answer(describeRestore(answer, context.now()), answer);
       return 0;
     }
     const backupId = selectBackup(selection, 'restore');
@@ -62,7 +62,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
       await confirmDestruction(context, project, { action: 'restore_in_place', what }, options);
     }
     const answer = await restoreBackup(context, project, backupId, body);
-    context.output.answer(describeRestore(answer), answer);
+    context.output.answer(describeRestore(answer, context.now()), answer);
     if (answer.how === 'in_place') {
       context.output.next(`flux backup restore ${project.flags} --undo`, 'To have the replaced data back:');
     } else if (answer.project !== null && answer.how !== 'tables') {

@@ -1,4 +1,5 @@
 import type { ResetAnswer } from '@flux/contract/project';
+import { keptUntilWords } from '../../backups/restore-text.ts';
 import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../../destroy/confirm.ts';
 import { runOperation } from '../../operations/run.ts';
 import { resolveProject } from '../../project/resolve.ts';
@@ -19,7 +20,8 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     const body = { ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }), ...(reason === undefined ? {} : { reason }) };
     const words = { doing: `Emptying ${project.slug}`, lookAgain: 'flux list' };
     const answer = (await runOperation(context, 'resetProject', { params: { hash: project.hash }, body }, words)) as ResetAnswer;
-    context.output.answer([`✓ ${project.slug} (${project.hash}) is empty. What was there is kept as ${answer.previousKeptAs}.`], answer);
+    const kept = `What was there is kept as ${answer.previousKeptAs}${keptUntilWords(answer, context.now())}.`;
+    context.output.answer([`✓ ${project.slug} (${project.hash}) is empty. ${kept}`], answer);
     context.output.next(`flux backup restore ${project.flags} --undo`, 'To have it back:');
     return 0;
   },

@@ -79,7 +79,8 @@ export async function restoreToUri(
     });
   }
   const compared = await compare(doors, source, target, found.objects === 0, context);
-  return { ok: true, how: 'to', backupId: row.id, project: null, ...compared, previousKeptAs: null, presentBackupId: null, outageMs: null };
+  const replaced = { previousKeptAs: null, previousKeptUntil: null, presentBackupId: null, outageMs: null };
+  return { ok: true, how: 'to', backupId: row.id, project: null, ...compared, ...replaced };
 }
 
 async function makePrerequisites(doors: BackupDoors, sql: string, target: PostgresTarget, signal: AbortSignal): Promise<void> {

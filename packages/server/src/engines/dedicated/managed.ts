@@ -110,10 +110,10 @@ export function createManagedEngine({ runtime, toolbox, defaultMajor, publicHost
     },
     async undoSwap(project) {
       await ensureRunning(project);
-      const [newest] = await kept(project);
+      const newest = (await kept(project)).find(({ isWhole }) => isWhole);
       if (newest === undefined) throw nothingKept(project.slug);
       const live = databaseNameOf(project);
-      return await swapDatabases(runtime.superuser(instanceIdOf(project)), { live, next: newest, previous: 'keep' });
+      return await swapDatabases(runtime.superuser(instanceIdOf(project)), { live, next: newest.name, previous: 'keep' });
     },
     async dropKept(project, names) {
       await using session = await connectPostgres(runtime.superuser(instanceIdOf(project)));

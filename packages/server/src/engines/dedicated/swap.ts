@@ -3,7 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import { keptNameFor, type SwapOutcome } from '../restore-side.ts';
+import { type KeptData, keptNameFor, replacedAtOf, type SwapOutcome } from '../restore-side.ts';
 
 export interface DatabaseSwap {
   readonly live: string;
@@ -22,7 +22,8 @@ export interface DatabaseSwap {
 export async function swapDatabases(admin: PostgresTarget, { live, next, previous }: DatabaseSwap): Promise<SwapOutcome> {
   await using session = await connectPostgres(admin);
   await using drain = await connectPostgres(admin);
-  const keptAs = keptNameFor(live, await listKeptDatabases(session, live), new Date());
+  const kept = (await listKeptDatabases(session, live)).map(({ name }) => name);
+  const keptAs = keptNameFor(live, kept, new Date());
   const began = performance.now();
   const draining = new AbortController();
   const drained = endSessions(drain, [live, next], draining.signal);
@@ -53,14 +54,15 @@ export async function swapDatabases(admin: PostgresTarget, { live, next, previou
   return { keptAs: null, outageMs };
 }
 
-/** Names of the databases that restores in place have kept, newest first. */
-export async function listKeptDatabases(session: PostgresSession, live: string): Promise<string[]> {
-  const rows = await session.query<{ name: string }>(
-    `select datname as name from pg_catalog.pg_database
+/** The databases that restores in place have kept, newest first. */
+export async function listKeptDatabases(session: PostgresSession, live: string): Promise<KeptData[]> {
+  // -2 marks a database whose removal was cut short (the manual, DROP DATABASE).
+  const rows = await session.query<{ name: string; size: string; whole: boolean }>(
+    `select datname as name, pg_catalog.pg_database_size(oid) as size, datconnlimit <> -2 as whole from pg_catalog.pg_database
      where left(datname, length($1)) = $1 and substr(datname, length($1) + 1) ~ '^_before_[0-9]{14}$' order by datname desc`,
     [live],
   );
-  return rows.map(({ name }) => name);
+  return rows.map(({ name, size, whole }) => ({ name, replacedAt: replacedAtOf(name), sizeBytes: Number(size), isWhole: whole }));
 }
 
 /** Copies what ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE have set for the live database; no dump holds it. */

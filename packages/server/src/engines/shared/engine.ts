@@ -137,11 +137,11 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       const names = tenantNamesOf(project);
       const [newest] = await asAdmin((session) => listKeptSchemas(session, names));
       if (newest === undefined) throw nothingKept(project.slug);
-      return await swapSchemas(cluster.admin(), names, newest, 'keep');
+      return await swapSchemas(cluster.admin(), names, newest.name, 'keep');
     },
     dropKept: (project, kept) =>
       asAdmin(async (session) => {
-        const ours = await listKeptSchemas(session, tenantNamesOf(project));
+        const ours = (await listKeptSchemas(session, tenantNamesOf(project))).map(({ name }) => name);
         await dropKeptSchemas(
           session,
           ours.filter((name) => kept.includes(name)),

@@ -1,7 +1,7 @@
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import { keptNameFor, type SwapOutcome } from '../restore-side.ts';
+import { type KeptData, keptNameFor, replacedAtOf, type SwapOutcome } from '../restore-side.ts';
 import type { TenantNames } from './names.ts';
 import { inTurn } from './turn.ts';
 
@@ -17,7 +17,8 @@ export async function swapSchemas(
   previous: 'keep' | 'drop',
 ): Promise<SwapOutcome> {
   await using session = await connectPostgres(admin);
-  const keptAs = keptNameFor(names.schema.replace(/_api$/, ''), await listKeptSchemas(session, names), new Date());
+  const kept = (await listKeptSchemas(session, names)).map(({ name }) => name);
+  const keptAs = keptNameFor(names.schema.replace(/_api$/, ''), kept, new Date());
   const began = performance.now();
   await inTurn(session, async () => {
     await endSessions(session, names);
@@ -34,14 +35,16 @@ export async function swapSchemas(
   return { keptAs: null, outageMs };
 }
 
-/** Names of the schemas that restores in place have kept, newest first. */
-export async function listKeptSchemas(session: PostgresSession, { schema }: TenantNames): Promise<string[]> {
-  const rows = await session.query<{ name: string }>(
-    `select nspname as name from pg_catalog.pg_namespace
+/** The schemas that restores in place have kept, newest first. */
+export async function listKeptSchemas(session: PostgresSession, { schema }: TenantNames): Promise<KeptData[]> {
+  const rows = await session.query<{ name: string; size: string }>(
+    `select nspname as name, (select coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
+         from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relkind in ('r', 'm', 'S')) as size
+     from pg_catalog.pg_namespace n
      where left(nspname, length($1)) = $1 and substr(nspname, length($1) + 1) ~ '^_before_[0-9]{14}$' order by nspname desc`,
     [schema.replace(/_api$/, '')],
   );
-  return rows.map(({ name }) => name);
+  return rows.map(({ name, size }) => ({ name, replacedAt: replacedAtOf(name), sizeBytes: Number(size), isWhole: true }));
 }
 
 /** Drops kept schemas with their lines of the ledger. */

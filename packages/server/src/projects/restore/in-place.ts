@@ -5,6 +5,7 @@ import { backUpPresentState } from '../../backups/restore/present.ts';
 import { recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { OperationContext } from '../../operations/run.ts';
+import { keptFields } from './kept.ts';
 import { type RestoreDoors, restoreBeside } from './side.ts';
 import { swapInAndKeep } from './swap-in.ts';
 
@@ -35,7 +36,7 @@ export async function restoreInPlace(
   if (decision.kind === 'refused') throw refusalError(decision.refusal);
   const { engine, project } = doors.projects.engines.of(row);
   const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'beside' }, context);
-  const { keptAs, outageMs } = await swapInAndKeep(doors, row, side, context, async (db, actor) => {
+  const swapped = await swapInAndKeep(doors, row, side, context, async (db, actor) => {
     await redeemClearance(db, decision.clearance, row, 'restore_in_place', actor);
     await recordAudit(db, actor, { action: 'project.restore_in_place', projectId: row.id, subject: source.row.id });
   });
@@ -47,9 +48,8 @@ export async function restoreInPlace(
     tablesCompared: comparison.tablesCompared,
     rowsCompared: comparison.rowsCompared,
     notes: [...notes],
-    previousKeptAs: keptAs,
     presentBackupId: present,
-    outageMs,
+    ...swapped,
   };
 }
 
@@ -66,7 +66,7 @@ export async function undoInPlace(doors: RestoreDoors, row: ProjectRow, context:
     tablesCompared: 0,
     rowsCompared: 0,
     notes: [],
-    previousKeptAs: keptAs,
+    ...keptFields(doors.projects, keptAs),
     presentBackupId: null,
     outageMs,
   };

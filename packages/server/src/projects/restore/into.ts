@@ -60,6 +60,7 @@ export async function restoreIntoProject(
       rowsCompared: comparison.rowsCompared,
       notes: [...notes],
       previousKeptAs: null,
+      previousKeptUntil: null,
       presentBackupId: null,
       outageMs: null,
     };

@@ -1,8 +1,9 @@
 import type { Actor } from '../../catalog/audit.ts';
 import type { DatabaseTransaction } from '../../catalog/open.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
-import type { RestoreSide, SwapOutcome } from '../../engines/restore-side.ts';
+import type { RestoreSide } from '../../engines/restore-side.ts';
 import type { OperationContext } from '../../operations/run.ts';
+import { type KeptFields, keptFields } from './kept.ts';
 import type { RestoreDoors } from './side.ts';
 
 /**
@@ -17,20 +18,20 @@ export async function swapInAndKeep(
   side: RestoreSide,
   context: OperationContext,
   redeem: (db: DatabaseTransaction, actor: Actor) => Promise<void>,
-): Promise<SwapOutcome> {
+): Promise<KeptFields & { readonly outageMs: number }> {
   const { engine, project } = projects.engines.of(row);
   try {
     context.progress({ phase: 'swap', message: 'Swapping the names' });
     context.signal.throwIfAborted();
     const actor = { userId: row.owner_id, tokenId: context.operation.requested_by };
     await projects.catalog.db.transaction().execute((db) => redeem(db, actor));
-    const older = await engine.listKept(project);
-    const swapped = await side.swapIn('keep');
+    const older = (await engine.listKept(project)).map(({ name }) => name);
+    const { keptAs, outageMs } = await side.swapIn('keep');
     // Only what has just been replaced is kept: two would fill the disk in silence.
     await engine
       .dropKept(project, older)
       .catch((error) => projects.log.warn({ err: error, project: row.hash }, 'what an older restore had replaced stays'));
-    return swapped;
+    return { ...keptFields(projects, keptAs), outageMs };
   } catch (error) {
     await side.discard().catch((failure) => projects.log.warn({ err: failure, project: row.hash }, 'a half-made place stays'));
     throw error;

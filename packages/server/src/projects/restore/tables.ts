@@ -76,6 +76,7 @@ export async function restoreTables(
     tables: tables.map(({ from, name }) => ({ table: from, as: `${shelf.schema}.${quoteIdentifier(name)}` })),
     notes,
     previousKeptAs: null,
+    previousKeptUntil: null,
     presentBackupId: null,
     outageMs: null,
   };

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { backUp } from './harness/backups.ts';
+import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
+import { psql } from './harness/postgres.ts';
+import { pause, until } from './harness/process.ts';
+import { catalogUri } from './harness/superuser.ts';
+
+const KEEP_MS = 8000;
+
+let flux: Flux;
+beforeAll(async () => {
+  flux = await startFlux({ env: { FLUX_UNDO_KEEP: `${KEEP_MS}ms`, FLUX_VERIFY_STANDBY: 'off' } });
+});
+afterAll(() => flux?.[Symbol.asyncDispose]());
+
+describe.each(['v1_dedicated', 'v2_shared'] as const)('what a restore in place on %s has replaced', (mode) => {
+  let project: TestProject;
+  let restored: { previousKeptAs: string; previousKeptUntil: string };
+
+  const doctor = async (...args: string[]) => (await flux.flux('doctor', ...args)).stdout;
+  const audit = async () => (await flux.flux('audit', ...project.flags)).stdout;
+  /** Operations of the project that have not ended; one of nobody's keeps every other one out. */
+  const block = (sql: string) => psql(catalogUri(flux), sql.replaceAll(':id', `(select id from projects where hash = '${project.hash}')`));
+
+  beforeAll(async () => {
+    project = await flux.createProject(`kept-${mode.slice(0, 2)}`, mode);
+    await flux.push(project, 'create table things (id int); insert into things values (1)');
+    const id = await backUp(flux, project, '--verify');
+    await flux.push(project, 'insert into things values (2)');
+    const answer = await flux.flux(
+      'backup',
+      'restore',
+      ...project.flags,
+      '--id',
+      id,
+      '--in-place',
+      '--yes',
+      '--skip-present-backup',
+      '--json',
+    );
+    expect(answer.stderr).not.toContain('Error');
+    restored = JSON.parse(answer.stdout) as typeof restored;
+  });
+
+  it('is kept for a stated time, and shown', async () => {
+    const { previousKeptAs, previousKeptUntil } = restored;
+    const replacedAt = previousKeptAs.slice(-14).replace(/(....)(..)(..)(..)(..)(..)/, '$1-$2-$3T$4:$5:$6Z');
+    expect(new Date(previousKeptUntil).getTime() - new Date(replacedAt).getTime()).toBe(KEEP_MS);
+    const line = `kept for --undo: ${previousKeptAs} \\(\\d+\\.\\d MiB\\), which a restore in place has replaced, until ${previousKeptUntil}\\.`;
+    expect(await doctor(...project.flags)).toMatch(new RegExp(`^✓ ${line}$`, 'm'));
+    expect(await doctor()).toMatch(new RegExp(`^✓ ${project.slug} \\(${project.hash}\\): ${line}$`, 'm'));
+  });
+
+  it('stays while the project is busy, and goes when its time is over', async () => {
+    await block(
+      `insert into operations (id, project_id, kind, state, created_at) values (gen_random_uuid(), :id, 'push', 'queued', now())`,
+    );
+    await pause(Math.max(new Date(restored.previousKeptUntil).getTime() - Date.now(), 0) + 3000);
+    expect(await doctor(...project.flags)).toContain(restored.previousKeptAs);
+    expect(await audit()).not.toContain('project.kept_expire');
+
+    await block(`delete from operations where project_id = :id and state = 'queued'`);
+    await until('it is removed', async () => !(await doctor(...project.flags)).includes(restored.previousKeptAs));
+
+    expect(await audit()).toMatch(new RegExp(`project\\.kept_expire .*${restored.previousKeptAs}`));
+    const undo = await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes');
+    expect(undo.stderr).toContain(`Nothing that a restore in place of ${project.slug} has replaced is kept.`);
+    expect(undo.exitCode).toBe(4);
+    expect(flux.log()).toContain('its time for an undo was over');
+  });
+});

@@ -1,0 +1,8 @@
+import { type Kysely, sql } from 'kysely';
+
+/** What a restore in place has replaced is removed when its time is over, by an operation of its own kind. */
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await sql`alter table operations drop constraint operations_kind_check`.execute(db);
+  await sql`alter table operations add constraint operations_kind_check
+    check (kind in ('backup_create', 'backup_verify', 'push', 'backup_restore', 'migrate', 'nuke', 'reset', 'kept_expire'))`.execute(db);
+}
