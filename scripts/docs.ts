@@ -1,11 +1,14 @@
 // Writes the pages that are made from the code, or with --check says which of them are stale.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { powerPage } from '../acceptance/power/page.ts';
+import { readPowerRun } from '../acceptance/power/record.ts';
 import { sabotagePage } from '../acceptance/sabotage/page.ts';
 import { readRecord } from '../acceptance/sabotage/record.ts';
 import { ERROR_KINDS } from '../packages/contract/src/errors.ts';
 
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/errors.md': errorsPage,
+  'docs/power.md': () => powerPage(readPowerRun()),
   'docs/sabotage.md': () => sabotagePage(readRecord()),
 };
 

@@ -33,6 +33,15 @@ const COMMANDS = {
       ['node', 'scripts/docs.ts', '--write'],
     ],
   },
+  'test:power': {
+    postgres: true,
+    build: true,
+    env: { FLUX_TEST_RECORD: 'yes', FLUX_TEST_CUTS: '50' },
+    steps: [
+      ['vitest', 'run', 'acceptance/power/power.test.ts'],
+      ['node', 'scripts/docs.ts', '--write'],
+    ],
+  },
   bench: { postgres: true, build: true, steps: [['node', 'bench/main.ts']] },
   build: { postgres: false, build: true, steps: [] },
   docs: { postgres: false, build: false, steps: [['node', 'scripts/docs.ts', '--write']] },

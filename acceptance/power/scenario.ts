@@ -1,0 +1,29 @@
+import type { EngineKind } from '@flux/contract/labels';
+import type { Flux } from '../harness/flux.ts';
+
+/** A command that is cut off, and what may be found afterwards. */
+export interface Scenario {
+  readonly name: string;
+  readonly engine: EngineKind;
+  /** Brings about what a run of the command begins with. `serial` is another one each time, for names. */
+  prepare(flux: Flux, serial: number): Promise<Prepared>;
+}
+
+/** What a run of the command begins with. */
+export interface Prepared {
+  readonly command: readonly string[];
+  /**
+   * Everything that the command may change, without what is another one in every run (ids, times): the rows and objects of the
+   * project, its lines in the catalog, its files. Two states are the same when these are equal.
+   */
+  read(): Promise<State>;
+  /** What the command brings about, from the state before it. */
+  goal(old: State): State;
+  /** How the command ends when it is run although it came to its end before the cut. */
+  readonly whenDone: { readonly exitCode: number; readonly says: string };
+  /** What must not be there after the command came to its end; each a sentence. */
+  findLitter(): Promise<readonly string[]>;
+}
+
+/** Texts under names, so that a difference says where it is. */
+export type State = Readonly<Record<string, unknown>>;
