@@ -43,6 +43,7 @@ const COMMANDS = {
     ],
   },
   bench: { postgres: true, build: true, steps: [['node', 'bench/main.ts']] },
+  'bench:outage': { postgres: true, build: true, steps: [['node', 'bench/outage.ts']] },
   build: { postgres: false, build: true, steps: [] },
   docs: { postgres: false, build: false, steps: [['node', 'scripts/docs.ts', '--write']] },
   check: {
