@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import { ROUTES } from '@flux/contract/routes';
-import { type Clearance, consultGate, type DestructiveAction, refusalError } from '../backups/gate.ts';
+import { type Clearance, type DestructiveAction, refusalError, requireGate } from '../backups/gate.ts';
 import { answerGate } from '../backups/gate-answer.ts';
 import { readBackupItem } from '../backups/item.ts';
 import { deleteBackup, isLastWayBack, lastWayBackRefusal, setPinned } from '../backups/keep.ts';
@@ -55,9 +55,7 @@ async function requireClearance(
   query: DestroyQuery,
   signal: AbortSignal,
 ): Promise<Clearance> {
-  const decision = await consultGate(doors.backups, project, action, overrideOf(query), signal);
-  if (decision.kind === 'refused') throw refusalError(decision.refusal);
-  return decision.clearance;
+  return await requireGate(doors.backups, project, action, overrideOf(query), signal);
 }
 
 /** The last way back is given up by an override only: that it is proven is the very reason to keep it. */
@@ -68,9 +66,7 @@ async function clearLastWayBack(
   override: ReturnType<typeof overrideOf>,
 ): Promise<Clearance> {
   if (override === null) throw refusalError(lastWayBackRefusal(row));
-  const decision = await consultGate(doors.backups, project, 'delete_last_verified', override, doors.stopping);
-  if (decision.kind === 'refused') throw refusalError(decision.refusal);
-  return decision.clearance;
+  return await requireGate(doors.backups, project, 'delete_last_verified', override, doors.stopping);
 }
 
 function overrideOf(query: DestroyQuery): { readonly reason: string } | null {

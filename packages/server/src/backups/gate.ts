@@ -6,6 +6,7 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
 import type { Catalog, DatabaseTransaction } from '../catalog/open.ts';
+import { wasInVain } from '../catalog/operations.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { presenceOf } from './item.ts';
 import { trustTierOf } from './trust.ts';
@@ -94,6 +95,28 @@ export async function consultGate(
   if (override !== null) return clear(null);
   const found = await examineLatest(doors, project, signal);
   return found.kind === 'restorable' ? clear(found.latest.id) : { kind: 'refused', refusal: found.refusal };
+}
+
+/** The same, for those who cannot go on without it. @throws FluxError `gate_refused` */
+export async function requireGate(...asked: Parameters<typeof consultGate>): Promise<Clearance> {
+  const decision = await consultGate(...asked);
+  if (decision.kind === 'refused') throw refusalError(decision.refusal);
+  return decision.clearance;
+}
+
+/**
+ * Asks the gate for work that makes and proves a backup itself and asks again before it destroys. One that such work had begun
+ * and left unproven, because it was cut short, says nothing against running it again: it was let through before it began it.
+ *
+ * @throws FluxError `gate_refused`
+ */
+export async function requireGateAhead(...asked: Parameters<typeof consultGate>): Promise<void> {
+  const decision = await consultGate(...asked);
+  if (decision.kind === 'cleared') return;
+  const [{ catalog }, project] = asked;
+  const latest = await findLatestBackup(catalog.db, project.id);
+  if (latest !== undefined && (await wasInVain(catalog.db, project.id, ['backup_restore', 'migrate'], latest.created_at))) return;
+  throw refusalError(decision.refusal);
 }
 
 /**

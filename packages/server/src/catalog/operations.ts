@@ -130,6 +130,23 @@ export async function requestCancel(db: Database, id: OperationId, now: Date): P
   return row?.state;
 }
 
+/**
+ * Tells whether something of a project was made at that time by an operation of these kinds that did not succeed. Operations
+ * of a project never overlap, so the time says which one it was.
+ */
+export async function wasInVain(db: Database, projectId: ProjectId, kinds: readonly OperationKind[], at: Date): Promise<boolean> {
+  const found = await db
+    .selectFrom('operations')
+    .select('id')
+    .where('project_id', '=', projectId)
+    .where('kind', 'in', kinds)
+    .where('state', 'in', ['failed', 'cancelled'])
+    .where('started_at', '<=', at)
+    .where('finished_at', '>=', at)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
 /** Unfinished operations with the lock key of their worker; null while queued. */
 export async function listUnfinishedOperations(db: Database): Promise<readonly (OperationRow & { readonly lockKey: number | null })[]> {
   return selectOperations(db)

@@ -47,11 +47,11 @@ async function endInterrupted({ catalog, store, clock, log }: Recovery, operatio
     hint: 'Run the command again.',
   });
   const now = clock.now();
-  const unfinished = await catalog.db.transaction().execute(async (db) => {
+  const left = await catalog.db.transaction().execute(async (db) => {
     if (!(await finishOperation(db, operation.id, { state: 'failed', error: toProblem(error) }, now))) return undefined;
-    // A restore in place backs up what is there first; no other operation of the project can have been making one.
-    const made = operation.kind === 'backup_restore' ? await findUnfinishedBackup(db, operation.project_id) : undefined;
-    const backup = made ?? (operation.backup_id === null ? undefined : await findBackupById(db, operation.backup_id));
+    // Restores in place and migrations back up what is there first; no other operation of the project can have been making one.
+    const unfinished = await findUnfinishedBackup(db, operation.project_id);
+    const backup = unfinished ?? (operation.backup_id === null ? undefined : await findBackupById(db, operation.backup_id));
     if (backup === undefined) return 'none' as const;
     if (backup.status === 'queued' || backup.status === 'running') {
       await updateBackup(db, backup.id, { status: 'failed', failure: error.message });
@@ -60,9 +60,9 @@ async function endInterrupted({ catalog, store, clock, log }: Recovery, operatio
     if (operation.kind === 'backup_verify') await updateBackup(db, backup.id, { last_problem: error.message, last_problem_at: now });
     return 'none' as const;
   });
-  if (unfinished === undefined) return false;
+  if (left === undefined) return false;
   log.warn({ operation: operation.id, kind: operation.kind }, 'ended an operation whose worker is dead');
   // The file may have got its final name just before the crash; no row says complete, so nobody can rely on it.
-  if (unfinished !== 'none') await store.remove({ projectId: operation.project_id as ProjectId, backupId: unfinished.id });
+  if (left !== 'none') await store.remove({ projectId: operation.project_id as ProjectId, backupId: left.id });
   return true;
 }

@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import type { ResetAnswer, ResetRequest } from '@flux/contract/project';
-import { type Clearance, consultGate, type Override, redeemClearance, refusalError } from '../backups/gate.ts';
+import { type Clearance, type Override, redeemClearance, requireGate } from '../backups/gate.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { beginOperation } from '../operations/begin.ts';
@@ -59,7 +59,5 @@ export async function resetProject(doors: RestoreDoors, row: ProjectRow, context
 }
 
 async function clear(doors: RestoreDoors, row: ProjectRow, { override }: ResetOrder, signal: AbortSignal): Promise<Clearance> {
-  const decision = await consultGate(doors.backups, row, 'reset', override, signal);
-  if (decision.kind === 'refused') throw refusalError(decision.refusal);
-  return decision.clearance;
+  return await requireGate(doors.backups, row, 'reset', override, signal);
 }

@@ -140,7 +140,10 @@ describe('a dedicated project', () => {
       await (await engine.openSide(project, SIDE)).discard();
       await (await engine.openEmptySide(project)).swapIn('keep');
       await engine.undoSwap(project);
-      await engine.dropKept(project, await engine.listKept(project));
+      await engine.dropKept(
+        project,
+        (await engine.listKept(project)).map(({ name }) => name),
+      );
     } finally {
       await ask(await login(), 'alter database bloom_atelier reset search_path');
       for (const type of ['name', 'text', 'oid']) await ask(await login(), `drop function public.trap_${type}(${type}, ${type}) cascade`);

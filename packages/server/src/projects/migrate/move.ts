@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import type { MigrateResult } from '@flux/contract/migrate';
-import { type Clearance, consultGate, redeemClearance, refusalError } from '../../backups/gate.ts';
+import { type Clearance, redeemClearance, requireGate } from '../../backups/gate.ts';
 import { backUpPresentState } from '../../backups/restore/present.ts';
 import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import { flipEngine, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
@@ -81,9 +81,7 @@ export async function dropSource(
 }
 
 async function clear(doors: RestoreDoors, row: ProjectRow, request: MigrationRequest, context: OperationContext): Promise<Clearance> {
-  const decision = await consultGate(doors.backups, row, 'migrate_drop_source', request.override, context.signal);
-  if (decision.kind === 'refused') throw refusalError(decision.refusal);
-  return decision.clearance;
+  return await requireGate(doors.backups, row, 'migrate_drop_source', request.override, context.signal);
 }
 
 async function flip({ projects }: RestoreDoors, row: ProjectRow, clearance: Clearance | null, context: OperationContext): Promise<void> {

@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import type { MigrateAnswer, MigrateRequest } from '@flux/contract/migrate';
-import { consultGate, type Override, refusalError } from '../../backups/gate.ts';
+import { type Override, requireGate, requireGateAhead } from '../../backups/gate.ts';
 import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { beginOperation } from '../../operations/begin.ts';
@@ -43,8 +43,8 @@ export async function requestMigration(
   const override = body.skipBackupCheck === true ? { reason: body.reason ?? 'none was given' } : null;
   // A removal that has begun was cleared when it began.
   if (order.dropSourceAfter && row.migration_state !== 'dropping_source' && !isDone(row)) {
-    const decision = await consultGate(doors.backups, row, 'migrate_drop_source', override, signal);
-    if (decision.kind === 'refused') throw refusalError(decision.refusal);
+    const ask = row.engine === 'v2_shared' ? requireGateAhead : requireGate;
+    await ask(doors.backups, row, 'migrate_drop_source', override, signal);
   }
   return { operationId: await begin(doors, row, actor, { order, override, ...surveyed }) };
 }

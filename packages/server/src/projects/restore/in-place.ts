@@ -1,5 +1,5 @@
 import type { RestoreAnswer } from '@flux/contract/restore';
-import { consultGate, type Override, redeemClearance, refusalError } from '../../backups/gate.ts';
+import { type Override, redeemClearance, requireGate } from '../../backups/gate.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { backUpPresentState } from '../../backups/restore/present.ts';
 import { recordAudit } from '../../catalog/audit.ts';
@@ -32,12 +32,11 @@ export async function restoreInPlace(
 ): Promise<RestoreAnswer> {
   const present = request.presentBackup === 'skipped' ? null : await backUpPresentState(doors.backups, row, PRESENT, context);
   // Asked again here: a clearance is for this moment, not for the one in which the work was queued.
-  const decision = await consultGate(doors.backups, row, 'restore_in_place', request.override, context.signal);
-  if (decision.kind === 'refused') throw refusalError(decision.refusal);
+  const clearance = await requireGate(doors.backups, row, 'restore_in_place', request.override, context.signal);
   const { engine, project } = doors.projects.engines.of(row);
   const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'beside' }, context);
   const swapped = await swapInAndKeep(doors, row, side, context, async (db, actor) => {
-    await redeemClearance(db, decision.clearance, row, 'restore_in_place', actor);
+    await redeemClearance(db, clearance, row, 'restore_in_place', actor);
     await recordAudit(db, actor, { action: 'project.restore_in_place', projectId: row.id, subject: source.row.id });
   });
   return {

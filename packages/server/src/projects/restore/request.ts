@@ -3,7 +3,7 @@ import type { OperationId } from '@flux/contract/ids';
 import { isSlug } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { RestoreRequest } from '@flux/contract/restore';
-import { consultGate, type Override, refusalError } from '../../backups/gate.ts';
+import { type Override, requireGate, requireGateAhead } from '../../backups/gate.ts';
 import { refuseUnrestorable } from '../../backups/restore/open.ts';
 import { parseTarget } from '../../backups/restore/to.ts';
 import { type BackupSelector, selectBackup } from '../../backups/select.ts';
@@ -128,9 +128,10 @@ async function makePlan(
     return { how: 'tables', tables };
   }
   const override = body.skipBackupCheck === true ? { reason: body.reason ?? 'none was given' } : null;
-  const decision = await consultGate(doors.backups, project, 'restore_in_place', override, signal);
-  if (decision.kind === 'refused') throw refusalError(decision.refusal);
-  return { how: 'in_place', presentBackup: body.skipPresentBackup === true ? 'skipped' : 'taken', override };
+  const presentBackup = body.skipPresentBackup === true ? 'skipped' : 'taken';
+  const ask = presentBackup === 'taken' ? requireGateAhead : requireGate;
+  await ask(doors.backups, project, 'restore_in_place', override, signal);
+  return { how: 'in_place', presentBackup, override };
 }
 
 async function planInto(
