@@ -47,7 +47,7 @@ export async function findCommonLitter(flux: Flux): Promise<string[]> {
   const live = linesOf(
     await psql(
       catalogUri(flux),
-      `select 'p-' || left(replace(id::text, '-', ''), 12) from projects where lifecycle <> 'removed' and engine = 'v1_dedicated'`,
+      `select 'p-' || left(replace(id::text, '-', ''), 12) from projects where lifecycle <> 'removed' and (engine = 'v1_dedicated' or migration_state is not null)`,
     ),
   );
   const instances = readdirSync(join(flux.dataFolder, 'instances')).filter((name) => name.startsWith('p-') && !live.includes(name));

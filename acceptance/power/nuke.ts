@@ -20,7 +20,7 @@ async function prepare(flux: Flux, engine: EngineKind, serial: number): Promise<
   const schema = engine === 'v1_dedicated' ? 'public' : `t_${shortId}_api`;
   const readPostgres = async () => {
     const there = await listInPostgres(flux, engine, shortId);
-    return { 'in Postgres': there, data: there.length === 0 ? 'gone' : await readData(project.uri, schema) };
+    return { 'in Postgres': there, data: there.length === 0 ? ('gone' as const) : await readData(project.uri, schema) };
   };
   return {
     command: ['nuke', project.slug, '--hash', project.hash, '--yes'],

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { EngineKind } from '@flux/contract/labels';
 
@@ -6,6 +7,8 @@ import type { EngineKind } from '@flux/contract/labels';
 export interface PowerRecord {
   readonly scenario: string;
   readonly engine: EngineKind;
+  /** Seed of the moments. */
+  readonly seed: number;
   readonly cuts: number;
   /** How often the state before the command was found, whole. */
   readonly old: number;
@@ -19,7 +22,6 @@ export interface PowerRecord {
 
 export interface PowerRun {
   readonly machine: string;
-  readonly seed: number;
   readonly scenarios: readonly PowerRecord[];
 }
 
@@ -27,12 +29,14 @@ const PATH = fileURLToPath(new URL('last-run.json', import.meta.url));
 
 /** The figures that are committed. */
 export function readPowerRun(): PowerRun {
-  if (!existsSync(PATH)) return { machine: '', seed: 0, scenarios: [] };
+  if (!existsSync(PATH)) return { machine: '', scenarios: [] };
   return JSON.parse(readFileSync(PATH, 'utf8')) as PowerRun;
 }
 
-/** Puts new figures in the place of the committed ones, when this run was asked to (FLUX_TEST_RECORD). */
-export function writePowerRun(run: PowerRun): void {
+/** Puts new figures in the place of the committed ones of its scenario, when this run was asked to (FLUX_TEST_RECORD). */
+export function writePowerRecord(record: PowerRecord): void {
   if (process.env.FLUX_TEST_RECORD === undefined) return;
+  const others = readPowerRun().scenarios.filter(({ scenario, engine }) => scenario !== record.scenario || engine !== record.engine);
+  const run: PowerRun = { machine: `${availableParallelism()} processors`, scenarios: [...others, record] };
   writeFileSync(PATH, `${JSON.stringify(run, null, 2)}\n`);
 }

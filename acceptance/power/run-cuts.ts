@@ -12,24 +12,35 @@ export interface CutOutcome {
   readonly tookMs?: number;
 }
 
-/** Runs the command of a scenario without a cut, looks that it does what it is for, and gives how long it takes in ms. */
-export async function runUndisturbed(flux: Flux, scenario: Scenario, serial: number): Promise<number> {
+/** What a command does when nothing cuts it off. */
+export interface Undisturbed {
+  readonly tookMs: number;
+  /** What is there afterwards. */
+  readonly state: State;
+}
+
+/** Runs the command of a scenario without a cut, and looks that it does what it is for. */
+export async function runUndisturbed(flux: Flux, scenario: Scenario, serial: number): Promise<Undisturbed> {
   const prepared = await scenario.prepare(flux, serial);
-  const goal = prepared.goal(await prepared.read());
+  const old = await prepared.read();
   const tookMs = await runWell(flux, prepared);
-  expect(await prepared.read()).toEqual(goal);
+  const state = await prepared.read();
+  const goal = prepared.goal(old, state);
+  expect(state).toEqual(goal);
+  expect(goal).not.toEqual(old);
   expect(await prepared.findLitter()).toEqual([]);
-  return tookMs;
+  await prepared.cleanUp?.();
+  return { tookMs, state };
 }
 
 /**
  * Starts the command of a scenario, cuts the power some time later, starts Flux again and looks: everything is as it was
  * before, or as the command leaves it. Then runs the command once more, to its end.
  */
-export async function cutOnce(flux: Flux, scenario: Scenario, serial: number, afterMs: number): Promise<CutOutcome> {
+export async function cutOnce(flux: Flux, scenario: Scenario, serial: number, afterMs: number, undisturbed: State): Promise<CutOutcome> {
   const prepared = await scenario.prepare(flux, serial);
   const old = await prepared.read();
-  const goal = prepared.goal(old);
+  const goal = prepared.goal(old, undisturbed);
   const running = flux.flux(...prepared.command);
   await pause(afterMs);
   await cutPower(flux);
@@ -45,6 +56,7 @@ export async function cutOnce(flux: Flux, scenario: Scenario, serial: number, af
   const tookMs = found === 'old' ? await runWell(flux, prepared) : undefined;
   expect(await prepared.read()).toEqual(goal);
   expect(await prepared.findLitter()).toEqual([]);
+  await prepared.cleanUp?.();
   return { found, ...(tookMs === undefined ? {} : { tookMs }) };
 }
 

@@ -1,3 +1,4 @@
+import { migrate } from './migrate.ts';
 import { nuke } from './nuke.ts';
 import { restoreInPlace } from './restore-in-place.ts';
 import type { Scenario } from './scenario.ts';
@@ -8,4 +9,6 @@ export const SCENARIOS: readonly Scenario[] = [
   nuke('v2_shared'),
   restoreInPlace('v1_dedicated'),
   restoreInPlace('v2_shared'),
+  migrate('migrate'),
+  migrate('migrate --drop-source-after', '--drop-source-after'),
 ];

@@ -5,11 +5,12 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { Flux, TestProject } from '../harness/flux.ts';
 import { psql, readRows } from '../harness/postgres.ts';
 import { catalogUri, superuserUri } from '../harness/superuser.ts';
+import type { Data } from './scenario.ts';
 
 /** Rows and objects of one schema, as its owner sees them. */
-export async function readData(uri: string, schema: string): Promise<Readonly<Record<string, string>>> {
+export async function readData(uri: string, schema: string): Promise<Data> {
   const rows = [...(await readRows(uri, schema))].map(([table, text]) => [table, `${text.split('\n').length - 1} rows, ${digest(text)}`]);
-  return { ...Object.fromEntries(rows), 'objects of the schema': await psql(uri, objectsOf(schema)) };
+  return { rows: Object.fromEntries(rows), objects: await psql(uri, objectsOf(schema)) };
 }
 
 /**
@@ -59,10 +60,10 @@ function objectsOf(schema: string): string {
 }
 
 /** What the catalog says of a project: how it is, what it still does, and what backups it has. */
-export async function readCatalog(flux: Flux, { hash }: Pick<TestProject, 'hash'>): Promise<Readonly<Record<string, string>>> {
+export async function readCatalog(flux: Flux, { hash }: Pick<TestProject, 'hash'>) {
   const ask = (sql: string) => psql(catalogUri(flux), sql.replaceAll(':id', `(select id from projects where hash = '${hash}')`));
   return {
-    lifecycle: await ask(`select lifecycle || ' on ' || engine from projects where id = :id`),
+    lifecycle: await ask(`select concat_ws(' ', lifecycle, 'on', engine, migration_state) from projects where id = :id`),
     'unfinished operations': await ask(`select kind from operations where project_id = :id and state in ('queued', 'running')`),
     backups: await ask(
       `select kind, status, artifact_validation, restore_verification, sha256 from backups where project_id = :id and status <> 'failed' order by seq`,
