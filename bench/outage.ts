@@ -1,5 +1,5 @@
 // `npm run bench:outage`: how long clients are without an answer while a restore in place swaps 1 GB, under constant load.
-// `--quick` takes 10 MB, to see that it works.
+// `--once` restores once on each engine instead of three times; `--quick` takes 10 MB, to see that it works.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineKind } from '@flux/contract/labels';
 import { type Flux, startFlux, type TestProject } from '../acceptance/harness/flux.ts';
@@ -11,7 +11,7 @@ import { LARGE, SMALL } from './databases.ts';
 import { median } from './statistics.ts';
 
 const isQuick = process.argv.includes('--quick');
-const RESTORES = isQuick ? 1 : 3;
+const RESTORES = isQuick || process.argv.includes('--once') ? 1 : 3;
 const EVERY_MS = 20;
 const CLIENTS = 4;
 const SCRIPT = `

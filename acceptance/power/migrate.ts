@@ -12,6 +12,7 @@ export function migrate(name: string, ...options: readonly string[]): Scenario {
   return {
     name,
     engine: 'v2_shared',
+    isLong: options.length > 0,
     prepare: (flux, serial) => prepare(flux, `moves-${options.length}-${serial}`, options),
   };
 }
@@ -37,12 +38,11 @@ async function prepare(flux: Flux, slug: string, options: readonly string[]): Pr
 }
 
 async function readState(flux: Flux, project: TestProject, shortId: string): Promise<State> {
-  const { lifecycle, ...rest } = await readCatalog(flux, project);
+  const { backups, ...catalog } = await readCatalog(flux, project);
   const { apiSchema } = (await (await flux.api(`/projects/${project.hash}`)).json()) as { apiSchema: string };
   const uri = (await flux.flux('project', 'credentials', ...project.flags, '--field', 'postgres.url')).stdout.trim();
   return {
-    lifecycle,
-    unfinished: rest['unfinished operations'] + rest['unfinished backups'],
+    ...catalog,
     'in the pool': await listInPostgres(flux, 'v2_shared', shortId),
     'on its own': await listInPostgres(flux, 'v1_dedicated', shortId),
     data: await readData(uri, apiSchema),

@@ -1,7 +1,10 @@
 import { randomInt } from 'node:crypto';
 
-/** How many cuts each scenario gets: a sample in `npm test`, 50 by `npm run test:power`. */
-export const CUTS = Number(process.env.FLUX_TEST_CUTS ?? 3);
+/** Whether this is only the sample that `npm test` takes. */
+export const IS_SAMPLE = process.env.FLUX_TEST_CUTS === undefined;
+
+/** How many cuts each scenario gets: 50 by `npm run test:power`. */
+export const CUTS = Number(process.env.FLUX_TEST_CUTS ?? 1);
 
 /** Where the moments come from; the same seed gives the same ones. */
 export const SEED = Number(process.env.FLUX_TEST_SEED ?? randomInt(2 ** 32));

@@ -25,7 +25,7 @@ async function prepare(flux: Flux, engine: EngineKind, serial: number): Promise<
   return {
     command: ['nuke', project.slug, '--hash', project.hash, '--yes'],
     read: async () => ({ ...(await readCatalog(flux, project)), ...(await readPostgres()), files: await readFiles(flux, project) }),
-    goal: (old) => ({ ...old, lifecycle: `removed on ${engine}\n`, 'in Postgres': [], data: 'gone' }),
+    goal: (old) => ({ ...old, lifecycle: `removed on ${engine}`, 'in Postgres': [], data: 'gone' }),
     whenDone: { exitCode: 4, says: 'has been removed already' },
     findLitter: () => findCommonLitter(flux),
   };

@@ -5,6 +5,8 @@ import type { Flux } from '../harness/flux.ts';
 export interface Scenario {
   readonly name: string;
   readonly engine: EngineKind;
+  /** True when the sample does without it. */
+  readonly isLong?: boolean;
   /** Brings about what a run of the command begins with. `serial` is another one each time, for names. */
   prepare(flux: Flux, serial: number): Promise<Prepared>;
 }

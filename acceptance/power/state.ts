@@ -60,16 +60,25 @@ function objectsOf(schema: string): string {
 }
 
 /** What the catalog says of a project: how it is, what it still does, and what backups it has. */
-export async function readCatalog(flux: Flux, { hash }: Pick<TestProject, 'hash'>) {
-  const ask = (sql: string) => psql(catalogUri(flux), sql.replaceAll(':id', `(select id from projects where hash = '${hash}')`));
-  return {
-    lifecycle: await ask(`select concat_ws(' ', lifecycle, 'on', engine, migration_state) from projects where id = :id`),
-    'unfinished operations': await ask(`select kind from operations where project_id = :id and state in ('queued', 'running')`),
-    backups: await ask(
-      `select kind, status, artifact_validation, restore_verification, sha256 from backups where project_id = :id and status <> 'failed' order by seq`,
-    ),
-    'unfinished backups': await ask(`select status from backups where project_id = :id and status in ('queued', 'running')`),
-  };
+export async function readCatalog(flux: Flux, { hash }: Pick<TestProject, 'hash'>): Promise<CatalogState> {
+  const of = (table: string, columns: string, where: string) =>
+    `(select coalesce(json_agg(concat_ws(' ', ${columns}) order by id), '[]') from ${table} where project_id = p.id and ${where})`;
+  const unfinished = `in ('queued', 'running')`;
+  const sql = `select json_build_object(
+      'lifecycle', concat_ws(' ', lifecycle, 'on', engine, migration_state),
+      'operations', ${of('operations', 'kind', `state ${unfinished}`)},
+      'unfinishedBackups', ${of('backups', 'status', `status ${unfinished}`)},
+      'backups', ${of('backups', 'kind, status, artifact_validation, restore_verification, sha256', `status <> 'failed'`)})
+    from projects p where hash = '${hash}'`;
+  return JSON.parse(await psql(catalogUri(flux), sql)) as CatalogState;
+}
+
+/** Lines of the catalog about one project; empty lists when nothing is under way. */
+export interface CatalogState {
+  readonly lifecycle: string;
+  readonly operations: readonly string[];
+  readonly unfinishedBackups: readonly string[];
+  readonly backups: readonly string[];
 }
 
 /** First 12 hex digits of a project's id: names in Postgres and folders are made of it. */
