@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createDedicatedEngine } from '../../src/engines/dedicated/engine.ts';
+import { instanceIdOf } from '../../src/engines/dedicated/names.ts';
+import type { Engine, EngineProject } from '../../src/engines/engine.ts';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import { makeProject, quietLog } from './project.ts';
+import { openTestRuntime, type TestRuntime } from './runtime.ts';
+
+let place: TestRuntime;
+let engine: Engine;
+let project: EngineProject;
+
+beforeAll(async () => {
+  place = await openTestRuntime();
+  const { runtime, toolbox, major } = place;
+  engine = createDedicatedEngine({ runtime, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog });
+  project = makeProject('v1_dedicated');
+  await engine.provision(project);
+}, 60_000);
+
+afterAll(() => place?.close());
+
+it('never swaps in what was replaced and is half removed, and removes the rest of it', async () => {
+  const [whole, half] = ['bloom_atelier_before_20260620171833', 'bloom_atelier_before_20260621000000'];
+  await using admin = await connectPostgres(place.runtime.superuser(instanceIdOf(project)));
+  await admin.run(`create database ${whole}`);
+  await admin.run(`create database ${half}`);
+  // So does DROP DATABASE before it removes the first file.
+  await admin.run(`update pg_database set datconnlimit = -2 where datname = '${half}'`);
+
+  expect(await engine.listKept(project)).toEqual([
+    { name: half, replacedAt: new Date('2026-06-21T00:00:00Z'), sizeBytes: expect.any(Number), isWhole: false },
+    { name: whole, replacedAt: new Date('2026-06-20T17:18:33Z'), sizeBytes: expect.any(Number), isWhole: true },
+  ]);
+  const { keptAs } = await engine.undoSwap(project);
+  expect((await engine.listKept(project)).map(({ name }) => name)).toEqual([keptAs, half]);
+  await engine.dropKept(project, [half, keptAs ?? '']);
+  expect(await engine.listKept(project)).toEqual([]);
+  await expect(engine.undoSwap(project)).rejects.toMatchObject({ code: 'not_found' });
+});
