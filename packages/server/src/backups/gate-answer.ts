@@ -6,7 +6,7 @@ import { type BackupRow, findLatestBackup, findNewestVerifiedBackup } from '../c
 import type { ProjectRow } from '../catalog/projects.ts';
 import { readChangesSince } from './changes.ts';
 import type { BackupDoors } from './doors.ts';
-import { examineLatest, type GateDoors } from './gate.ts';
+import { examineLatest, type GateDoors, isCutShort } from './gate.ts';
 import { presenceOf } from './item.ts';
 import { isLastWayBack, lastWayBackRefusal } from './keep.ts';
 import { parseBackupSelector, selectBackup } from './select.ts';
@@ -61,8 +61,17 @@ async function verdictOn(
     return cleared(found.latest, 'restorable', 'The latest backup is restore-verified, and its file is the one that was restored.');
   // It was cleared when it began.
   if (hasBegun(project, action)) return { decision: 'cleared', ...found.refusal, guidance: 'The removal had begun, and goes on.' };
+  if (PROVES_FIRST.has(action) && (await isCutShort(doors, project)))
+    return {
+      decision: 'cleared',
+      ...found.refusal,
+      guidance: 'It was cut short before; it takes a backup of its own and proves it first.',
+    };
   return { decision: 'refused', ...found.refusal };
 }
+
+/** What takes a backup of its own, proves it, and asks the gate again before it destroys. */
+const PROVES_FIRST = new Set<GateAction>(['restore_in_place', 'migrate_drop_source']);
 
 function hasBegun({ lifecycle, migration_state }: ProjectRow, action: GateAction): boolean {
   if (action === 'nuke') return lifecycle === 'removing';

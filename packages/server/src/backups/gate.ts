@@ -113,10 +113,14 @@ export async function requireGate(...asked: Parameters<typeof consultGate>): Pro
 export async function requireGateAhead(...asked: Parameters<typeof consultGate>): Promise<void> {
   const decision = await consultGate(...asked);
   if (decision.kind === 'cleared') return;
-  const [{ catalog }, project] = asked;
+  const [doors, project] = asked;
+  if (!(await isCutShort(doors, project))) throw refusalError(decision.refusal);
+}
+
+/** Tells whether the newest backup is one that work of ours had begun for itself and could not finish. */
+export async function isCutShort({ catalog }: GateDoors, project: ProjectRow): Promise<boolean> {
   const latest = await findLatestBackup(catalog.db, project.id);
-  if (latest !== undefined && (await wasInVain(catalog.db, project.id, ['backup_restore', 'migrate'], latest.created_at))) return;
-  throw refusalError(decision.refusal);
+  return latest !== undefined && (await wasInVain(catalog.db, project.id, ['backup_restore', 'migrate'], latest.created_at));
 }
 
 /**
