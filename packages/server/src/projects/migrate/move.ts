@@ -9,7 +9,7 @@ import type { RestoreDoors } from '../restore/side.ts';
 import { copyToDedicated } from './copy.ts';
 import type { MigrationRequest } from './request.ts';
 import { NOTHING } from './result.ts';
-import { removeCopy, removeSource } from './take-back.ts';
+import { removeSource, takeBack } from './take-back.ts';
 
 /**
  * Moves a pooled project to a server of its own. Everything happens beside the live data while writers wait; the flip is one
@@ -24,7 +24,7 @@ export async function moveToDedicated(
 ): Promise<MigrateResult> {
   const { projects } = doors;
   const { lockWrites, dropSourceAfter } = request.order;
-  const { engine: pool, project } = projects.engines.of(row);
+  const { project } = projects.engines.of(row);
   await setMigrationState(projects.catalog.db, row.id, 'copying');
   let moved: MigrateResult;
   try {
@@ -44,8 +44,8 @@ export async function moveToDedicated(
     const times = { writesHeldMs: lockWrites ? Math.round(now - held) : null, outageMs: Math.round(now - closed) };
     moved = { ...NOTHING, did: 'migrated', backupId, ...copied, ...times, sourceKept: true };
   } catch (error) {
-    // The flip may have been committed although its end was not seen: then there is nothing to take back.
-    if (await removeCopy(projects, row.id, ['copying'])) await pool.start(project);
+    // What cannot be taken back now is tried again by the next look for interrupted migrations.
+    await takeBack(projects, row.id).catch((failure) => projects.log.warn({ err: failure, project: row.hash }, 'a half-made move stays'));
     throw error;
   }
   if (!dropSourceAfter) return moved;

@@ -7,7 +7,7 @@ import { copyToDedicated, dedicatedOf } from './copy.ts';
 import { dropSource, moveToDedicated } from './move.ts';
 import { isDone, type MigrationRequest } from './request.ts';
 import { NOTHING } from './result.ts';
-import { removeCopy, takeBack } from './take-back.ts';
+import { discardStaged, takeBack } from './take-back.ts';
 
 const NOTE = 'before the migration to v1_dedicated';
 
@@ -25,8 +25,8 @@ async function run(doors: RestoreDoors, row: ProjectRow, request: MigrationReque
     return await dropSource(doors, row, request, context);
   }
   // What an earlier migration has left is of an earlier state.
-  if (row.migration_state === 'copying') await takeBack(doors.projects, row);
-  if (row.migration_state === 'staged' && how !== 'dump_only') await removeCopy(doors.projects, row.id, ['staged']);
+  if (row.migration_state === 'copying') await takeBack(doors.projects, row.id);
+  if (row.migration_state === 'staged' && how !== 'dump_only') await discardStaged(doors.projects, row.id);
   switch (how) {
     case 'discard_staged':
       return { ...NOTHING, did: row.migration_state === null ? 'nothing' : 'discarded' };
@@ -48,7 +48,9 @@ async function stage(doors: RestoreDoors, row: ProjectRow, context: OperationCon
     await setMigrationState(doors.projects.catalog.db, row.id, 'staged');
     return { ...NOTHING, did: 'staged', backupId, ...copied, staged: { host, port, database, user } };
   } catch (error) {
-    await removeCopy(doors.projects, row.id, ['copying']);
+    await takeBack(doors.projects, row.id).catch((failure) =>
+      doors.projects.log.warn({ err: failure, project: row.hash }, 'a half-made copy stays'),
+    );
     throw error;
   }
 }

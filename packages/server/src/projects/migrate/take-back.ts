@@ -7,18 +7,31 @@ import { describeFailure } from '../../operations/run.ts';
 import type { ProjectDoors } from '../doors.ts';
 import { dedicatedOf } from './copy.ts';
 
-/**
- * Removes the dedicated copy of a project that is still pooled. The catalog alone says whether it is: a flip whose commit
- * nobody has seen is waited for, and then the copy is the project.
- *
- * @returns false when there was none, or it is the project by now
- */
-export async function removeCopy(doors: ProjectDoors, id: ProjectRow['id'], states: readonly MigrationState[]): Promise<boolean> {
-  const row = await doors.catalog.db.transaction().execute((db) => lockProject(db, id));
-  if (row?.engine !== 'v2_shared' || row.migration_state === null || !states.includes(row.migration_state)) return false;
+/** Removes the dedicated copy of a project that waits for inspection. */
+export async function discardStaged(doors: ProjectDoors, id: ProjectRow['id']): Promise<void> {
+  const row = await pooledIn(doors, id, 'staged');
+  if (row === undefined) return;
   await dedicatedOf(doors, row).remove();
   await setMigrationState(doors.catalog.db, id, null);
-  return true;
+}
+
+/**
+ * Makes a project whose move did not come to its end writable again, and removes its copy; nothing happens to one that has
+ * moved. May be run again: the state stays `copying` until both are done.
+ */
+export async function takeBack(doors: ProjectDoors, id: ProjectRow['id']): Promise<void> {
+  const row = await pooledIn(doors, id, 'copying');
+  if (row === undefined) return;
+  const { engine, project } = doors.engines.of(row);
+  await engine.start(project);
+  await dedicatedOf(doors, row).remove();
+  await setMigrationState(doors.catalog.db, id, null);
+}
+
+/** The catalog alone says where a project lives: a flip whose commit nobody has seen is waited for, and then it has moved. */
+async function pooledIn(doors: ProjectDoors, id: ProjectRow['id'], state: MigrationState): Promise<ProjectRow | undefined> {
+  const row = await doors.catalog.db.transaction().execute((db) => lockProject(db, id));
+  return row?.engine === 'v2_shared' && row.migration_state === state ? row : undefined;
 }
 
 /** Removes the pooled schema, roles and login that a project has left. May be run again. */
@@ -45,7 +58,7 @@ export async function endInterruptedMigrations(doors: ProjectDoors): Promise<voi
       try {
         log.warn({ project: row.hash, state: row.migration_state }, 'ending a migration that was interrupted');
         if (row.migration_state === 'dropping_source') await removeSource(doors, row);
-        else await takeBack(doors, row);
+        else await takeBack(doors, row.id);
         await finishOperation(catalog.db, id, { state: 'succeeded', result: {} }, clock.now());
       } catch (error) {
         const none = new AbortController().signal;
@@ -57,12 +70,4 @@ export async function endInterruptedMigrations(doors: ProjectDoors): Promise<voi
       if (!isFluxError(error, 'busy')) log.error({ err: error, project: row.hash }, 'could not end an interrupted migration');
     }
   }
-}
-
-/** Makes a project whose move was interrupted writable again, and removes its copy. */
-export async function takeBack(doors: ProjectDoors, row: ProjectRow): Promise<void> {
-  const { engine, project } = doors.engines.of({ ...row, engine: 'v2_shared' });
-  // Open first: the state stays `copying`, and this runs again, until both are done.
-  await engine.start(project);
-  await removeCopy(doors, row.id, ['copying']);
 }
