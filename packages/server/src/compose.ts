@@ -8,7 +8,7 @@ import { createVolumeStore } from './artifacts/volume.ts';
 import type { BackupDoors } from './backups/doors.ts';
 import { takeWorkerLease } from './catalog/worker-lease.ts';
 import { composeCatalog } from './compose/catalog.ts';
-import { prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
+import { emptyScratchFolder, prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
 import { composeEngines } from './compose/engines.ts';
 import { composePostgresDoor } from './compose/postgres-door.ts';
 import { composeRuntime } from './compose/runtime.ts';
@@ -95,7 +95,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     store,
     queue,
     engines,
-    postgres: composePostgresDoor(toolbox, account),
+    postgres: composePostgresDoor(toolbox, account, await emptyScratchFolder(config.dataFolder)),
     disposables,
     verifyLimits: {
       memoryBytes: config.verify.memoryBytes,

@@ -81,7 +81,7 @@ export interface PostgresDoor {
   lookAt(target: PostgresTarget, signal: AbortSignal): Promise<DatabaseLook>;
   /** Restores an archive into a database that stays, as an ordinary role. @throws FluxError `artifact_invalid`, `postgres_missing` */
   restoreArchive(
-    request: Omit<ArchiveRestore, 'tools' | 'account' | 'signal'> & { readonly major: number },
+    request: Omit<ArchiveRestore, 'tools' | 'account' | 'scratchFolder' | 'signal'> & { readonly major: number },
     signal: AbortSignal,
   ): Promise<RestoreOutcome>;
   /** Asks the restored database the questions of the manifest and compares. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, readFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { writeFileAtomically } from '../system/atomic-file.ts';
@@ -22,6 +22,16 @@ export async function prepareDataFolder(path: string): Promise<void> {
       cause: error,
     });
   }
+}
+
+/** A folder for what lives as long as one piece of work. What a killed server has left in it goes; the lock of the data folder is held. */
+export async function emptyScratchFolder(dataFolder: string): Promise<string> {
+  const path = join(dataFolder, 'scratch');
+  await rm(path, { recursive: true, force: true });
+  await mkdir(path);
+  // Whatever our umask is: the account that Postgres programs run as must be able to walk through.
+  await chmod(path, 0o711);
+  return path;
 }
 
 /** The key that seals secrets in the catalog; made on the first start. Whoever has it and the catalog has every password. */

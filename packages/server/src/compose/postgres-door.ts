@@ -26,7 +26,7 @@ const BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1));
 const JOBS_FROM_BYTES = 64 * 2 ** 20;
 
 /** Postgres and its tools as the backup workflow uses them. */
-export function composePostgresDoor(toolbox: PostgresToolbox, account: Account | undefined): PostgresDoor {
+export function composePostgresDoor(toolbox: PostgresToolbox, account: Account | undefined, scratchFolder: string): PostgresDoor {
   const compressions = new Map<string, DumpCompression>();
   const compressionOf = async (tools: PostgresTools) => {
     const known = compressions.get(tools.binFolder) ?? (await chooseCompression(tools, account));
@@ -101,7 +101,7 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
     lookAt: lookAtDatabase,
     restoreArchive: async ({ major, ...request }, signal) => {
       const tools = toolbox.require(major, 'client');
-      return interpretRestore(await restoreArchive({ ...request, tools, account, signal }));
+      return interpretRestore(await restoreArchive({ ...request, tools, account, scratchFolder, signal }));
     },
     compareRestored: async (target, manifest, onProgress, signal) => {
       const found = await measureRestored({

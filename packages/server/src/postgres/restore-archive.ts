@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { type Account, type ProcessResult, runProcess } from '../system/process.ts';
@@ -16,6 +15,8 @@ export interface ArchiveRestore {
   readonly sha256: string;
   readonly target: PostgresTarget;
   readonly account?: Account | undefined;
+  /** A folder of ours that the account can walk through, for a list that lives as long as the restore. */
+  readonly scratchFolder: string;
   /** Whether the archive's own grants are carried out. */
   readonly grants: 'restored' | 'left out';
   /** `all or nothing` restores in one transaction. */
@@ -35,7 +36,7 @@ export interface ArchiveRestore {
  */
 export async function restoreArchive(request: ArchiveRestore): Promise<ProcessResult> {
   const { entries } = await readArchiveToc(request.path, request.signal);
-  const folder = await mkdtemp(join(tmpdir(), 'flux-restore-'));
+  const folder = await mkdtemp(join(request.scratchFolder, 'restore-'));
   try {
     // The list holds numbers only, and the other account must be able to read it.
     await chmod(folder, 0o711);
