@@ -11,7 +11,7 @@ import { consultGate, redeemClearance } from '../../src/backups/gate.ts';
 import { deleteBackup, setPinned } from '../../src/backups/keep.ts';
 import { findBackupById, findLatestBackup, findNewestVerifiedBackup, insertBackup, updateBackup } from '../../src/catalog/backups.ts';
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
-import { findProjectById, insertProject, type ProjectRow } from '../../src/catalog/projects.ts';
+import { findProjectById, insertProject, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
 import { ensureUser } from '../../src/catalog/tokens.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { startCluster, type TestCluster } from '../postgres/cluster.ts';
@@ -48,6 +48,8 @@ const STEPS = [
   'truncate',
   'lose',
   'delete',
+  'expire',
+  'nuke-and-come-back',
   'pin',
   'change-engine',
 ] as const;
@@ -242,6 +244,17 @@ async function change(doors: Doors, project: ProjectRow, truth: Truth, step: Ste
       await deleteBackup(doors, project, row, nobody, null).catch((error) => {
         if (!['gate_refused', 'not_ready', 'artifact_gone'].includes(error.code)) throw error;
       });
+      return;
+    case 'expire':
+      // The row says so first; the file goes after it.
+      if (!truth.complete || row.removed_at !== null) return;
+      await updateBackup(catalog.db, truth.id, { expires_at: now, removed_at: now, removed_by: 'retention' });
+      await doors.store.remove({ projectId: project.id, backupId: truth.id });
+      return;
+    case 'nuke-and-come-back':
+      await setProjectLifecycle(catalog.db, project.id, 'removing');
+      await markProjectRemoved(catalog.db, project.id, now);
+      await catalog.db.updateTable('projects').set({ lifecycle: 'active', removed_at: null }).where('id', '=', project.id).execute();
       return;
     case 'pin':
       await setPinned(doors, project, row, row.pinned ? 'unpinned' : 'pinned', nobody);
