@@ -86,7 +86,7 @@ function startProbe(uri: string) {
   const underway = (async () => {
     while (!isOver) {
       try {
-        await using session = await connectPostgres(target);
+        await using session = await connectPostgres(target, { searchPath: 'role' });
         await session.query('select balance from accounts where id = 7');
         const now = performance.now();
         longest = Math.max(longest, now - answeredAt);
