@@ -121,6 +121,28 @@ CREATE TABLE own (mo mood, moa mood[], st status, p3 point3, p3a point3[], neste
 INSERT INTO own VALUES ('it''s \\ fine', '{sad,NULL,ok}', 'open', '(1,-0,NaN)', '{"(1,2,3)",NULL}', (SELECT d FROM documents d LIMIT 1), 'own', 'now', 'mood', 'pg_catalog'), (NULL, '{}', NULL, '(,,)', NULL, NULL, NULL, NULL, NULL, NULL);
 `;
 
+/** What Postgres words in another way once it has read its own words: nested conditions, literals without a name, defaults of domains. */
+export const WORDINGS = `
+CREATE TYPE mood AS ENUM ('calm', 'cross');
+CREATE DOMAIN shown_mood AS mood DEFAULT 'calm';
+CREATE FUNCTION next_tag() RETURNS text LANGUAGE sql VOLATILE AS $$ SELECT 'T' || floor(random() * 1000)::text $$;
+CREATE DOMAIN tag AS text DEFAULT next_tag() CHECK (VALUE BETWEEN 'A' AND 'Z' AND VALUE <> 'Q');
+CREATE TABLE reviews (id int PRIMARY KEY, stars int, state varchar(10), day date, felt shown_mood, label tag,
+  fine boolean GENERATED ALWAYS AS (stars BETWEEN 3 AND 5 AND state IN ('shown', 'new')) STORED,
+  CONSTRAINT sane CHECK (stars BETWEEN 1 AND 5 AND state <> ''));
+INSERT INTO reviews (id, stars, state, day) SELECT i, 1 + i % 5, 'shown', '2026-03-01'::date + i FROM generate_series(1, 300) i;
+CREATE INDEX shown_reviews ON reviews (day) WHERE stars BETWEEN 3 AND 5 AND state IN ('shown');
+CREATE VIEW spring AS SELECT id FROM reviews WHERE day BETWEEN '2026-03-01' AND '2026-05-31' AND state = 'shown';
+CREATE VIEW levels AS SELECT r.id, l.label FROM reviews r JOIN (SELECT 1 AS level, 'high' AS label UNION ALL SELECT -1, 'low' UNION ALL SELECT 0, NULL) l ON l.level = r.stars;
+CREATE VIEW owned AS SELECT id FROM reviews r WHERE EXISTS (SELECT 'x' FROM reviews k WHERE k.state = r.state);
+CREATE MATERIALIZED VIEW calm AS SELECT id FROM reviews WHERE (id BETWEEN 1 AND 9 AND stars > 1) OR EXISTS (SELECT 'x' WHERE false);
+ALTER TABLE reviews ENABLE ROW LEVEL SECURITY;
+CREATE POLICY see ON reviews USING (stars BETWEEN 1 AND 5 AND state = 'shown');
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER keep BEFORE UPDATE ON reviews FOR EACH ROW WHEN (NEW.stars BETWEEN 1 AND 5 AND OLD.state <> '') EXECUTE FUNCTION keep();
+CREATE STATISTICS known ON stars, (state IN ('a', 'b')) FROM reviews;
+`;
+
 const BUSY = `
 CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL);
 INSERT INTO accounts SELECT i, 0 FROM generate_series(1, 20000) i;
@@ -177,6 +199,7 @@ const EITHER: readonly Omit<Good, 'engine'>[] = [
   { name: 'partitions of every sort, inheritance, generated and identity columns', push: TABLES },
   { name: 'circular foreign keys, materialized views on each other, quoted and mixed-case names', push: REFERENCES },
   { name: 'every built-in type with odd values', push: TYPES },
+  { name: 'conditions that Postgres words anew when it reads them, and defaults of domains', push: WORDINGS },
   { name: 'written to by pgbench during the dump', push: BUSY, meanwhile: BUSY_SCRIPT },
 ];
 

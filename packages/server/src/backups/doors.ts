@@ -9,6 +9,7 @@ import type { DisposableLimits, DisposableProvider } from '../instances/disposab
 import type { OperationQueue } from '../operations/begin.ts';
 import type { ChangeMarks } from '../postgres/change-marks.ts';
 import type { DatabaseLook } from '../postgres/look.ts';
+import type { Arbiter, ChangedDefinition } from '../postgres/manifest/changed-definitions.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import type { RestoreOutcome } from '../postgres/restore.ts';
 import type { ArchiveRestore } from '../postgres/restore-archive.ts';
@@ -84,11 +85,18 @@ export interface PostgresDoor {
     request: Omit<ArchiveRestore, 'tools' | 'account' | 'scratchFolder' | 'signal'> & { readonly major: number },
     signal: AbortSignal,
   ): Promise<RestoreOutcome>;
-  /** Asks the restored database the questions of the manifest and compares. */
+  /**
+   * Asks the restored database the questions of the manifest and compares. Nothing of the database is executed there.
+   *
+   * @param arbiter decides about definitions that Postgres words differently; asked only when there are any
+   */
   compareRestored(
     target: PostgresTarget,
     manifest: Manifest,
+    arbiter: Arbiter,
     onProgress: (progress: Progress) => void,
     signal: AbortSignal,
   ): Promise<Comparison>;
+  /** Creates objects once more to see which definitions are the same, see `findEqualDefinitions`: in a disposable instance only. */
+  findEqualDefinitions(superuser: PostgresTarget, changed: readonly ChangedDefinition[], signal: AbortSignal): Promise<ReadonlySet<string>>;
 }

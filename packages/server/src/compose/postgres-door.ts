@@ -7,9 +7,11 @@ import { type ChangeMarks, readChangeMarks } from '../postgres/change-marks.ts';
 import { connectPostgres, sqlStateOf } from '../postgres/connect.ts';
 import { chooseCompression, type DumpCompression, dumpDatabase } from '../postgres/dump.ts';
 import { lookAtDatabase } from '../postgres/look.ts';
+import { changedDefinitions } from '../postgres/manifest/changed-definitions.ts';
 import { compareManifests } from '../postgres/manifest/compare.ts';
 import type { ContentProgress } from '../postgres/manifest/content.ts';
 import { measureRestored } from '../postgres/manifest/measure.ts';
+import { findEqualDefinitions } from '../postgres/manifest/read-back.ts';
 import { recordManifest, scopeOf } from '../postgres/manifest/record.ts';
 import { addLaterSequences, readSequences } from '../postgres/manifest/sequences.ts';
 import { interpretRestore, restoreArguments } from '../postgres/restore.ts';
@@ -103,7 +105,8 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
       const tools = toolbox.require(major, 'client');
       return interpretRestore(await restoreArchive({ ...request, tools, account, scratchFolder, signal }));
     },
-    compareRestored: async (target, manifest, onProgress, signal) => {
+    findEqualDefinitions,
+    compareRestored: async (target, manifest, arbiter, onProgress, signal) => {
       const found = await measureRestored({
         target,
         manifest,
@@ -111,7 +114,8 @@ export function composePostgresDoor(toolbox: PostgresToolbox, account: Account |
         onProgress: asProgress('compare', 'Comparing with what was dumped', onProgress),
         signal,
       });
-      return compareManifests(manifest, found);
+      const changed = changedDefinitions(manifest, found);
+      return compareManifests(manifest, found, changed.length === 0 ? undefined : await arbiter(changed));
     },
   };
 }

@@ -11,6 +11,8 @@ export interface TableContent {
   /** How a restore is judged on it; the reason stands beside it when it is not `exact`. */
   readonly comparison: 'exact' | 'recomputed' | 'not_dumped';
   readonly reason?: string;
+  /** Name of the extension that the table belongs to, when that is why it is not dumped. */
+  readonly extension?: string;
 }
 
 /** One object of the database, as its definition; two objects are equal when name and definition are. */

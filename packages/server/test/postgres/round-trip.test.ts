@@ -134,7 +134,7 @@ describe('a tenant export comes back as it was', () => {
     expect(trip.comparison.rowsCompared).toBe(551);
     expect(trip.comparison.objectsCompared).toMatchObject({ policy: 1, extension: 2, default_privileges: 2, comment: 3 });
     const { prerequisitesBefore: before, prerequisitesAfter: after, notes } = trip.manifest;
-    expect(before).toContain('CREATE EXTENSION IF NOT EXISTS "citext" WITH SCHEMA "extensions" CASCADE; -- 1.6 in the source');
+    expect(before).toMatch(/CREATE EXTENSION IF NOT EXISTS "citext" WITH SCHEMA "extensions" CASCADE; -- 1\.\d+ in the source/);
     expect(before).toContain('auth.jwt');
     expect(before).not.toMatch(/secret|unrelated|pgcrypto|hstore|tenant_backup|t_other|PASSWORD/);
     expect(after).toContain("'001_it''s.sql'");

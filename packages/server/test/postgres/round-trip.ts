@@ -5,8 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import { walkArchive } from '../../src/postgres/archive/walk.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { chooseCompression, dumpDatabase } from '../../src/postgres/dump.ts';
+import { type ChangedDefinition, changedDefinitions } from '../../src/postgres/manifest/changed-definitions.ts';
 import { type Comparison, compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
+import { findEqualDefinitions } from '../../src/postgres/manifest/read-back.ts';
 import { recordManifest, scopeOf } from '../../src/postgres/manifest/record.ts';
 import { addLaterSequences, readSequences } from '../../src/postgres/manifest/sequences.ts';
 import type { Manifest } from '../../src/postgres/manifest.ts';
@@ -19,6 +21,8 @@ import type { TestCluster } from './cluster.ts';
 export interface RoundTrip {
   readonly manifest: Manifest;
   readonly comparison: Comparison;
+  /** Definitions that Postgres words differently after the restore. */
+  readonly changed: readonly ChangedDefinition[];
   /** Milliseconds of each phase. */
   readonly phases: Readonly<Record<string, number>>;
 }
@@ -64,7 +68,9 @@ export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
   await restorer.run(manifest.prerequisitesAfter);
   await rm(path);
   const found = await timed('measure', () => measureRestored({ target, manifest, parallel: 2 }));
-  return { manifest, comparison: compareManifests(manifest, found), phases };
+  const changed = changedDefinitions(manifest, found);
+  const equal = await timed('read back', () => findEqualDefinitions(target, changed));
+  return { manifest, comparison: compareManifests(manifest, found, equal), changed, phases };
 }
 
 async function dump(

@@ -8,6 +8,7 @@ import type { OperationContext } from '../../operations/run.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { BackupDoors } from '../doors.ts';
+import { arbiterInSandbox } from './arbiter.ts';
 import type { OpenedBackup } from './open.ts';
 
 /** Where to, and how far to go. */
@@ -105,7 +106,7 @@ async function makePrerequisites(doors: BackupDoors, sql: string, target: Postgr
 
 async function compare(
   doors: BackupDoors,
-  { manifest }: OpenedBackup,
+  source: OpenedBackup,
   target: PostgresTarget,
   wasEmpty: boolean,
   context: OperationContext,
@@ -115,7 +116,8 @@ async function compare(
   try {
     const { tablesCompared, rowsCompared, differences } = await doors.postgres.compareRestored(
       target,
-      manifest,
+      source.manifest,
+      arbiterInSandbox(doors, source, context),
       context.progress,
       context.signal,
     );

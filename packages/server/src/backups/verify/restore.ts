@@ -52,7 +52,13 @@ export async function restoreAndCompare(
   context.progress({ phase: 'compare', message: 'Comparing with what was dumped' });
   try {
     const comparison = await watch.time('compare', () =>
-      doors.postgres.compareRestored(instance.superuser, manifest, context.progress, signal),
+      doors.postgres.compareRestored(
+        instance.superuser,
+        manifest,
+        (changed) => doors.postgres.findEqualDefinitions(instance.superuser, changed, signal),
+        context.progress,
+        signal,
+      ),
     );
     // A server that restarted after a crash answers, and its answers are wrong.
     const late = trouble();

@@ -30,7 +30,7 @@ export function judgeComparison(comparison: Comparison): Verdict {
 
 /** One difference in a few words. */
 function describeDifference({ kind, name, change, expected, found }: Difference): string {
-  if (change === 'missing') return `${kind} ${name} is missing`;
+  if (change === 'missing') return kind === 'rows' && expected !== null ? `${name} is missing (${expected})` : `${kind} ${name} is missing`;
   if (change === 'extra') return `${kind} ${name} was not in the source`;
   const short = (text: string | null) => (text !== null && text.length <= 60 ? text : null);
   const [there, here] = [short(expected), short(found)];

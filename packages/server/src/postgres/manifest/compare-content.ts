@@ -1,5 +1,6 @@
 import type { Difference } from '@flux/contract/backup';
 import type { Manifest, MeasuredDatabase, TableContent } from '../manifest.ts';
+import { quoteIdentifier } from '../sql/quote.ts';
 import { difference } from './difference.ts';
 
 /** Compares the rows of every table; `tables` and `rows` count what was compared in full. */
@@ -15,7 +16,8 @@ export function compareContent(
   for (const table of expected.tables) {
     const other = there.get(table.name);
     if (table.comparison === 'not_dumped') {
-      differences.push(difference('not_compared', 'rows', table.name, 'unknown', table.reason ?? null, null));
+      const noticed = compareNotDumped(table, other);
+      if (noticed !== undefined) differences.push(noticed);
       continue;
     }
     // A table that is not there has been named among the objects; its rows are said to be missing as well.
@@ -38,6 +40,31 @@ export function compareContent(
   for (const table of found.tables)
     if (!known.has(table.name)) differences.push(difference('failure', 'rows', table.name, 'extra', null, say(table)));
   return { differences, tables, rows };
+}
+
+/**
+ * A table that is in no archive. CREATE EXTENSION makes the tables of an extension anew, with the rows that it has for them.
+ * One that was put into an extension later (ALTER EXTENSION ... ADD TABLE) is not among them: it is gone, and so are its rows.
+ */
+function compareNotDumped(table: TableContent, other: TableContent | undefined): Difference | undefined {
+  const isRead = table.digest !== null;
+  const reason = table.reason ?? 'pg_dump leaves the table out';
+  if (other === undefined) {
+    const lost = `${isRead ? `${table.rows} rows` : 'rows that could not be counted'}; ${reason}`;
+    const kind = table.kind === 'materialized_view' ? 'MATERIALIZED VIEW' : 'TABLE';
+    const cure = `ALTER EXTENSION ${quoteIdentifier(table.extension ?? '')} DROP ${kind} ${table.name}`;
+    return difference(
+      'failure',
+      'rows',
+      table.name,
+      'missing',
+      table.extension ? `${lost}; ${cure} in the source makes it dumped` : lost,
+      null,
+    );
+  }
+  if (!isRead || other.digest === null) return difference('not_compared', 'rows', table.name, 'unknown', reason, null);
+  if (table.rows === other.rows && table.digest === other.digest) return undefined;
+  return difference('not_compared', 'rows', table.name, 'changed', `${say(table)}; ${reason}`, say(other));
 }
 
 /**

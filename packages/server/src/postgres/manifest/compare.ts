@@ -1,8 +1,8 @@
 import type { Difference } from '@flux/contract/backup';
 import type { Manifest, MeasuredDatabase, SchemaObject } from '../manifest.ts';
+import { type ChangedDefinition, changedDefinitions, keyOf } from './changed-definitions.ts';
 import { compareContent } from './compare-content.ts';
 import { difference } from './difference.ts';
-import { normaliseDefinition } from './normalise-definition.ts';
 import { isPossibleValue } from './sequences.ts';
 
 /** What a comparison found, and how much it compared. */
@@ -15,16 +15,9 @@ export interface Comparison {
   readonly objectsCompared: Readonly<Record<string, number>>;
 }
 
-export interface CompareOptions {
-  /** Whether `prerequisitesAfter` was applied: then owners and grants of a tenant must be as they were. True when absent. */
-  readonly prerequisitesApplied?: boolean;
-}
-
 /** Differences beyond this number are counted, not listed: a receipt must stay readable, whatever is in a dump. */
 const MAX_DIFFERENCES = 1000;
-/** Kinds that a tenant export leaves out by design. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['owner', 'grant', 'default_privileges']);
-const NOTHING: ReadonlySet<string> = new Set();
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * Compares a restored database with its manifest. Pure; the same two inputs always give the same answer.
@@ -32,13 +25,15 @@ const NOTHING: ReadonlySet<string> = new Set();
  * A difference is a `failure` when a restore must reproduce the thing, a `prerequisite` when the archive leaves it out by
  * design, and `not_compared` when nothing can be concluded from it; the last two are listed so that they are never passed
  * over in silence.
+ *
+ * @param equal keys (`keyOf`) of objects that are the same although Postgres words them differently, see `findEqualDefinitions`
  */
-export function compareManifests(expected: Manifest, found: MeasuredDatabase, options: CompareOptions = {}): Comparison {
+export function compareManifests(expected: Manifest, found: MeasuredDatabase, equal: ReadonlySet<string> = NONE): Comparison {
   const content = compareContent(expected, found);
   const compared: Record<string, number> = {};
   const differences: Difference[] = [
     ...content.differences,
-    ...compareObjects(expected, found, options, compared),
+    ...compareObjects(expected, found, equal, compared),
     ...compareSequences(expected, found, compared),
     ...compareLargeObjects(expected, found, compared),
     ...compareServer(expected, found),
@@ -63,52 +58,42 @@ export function compareManifests(expected: Manifest, found: MeasuredDatabase, op
 function compareObjects(
   expected: Manifest,
   found: MeasuredDatabase,
-  options: CompareOptions,
+  equal: ReadonlySet<string>,
   compared: Record<string, number>,
 ): Difference[] {
-  const key = ({ kind, name }: SchemaObject) => `${kind}\n${name}`;
-  const there = new Map(found.objects.map((object) => [key(object), object]));
-  const known = new Set(expected.objects.map(key));
-  const missingTables = new Set(expected.objects.filter((object) => isRelation(object) && !there.has(key(object))).map(({ name }) => name));
-  const leftOut = expected.backupKind === 'tenant_export' && options.prerequisitesApplied === false ? LEFT_OUT : NOTHING;
+  const there = new Set(found.objects.map(keyOf));
+  const known = new Set(expected.objects.map(keyOf));
+  const changed = new Map(changedDefinitions(expected, found).map((object) => [keyOf(object), object]));
+  const missingTables = new Set(
+    expected.objects.filter((object) => isRelation(object) && !there.has(keyOf(object))).map(({ name }) => name),
+  );
   const differences: Difference[] = [];
   for (const object of expected.objects) {
     compared[object.kind] = (compared[object.kind] ?? 0) + 1;
-    const other = there.get(key(object));
-    if (other === undefined) {
-      if (!isPartOf(object, missingTables))
-        differences.push(difference(judge(object, leftOut), object.kind, object.name, 'missing', object.definition, null));
-    } else if (!isSameDefinition(object, other))
-      differences.push(
-        difference(judgeChange(object, other, leftOut), object.kind, object.name, 'changed', ...aroundChange(object, other)),
-      );
+    const { kind, name } = object;
+    const change = changed.get(keyOf(object));
+    if (!there.has(keyOf(object))) {
+      if (!isPartOf(object, missingTables)) differences.push(difference('failure', kind, name, 'missing', object.definition, null));
+    } else if (change !== undefined && !equal.has(keyOf(object)))
+      differences.push(difference(judgeChange(change), kind, name, 'changed', ...aroundChange(change)));
   }
   const schemas = new Set(expected.objects.filter(({ kind }) => kind === 'schema').map(({ name }) => name));
   for (const object of found.objects) {
     if (
-      known.has(key(object)) ||
+      known.has(keyOf(object)) ||
       isOfEmptyDatabase(object, schemas) ||
       (expected.backupKind === 'tenant_export' && object.kind === 'extension')
     )
       continue;
-    differences.push(difference(judge(object, leftOut), object.kind, object.name, 'extra', null, object.definition));
+    differences.push(difference('failure', object.kind, object.name, 'extra', null, object.definition));
   }
   return differences;
 }
 
-function isSameDefinition(a: SchemaObject, b: SchemaObject): boolean {
-  return a.definition === b.definition || normaliseDefinition(a.definition) === normaliseDefinition(b.definition);
-}
-
-function judge(object: SchemaObject, leftOut: ReadonlySet<string>): Difference['judgement'] {
-  return leftOut.has(object.kind) ? 'prerequisite' : 'failure';
-}
-
 /** pg_dump leaves the version of an extension to the server that restores: it is a condition of the restore, not a part of it. */
-function judgeChange(object: SchemaObject, other: SchemaObject, leftOut: ReadonlySet<string>): Difference['judgement'] {
+function judgeChange({ kind, expected, found }: ChangedDefinition): Difference['judgement'] {
   const withoutVersion = (text: string) => text.replace(/"version": "[^"]*"/, '');
-  if (object.kind === 'extension' && withoutVersion(object.definition) === withoutVersion(other.definition)) return 'prerequisite';
-  return judge(object, leftOut);
+  return kind === 'extension' && withoutVersion(expected) === withoutVersion(found) ? 'prerequisite' : 'failure';
 }
 
 const RELATIONS = new Set(['table', 'view', 'materialized_view', 'foreign_table']);
@@ -136,12 +121,12 @@ function isOfEmptyDatabase({ kind, name }: SchemaObject, schemas: ReadonlySet<st
 }
 
 /** Definitions can be long and differ in one place: shows the place. */
-function aroundChange(a: SchemaObject, b: SchemaObject): [string, string] {
+function aroundChange({ expected, found }: ChangedDefinition): [string, string] {
   let same = 0;
-  while (same < a.definition.length && a.definition[same] === b.definition[same]) same++;
-  if (same < 200) return [a.definition, b.definition];
+  while (same < expected.length && expected[same] === found[same]) same++;
+  if (same < 200) return [expected, found];
   const from = same - 80;
-  return [`...${a.definition.slice(from)}`, `...${b.definition.slice(from)}`];
+  return [`...${expected.slice(from)}`, `...${found.slice(from)}`];
 }
 
 function compareSequences(expected: Manifest, found: MeasuredDatabase, compared: Record<string, number>): Difference[] {

@@ -27,6 +27,7 @@ interface Relation {
   readonly kind: TableContent['kind'];
   readonly relkind: string;
   readonly populated: boolean;
+  /** Whether the role may read every row: pg_dump needs to as well, except for what it leaves out. */
   readonly readable: boolean;
   readonly extension: string | null;
   readonly condition: string | null;
@@ -100,24 +101,41 @@ async function scan(session: PostgresSession, batch: readonly Relation[], major:
   );
   if (rows.length !== batch.length) throw new Error(`counting ${batch.length} tables returned ${rows.length} rows`);
   return rows.map(({ i, rows: count, digest, generated }) => {
-    const { name, kind } = batch[i] as Relation;
+    const relation = batch[i] as Relation;
+    const { name, kind } = relation;
     const content = { name, kind, rows: Number(count), digest, ...(generated === null ? {} : { generatedDigest: generated }) };
+    if (isLeftToExtension(relation)) return { ...content, ...leftToExtension(relation) };
     if (kind !== 'materialized_view') return { ...content, comparison: 'exact' as const };
     return { ...content, comparison: 'recomputed' as const, reason: 'a restore runs the query of a materialized view anew' };
   });
 }
 
-function whyNotRead(relation: Relation): { comparison: TableContent['comparison']; reason: string } | undefined {
+function whyNotRead(relation: Relation): WhyNot | undefined {
   if (relation.relkind === 'f') return { comparison: 'not_dumped', reason: 'the rows of a foreign table live on another server' };
-  if (relation.extension !== null && relation.condition === null)
-    return { comparison: 'not_dumped', reason: `the table belongs to the extension ${relation.extension}, which makes it anew` };
+  // Read all the same where that is possible: only the number of its rows tells what would be lost with it.
+  if (isLeftToExtension(relation) && !(relation.populated && relation.readable)) return leftToExtension(relation);
   if (!relation.populated) return { comparison: 'recomputed', reason: 'the materialized view holds no data' };
   if (relation.kind === 'materialized_view' && !relation.readable)
     return { comparison: 'recomputed', reason: 'the role that dumps may not read the materialized view' };
   return undefined;
 }
 
-function unread(relation: Relation, why: { comparison: TableContent['comparison']; reason: string }): TableContent {
+/** pg_dump leaves a member of an extension to CREATE EXTENSION, unless the extension has registered it as configuration. */
+function isLeftToExtension({ extension, condition }: Relation): boolean {
+  return extension !== null && condition === null;
+}
+
+function leftToExtension({ extension }: Relation): WhyNot {
+  return {
+    comparison: 'not_dumped',
+    reason: `the table belongs to the extension ${extension}, so that pg_dump leaves it out`,
+    extension: extension as string,
+  };
+}
+
+type WhyNot = Pick<TableContent, 'comparison' | 'reason' | 'extension'>;
+
+function unread(relation: Relation, why: WhyNot): TableContent {
   return { name: relation.name, kind: relation.kind, rows: 0, digest: null, ...why };
 }
 
@@ -126,7 +144,7 @@ async function listRelations(session: PostgresSession, scope: Scope): Promise<Re
   return await session.query<Relation & object>(
     `SELECT n.nspname AS schema, c.relname AS table, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, c.relkind,
        CASE WHEN c.relkind = 'm' THEN 'materialized_view' WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind,
-       c.relispopulated AS populated, has_table_privilege(c.oid, 'SELECT') AS readable, x.extname AS extension, x.condition,
+       c.relispopulated AS populated, has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS readable, x.extname AS extension, x.condition,
        CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes, coalesce(a.columns, '[]') AS columns
      FROM pg_class c
      JOIN pg_namespace n ON n.oid = c.relnamespace

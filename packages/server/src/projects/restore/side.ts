@@ -1,5 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import type { BackupDoors, Comparison } from '../../backups/doors.ts';
+import { arbiterInSandbox } from '../../backups/restore/arbiter.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
 import { renamedSchema } from '../../backups/restore/relay-sql.ts';
@@ -60,7 +61,13 @@ export async function restoreBeside(
     await fill(doors, archive, manifest, side, context);
     context.progress({ phase: 'complete', message: 'Putting back owners, grants and the ledger' });
     await side.complete(archive.manifest.prerequisitesAfter);
-    const comparison = await doors.backups.postgres.compareRestored(side.inspector, archive.manifest, context.progress, context.signal);
+    const comparison = await doors.backups.postgres.compareRestored(
+      side.inspector,
+      archive.manifest,
+      arbiterInSandbox(doors.backups, archive, context),
+      context.progress,
+      context.signal,
+    );
     return { side, comparison, notes: judgeRestored(comparison, names[0] ?? null, archive.manifest, manifest) };
   } catch (error) {
     await side

@@ -1,5 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import type { RestoreAnswer } from '@flux/contract/restore';
+import { arbiterInSandbox } from '../../backups/restore/arbiter.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { relayArchive } from '../../backups/restore/relay.ts';
 import { copiedTables } from '../../backups/restore/relay-sql.ts';
@@ -56,7 +57,13 @@ export async function restoreTables(
     });
   }
   await shelf.finish();
-  const comparison = await doors.backups.postgres.compareRestored(shelf.inspector, relayed.manifest, context.progress, context.signal);
+  const comparison = await doors.backups.postgres.compareRestored(
+    shelf.inspector,
+    relayed.manifest,
+    arbiterInSandbox(doors.backups, relayed, context),
+    context.progress,
+    context.signal,
+  );
   const notes = judgeRestored(comparison, null, relayed.manifest, relayed.manifest).filter((note) => !note.includes('another role'));
   const actor = { userId: row.owner_id, tokenId: context.operation.requested_by };
   await recordAudit(doors.projects.catalog.db, actor, {

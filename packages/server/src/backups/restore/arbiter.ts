@@ -1,0 +1,43 @@
+import { FluxError } from '@flux/contract/errors';
+import type { OperationContext } from '../../operations/run.ts';
+import type { Arbiter } from '../../postgres/manifest/changed-definitions.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
+import type { BackupDoors } from '../doors.ts';
+
+/**
+ * Decides about definitions of a database that stays. To create an object once more is to run SQL of the dump's owner as a
+ * superuser, which is done in a disposable instance and nowhere else: the archive's schema is restored into one, without rows.
+ *
+ * @throws FluxError `verification_inconclusive` when that schema cannot be restored there; what `DisposableProvider.open` throws
+ */
+export function arbiterInSandbox(
+  doors: BackupDoors,
+  archive: { readonly path: string; readonly manifest: Manifest },
+  context: OperationContext,
+): Arbiter {
+  return async (changed) => {
+    const { manifest, path } = archive;
+    const { major, databaseBytes, encoding, collate, ctype } = manifest.server;
+    context.progress({ phase: 'compare', message: 'Asking Postgres which definitions are the same' });
+    await using instance = await doors.disposables.open({
+      major,
+      expectedBytes: databaseBytes,
+      limits: doors.verifyLimits,
+      encoding,
+      collate,
+      ctype,
+      archivePath: path,
+      signal: context.signal,
+    });
+    const signal = AbortSignal.any([context.signal, instance.gone]);
+    const before = await doors.postgres.runSql(instance.superuser, manifest.prerequisitesBefore, signal);
+    const restored = await instance.pgRestore(['--schema-only', ...doors.postgres.restoreArguments(manifest)]);
+    const outcome = doors.postgres.interpretRestore(restored);
+    const problem = before.problem ?? (outcome.kind === 'success' ? undefined : outcome.message);
+    if (problem !== undefined)
+      throw new FluxError('verification_inconclusive', `Definitions that are worded differently could not be compared: ${problem}`, {
+        hint: 'Look closer with `flux backup verify`.',
+      });
+    return await doors.postgres.findEqualDefinitions(instance.superuser, changed, signal);
+  };
+}

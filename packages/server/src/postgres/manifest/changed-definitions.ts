@@ -1,0 +1,47 @@
+import type { MeasuredDatabase, SchemaObject } from '../manifest.ts';
+import { normaliseDefinition } from './normalise-definition.ts';
+
+/** An object that is there before and after a restore, and that Postgres words differently. */
+export interface ChangedDefinition {
+  readonly kind: string;
+  readonly name: string;
+  /** As the manifest has it. */
+  readonly expected: string;
+  /** As the restored database has it. */
+  readonly found: string;
+}
+
+/** Decides which changed definitions are the same after all; answers with their keys. */
+export type Arbiter = (changed: readonly ChangedDefinition[]) => Promise<ReadonlySet<string>>;
+
+/** What tells one object of a database from all others. */
+export function keyOf({ kind, name }: Pick<SchemaObject, 'kind' | 'name'>): string {
+  return `${kind}\n${name}`;
+}
+
+/** The objects of both whose definitions differ, in the order of the manifest. */
+export function changedDefinitions(
+  expected: Pick<MeasuredDatabase, 'objects'>,
+  found: Pick<MeasuredDatabase, 'objects'>,
+): ChangedDefinition[] {
+  const there = new Map(found.objects.map((object) => [keyOf(object), object]));
+  return expected.objects.flatMap((object) => {
+    const other = there.get(keyOf(object));
+    if (other === undefined || other.definition === object.definition) return [];
+    const [before, after] = [withoutInternals(object), withoutInternals(other)];
+    if (normaliseDefinition(before) === normaliseDefinition(after)) return [];
+    return [{ kind: object.kind, name: object.name, expected: before, found: after }];
+  });
+}
+
+/**
+ * A definition without what Postgres keeps for itself. Since 15.20 and 17.12 the options of a column hold `pg_attver=<number>`,
+ * another number in every database, which the pg_dump of these releases leaves out. No user can set an option whose name
+ * begins with `pg_`. Left out here and not where columns are read: manifests that were recorded before this was known have it.
+ */
+function withoutInternals({ kind, definition }: SchemaObject): string {
+  if (kind !== 'column') return definition;
+  const { options, ...facts } = JSON.parse(definition) as Record<string, unknown>;
+  const kept = Array.isArray(options) ? options.filter((option) => !String(option).startsWith('pg_')) : [];
+  return JSON.stringify(kept.length === 0 ? facts : { ...facts, options: kept });
+}
