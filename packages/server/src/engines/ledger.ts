@@ -12,8 +12,9 @@ export interface LedgerEntry {
 /** What is recorded of pushed files: `flux.flux_migrations`, one row for each version of a tenant schema. */
 export interface Ledger {
   /**
-   * Writes the entry unless one of that version is there; then returns that one, locked. Another push of the same version
-   * waits here until ours has ended, which is what keeps a file from being applied twice. Call inside a transaction.
+   * Writes the entry unless one of that version is there; then returns that one, locked. Every other push to the project waits
+   * here until ours has ended, also one of the same migration under another spelling of its version: that is what keeps a
+   * file from being applied twice. Call inside a transaction.
    */
   insertOrLock(session: PostgresSession, entry: LedgerEntry): Promise<'inserted' | LedgerEntry>;
   /** Replaces the entry that `insertOrLock` has locked. */
@@ -44,6 +45,8 @@ export async function ensureOwnLedger(session: PostgresSession): Promise<void> {
 export const ownLedger: Ledger = {
   async insertOrLock(session, entry) {
     await ensureOwnLedger(session);
+    // Readers go on, a backup among them.
+    await session.run('LOCK TABLE flux.flux_migrations IN SHARE ROW EXCLUSIVE MODE');
     const parameters = [entry.version, entry.filename, entry.checksum];
     // The row that stood in the way may be deleted before we lock it: then the way is free.
     for (;;) {

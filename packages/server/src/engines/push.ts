@@ -1,3 +1,4 @@
+import { findApplied, REPEATABLE_PREFIX } from '@flux/contract/applied';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { type ConnectOptions, type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/connect.ts';
 import type { PushOutcome, PushRequest } from './engine.ts';
@@ -23,7 +24,7 @@ const RACES = new Set(['23505', '42P06', '42P07']);
 /**
  * Runs a file in one transaction together with its line in the ledger.
  *
- * The ledger comes first: whoever holds its row runs the file, and everybody else waits at that row and then finds it applied.
+ * The ledger comes first: one push of a project has it at a time, and the others wait and then see what was applied.
  *
  * @throws FluxError `sql_failed`, `sql_not_allowed`, `migration_conflict`, `busy`, `instance_unavailable`
  */
@@ -88,21 +89,37 @@ type Claimed = Pick<PushOutcome, 'skipped' | 'previousChecksum'>;
 async function claimEntry(session: PostgresSession, ledger: Ledger, request: PushRequest): Promise<Claimed> {
   if (request.mode === 'raw') return { skipped: false };
   const entry = entryOf(request);
-  const found = await ledger.insertOrLock(session, entry).catch((error) => {
+  const claimed = await ledger.insertOrLock(session, entry).catch((error) => {
     if (sqlStateOf(error) !== '55P03') throw error;
-    throw new FluxError('busy', `Another push of ${request.filename} is already running.`, {
+    throw new FluxError('busy', `Another push to this project is already running; ${request.filename} waited for it.`, {
       hint: 'Wait for it, then look with `flux migrations list`.',
       cause: error,
     });
   });
-  if (found === 'inserted') return { skipped: false };
-  if (found.checksum === entry.checksum && !request.force) return { skipped: true, previousChecksum: found.checksum };
-  if (request.mode === 'versioned') {
-    if (found.checksum === entry.checksum) return { skipped: true, previousChecksum: found.checksum };
-    throw editedSince(request, entry, found);
-  }
+  if (request.mode === 'versioned') return claimMigration(entry, await findRow(session, ledger, entry, claimed));
+  if (claimed === 'inserted') return { skipped: false };
+  if (claimed.checksum === entry.checksum && !request.force) return { skipped: true, previousChecksum: claimed.checksum };
   await ledger.replace(session, entry);
-  return { skipped: false, previousChecksum: found.checksum };
+  return { skipped: false, previousChecksum: claimed.checksum };
+}
+
+/** The row of a migration that was there before the claim, also one of another client or with its version spelled differently. */
+async function findRow(
+  session: PostgresSession,
+  ledger: Ledger,
+  entry: LedgerEntry,
+  claimed: 'inserted' | LedgerEntry,
+): Promise<LedgerEntry | undefined> {
+  const rows = await ledger.list(session);
+  const before = claimed === 'inserted' ? rows.filter(({ version }) => version !== entry.version) : rows;
+  return findApplied(entry, before) ?? (claimed === 'inserted' ? undefined : claimed);
+}
+
+/** @throws FluxError `migration_conflict` when what was applied has other content */
+function claimMigration(entry: LedgerEntry, found: LedgerEntry | undefined): Claimed {
+  if (found === undefined) return { skipped: false };
+  if (found.checksum === entry.checksum) return { skipped: true, previousChecksum: found.checksum };
+  throw editedSince(entry, found);
 }
 
 function entryOf(request: PushRequest): LedgerEntry {
@@ -111,14 +128,20 @@ function entryOf(request: PushRequest): LedgerEntry {
     throw new FluxError('invalid_request', `A ${request.mode} push of ${filename} needs a version and a checksum.`, {
       hint: 'Push it with `flux push`, which computes both.',
     });
-  return { version: request.mode === 'repeatable' ? `R:${version}` : version, filename, checksum };
+  return { version: request.mode === 'repeatable' ? REPEATABLE_PREFIX + version : version, filename, checksum };
 }
 
-function editedSince(request: PushRequest, entry: LedgerEntry, found: LedgerEntry): FluxError {
+function editedSince(entry: LedgerEntry, found: LedgerEntry): FluxError {
   const renamed = found.filename === entry.filename ? '' : ` as ${found.filename}`;
   return new FluxError('migration_conflict', `${entry.filename} was applied before${renamed}, and has been edited since.`, {
     hint: 'Bring the file back as it was applied, and put the change into a new migration.',
-    details: { version: request.version, filename: entry.filename, appliedChecksum: found.checksum, checksum: entry.checksum },
+    details: {
+      version: entry.version,
+      appliedVersion: found.version,
+      filename: entry.filename,
+      appliedChecksum: found.checksum,
+      checksum: entry.checksum,
+    },
   });
 }
 

@@ -156,6 +156,61 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   });
 
+  it.each([
+    ['another spelling of its number', '1', '001_a.sql', '0001', '001_a.sql'],
+    ['the name of its file, when the number was first', '002', '002_a.sql', '002_a.sql', '002_a.sql'],
+    ['its number, when the name of its file was first', '003_a.sql', '003_a.sql', '003', '003_a.sql'],
+    ['a version of another kind and the same name', 'b1946ac9', '004_a.sql', '004', '004_a.sql'],
+  ])('applies a migration once when it comes again with %s', async (_, version, filename, otherVersion, otherFilename) => {
+    const mark = version.replace(/\W/g, '_');
+    await engine.push(project, pushOf(`create table counted_${mark} (n int); insert into counted_${mark} values (100)`));
+    const sql = `update counted_${mark} set n = n * 2`;
+    const before = (await engine.listMigrations(project)).length;
+    const first = pushOf(sql, { mode: 'versioned', version, filename });
+    expect(await engine.push(project, first)).toMatchObject({ skipped: false });
+    const again = pushOf(sql, { mode: 'versioned', version: otherVersion, filename: otherFilename });
+    expect(await engine.push(project, again)).toMatchObject({ skipped: true, statements: 0, previousChecksum: first.checksum });
+    expect(await engine.push(project, { ...again, dryRun: true })).toMatchObject({ skipped: true });
+    expect(await ask(`select n from counted_${mark}`)).toEqual([{ n: 200 }]);
+    expect(await engine.listMigrations(project)).toHaveLength(before + 1);
+  });
+
+  it('stops at a migration that was edited since, also under another spelling of its version', async () => {
+    const applied = pushOf('select 1', { mode: 'versioned', version: '050_a.sql', filename: '050_a.sql' });
+    await engine.push(project, applied);
+    const edited = pushOf('create table edited (n int)', { mode: 'versioned', version: '50', filename: '050_a.sql' });
+    await expect(engine.push(project, edited)).rejects.toMatchObject({
+      code: 'migration_conflict',
+      message: '050_a.sql was applied before, and has been edited since.',
+      details: { version: '50', appliedVersion: '050_a.sql', appliedChecksum: applied.checksum, checksum: edited.checksum },
+    });
+    expect(await isThere('edited')).toBe(false);
+    expect((await engine.listMigrations(project)).map(({ version }) => version)).not.toContain('50');
+  });
+
+  it('keeps two names with one number apart, and a script of the same name from a migration', async () => {
+    const names = ['060_a.sql', '060_b.sql'];
+    for (const version of names)
+      expect(await engine.push(project, pushOf(`select '${version}'`, { mode: 'versioned', version, filename: version }))).toMatchObject({
+        skipped: false,
+      });
+    const script = pushOf('select 70', { mode: 'repeatable', version: 'fn', filename: 'fn.sql' });
+    expect(await engine.push(project, script)).toMatchObject({ skipped: false });
+    expect(await engine.push(project, { ...script, mode: 'versioned' })).toMatchObject({ skipped: false });
+  });
+
+  it('never applies two spellings of one version when they come at once', async () => {
+    await engine.push(project, pushOf('create table together (n int); insert into together values (100)'));
+    const sql = 'select pg_sleep(0.2); update together set n = n * 2';
+    const versions = ['080', '80', '080_a.sql'];
+    const outcomes = await Promise.all(
+      versions.map((version) => engine.push(project, pushOf(sql, { mode: 'versioned', version, filename: '080_a.sql' }))),
+    );
+    expect(outcomes.map(({ skipped }) => skipped).sort()).toEqual([false, true, true]);
+    expect(await ask('select n from together')).toEqual([{ n: 200 }]);
+    expect((await engine.listMigrations(project)).filter(({ filename }) => filename === '080_a.sql')).toHaveLength(1);
+  });
+
   it('passes warnings on, and nothing else that the server says', async () => {
     const sql = `do $$ begin raise notice 'a notice'; raise warning 'a warning'; end $$; drop table if exists nothing_there`;
     expect((await engine.push(project, pushOf(`begin; ${sql}; commit;`))).warnings).toEqual([

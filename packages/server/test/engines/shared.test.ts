@@ -125,6 +125,21 @@ describe('a shared project', () => {
     await expect(ask(target, `select flux.record_migration('8', 'x', 'y')`)).rejects.toMatchObject({ code: '42501' });
   });
 
+  it('keeps its ledger and its rights to it when the layout of the database is renewed', async () => {
+    const comment = `select obj_description('flux'::regnamespace, 'pg_namespace') as layout`;
+    const [now] = await ask(cluster.admin(), comment);
+    await ask(cluster.admin(), `comment on schema flux is 'Flux shared database, layout 1'`);
+    const before = await engine.listMigrations(project);
+    expect(before).toHaveLength(1);
+
+    await cluster.open();
+
+    expect(await ask(cluster.admin(), comment)).toEqual([now]);
+    expect(await engine.listMigrations(project)).toEqual(before);
+    const dryRun = pushOf('select 999', { mode: 'versioned', version: '999', dryRun: true });
+    expect(await engine.push(project, dryRun)).toMatchObject({ skipped: false });
+  });
+
   it('cannot be stopped, and is made whole by start when its schema was dropped', async () => {
     await expect(engine.stop(project)).rejects.toMatchObject({ code: 'invalid_request', hint: expect.stringContaining('flux migrate') });
     const other = makeProject('v2_shared', 'other');

@@ -6,7 +6,7 @@ import { LEDGER_COLUMNS } from '../ledger.ts';
 import { LEDGER_OWNER } from './names.ts';
 
 /** Comment of the schema `flux` when everything below is in place; a change of it gets a new number. */
-const LAYOUT = 'Flux shared database, layout 1';
+const LAYOUT = 'Flux shared database, layout 2';
 
 /**
  * A large object belongs to no schema, so no export of a tenant would hold it. Source: the manual, "Large Objects",
@@ -22,6 +22,9 @@ const NO_LARGE_OBJECTS = `
 /**
  * The ledger. Tenants have no privilege on the table, since any would let them lock it for everybody: they call functions
  * that find out from session_user, which SET ROLE does not change, whose rows are meant. Their owner may do nothing else.
+ *
+ * A claim first writes a row without a version and removes it again. Nobody sees that row, but another claim of the same tenant
+ * waits at it until our transaction has ended; the version alone would not stop one that spells it in another way.
  */
 const LEDGER = `
   CREATE SCHEMA IF NOT EXISTS flux AUTHORIZATION ${LEDGER_OWNER};
@@ -40,6 +43,9 @@ const LEDGER = `
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   DECLARE tenant text := flux.own_schema();
   BEGIN
+    INSERT INTO flux.flux_migrations (tenant_schema, version, filename, checksum) VALUES (tenant, '', '', '')
+      ON CONFLICT (tenant_schema, version) DO NOTHING;
+    DELETE FROM flux.flux_migrations WHERE tenant_schema = tenant AND version = '';
     LOOP
       INSERT INTO flux.flux_migrations (tenant_schema, version, filename, checksum) VALUES (tenant, a_version, a_filename, a_checksum)
         ON CONFLICT (tenant_schema, version) DO NOTHING;

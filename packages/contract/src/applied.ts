@@ -1,0 +1,50 @@
+/** What tells a migration apart from others: a row of the ledger, or a file that is about to be pushed. */
+export interface MigrationMark {
+  readonly version: string;
+  readonly filename: string;
+  readonly checksum: string;
+}
+
+/** How the version of a repeatable script begins in the ledger; the rest is its id. */
+export const REPEATABLE_PREFIX = 'R:';
+
+/**
+ * The row of a migration, when the ledger has it in any spelling of its version, or under another version with the same file name and the
+ * same content. A row whose content differs from the file's is a conflict; it is found only when no row has the same content.
+ */
+export function findApplied<Row extends MigrationMark>(file: MigrationMark, rows: readonly Row[]): Row | undefined {
+  const found = rows.filter((row) => isSameMigration(file, row));
+  return found.find(({ checksum }) => checksum === file.checksum) ?? found.find(({ version }) => version === file.version) ?? found[0];
+}
+
+/** Whether two marks are of one migration. A repeatable script is never a migration. */
+export function isSameMigration(one: MigrationMark, other: MigrationMark): boolean {
+  if (isRepeatable(one) || isRepeatable(other)) return false;
+  if (one.checksum === other.checksum && lastSegment(one.filename) === lastSegment(other.filename)) return true;
+  return isSameVersion(one.version, other.version);
+}
+
+/**
+ * Whether two texts are one version: `1`, `001` and `001_init.sql` are, and so are `init` and `init.sql`. A number alone stands for
+ * whatever has that number; two names with one number are two versions, because a client that records names tells them apart.
+ */
+export function isSameVersion(one: string, other: string): boolean {
+  if (one === other) return true;
+  const [a, b] = [parseVersion(one), parseVersion(other)];
+  return a.number === b.number && (a.name === b.name || (a.number !== null && (a.name === null || b.name === null)));
+}
+
+function parseVersion(version: string): { readonly number: string | null; readonly name: string | null } {
+  const base = version.replace(/\.sql$/i, '');
+  const parts = /^([0-9]+)(?:_(.*))?$/s.exec(base);
+  if (parts === null) return { number: null, name: base };
+  return { number: (parts[1] ?? '').replace(/^0+(?=[0-9])/, ''), name: parts[2] ?? null };
+}
+
+function isRepeatable({ version }: MigrationMark): boolean {
+  return version.startsWith(REPEATABLE_PREFIX);
+}
+
+function lastSegment(filename: string): string {
+  return filename.slice(filename.lastIndexOf('/') + 1);
+}
