@@ -8,6 +8,7 @@ import './api/errors.ts';
 import './api/download.ts';
 import './api/long-work.ts';
 import './api/tokens.ts';
+import './api/runs-once.ts';
 
 beforeAll(async () => {
   world.flux = await startFlux({ env: { FLUX_LOG_LEVEL: 'trace' } });

@@ -111,6 +111,60 @@ it('runs a single file as it is', async () => {
   expect(pushes()[0]).toEqual({ slug: PROJECT.slug, hash: PROJECT.hash, sql: 'SELECT 1; SELECT 2;', filename: 'seed.sql' });
 });
 
+it('says that a raw file is not recorded', async () => {
+  await writeFile(join(sandbox.cwd, 'seed.sql'), 'SELECT 1;');
+  const words = (name: string) => `${name} is not in the ledger: pushed again, alone or with its folder, it runs again.\n`;
+
+  expect((await run('seed.sql')).err).toBe(words('seed.sql'));
+  expect((await run('migrations/002_indexes.sql', '--mode', 'raw')).err).toBe(words('002_indexes.sql'));
+  expect((await run('migrations/002_indexes.sql')).err).toBe('');
+  expect(pushes().map(({ migration }) => migration)).toEqual([undefined, undefined, expect.objectContaining({ version: '002' })]);
+});
+
+it.each([
+  ['001', '001_init.sql'],
+  ['1', '001_init.sql'],
+  ['001_init.sql', '001_init.sql'],
+  ['init-of-another-client', '001_init.sql'],
+])('skips a file that the ledger has as %s', async (version, filename) => {
+  applied = [{ version, filename, checksum: sha256(INIT), appliedAt: '2026-06-20T17:18:33.697Z' }];
+
+  expect((await run('migrations/001_init.sql')).out).toBe('Flux migrations\n✓ 001_init.sql already applied\nDone. 0 applied, 1 skipped.\n');
+  expect((await run('--plan')).out).toContain('✓ 001_init.sql already applied\n→ 002_indexes.sql would run');
+  expect(pushes()).toEqual([]);
+});
+
+it('finds an edited file under another spelling of its version', async () => {
+  applied = [{ version: '1', filename: '1_first.sql', checksum: sha256('other'), appliedAt: '2026-06-20T17:18:33.697Z' }];
+
+  const result = await run('migrations/001_init.sql');
+
+  expect(result.exitCode).toBe(1);
+  expect(result.err).toContain(`001_init.sql: applied as 1_first.sql with checksum ${sha256('other')}, now ${sha256(INIT)}`);
+  expect(result.err).toContain('To run it as it is, unrecorded: `--mode raw`.');
+  expect(pushes()).toEqual([]);
+});
+
+it('warns of a file that the ledger has twice', async () => {
+  applied = ['001', '001_init.sql'].map((version) => ({ ...applied[0], version }));
+
+  const listed = await flux(['migrations', 'list'], { base: plane.base, sandbox });
+
+  expect(listed.err).toBe('Warning: 001_init.sql is in the ledger 2 times, as 001 and 001_init.sql: it may have run as often.\n');
+});
+
+it.each([
+  ['a folder with --mode raw', ['migrations', '--mode', 'raw'], /run each of its files again/],
+  ['--force without a repeatable file', ['migrations', '--force'], /--force runs repeatable files again/],
+  ['--plan with --dry-run', ['--plan', '--dry-run'], /do not go together/],
+])('refuses %s', async (_name, args, words) => {
+  const result = await run(...args);
+
+  expect(result.exitCode).toBe(2);
+  expect(result.err).toMatch(words);
+  expect(plane.seen).toEqual([]);
+});
+
 it.each([
   ['a missing file', 'nothing.sql', 1, /There is no file or folder/],
   ['a folder without SQL', 'empty', 2, /no \.sql files/],

@@ -13,8 +13,11 @@ export const REPEATABLE_PREFIX = 'R:';
  * same content. A row whose content differs from the file's is a conflict; it is found only when no row has the same content.
  */
 export function findApplied<Row extends MigrationMark>(file: MigrationMark, rows: readonly Row[]): Row | undefined {
+  const exact = rows.find(({ version }) => version === file.version);
+  // Most rows are of this kind, and comparing spellings of each with each takes seconds in a long ledger.
+  if (exact?.checksum === file.checksum && !isRepeatable(file)) return exact;
   const found = rows.filter((row) => isSameMigration(file, row));
-  return found.find(({ checksum }) => checksum === file.checksum) ?? found.find(({ version }) => version === file.version) ?? found[0];
+  return found.find(({ checksum }) => checksum === file.checksum) ?? found.find((row) => row === exact) ?? found[0];
 }
 
 /** Whether two marks are of one migration. A repeatable script is never a migration. */
@@ -32,6 +35,19 @@ export function isSameVersion(one: string, other: string): boolean {
   if (one === other) return true;
   const [a, b] = [parseVersion(one), parseVersion(other)];
   return a.number === b.number && (a.name === b.name || (a.number !== null && (a.name === null || b.name === null)));
+}
+
+/** Files that a ledger has more than once, with the same content under several versions, as clients that spell versions differently left them. */
+export function findDoubles(rows: readonly MigrationMark[]): { readonly filename: string; readonly versions: readonly string[] }[] {
+  const files = new Map<string, { filename: string; versions: string[] }>();
+  for (const row of rows.filter((each) => !isRepeatable(each))) {
+    const filename = lastSegment(row.filename);
+    const key = `${row.checksum} ${filename}`;
+    const file = files.get(key) ?? { filename, versions: [] };
+    file.versions.push(row.version);
+    files.set(key, file);
+  }
+  return [...files.values()].filter(({ versions }) => versions.length > 1);
 }
 
 function parseVersion(version: string): { readonly number: string | null; readonly name: string | null } {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { collectSqlFiles, compareNaturally, versionOf } from './files.ts';
+import { asRecorded, collectSqlFiles, compareNaturally, versionOf } from './files.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -57,4 +57,47 @@ it('looks in the usual places in their order, passing folders without SQL', asyn
 
   await put('flux/migrations/1.sql');
   expect((await collectSqlFiles(undefined, [folder], undefined)).map(({ path }) => path)).toEqual([join(folder, 'flux/migrations/1.sql')]);
+});
+
+it.each([
+  ['m/001_a.sql', 'versioned', '001'],
+  ['m/20260101120000_users.sql', 'versioned', '20260101120000'],
+  ['m/7.sql', 'versioned', '7'],
+  ['m/001-a.sql', 'versioned', '001-a'],
+  ['m/R__views.sql', 'repeatable', 'R__views'],
+  ['m/seed.sql', 'raw', 'seed'],
+  ['m/2nd.sql', 'raw', '2nd'],
+  ['db/migrations/init.sql', 'versioned', 'init'],
+  ['numbered/seed.sql', 'versioned', 'seed'],
+])('reads %s alone as %s, like its folder', async (path, mode, version) => {
+  await put(path, 'numbered/001_a.sql');
+
+  const [alone, ...others] = await collectSqlFiles(path, [folder], undefined);
+
+  expect(others).toEqual([]);
+  expect(alone).toMatchObject({ mode, version });
+  if (mode === 'raw') return;
+  const inFolder = (await collectSqlFiles(join(path, '..'), [folder], undefined)).find((file) => file.path === alone?.path);
+  expect(alone).toEqual(inFolder);
+});
+
+it('leaves the default schema.sql raw, and a mode that was named as it is', async () => {
+  await put('schema.sql', '001_a.sql');
+  expect(await collectSqlFiles(undefined, [folder], undefined)).toMatchObject([{ filename: 'schema.sql', mode: 'raw' }]);
+  expect(await collectSqlFiles('001_a.sql', [folder], 'raw')).toMatchObject([{ mode: 'raw' }]);
+});
+
+it('refuses to run a whole folder raw', async () => {
+  await put('m/001_a.sql');
+  await expect(collectSqlFiles('m', [folder], 'raw')).rejects.toMatchObject({ code: 'usage' });
+});
+
+it('takes a file for a migration when the ledger knows it', async () => {
+  await put('m/init.sql');
+  const [file] = await collectSqlFiles('m/init.sql', [folder], undefined);
+  if (file === undefined) throw new Error('there is no file');
+  const row = { version: 'init', filename: 'init.sql', checksum: 'another' };
+
+  expect(asRecorded(file, [row])).toMatchObject({ mode: 'versioned', version: 'init' });
+  expect(asRecorded(file, [{ ...row, version: 'R:init' }])).toBe(file);
 });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { findApplied, type MigrationMark } from '@flux/contract/applied';
 import { FluxError } from '@flux/contract/errors';
 
 /** How a file is run: as it is, once and for ever, or again whenever it changed. */
@@ -24,6 +25,8 @@ export const DEFAULT_PLACES = ['migrations/', 'flux/migrations/', 'sql/migration
 /**
  * Reads what is to be pushed, in the order in which it runs: versioned files by name, repeatable ones after them.
  *
+ * A single file gets the mode and the version that a push of its folder would give it, so that the folder skips it later.
+ *
  * @param roots folders in which the default places are looked for
  * @throws FluxError `local_file` for what cannot be read, is not UTF-8 or is empty; `usage` when nothing was found or two files have one version
  */
@@ -34,7 +37,11 @@ export async function collectSqlFiles(
 ): Promise<SqlFile[]> {
   const found = target === undefined ? await findDefault(roots) : resolve(roots[0] ?? '.', target);
   const info = await statOrExplain(found);
-  if (!info.isDirectory()) return [await readSqlFile(found, mode ?? (isRepeatableName(basename(found)) ? 'repeatable' : 'raw'))];
+  if (!info.isDirectory()) return [await readSqlFile(found, mode ?? (await modeOfSingle(found, target !== undefined)))];
+  if (mode === 'raw')
+    throw new FluxError('usage', `${found} is a folder, and --mode raw would run each of its files again with every push.`, {
+      hint: 'Leave --mode out, or name a single file.',
+    });
 
   const names = (await listSqlNames(found)).sort(compareNaturally);
   if (names.length === 0)
@@ -45,6 +52,13 @@ export async function collectSqlFiles(
   for (const name of names) files.push(await readSqlFile(join(found, name), mode ?? (isRepeatableName(name) ? 'repeatable' : 'versioned')));
   assertDistinct(files);
   return [...files.filter((file) => file.mode !== 'repeatable'), ...files.filter((file) => file.mode === 'repeatable')];
+}
+
+/** Makes a raw file that the ledger knows a versioned one: it was pushed with its folder before. */
+export function asRecorded(file: SqlFile, applied: readonly MigrationMark[]): SqlFile {
+  if (file.mode !== 'raw') return file;
+  const version = versionOf(file.filename);
+  return findApplied({ ...file, version }, applied) === undefined ? file : { ...file, mode: 'versioned', version };
 }
 
 /** Version in the name of a file: the digits before the first `_`, else the whole base name. */
@@ -66,6 +80,21 @@ export function compareNaturally(a: string, b: string): number {
     } else if (one !== other) return one < other ? -1 : 1;
   }
   return left.length - right.length || (a < b ? -1 : a > b ? 1 : 0);
+}
+
+/** The default `schema.sql` belongs to no folder of migrations, whatever lies beside it. */
+async function modeOfSingle(path: string, isNamed: boolean): Promise<PushMode> {
+  const name = basename(path);
+  if (isRepeatableName(name)) return 'repeatable';
+  if (isNumberedName(name)) return 'versioned';
+  if (!isNamed) return 'raw';
+  const folder = dirname(path);
+  const isMigrations = basename(folder) === 'migrations' || (await listSqlNames(folder)).some(isNumberedName);
+  return isMigrations ? 'versioned' : 'raw';
+}
+
+function isNumberedName(name: string): boolean {
+  return /^\d+[_.-]/.test(name);
 }
 
 function isRepeatableName(name: string): boolean {

@@ -1,3 +1,4 @@
+import { findApplied, REPEATABLE_PREFIX } from '@flux/contract/applied';
 import { FluxError } from '@flux/contract/errors';
 import type { AppliedMigration } from '@flux/contract/project';
 import type { SqlFile } from './files.ts';
@@ -22,9 +23,11 @@ export function planPush(files: readonly SqlFile[], applied: readonly AppliedMig
   });
   const [first] = edited;
   if (first !== undefined) {
-    const lines = edited.map(({ file, row }) => `${file.filename}: applied with checksum ${row.checksum}, now ${file.checksum}`);
+    const lines = edited.map(
+      ({ file, row }) => `${file.filename}: ${describeRow(file, row)} with checksum ${row.checksum}, now ${file.checksum}`,
+    );
     throw new FluxError('migration_conflict', `${count(edited.length)} edited after being applied. Nothing was run.\n${lines.join('\n')}`, {
-      hint: `Restore ${first.file.filename} as it was, and put the change into a new migration.`,
+      hint: `Restore ${first.file.filename} as it was, and put the change into a new migration.${rawHint(files)}`,
       details: {
         conflicts: edited.map(({ file, row }) => ({
           filename: file.filename,
@@ -47,10 +50,19 @@ function plan(file: SqlFile, applied: readonly AppliedMigration[], force: boolea
   return row.checksum === file.checksum ? { file, action: 'skip', reason: 'unchanged' } : { file, action: 'run', reason: 'changed' };
 }
 
-/** The row of a file; the ledger keeps a repeatable script apart from a migration of the same name by an `R:` before its id. */
+/** The row of a file, also when its version is spelled in another way. Repeatable scripts have one spelling. */
 function appliedRow(file: SqlFile, applied: readonly AppliedMigration[]): AppliedMigration | undefined {
-  const version = file.mode === 'repeatable' ? `R:${file.version}` : file.version;
-  return applied.find((row) => row.version === version);
+  if (file.mode === 'versioned') return findApplied(file, applied);
+  return applied.find((row) => row.version === REPEATABLE_PREFIX + file.version);
+}
+
+/** A single file may have been meant as a script that runs each time. */
+function rawHint(files: readonly SqlFile[]): string {
+  return files.length === 1 ? ' To run it as it is, unrecorded: `--mode raw`.' : '';
+}
+
+function describeRow(file: SqlFile, row: AppliedMigration): string {
+  return row.filename === file.filename ? 'applied' : `applied as ${row.filename}`;
 }
 
 function count(edited: number): string {

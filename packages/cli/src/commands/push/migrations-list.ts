@@ -1,3 +1,4 @@
+import { findDoubles } from '@flux/contract/applied';
 import { formatColumns } from '../../output/table.ts';
 import { formatTime } from '../../output/time.ts';
 import { resolveProject } from '../../project/resolve.ts';
@@ -17,6 +18,8 @@ export const command = defineCommand<ProjectOptions>({
       formatTime(row.appliedAt, context.now()),
     ]);
     context.output.answer(formatColumns(rows), answer);
+    for (const { filename, versions } of findDoubles(answer.applied))
+      context.output.warn(`${filename} is in the ledger ${versions.length} times, as ${versions.join(' and ')}: it may have run as often.`);
     if (rows.length === 0) context.output.next(`flux push ./migrations ${project.flags}`, 'No migration has been applied. Apply some:');
     return 0;
   },

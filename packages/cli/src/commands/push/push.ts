@@ -1,11 +1,12 @@
 import { dirname } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
 import { createBackup } from '../../backups/create.ts';
 import { describeProof, VERDICT_EXIT_CODES } from '../../backups/proof-text.ts';
 import { verifyBackup } from '../../backups/verify.ts';
 import type { Context } from '../../context.ts';
 import { type ResolvedProject, resolveProject } from '../../project/resolve.ts';
 import { findDangersIn, warnOfDangers } from '../../push/dangers.ts';
-import { collectSqlFiles, DEFAULT_PLACES, type PushMode } from '../../push/files.ts';
+import { asRecorded, collectSqlFiles, DEFAULT_PLACES, type PushMode, type SqlFile } from '../../push/files.ts';
 import { planPush } from '../../push/plan.ts';
 import { showPlan } from '../../push/plan-text.ts';
 import { runPush } from '../../push/run.ts';
@@ -31,15 +32,23 @@ export const command = defineCommand<PushOptions>({
   examples: ['flux push', 'flux push ./migrations --plan', 'flux push ./seed.sql', 'flux push ./migrations --dry-run'],
   about:
     'A folder is versioned: 001_init.sql and so on, in natural order, each once; R__name.sql are repeatable and run last.\n' +
-    'A single file is raw. Each file runs in one transaction, together with its row in the ledger.\n' +
+    'A single file is what it would be in its folder: versioned when its name begins with a number or its folder holds migrations,\n' +
+    'else raw, which runs each time and is not recorded. Each file is one transaction, together with its row in the ledger.\n' +
     'What destroys data is marked by --plan, and warned of when the newest backup is not proven; nothing is refused for it.',
   async run(context, { mode, plan: planOnly, dryRun, force, backup, ...options }, [path]) {
     const { output, settings, cwd } = context;
     const roots = settings.linkFile === null ? [cwd] : [cwd, dirname(settings.linkFile.path)];
-    const files = await collectSqlFiles(path, roots, mode);
+    if (planOnly === true && dryRun === true)
+      throw new FluxError('usage', '--plan and --dry-run do not go together.', {
+        hint: '--plan runs nothing; --dry-run runs it and takes it back.',
+      });
+    const read = await collectSqlFiles(path, roots, mode);
+    if (force === true) requireRepeatable(read);
     const project = await resolveProject(context, options);
+    const { applied } =
+      mode === 'raw' ? { applied: [] } : await context.client().call('listMigrations', { params: { hash: project.hash } });
+    const files = mode === 'raw' ? read : read.map((file) => asRecorded(file, applied));
     const isLedgered = files.some((file) => file.mode !== 'raw');
-    const { applied } = isLedgered ? await context.client().call('listMigrations', { params: { hash: project.hash } }) : { applied: [] };
     const plan = planPush(files, applied, force === true);
     const dangers = dryRun === true && planOnly !== true ? [] : await findDangersIn(plan);
     if (planOnly === true) return showPlan(context, project, plan, dangers);
@@ -57,6 +66,10 @@ export const command = defineCommand<PushOptions>({
           ? `Dry run: ${ran} would apply, ${skipped} skipped. Nothing was changed.`
           : `Done. ${ran} applied, ${skipped} skipped.`,
       );
+    for (const { filename, mode: ranAs, result } of done) {
+      if (ranAs === 'raw' && result === 'applied')
+        output.note(`${filename} is not in the ledger: pushed again, alone or with its folder, it runs again.`);
+    }
     output.answer([], {
       ok: true,
       slug: project.slug,
@@ -69,6 +82,13 @@ export const command = defineCommand<PushOptions>({
     return 0;
   },
 });
+
+function requireRepeatable(files: readonly SqlFile[]): void {
+  if (files.some(({ mode }) => mode === 'repeatable')) return;
+  throw new FluxError('usage', '--force runs repeatable files again, and none of these is one.', {
+    hint: 'Leave it out, or add --mode repeatable.',
+  });
+}
 
 async function backUpFirst(context: Context, project: ResolvedProject): Promise<ExitCode> {
   const created = await createBackup(context, project, 'before flux push');
