@@ -9,6 +9,7 @@ import './api/download.ts';
 import './api/long-work.ts';
 import './api/tokens.ts';
 import './api/runs-once.ts';
+import './api/unknown-members.ts';
 
 beforeAll(async () => {
   world.flux = await startFlux({ env: { FLUX_LOG_LEVEL: 'trace' } });

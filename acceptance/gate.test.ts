@@ -187,7 +187,7 @@ const PATHS: readonly Path[] = [
     name: 'migrate and drop the source',
     modes: ['v2_shared'],
     command: ({ flags }) => ['migrate', ...flags, '--to', 'v1_dedicated', '--drop-source-after'],
-    request: ({ slug, hash }) => ['/migrate', 'POST', { slug, hash, to: 'v1_dedicated', dropSourceAfter: true }],
+    request: ({ slug, hash }) => ['/migrate', 'POST', { slug, hash, to: 'v1_dedicated', yes: true, dropSourceAfter: true }],
   },
 ];
 

@@ -35,7 +35,7 @@ export const TokenItem = z.object({
 export type TokenItem = z.infer<typeof TokenItem>;
 
 /** `POST /tokens` */
-export const CreateTokenRequest = z.object({
+export const CreateTokenRequest = z.strictObject({
   name: z.string().min(1).max(100),
   access: z.enum(ACCESS_LEVELS).default('write'),
   projects: z.array(z.string()).min(1).nullable().default(null),

@@ -67,7 +67,7 @@ export const BackupList = z.object({
 export type BackupList = z.infer<typeof BackupList>;
 
 /** `POST /projects/:hash/backups` */
-export const CreateBackupRequest = z.object({ note: z.string().max(500).optional() }).optional();
+export const CreateBackupRequest = z.strictObject({ note: z.string().max(500).optional() }).optional();
 /** `POST /projects/:hash/backups` */
 export const BackupAnswer = z.object({ backup: BackupItem });
 /** `POST /projects/:hash/backups` */

@@ -28,7 +28,7 @@ export const ProjectSummary = z.object({
 export type ProjectSummary = z.infer<typeof ProjectSummary>;
 
 /** `POST /create` */
-export const CreateProjectRequest = z.object({
+export const CreateProjectRequest = z.strictObject({
   name: z.string(),
   mode: Mode.optional(),
   /** URI of an existing database that becomes a v1 project which Flux does not run. */
@@ -53,7 +53,7 @@ export const CreateProjectAnswer = z.object({
 export type CreateProjectAnswer = z.infer<typeof CreateProjectAnswer>;
 
 /** `POST /init` */
-export const InitRequest = z.object({ slug: z.string(), mode: Mode.optional() });
+export const InitRequest = z.strictObject({ slug: z.string(), mode: Mode.optional() });
 /** `POST /init` */
 export const InitAnswer = z.object({
   action: z.enum(['linked', 'created']),
@@ -98,14 +98,16 @@ export const CredentialsAnswer = z.object({
 export type CredentialsAnswer = z.infer<typeof CredentialsAnswer>;
 
 /** `POST /push`: raw when neither `migration` nor `repeatable` is given. `dryRun` runs everything and rolls it back. */
-export const PushRequest = z.object({
+export const PushRequest = z.strictObject({
   slug: z.string(),
   hash: z.string(),
   sql: z.string(),
   filename: z.string().optional(),
   dryRun: z.boolean().optional(),
-  migration: z.object({ version: z.string(), filename: z.string(), checksum: z.string() }).optional(),
-  repeatable: z.object({ scriptId: z.string(), filename: z.string(), checksum: z.string(), force: z.boolean().optional() }).optional(),
+  migration: z.strictObject({ version: z.string(), filename: z.string(), checksum: z.string() }).optional(),
+  repeatable: z
+    .strictObject({ scriptId: z.string(), filename: z.string(), checksum: z.string(), force: z.boolean().optional() })
+    .optional(),
 });
 /** `POST /push` */
 export type PushRequest = z.infer<typeof PushRequest>;
@@ -141,7 +143,7 @@ export const MigrationsAnswer = z.object({ applied: z.array(AppliedMigration) })
 export type MigrationsAnswer = z.infer<typeof MigrationsAnswer>;
 
 /** `POST /projects/:hash/reset`. `skipBackupCheck` goes on without proof and needs a `reason`. */
-export const ResetRequest = z.object({ skipBackupCheck: z.boolean().optional(), reason: z.string().max(500).optional() }).optional();
+export const ResetRequest = z.strictObject({ skipBackupCheck: z.boolean().optional(), reason: z.string().max(500).optional() }).optional();
 /** `POST /projects/:hash/reset` */
 export type ResetRequest = z.infer<typeof ResetRequest>;
 
@@ -157,7 +159,7 @@ export const ResetAnswer = z.object({
 export type ResetAnswer = z.infer<typeof ResetAnswer>;
 
 /** `DELETE /projects/:hash` and `DELETE /projects/:hash/backups/:id`: `skipBackupCheck` goes on without proof and needs `reason`. */
-export const DestroyQuery = z.object({
+export const DestroyQuery = z.strictObject({
   skipBackupCheck: z.enum(['true', 'false', '1', '0']).optional(),
   reason: z.string().max(500).optional(),
 });

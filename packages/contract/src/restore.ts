@@ -3,7 +3,7 @@ import { Mode } from './project.ts';
 
 /** `POST /projects/:hash/backups/:id/restore`. Without `to` and `inPlace` a new project is made. */
 export const RestoreRequest = z
-  .object({
+  .strictObject({
     /** Name of the new project. Absent: the project's own name when it has been removed, else `<slug>-restored`. */
     into: z.string().optional(),
     /** Engine of the new project; absent means the one that the backup was made on. */

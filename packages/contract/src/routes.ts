@@ -10,7 +10,12 @@ import * as restore from './restore.ts';
 import { RECEIPT_ROUTES } from './routes/receipts.ts';
 import type { AccessLevel } from './token.ts';
 
-/** One route: everything that validation, OpenAPI and the typed client need. Paths are below `/api/cli/v1`. */
+/**
+ * One route: everything that validation, OpenAPI and the typed client need. Paths are below `/api/cli/v1`.
+ *
+ * Query and body of every route but a GET are strict objects, at every depth, and absent means that the route takes nothing: a member
+ * that is ignored there may be the one that was to keep something from being changed.
+ */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;

@@ -2,13 +2,13 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import { isProjectHash } from '@flux/contract/ids';
 import { API_PREFIX, type Route } from '@flux/contract/routes';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type * as z from 'zod';
 import { authenticate, maySee, type Principal, requireAccess } from '../access/tokens.ts';
 import { findProjectByHash, type ProjectRow } from '../catalog/projects.ts';
 import type { Answer, Call, Parsed } from './call.ts';
 import type { ApiDoors } from './doors.ts';
 import { createFailureLimit } from './failure-limit.ts';
 import { withIdempotency } from './idempotency.ts';
+import { parseInput } from './parse-input.ts';
 
 /** Registers routes of the contract. */
 export interface Router {
@@ -39,9 +39,9 @@ export function createRouter(app: FastifyInstance, doors: ApiDoors): Router {
     requireAccess(principal, route.access);
     return {
       principal,
-      params: parse(route.params, request.params, 'path') as Parsed<R['params']>,
-      query: parse(route.query, request.query, 'query') as Parsed<R['query']>,
-      body: parse(route.body, request.body, 'body') as Parsed<R['body']>,
+      params: parseInput(route, 'path', request.params) as Parsed<R['params']>,
+      query: parseInput(route, 'query', request.query) as Parsed<R['query']>,
+      body: parseInput(route, 'body', request.body) as Parsed<R['body']>,
       request,
       reply,
       signal: AbortSignal.any([doors.stopping, whenGone(request)]),
@@ -94,17 +94,6 @@ function readBearer(request: FastifyRequest): string {
   const [scheme, token] = (request.headers.authorization ?? '').split(' ');
   if (scheme?.toLowerCase() === 'bearer' && token !== undefined && token !== '') return token;
   throw new FluxError('not_authenticated', 'The request has no token.', { hint: 'Log in with `flux login`, or set FLUX_API_TOKEN.' });
-}
-
-function parse(schema: z.ZodType | undefined, value: unknown, where: string): unknown {
-  if (schema === undefined) return undefined;
-  const result = schema.safeParse(value ?? undefined);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || where}: ${issue.message}`);
-  throw new FluxError('invalid_request', `The ${where} of the request is not what the route asks for: ${problems.join('; ')}.`, {
-    hint: 'See /api/openapi.json.',
-    details: { problems },
-  });
 }
 
 function whenGone(request: FastifyRequest): AbortSignal {

@@ -45,7 +45,7 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     } else if (options.yes !== true && options.confirm === undefined) {
       await confirmByName(context, project.slug, `This ${how === 'discard_staged' ? 'removes' : 'makes'} a copy.`, options);
     }
-    const answer = await runMigration(context, project, body);
+    const answer = await runMigration(context, project, { ...body, yes: true });
     context.output.answer(describeResult(answer), answer);
     if (answer.result?.did === 'migrated') {
       context.output.next(`flux project credentials ${project.flags}`, 'Programs need the new address:');

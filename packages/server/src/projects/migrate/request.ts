@@ -7,6 +7,7 @@ import type { ProjectRow } from '../../catalog/projects.ts';
 import { beginOperation } from '../../operations/begin.ts';
 import { requireActive } from '../nuke.ts';
 import type { RestoreDoors } from '../restore/side.ts';
+import { orderOf } from './order.ts';
 import { type MigrationOrder, planMigration, refuseBlocked, type SurveyedPlan } from './plan.ts';
 
 /** What the worker finds in the row of the operation. */
@@ -52,27 +53,6 @@ export async function requestMigration(
 /** Tells whether a project has nothing left to move or to remove. */
 export function isDone(row: ProjectRow): boolean {
   return row.engine === 'v1_dedicated' && row.migration_state === null;
-}
-
-function orderOf(row: ProjectRow, body: MigrateRequest): MigrationOrder {
-  const { to = 'v1_dedicated', how = 'move', lockWrites = true, dropSourceAfter = false } = body;
-  if (to !== 'v1_dedicated')
-    throw new FluxError('invalid_request', 'A whole database cannot become one schema of a pooled cluster.', {
-      hint: 'Only --to v1_dedicated is possible.',
-    });
-  if (row.attached)
-    throw new FluxError('invalid_request', `${row.slug} is attached: its database is yours and has no engine to leave.`, {
-      hint: 'See `flux list`.',
-    });
-  if (how !== 'move' && how !== 'dry_run' && (dropSourceAfter || !lockWrites))
-    throw new FluxError('invalid_request', 'Only a migration that goes to its end can hold writes or remove its source.', {
-      hint: 'Leave out --drop-source-after and --no-lock-writes.',
-    });
-  if (row.engine === 'v1_dedicated' && how !== 'move' && how !== 'dry_run')
-    throw new FluxError('not_ready', `${row.slug} is v1_dedicated already.`, {
-      hint: 'See `flux project credentials`.',
-    });
-  return { how, lockWrites, dropSourceAfter };
 }
 
 async function begin({ projects, backups }: RestoreDoors, row: ProjectRow, actor: Actor, request: MigrationRequest): Promise<OperationId> {
