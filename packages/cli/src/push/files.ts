@@ -89,8 +89,10 @@ async function modeOfSingle(path: string, isNamed: boolean): Promise<PushMode> {
   if (isNumberedName(name)) return 'versioned';
   if (!isNamed) return 'raw';
   const folder = dirname(path);
-  const isMigrations = basename(folder) === 'migrations' || (await listSqlNames(folder)).some(isNumberedName);
-  return isMigrations ? 'versioned' : 'raw';
+  if (basename(folder) === 'migrations') return 'versioned';
+  // A folder that cannot be listed cannot be pushed either.
+  const names = await listSqlNames(folder).catch(() => []);
+  return names.some(isNumberedName) ? 'versioned' : 'raw';
 }
 
 function isNumberedName(name: string): boolean {
