@@ -5,13 +5,21 @@ const time = z.iso.datetime().describe('UTC, ISO 8601');
 /** How a project lives in Postgres, on the wire called `mode`. */
 export const Mode = z.enum(['v1_dedicated', 'v2_shared']);
 
+/** `GET /list`: without `unfinished`, projects that are being made or removed are left out; `removed` lists those that were removed. */
+export const ListQuery = z.object({
+  removed: z.enum(['true', 'false']).optional(),
+  unfinished: z.enum(['true', 'false']).optional(),
+});
+
 /** One row of `GET /list`. */
 export const ProjectSummary = z.object({
   slug: z.string(),
   hash: z.string(),
   status: z.enum(['running', 'stopped', 'partial', 'missing', 'corrupted']),
   apiUrl: z.string(),
-  lifecycleState: z.enum(['creating', 'active', 'removing', 'removed']),
+  /** What existing clients know. `archived`: removed, with its backups still there. */
+  lifecycleState: z.enum(['active', 'dormant', 'archived']),
+  lifecycle: z.enum(['creating', 'active', 'removing', 'removed']),
   mode: Mode,
   /** True for a database of the user's that Flux backs up but does not run. */
   attached: z.boolean(),

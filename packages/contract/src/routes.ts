@@ -67,7 +67,7 @@ export const ROUTES = {
     path: '/list',
     summary: 'List projects',
     access: 'read',
-    query: z.object({ removed: z.enum(['true', 'false']).optional() }),
+    query: project.ListQuery,
     answer: z.array(project.ProjectSummary),
     status: 200,
   },

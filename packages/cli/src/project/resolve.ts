@@ -33,7 +33,7 @@ export async function resolveProject(context: Context, options: ProjectOptions, 
     }
     return describe(found);
   }
-  const projects = await context.client().call('listProjects', { params: {} });
+  const projects = await context.client().call('listProjects', { params: {}, query: { unfinished: 'true' } });
   const found = projects.find((project) => project.slug === named.slug);
   if (found === undefined)
     throw new FluxError('project_not_found', `You have no project named ${named.slug}.`, { hint: 'See `flux list`.' });

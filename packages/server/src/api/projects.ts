@@ -2,7 +2,7 @@ import { ROUTES } from '@flux/contract/routes';
 import { maySee, requireUnlimited } from '../access/tokens.ts';
 import { createProject, initProject } from '../projects/create.ts';
 import { readCredentials } from '../projects/credentials.ts';
-import { listVisibleProjects, listVisibleRemovedProjects, summarize } from '../projects/list.ts';
+import { listAllVisibleProjects, listVisibleProjects, listVisibleRemovedProjects, summarize } from '../projects/list.ts';
 import { requireActive } from '../projects/nuke.ts';
 import { pushSql } from '../projects/push.ts';
 import type { ApiDoors } from './doors.ts';
@@ -12,7 +12,8 @@ import { type Router, requireProject } from './router.ts';
 export function registerProjectRoutes(router: Router, doors: ApiDoors): void {
   const { projects } = doors;
   router.json(ROUTES.listProjects, async ({ principal, query }) => {
-    const list = query.removed === 'true' ? listVisibleRemovedProjects : listVisibleProjects;
+    const listThere = query.unfinished === 'true' ? listAllVisibleProjects : listVisibleProjects;
+    const list = query.removed === 'true' ? listVisibleRemovedProjects : listThere;
     return list(projects, (project) => maySee(principal, project));
   });
   router.json(ROUTES.createProject, async ({ principal, body }) => {

@@ -3,9 +3,18 @@ import { listProjects, listRemovedProjects, type ProjectRow } from '../catalog/p
 import type { InstanceState } from '../instances/instance.ts';
 import type { ProjectDoors } from './doors.ts';
 
-/** Every project that somebody may see, by slug, with the state of its Postgres as it is now. */
+/** Every project that somebody may see and that is there, by slug, with the state of its Postgres as it is now. */
 export async function listVisibleProjects(doors: ProjectDoors, maySee: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
-  const rows = (await listProjects(doors.catalog.db)).filter(maySee);
+  return summarizeAll(doors, (row) => row.lifecycle === 'active' && maySee(row));
+}
+
+/** The same with those that are being made or removed. */
+export async function listAllVisibleProjects(doors: ProjectDoors, maySee: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
+  return summarizeAll(doors, maySee);
+}
+
+async function summarizeAll(doors: ProjectDoors, isWanted: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
+  const rows = (await listProjects(doors.catalog.db)).filter(isWanted);
   return Promise.all(rows.map((row) => summarize(doors, row)));
 }
 
@@ -39,7 +48,8 @@ function summaryOf(doors: ProjectDoors, row: ProjectRow): ProjectSummary {
     hash: row.hash,
     status: 'partial',
     apiUrl: doors.publicUrl,
-    lifecycleState: row.lifecycle,
+    lifecycleState: row.lifecycle === 'removed' ? 'archived' : 'active',
+    lifecycle: row.lifecycle,
     mode: row.engine,
     attached: row.attached,
     createdAt: row.created_at.toISOString(),

@@ -9,7 +9,8 @@ export const command = defineCommand<{ removed?: boolean }>({
   options: [{ flags: '--removed', summary: 'projects that were removed; their backups are still there' }],
   examples: ['flux list', 'flux list --json', 'flux list --removed'],
   async run(context, { removed }) {
-    const projects = await context.client().call('listProjects', { params: {}, query: { removed: removed === true ? 'true' : undefined } });
+    const query = removed === true ? { removed: 'true' } : { unfinished: 'true' };
+    const projects = await context.client().call('listProjects', { params: {}, query });
     const header = ['SLUG', 'HASH', 'STATUS', 'MODE', 'POSTGRES', 'CREATED'];
     const rows = projects.map((project) => [
       project.slug,
@@ -28,7 +29,7 @@ export const command = defineCommand<{ removed?: boolean }>({
 
 function statusOf(project: ProjectSummary, now: Date): string {
   if (project.removedAt !== null) return `removed ${formatAge(new Date(project.removedAt), now)}`;
-  const state = project.lifecycleState === 'active' ? project.status : `${project.status}, ${project.lifecycleState}`;
+  const state = project.lifecycle === 'active' ? project.status : `${project.status}, ${project.lifecycle}`;
   if (!(project.restarts > 0)) return state;
   const last = project.lastRestartAt === null ? '' : `, last ${formatAge(new Date(project.lastRestartAt), now)}`;
   return `${state} (${formatCounted(project.restarts, 'restart')}${last})`;
