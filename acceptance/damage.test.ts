@@ -1,7 +1,10 @@
-import { closeSync, copyFileSync, openSync, readFileSync, renameSync, statSync, truncateSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, openSync, readFileSync, renameSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { artifactOf } from './harness/backups.ts';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
+import { psql } from './harness/postgres.ts';
+import { catalogUri } from './harness/superuser.ts';
 
 let flux: Flux;
 beforeAll(async () => {
@@ -129,6 +132,99 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a backup of a project on 
     expect((await flux.shell(`flux backup download ${names} --latest -o ./${mode}.dump`)).exitCode).toBe(0);
   });
 
+  /** What the list, the doctor and a client that reads the two flags are told of the newest backup. */
+  const told = async () => {
+    const { backups } = (await (await flux.api(`/projects/${project.hash}/backups?limit=1`)).json()) as {
+      backups: Record<string, string>[];
+    };
+    const { tier, label, artifactValidationStatus, restoreVerificationStatus } = backups[0] ?? {};
+    const doctor = (await flux.shell(`flux doctor ${project.slug} --hash ${project.hash}`)).stdout;
+    const verbose = (await flux.shell(`flux backup list ${names} --verbose --limit 1`)).stdout;
+    const fields = verbose.split('\n').filter((line) => /^ +(Validation|Verification)/.test(line));
+    return {
+      item: [tier, label, artifactValidationStatus, restoreVerificationStatus],
+      summary: verbose.split('\n').slice(1, 3),
+      isGreen: doctor.includes(`latest backup: ${good}.`),
+      fields: fields.map((line) => line.trim().replace(/ +/g, ' ')),
+    };
+  };
+  const notValid = (why: RegExp) => ({
+    item: ['pipeline_incomplete', invalid, 'artifact_invalid', 'skipped'],
+    summary: ['Verification:             Artifact not valid', 'Safe destructive actions: Blocked until verification'],
+    isGreen: false,
+    fields: [
+      expect.stringMatching(/^Validation: artifact_invalid/),
+      expect.stringMatching(new RegExp(`^Validation error: .*${why.source}`)),
+      'Verification: skipped',
+    ],
+  });
+  const healthy = {
+    item: ['restorable', good, 'artifact_valid', 'restore_verified'],
+    summary: ['Verification:             Restore-verified', 'Safe destructive actions: Allowed'],
+    isGreen: true,
+  };
+  const nuke = () => flux.shell(`flux nuke ${project.slug} --hash ${project.hash} --yes`);
+
+  it.each([
+    ['removed', () => renameSync(path, `${path}.away`), /The file is not on the backup volume/],
+    ['cut short', () => truncateSync(path, 1000), /The file has 1000 bytes; \d+ were written\./],
+  ])('is told to be not valid in every answer while its file is %s, and to be good at once when it is back', async (_how, spoil, why) => {
+    spoil();
+    expect(await told()).toEqual(notValid(why));
+    expect((await nuke()).exitCode).toBe(6);
+    putBack();
+    expect(await told()).toMatchObject(healthy);
+  });
+
+  it('is told to be not valid in every answer once the gate has found a changed byte, until its bytes are verified again', async () => {
+    overwrite(path, middleOf(path));
+    const refused = await nuke();
+    expect(refused.stderr).toContain('its bytes have changed');
+    expect(refused.exitCode).toBe(6);
+    expect(await told()).toEqual(notValid(/its bytes have changed\. Found by the gate at \d{4}-/));
+
+    putBack();
+    expect(await told()).toEqual(notValid(/its bytes have changed\./));
+    expect((await flux.shell(`flux backup verify ${names} --latest`)).exitCode).toBe(0);
+    expect(await told()).toMatchObject(healthy);
+  });
+
+  const once = it.runIf(mode === 'v1_dedicated');
+  once('keeps an older one from being deleted while it is damaged itself', async () => {
+    expect((await flux.shell(`flux backup create ${names} --verify`)).exitCode).toBe(0);
+    const newest = await artifactOf(flux, project, 'latest');
+    renameSync(newest, `${newest}.away`);
+    const refused = await flux.shell(`flux backup delete ${names} --id ${id} --yes`);
+    expect(refused.stderr).toContain('The file of the newest restore-verified backup is missing or damaged, so no other backup is deleted');
+    expect(refused.exitCode).toBe(6);
+    expect(existsSync(path)).toBe(true);
+
+    // The one that is of no use may go: a good one stands behind it.
+    expect((await flux.shell(`flux backup delete ${names} --latest --yes`)).exitCode).toBe(0);
+    const last = await flux.shell(`flux backup delete ${names} --id ${id} --yes`);
+    expect(last.stderr).toContain('without it there is no proven way back');
+    expect(last.exitCode).toBe(6);
+    expect((await flux.shell(`flux backup create ${names} --verify`)).exitCode).toBe(0);
+    path = await artifactOf(flux, project, 'latest');
+    copyFileSync(path, `${path}.good`);
+  });
+
+  once('is neither proven nor condemned by a manifest whose text is not the one that was recorded', async () => {
+    const latest = `(select b.id from backups b join projects p on p.id = b.project_id where p.hash = '${project.hash}' order by b.seq desc limit 1)`;
+    const change = (from: number, to: number) =>
+      psql(
+        catalogUri(flux),
+        `update backup_manifests set manifest = replace(manifest, '"rows":${from}', '"rows":${to}') where backup_id = ${latest}`,
+      );
+    await change(4000, 4001);
+    const verified = await flux.shell(`flux backup verify ${names} --latest`);
+    expect(verified.stdout + verified.stderr).toContain('in the catalog is not the one that was recorded');
+    expect(verified.exitCode).toBe(10);
+    expect(await told()).toMatchObject(healthy);
+    await change(4001, 4000);
+    expect((await flux.shell(`flux backup verify ${names} --latest`)).exitCode).toBe(0);
+  });
+
   it('refuses to send a file whose size is not the recorded one', async () => {
     truncateSync(path, statSync(path).size - 1);
 
@@ -151,6 +247,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a backup of a project on 
     expect(download.exitCode).toBe(1);
     expect(download.stderr).toMatch(/The bytes that arrived are not the artifact: SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}\./);
     expect(readFileSync(join(flux.folder, `${mode}-kept.dump`)).equals(kept)).toBe(true);
+    expect(await told()).toEqual(notValid(/Found by a download at/));
     putBack();
   });
 });

@@ -111,7 +111,12 @@ const TIERS: readonly Tier[] = [
         path,
         good.map((byte, at) => (at === good.length - 20 ? byte ^ 1 : byte)),
       );
-      return () => writeFileSync(path, good);
+      // What the gate finds is recorded once; after that a refusal changes nothing, as always.
+      expect((await flux.flux('nuke', project.slug, '--hash', project.hash, '--yes')).exitCode).toBe(6);
+      return async () => {
+        writeFileSync(path, good);
+        expect((await flux.flux('backup', 'verify', ...project.flags, '--latest')).exitCode).toBe(0);
+      };
     },
   },
   {

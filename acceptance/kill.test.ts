@@ -34,7 +34,7 @@ interface Item {
   readonly status: string;
   readonly sizeBytes: number | null;
   readonly checksumSha256: string | null;
-  readonly primaryArtifactRelativePath: string | null;
+  readonly primaryArtifactRelativePath?: string;
   readonly artifactValidationStatus: string;
   readonly failure: string | null;
 }

@@ -122,7 +122,7 @@ describe('what existing synchronous clients read', () => {
         restoreVerificationAt: null,
         restoreVerificationError: null,
         offsiteStatus: 'not_configured',
-        offsiteR2Status: 'not_configured',
+        offsiteR2Status: 'disabled',
         expiresAt: null,
         pinned: false,
         note: null,

@@ -6,7 +6,7 @@ const optionalTime = time.nullable();
 /** Sizes are 64-bit on the server; JSON numbers carry them exactly up to 2^53. */
 const bytes = z.number().int().nonnegative();
 
-/** One backup as the wire shows it. `primaryArtifactRelativePath` is null for tokens below `admin`. */
+/** One backup as the wire shows it. `primaryArtifactRelativePath` is left out while there is no artifact, and for tokens below `admin`. */
 export const BackupItem = z.object({
   id: z.string(),
   kind: z.enum(['project_db', 'tenant_export']),
@@ -18,18 +18,22 @@ export const BackupItem = z.object({
   completedAt: optionalTime,
   tier: z.enum(TRUST_TIERS),
   label: z.string(),
+  /** Whether a file is there. Whether it is the right one, `artifactValidationStatus` says. */
   localArtifactStatus: z.enum(['present', 'missing']),
-  primaryArtifactRelativePath: z.string().nullable(),
+  primaryArtifactRelativePath: z.string().optional(),
+  /** `artifact_invalid` also while the file is missing, of another size or unreadable; the error says which. */
   artifactValidationStatus: z.enum(['pending', 'artifact_valid', 'artifact_invalid']),
   artifactValidationAt: optionalTime,
   artifactValidationError: z.string().nullable(),
+  /** `skipped`: the artifact is not valid, so that an earlier verification says nothing about it. */
   restoreVerificationStatus: z.enum(['pending', 'restore_verified', 'restore_failed', 'skipped']),
   restoreVerificationAt: optionalTime,
   restoreVerificationError: z.string().nullable(),
   /** Error of the newest attempt that ended inconclusive; it does not change the label. */
   lastVerificationProblem: z.string().nullable(),
   offsiteStatus: z.enum(['not_configured', 'pending', 'replicated', 'failed']),
-  offsiteR2Status: z.enum(['not_configured', 'pending', 'replicated', 'failed']),
+  /** `disabled`: no offsite storage is set up. */
+  offsiteR2Status: z.enum(['uploaded', 'failed', 'missing', 'disabled']),
   expiresAt: optionalTime,
   pinned: z.boolean(),
   note: z.string().nullable(),

@@ -63,7 +63,7 @@ export function describeBackup(item: BackupItem, now: Date, indent = ''): string
       ['SHA-256', item.checksumSha256],
       ['Postgres', item.postgresVersion],
       ['Artifact', item.localArtifactStatus],
-      ['Artifact path', item.primaryArtifactRelativePath],
+      ['Artifact path', item.primaryArtifactRelativePath ?? null],
       ['Validation', withTime(item.artifactValidationStatus, time(item.artifactValidationAt))],
       ['Validation error', item.artifactValidationError],
       ['Verification', withTime(item.restoreVerificationStatus, time(item.restoreVerificationAt))],

@@ -1,9 +1,9 @@
 import { FluxError } from '@flux/contract/errors';
 import { ROUTES } from '@flux/contract/routes';
-import { type Clearance, type DestructiveAction, refusalError, requireGate } from '../backups/gate.ts';
+import { type Clearance, type DestructiveAction, requireDeletion, requireGate } from '../backups/gate.ts';
 import { answerGate } from '../backups/gate-answer.ts';
 import { readBackupItem } from '../backups/item.ts';
-import { deleteBackup, isLastWayBack, lastWayBackRefusal, setPinned } from '../backups/keep.ts';
+import { deleteBackup, refuseUndeletable, setPinned } from '../backups/keep.ts';
 import { parseBackupSelector, selectBackup } from '../backups/select.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { nukeProject } from '../projects/nuke.ts';
@@ -27,11 +27,12 @@ export function registerDestructiveRoutes(router: Router, doors: ApiDoors): void
     await nukeProject(doors.projects, project, principal.actor, clearance);
     return { ok: true, mode: 'catalog', hash: project.hash, removed: true };
   });
-  router.json(ROUTES.deleteBackup, async ({ principal, params, query }) => {
+  router.json(ROUTES.deleteBackup, async ({ principal, params, query, signal }) => {
     const project = await requireProject(doors, principal, params.hash);
     const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
-    const override = overrideOf(query);
-    const clearance = (await isLastWayBack(backups, row)) ? await clearLastWayBack(doors, project, row, override) : null;
+    // Before anything is read: what is pinned is not deleted, however good the others are.
+    refuseUndeletable(row);
+    const clearance = await requireDeletion(backups, project, row, overrideOf(query), signal);
     await deleteBackup(backups, project, row, { ...principal.actor, name: principal.token.userName }, clearance);
     return { backup: await readBackupItem(backups.store, await selectBackup(doors.catalog.db, project, row.id), 'admin') };
   });
@@ -56,17 +57,6 @@ async function requireClearance(
   signal: AbortSignal,
 ): Promise<Clearance> {
   return await requireGate(doors.backups, project, action, overrideOf(query), signal);
-}
-
-/** The last way back is given up by an override only: that it is proven is the very reason to keep it. */
-async function clearLastWayBack(
-  doors: ApiDoors,
-  project: ProjectRow,
-  row: Parameters<typeof lastWayBackRefusal>[0],
-  override: ReturnType<typeof overrideOf>,
-): Promise<Clearance> {
-  if (override === null) throw refusalError(lastWayBackRefusal(row));
-  return await requireGate(doors.backups, project, 'delete_last_verified', override, doors.stopping);
 }
 
 function overrideOf(query: DestroyQuery): { readonly reason: string } | null {

@@ -13,7 +13,7 @@ export function registerDownloadRoute(router: Router, doors: ApiDoors): void {
   router.raw(ROUTES.downloadBackup, async ({ principal, params, request, reply }) => {
     const project = await requireProject(doors, principal, params.hash);
     const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
-    const download = await openDownload(doors.backups.store, project, row);
+    const download = await openDownload(doors.backups, project, row);
     return sendDownload(request, reply, download, row.id);
   });
 }

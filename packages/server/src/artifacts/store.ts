@@ -37,7 +37,7 @@ export interface ArtifactDraft extends AsyncDisposable {
 export interface ArtifactStore {
   /** @throws FluxError `volume_unusable`, `volume_full` */
   create(key: ArtifactKey): Promise<ArtifactDraft>;
-  /** Size of the artifact, undefined when its file is not there. Cheap: reads no content. */
+  /** Size of the artifact, undefined when its file is not there. Cheap: reads no content. @throws FluxError `volume_unusable`, also when the store itself is not there */
   stat(key: ArtifactKey): Promise<{ readonly sizeBytes: number } | undefined>;
   /**
    * Opens the artifact for reading. `start` and `end` are inclusive byte offsets. Pieces are up to 1 MiB long, and a piece is

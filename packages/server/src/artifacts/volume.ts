@@ -18,8 +18,9 @@ export function createVolumeStore(root: string): ArtifactStore {
     try {
       return { sizeBytes: (await stat(pathOf(key))).size };
     } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw unusable(error);
+      if (!isMissing(error)) throw unusable(error);
+      await requireRoot(root);
+      return undefined;
     }
   };
   const requireFile = async (key: ArtifactKey) => {
@@ -101,6 +102,13 @@ async function createDraft(root: string, finalPath: string, manifestPath: string
     },
     [Symbol.asyncDispose]: discard,
   };
+}
+
+/** Without the root nothing is known about any file in it: a volume that is not mounted must not look like files that are gone. */
+async function requireRoot(root: string): Promise<void> {
+  await stat(root).catch((error) => {
+    throw unusable(error);
+  });
 }
 
 function isMissing(error: unknown): boolean {

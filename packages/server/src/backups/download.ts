@@ -1,16 +1,24 @@
+import { createHash } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import type { ArtifactPieces } from '../artifacts/read-pieces.ts';
-import type { ArtifactStore } from '../artifacts/store.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
+import { damageOf, type ReadingDoors, recordReading } from './reading.ts';
 
 /** An artifact that may be sent. `open` may be called for any part of it. */
 export interface Download {
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly filename: string;
+  /**
+   * The bytes of a part, or of the whole. The whole is hashed on its way: when it is not what was written, that is recorded, and the
+   * last byte is not given out but an error, so that no client can take what it got for a backup.
+   */
   open(range?: { readonly start: number; readonly end: number }): Promise<ArtifactPieces>;
 }
+
+/** A download of which the artifact is known to be there. */
+type CompleteRow = BackupRow & { readonly size_bytes: number; readonly sha256: string };
 
 /**
  * Looks up what a download sends, before the first byte of an answer: a missing file is an answer of its own, never a stream
@@ -18,8 +26,8 @@ export interface Download {
  *
  * @throws FluxError `artifact_gone` with who removed it and when; `not_ready` for a backup that is not complete
  */
-export async function openDownload(store: ArtifactStore, project: ProjectRow, row: BackupRow): Promise<Download> {
-  if (row.status !== 'complete' || row.size_bytes === null || row.sha256 === null) {
+export async function openDownload(doors: ReadingDoors, project: ProjectRow, row: BackupRow): Promise<Download> {
+  if (!isComplete(row)) {
     throw new FluxError('not_ready', `Backup ${row.id} is ${row.status}, so it has no artifact to download.`, {
       hint: 'See `flux backup list --verbose`, or make a new one with `flux backup create`.',
       details: { failure: row.failure },
@@ -36,7 +44,7 @@ export async function openDownload(store: ArtifactStore, project: ProjectRow, ro
     );
   }
   const key = { projectId: row.project_id, backupId: row.id };
-  const found = await store.stat(key);
+  const found = await doors.store.stat(key);
   if (found === undefined) {
     throw new FluxError('artifact_gone', `The file of backup ${row.id} is not on the backup volume, and Flux did not remove it.`, {
       hint: 'When the volume was unmounted, mount it again; otherwise make a new backup with `flux backup create`.',
@@ -56,6 +64,55 @@ export async function openDownload(store: ArtifactStore, project: ProjectRow, ro
     sizeBytes: row.size_bytes,
     sha256: row.sha256,
     filename: `${project.hash}-${row.id}.dump`,
-    open: (range) => store.read(key, range),
+    open: async (range = { start: 0, end: row.size_bytes - 1 }) => {
+      const pieces = await doors.store.read(key, range);
+      const isWhole = range.start === 0 && range.end === row.size_bytes - 1;
+      return isWhole ? checkWhole(doors, row, pieces) : pieces;
+    },
+  };
+}
+
+function isComplete(row: BackupRow): row is CompleteRow {
+  return row.status === 'complete' && row.size_bytes !== null && row.sha256 !== null;
+}
+
+/** Passes pieces on and hashes them. The last byte waits for the digest: a client that has them all may believe that they are good. */
+function checkWhole(doors: ReadingDoors, row: CompleteRow, pieces: ArtifactPieces): ArtifactPieces {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  let lastByte: Buffer | undefined;
+  const finish = async () => {
+    const sha256 = hash.digest('hex');
+    const damage = damageOf(row, sizeBytes, sha256);
+    await recordReading(doors, row.id, { sizeBytes, sha256, damage, extent: 'bytes' }, 'a download');
+    if (damage === undefined) return;
+    await pieces.return();
+    throw new FluxError('artifact_invalid', `The file of backup ${row.id} was damaged after it was written: ${damage}`);
+  };
+  return {
+    async next() {
+      if (lastByte !== undefined) {
+        const value = lastByte;
+        lastByte = undefined;
+        await finish();
+        return { done: false, value };
+      }
+      const piece = await pieces.next();
+      if (piece.done === true) {
+        // Fewer bytes than there were a moment ago.
+        if (sizeBytes < row.size_bytes) await finish();
+        return piece;
+      }
+      hash.update(piece.value);
+      sizeBytes += piece.value.length;
+      if (sizeBytes < row.size_bytes) return piece;
+      lastByte = piece.value.subarray(-1);
+      if (piece.value.length === 1) return this.next();
+      return { done: false, value: piece.value.subarray(0, -1) };
+    },
+    return: () => pieces.return(),
+    [Symbol.asyncIterator]() {
+      return this;
+    },
   };
 }

@@ -2,15 +2,16 @@ import { FluxError } from '@flux/contract/errors';
 import type { GateAction, GateAnswer } from '@flux/contract/gate';
 import { type TrustTier, trustLabel } from '@flux/contract/labels';
 import { COMMAND_THAT_HELPS } from '@flux/contract/refusal';
-import { type BackupRow, findLatestBackup, findNewestVerifiedBackup } from '../catalog/backups.ts';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { type BackupRow, findBackupById, findLatestBackup, listProvenBackups } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { readChangesSince } from './changes.ts';
 import type { BackupDoors } from './doors.ts';
 import { examineLatest, type GateDoors, isCutShort } from './gate.ts';
-import { presenceOf } from './item.ts';
-import { isLastWayBack, lastWayBackRefusal } from './keep.ts';
+import { lookAtArtifact } from './item.ts';
 import { parseBackupSelector, selectBackup } from './select.ts';
 import { trustTierOf } from './trust.ts';
+import { examineDeletion } from './way-back.ts';
 
 /** What somebody has in mind. */
 export interface GateQuestion {
@@ -36,10 +37,17 @@ export async function answerGate(
 }
 
 async function proofOf(doors: Parameters<typeof answerGate>[0], project: ProjectRow, signal: AbortSignal): Promise<GateAnswer['proof']> {
-  const row = await findNewestVerifiedBackup(doors.catalog.db, project.id);
-  if (row === undefined || row.restore_verified_at === null || (await presenceOf(doors.store, row)) === 'missing') return null;
+  const row = await findNewestRestorable(doors, project);
+  if (row === undefined || row.restore_verified_at === null) return null;
   const changes = await readChangesSince(doors, project, row.id, signal);
   return { backupId: row.id, takenAt: row.created_at.toISOString(), verifiedAt: row.restore_verified_at.toISOString(), changes };
+}
+
+/** The newest proven backup whose file is there with its size, and of which nothing bad was recorded. */
+async function findNewestRestorable({ catalog, store }: GateDoors, project: ProjectRow): Promise<BackupRow | undefined> {
+  for (const row of await listProvenBackups(catalog.db, project.id))
+    if (row.restore_verification === 'restore_verified' && (await tierOf(store, row)) === 'restorable') return row;
+  return undefined;
 }
 
 async function verdictOn(
@@ -53,8 +61,11 @@ async function verdictOn(
     if (backup === undefined)
       throw new FluxError('invalid_request', 'Which backup is to be deleted is not said.', { hint: 'Add backup=<id>.' });
     const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(backup));
-    if (await isLastWayBack(doors, row)) return { decision: 'refused', ...lastWayBackRefusal(row) };
-    return cleared(row, await tierOf(doors, row), 'It is not the newest restore-verified backup.');
+    const found = await examineDeletion(doors, row, signal);
+    if (found.kind === 'refused') return { decision: 'refused', ...found.refusal };
+    const tier = await tierOf(doors.store, (await findBackupById(doors.catalog.db, row.id)) ?? row);
+    if (found.behind === null) return cleared(row, tier, 'It has no artifact that could be missed.');
+    return cleared(row, tier, `Backup ${found.behind.id} stays behind, and its bytes are good.`);
   }
   const found = await examineLatest(doors, project, signal);
   if (found.kind === 'restorable')
@@ -78,8 +89,8 @@ function hasBegun({ lifecycle, migration_state }: ProjectRow, action: GateAction
   return action === 'migrate_drop_source' && migration_state === 'dropping_source';
 }
 
-async function tierOf({ store }: GateDoors, row: BackupRow): Promise<TrustTier> {
-  return trustTierOf(row, await presenceOf(store, row));
+async function tierOf(store: ArtifactStore, row: BackupRow): Promise<TrustTier> {
+  return trustTierOf(row, await lookAtArtifact(store, row));
 }
 
 function cleared(row: BackupRow, tier: TrustTier, guidance: string): Verdict {

@@ -2,15 +2,15 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import { backupKindOf, type TrustTier, trustLabel } from '@flux/contract/labels';
 import { COMMAND_THAT_HELPS, refusalText } from '@flux/contract/refusal';
-import type { ArtifactStore } from '../artifacts/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
-import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
-import type { Catalog, DatabaseTransaction } from '../catalog/open.ts';
+import { type BackupRow, findBackupById, findLatestBackup } from '../catalog/backups.ts';
+import type { DatabaseTransaction } from '../catalog/open.ts';
 import { wasInVain } from '../catalog/operations.ts';
-import type { ProjectRow } from '../catalog/projects.ts';
-import { presenceOf } from './item.ts';
-import { trustTierOf } from './trust.ts';
-import { compareBytes } from './validate.ts';
+import { awaitOtherDeletions, type ProjectRow } from '../catalog/projects.ts';
+import { lookAtArtifact } from './item.ts';
+import { compareBytes, type ReadingDoors } from './reading.ts';
+import { isProven, NOTHING_WRONG, stateOf, trustTierOf } from './trust.ts';
+import { examineDeletion } from './way-back.ts';
 
 /** What somebody wants to do that cannot be undone. */
 export type DestructiveAction = 'nuke' | 'reset' | 'restore_in_place' | 'migrate_drop_source' | 'delete_last_verified';
@@ -30,8 +30,10 @@ export interface Clearance {
   readonly [made]: true;
   readonly projectId: ProjectRow['id'];
   readonly action: DestructiveAction;
-  /** The proven backup that it rests on; null when there is only an override. */
+  /** The backup that it rests on: the proven newest one, or the one that stays behind a deletion. Null when there is none. */
   readonly backupId: BackupId | null;
+  /** What a deletion is about, as it was when it was looked at. */
+  readonly deletes: Pick<BackupRow, 'id' | 'restore_verification'> | null;
   readonly override: Override | null;
 }
 
@@ -50,10 +52,8 @@ export type GateDecision =
   | { readonly kind: 'cleared'; readonly clearance: Clearance }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-export interface GateDoors {
-  readonly catalog: Catalog;
-  readonly store: ArtifactStore;
-}
+/** What the gate reaches: it reads artifacts, and records what it finds. */
+export type GateDoors = ReadingDoors;
 
 /** What was found when the newest backup was looked at. */
 export type Examination =
@@ -62,20 +62,25 @@ export type Examination =
 
 /**
  * Looks at the newest backup, which alone counts: it must be of this project's engine, proven by a restore, and its file must
- * be there and still be the file that was proven, which is found out by reading it.
+ * be there and still be the file that was proven, which is found out by reading it. What the reading shows is recorded. A file that
+ * was found damaged before is read again: its bytes may have been put back.
  */
-export async function examineLatest({ catalog, store }: GateDoors, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
-  const latest = await findLatestBackup(catalog.db, project.id);
+export async function examineLatest(doors: GateDoors, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
+  const latest = await findLatestBackup(doors.catalog.db, project.id);
   const refuse = (reason: TrustTier, because?: string): Examination => ({
     kind: 'refused',
     latest,
     refusal: refusalOf(project, reason, latest, because),
   });
-  const presence = latest === undefined ? 'missing' : await presenceOf(store, latest);
-  const tier = trustTierOf(latest, presence);
-  if (latest === undefined || tier !== 'restorable') return refuse(tier);
-  if (latest.engine !== project.engine) return refuse('not_restore_verified', `it was made when the project was ${latest.engine}`);
-  const bytes = await compareBytes(store, latest, signal);
+  if (latest === undefined) return refuse('no_backups');
+  const look = await lookAtArtifact(doors.store, latest);
+  const { tier, artifactValidation, artifactValidationError } = stateOf(latest, look);
+  const mayBeGoodAgain = look.problem === null && artifactValidation === 'artifact_invalid' && isProven(latest);
+  if (tier !== 'restorable' && !mayBeGoodAgain)
+    return refuse(tier, tier === 'pipeline_incomplete' ? (artifactValidationError ?? undefined) : undefined);
+  if (latest.engine !== project.engine)
+    return refuse(tier === 'restorable' ? 'not_restore_verified' : tier, `it was made when the project was ${latest.engine}`);
+  const bytes = await compareBytes(doors, latest, 'the gate', signal);
   if (bytes.damage !== undefined) return refuse('pipeline_incomplete', bytes.damage);
   return { kind: 'restorable', latest };
 }
@@ -90,14 +95,34 @@ export async function consultGate(
 ): Promise<GateDecision> {
   const clear = (backupId: BackupId | null): GateDecision => ({
     kind: 'cleared',
-    clearance: { projectId: project.id, action, backupId, override } as Clearance,
+    clearance: { projectId: project.id, action, backupId, deletes: null, override } as Clearance,
   });
   if (override !== null) return clear(null);
   const found = await examineLatest(doors, project, signal);
   return found.kind === 'restorable' ? clear(found.latest.id) : { kind: 'refused', refusal: found.refusal };
 }
 
-/** The same, for those who cannot go on without it. @throws FluxError `gate_refused` */
+/**
+ * Decides whether a backup may be deleted: when one with good bytes stays behind, or somebody answers for it.
+ *
+ * @throws FluxError `gate_refused`
+ */
+export async function requireDeletion(
+  doors: GateDoors,
+  project: ProjectRow,
+  row: BackupRow,
+  override: Override | null,
+  signal: AbortSignal,
+): Promise<Clearance> {
+  const found = override === null ? await examineDeletion(doors, row, signal) : null;
+  if (found?.kind === 'refused') throw refusalError(found.refusal);
+  const now = (await findBackupById(doors.catalog.db, row.id)) ?? row;
+  const { id, restore_verification } = now;
+  const about = { projectId: project.id, action: 'delete_last_verified', deletes: { id, restore_verification } };
+  return { ...about, backupId: found?.behind?.id ?? null, override } as Clearance;
+}
+
+/** The same as `consultGate`, for those who cannot go on without it. @throws FluxError `gate_refused` */
 export async function requireGate(...asked: Parameters<typeof consultGate>): Promise<Clearance> {
   const decision = await consultGate(...asked);
   if (decision.kind === 'refused') throw refusalError(decision.refusal);
@@ -136,23 +161,62 @@ export async function redeemClearance(
   action: DestructiveAction,
   actor: Actor,
 ): Promise<void> {
-  if (clearance.projectId !== project.id || clearance.action !== action)
-    throw new Error('a clearance was shown for something else than it was made for');
-  if (clearance.override !== null) {
-    await recordAudit(db, actor, {
-      action: 'gate.override',
-      projectId: project.id,
-      details: { for: action, reason: clearance.override.reason },
-    });
-    return;
-  }
+  if (await redeemOverride(db, clearance, project, action, actor)) return;
   const latest = await findLatestBackup(db, project.id);
-  const still = latest?.id === clearance.backupId && trustTierOf(latest, 'present') === 'restorable' && latest?.engine === project.engine;
-  if (!still) throw refusalError(refusalOf(project, trustTierOf(latest, 'present'), latest, 'it changed while the command ran'));
+  const tier = trustTierOf(latest, NOTHING_WRONG);
+  const still = latest?.id === clearance.backupId && tier === 'restorable' && latest?.engine === project.engine;
+  if (!still) throw refusalError(refusalOf(project, tier, latest, CHANGED));
+}
+
+/**
+ * The same for the deletion of a backup. Deletions of one project wait for each other here, or two of them could each rest on the
+ * backup that the other one takes.
+ *
+ * @throws FluxError `gate_refused` when something has changed since
+ */
+export async function redeemDeletion(
+  db: DatabaseTransaction,
+  clearance: Clearance,
+  project: ProjectRow,
+  row: BackupRow,
+  actor: Actor,
+): Promise<void> {
+  if (clearance.deletes?.id !== row.id) throw wrongClearance();
+  await awaitOtherDeletions(db, project.id);
+  if (await redeemOverride(db, clearance, project, 'delete_last_verified', actor)) return;
+  const now = await findBackupById(db, row.id);
+  const behind = clearance.backupId === null ? undefined : await findBackupById(db, clearance.backupId);
+  const isSame = now?.restore_verification === clearance.deletes.restore_verification;
+  const isStillBehind = clearance.backupId === null || (behind !== undefined && isStillGood(behind));
+  if (!isSame || !isStillBehind) throw refusalError(refusalOf(project, trustTierOf(now, NOTHING_WRONG), now, CHANGED));
+}
+
+const CHANGED = 'it changed while the command ran';
+
+function isStillGood({ removed_at, artifact_validation, restore_verification }: BackupRow): boolean {
+  return removed_at === null && artifact_validation === 'artifact_valid' && restore_verification !== 'restore_failed';
+}
+
+/** Writes an override down, if the clearance is one; and refuses one that is shown for something else. */
+async function redeemOverride(
+  db: DatabaseTransaction,
+  { projectId, action: clearedAction, override }: Clearance,
+  project: ProjectRow,
+  action: DestructiveAction,
+  actor: Actor,
+): Promise<boolean> {
+  if (projectId !== project.id || clearedAction !== action) throw wrongClearance();
+  if (override === null) return false;
+  await recordAudit(db, actor, { action: 'gate.override', projectId: project.id, details: { for: action, reason: override.reason } });
+  return true;
+}
+
+function wrongClearance(): Error {
+  return new Error('a clearance was shown for something else than it was made for');
 }
 
 /** The refusal as the error that crosses the wire: 412, exit 6, with the command that helps. */
-export function refusalError(refusal: Refusal): FluxError {
+function refusalError(refusal: Refusal): FluxError {
   const { tier, label } = refusal;
   return new FluxError('gate_refused', refusalText(refusal), { details: { tier, label, command: COMMAND_THAT_HELPS } });
 }

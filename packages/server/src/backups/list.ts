@@ -8,9 +8,9 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import { listVerifications } from '../catalog/verifications.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import type { Clock } from '../system/clock.ts';
-import { presenceOf, readBackupItem, toBackupItem, type Viewer } from './item.ts';
+import { lookAtArtifact, readBackupItem, type Viewer } from './item.ts';
 import { type BackupSelector, selectBackup } from './select.ts';
-import { freshnessOf } from './trust.ts';
+import { freshnessOf, NOTHING_WRONG } from './trust.ts';
 
 /** What reading the list needs. */
 export interface BackupShelf {
@@ -32,12 +32,12 @@ export async function listProjectBackups(
   const shown = rows.slice(0, limit);
   const backups = await Promise.all(shown.map((row) => readBackupItem(store, row, viewer)));
   const latest = await findLatestBackup(catalog.db, project.id);
-  const presence = latest === undefined ? 'missing' : await presenceOf(store, latest);
+  const look = latest === undefined ? NOTHING_WRONG : await lookAtArtifact(store, latest);
   return {
     backups,
     reconciledAt: clock.now().toISOString(),
     nextCursor: rows.length > limit ? String(shown.at(-1)?.seq) : null,
-    freshness: freshnessOf(latest, presence, backupKindOf(project.engine)),
+    freshness: freshnessOf(latest, look, backupKindOf(project.engine)),
   };
 }
 
@@ -54,7 +54,7 @@ export async function showBackup(
   const stored = await findManifest(catalog.db, row.id);
   const manifest = stored === undefined ? undefined : (JSON.parse(stored.manifest) as Manifest);
   return {
-    backup: toBackupItem(row, await presenceOf(store, row), viewer),
+    backup: await readBackupItem(store, row, viewer),
     prerequisitesSql: manifest === undefined || row.kind !== 'tenant_export' ? null : prerequisitesOf(manifest),
     verifications: [...(await listVerifications(catalog.db, row.id, VERIFICATIONS_SHOWN))],
   };

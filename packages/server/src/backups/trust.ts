@@ -1,30 +1,78 @@
-import type { Freshness } from '@flux/contract/backup';
+import type { BackupItem, Freshness } from '@flux/contract/backup';
 import { type BackupKind, safeActionsLine, type TrustTier, trustLabel, verificationLine } from '@flux/contract/labels';
 import type { BackupRow } from '../catalog/backups.ts';
 
-/** Whether the artifact's file is where the catalog says, with the size that it says. A look, not a reading. */
-export type ArtifactPresence = 'present' | 'missing';
+/** What is seen of an artifact's file without reading it: whether it exists, and its size. */
+export interface ArtifactLook {
+  readonly file: 'present' | 'missing';
+  /** Why the file cannot be the artifact at this moment, in a sentence; null when nothing speaks against it. */
+  readonly problem: string | null;
+}
+
+/** A file that is there with the recorded size. */
+export const NOTHING_WRONG: ArtifactLook = { file: 'present', problem: null };
 
 /** The part of a row that trust is decided from. */
-export type TrustEvidence = Pick<BackupRow, 'status' | 'artifact_validation' | 'restore_verification'>;
+export type TrustEvidence = Pick<BackupRow, 'status' | 'artifact_validation' | 'artifact_validation_error' | 'restore_verification'>;
+
+/** What is true of a backup at this moment. */
+export interface BackupState {
+  readonly tier: TrustTier;
+  readonly artifactValidation: BackupItem['artifactValidationStatus'];
+  readonly artifactValidationError: string | null;
+  readonly restoreVerification: BackupItem['restoreVerificationStatus'];
+}
 
 /**
- * What a backup allows. Pure: the same row and the same file give the same answer everywhere. A file that is missing takes
- * the green label away for as long as it is missing, and gives it back with the file: nothing about the row changes.
+ * The state of a backup: the one function that list, show, gate, doctor and every answer take it from. Pure.
+ *
+ * Two things take the green label away, and each has its own way back:
+ * - A file that is missing, of another size or unreadable *now* (`look`). Nothing is recorded, because a volume may only be
+ *   unmounted: the label is back as soon as the file is back with its size.
+ * - Bytes that were read to their end and are not those that were written. `recordReading` puts that into the row, and only
+ *   another reading to the end that finds the right bytes takes it back: by a verification, the gate, a restore, a download or a
+ *   deletion.
+ *
+ * A restore that failed is the stronger word, also when the file has been damaged or removed since; only a verification that
+ * succeeds takes it back.
  */
-export function trustTierOf(backup: TrustEvidence | undefined, presence: ArtifactPresence): TrustTier {
-  if (backup === undefined) return 'no_backups';
-  if (backup.status !== 'complete') return 'latest_not_complete';
-  // A restore that failed is the stronger word, also when the file has been damaged or removed since.
-  if (backup.restore_verification === 'restore_failed') return 'restore_failed';
-  if (backup.artifact_validation === 'artifact_invalid' || presence === 'missing') return 'pipeline_incomplete';
-  if (backup.artifact_validation === 'pending') return 'artifact_pending';
-  return backup.restore_verification === 'restore_verified' ? 'restorable' : 'not_restore_verified';
+export function stateOf(backup: TrustEvidence, look: ArtifactLook): BackupState {
+  const { artifact_validation, artifact_validation_error, restore_verification } = backup;
+  const isWrongNow = backup.status === 'complete' && look.problem !== null;
+  const artifactValidation = isWrongNow ? 'artifact_invalid' : artifact_validation;
+  const isSkipped = artifactValidation === 'artifact_invalid' && restore_verification !== 'restore_failed';
+  const state = {
+    artifactValidation,
+    artifactValidationError: isWrongNow ? look.problem : artifact_validation_error,
+    restoreVerification: isSkipped ? 'skipped' : restore_verification,
+  } as const;
+  return { ...state, tier: tierOf(backup.status, state) };
+}
+
+function tierOf(status: BackupRow['status'], state: Omit<BackupState, 'tier'>): TrustTier {
+  if (status !== 'complete') return 'latest_not_complete';
+  if (state.restoreVerification === 'restore_failed') return 'restore_failed';
+  if (state.artifactValidation === 'artifact_invalid') return 'pipeline_incomplete';
+  if (state.artifactValidation === 'pending') return 'artifact_pending';
+  return state.restoreVerification === 'restore_verified' ? 'restorable' : 'not_restore_verified';
+}
+
+/** What a backup allows, or the lack of one. */
+export function trustTierOf(backup: TrustEvidence | undefined, look: ArtifactLook): TrustTier {
+  return backup === undefined ? 'no_backups' : stateOf(backup, look).tier;
+}
+
+/**
+ * Tells whether the bytes that were written have been restored and compared, whatever has become of the file since. A failed
+ * verification takes this away.
+ */
+export function isProven(backup: Pick<BackupRow, 'sha256' | 'verified_sha256'>): boolean {
+  return backup.sha256 !== null && backup.verified_sha256 === backup.sha256;
 }
 
 /** The answer that a list begins with. */
-export function freshnessOf(latest: BackupRow | undefined, presence: ArtifactPresence, kind: BackupKind): Freshness {
-  const tier = trustTierOf(latest, presence);
+export function freshnessOf(latest: BackupRow | undefined, look: ArtifactLook, kind: BackupKind): Freshness {
+  const tier = trustTierOf(latest, look);
   return {
     latestBackupId: latest?.id ?? null,
     latestAt: latest?.created_at.toISOString() ?? null,

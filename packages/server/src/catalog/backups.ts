@@ -1,6 +1,6 @@
 import type { BackupId, ProjectId } from '@flux/contract/ids';
 import type { Insertable, Selectable, Updateable } from 'kysely';
-import type { Database } from './open.ts';
+import type { Database, DatabaseTransaction } from './open.ts';
 import type { BackupsTable } from './tables.ts';
 
 /** A backup as the catalog holds it. */
@@ -54,15 +54,27 @@ export async function findManifest(db: Database, backupId: BackupId): Promise<{ 
   return db.selectFrom('backup_manifests').select(['sha256', 'manifest']).where('backup_id', '=', backupId).executeTakeFirst();
 }
 
-/** The newest backup that was proven by a restore and whose file has not been removed: the way back. */
-export async function findNewestVerifiedBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
+/** The row, locked until the transaction ends. */
+export async function lockBackup(db: DatabaseTransaction, id: BackupId): Promise<BackupRow | undefined> {
+  return db.selectFrom('backups').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/** Every backup whose bytes, as they were written, have been restored and compared, and which Flux has not removed, newest first. */
+export async function listProvenBackups(db: Database, projectId: ProjectId): Promise<readonly BackupRow[]> {
+  return keptBackups(db, projectId).whereRef('verified_sha256', '=', 'sha256').execute();
+}
+
+/** Every backup of a project that has an artifact which Flux has not removed, newest first. Whether the files are good is not known. */
+export async function listKeptBackups(db: Database, projectId: ProjectId): Promise<readonly BackupRow[]> {
+  return keptBackups(db, projectId).execute();
+}
+
+function keptBackups(db: Database, projectId: ProjectId) {
   return db
     .selectFrom('backups')
     .selectAll()
     .where('project_id', '=', projectId)
-    .where('restore_verification', '=', 'restore_verified')
+    .where('status', '=', 'complete')
     .where('removed_at', 'is', null)
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+    .orderBy('seq', 'desc');
 }

@@ -110,6 +110,11 @@ export async function lockProject(db: DatabaseTransaction, id: ProjectId): Promi
   return db.selectFrom('projects').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
 }
 
+/** Makes deletions of one project's backups wait for each other, and nothing else: rows that refer to the project can still be written. */
+export async function awaitOtherDeletions(db: DatabaseTransaction, id: ProjectId): Promise<void> {
+  await db.selectFrom('projects').select('id').where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+}
+
 /** Projects whose move to another engine may have been interrupted, without an operation under way. */
 export async function listHalfMigrated(db: Database): Promise<readonly ProjectRow[]> {
   return db

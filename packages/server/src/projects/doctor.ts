@@ -1,8 +1,8 @@
 import type { DoctorAnswer, Finding } from '@flux/contract/doctor';
-import { backupKindOf } from '@flux/contract/labels';
+import { backupKindOf, trustLabel } from '@flux/contract/labels';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { presenceOf } from '../backups/item.ts';
-import { freshnessOf } from '../backups/trust.ts';
+import { lookAtArtifact } from '../backups/item.ts';
+import { type BackupState, stateOf } from '../backups/trust.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { SandboxKind } from '../instances/disposable.ts';
@@ -46,7 +46,8 @@ export async function examineServer(doors: DoctorDoors, projects: readonly Proje
 /** One page about a project. */
 export async function examineProject(doors: DoctorDoors, project: ProjectRow): Promise<DoctorAnswer> {
   const latest = await findLatestBackup(doors.catalog.db, project.id);
-  const findings = [await backupFinding(doors, project, latest), ...proofFindings(doors, project, latest)];
+  const state = latest === undefined ? undefined : stateOf(latest, await lookAtArtifact(doors.store, latest));
+  const findings = [backupFinding(project, latest, state), ...proofFindings(doors, project, latest, state)];
   if (project.lifecycle === 'active') findings.push(await instanceFinding(doors, project), ...(await keptFindings(doors, project)));
   findings.push(...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
@@ -61,24 +62,25 @@ export async function examineProject(doors: DoctorDoors, project: ProjectRow): P
   return { findings: inOrder(findings) };
 }
 
-async function backupFinding(doors: DoctorDoors, project: ProjectRow, latest: BackupRow | undefined): Promise<Finding> {
-  const presence = latest === undefined ? 'missing' : await presenceOf(doors.store, latest);
-  const { tier, label } = freshnessOf(latest, presence, backupKindOf(project.engine));
+function backupFinding(project: ProjectRow, latest: BackupRow | undefined, state: BackupState | undefined): Finding {
+  const tier = state?.tier ?? 'no_backups';
+  const label = trustLabel(tier, latest?.kind ?? backupKindOf(project.engine));
   const flags = `--project ${project.slug} --hash ${project.hash}`;
   if (tier === 'restorable') return { severity: 'fine', what: 'latest backup', found: `${label}.`, command: null };
+  const why = tier === 'pipeline_incomplete' ? ` ${state?.artifactValidationError}` : '';
   const onlyVerify = tier === 'not_restore_verified';
   return {
     severity: onlyVerify || tier === 'artifact_pending' ? 'warning' : 'danger',
     what: 'latest backup',
-    found: `${label}: there is no proof that this project can be brought back.`,
+    found: `${label}: there is no proof that this project can be brought back.${why}`,
     command: onlyVerify ? `flux backup verify ${flags} --latest` : `flux backup create ${flags} --verify`,
   };
 }
 
-function proofFindings(doors: DoctorDoors, project: ProjectRow, latest: BackupRow | undefined): Finding[] {
+function proofFindings(doors: DoctorDoors, project: ProjectRow, latest: BackupRow | undefined, state: BackupState | undefined): Finding[] {
   const findings: Finding[] = [];
   const command = `flux backup create --project ${project.slug} --hash ${project.hash} --verify`;
-  if (latest?.restore_verification === 'restore_verified' && doors.clock.now().getTime() - latest.created_at.getTime() > OLD_PROOF_MS) {
+  if (latest !== undefined && state?.tier === 'restorable' && doors.clock.now().getTime() - latest.created_at.getTime() > OLD_PROOF_MS) {
     findings.push({
       severity: 'warning',
       what: 'age of the proof',

@@ -1,41 +1,21 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import type { BackupId, ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
-import { backupKindOf, type EngineKind } from '@flux/contract/labels';
+import { appendFileSync, rmSync } from 'node:fs';
+import type { BackupId } from '@flux/contract/ids';
+import type { EngineKind } from '@flux/contract/labels';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createVolumeStore } from '../../src/artifacts/volume.ts';
-import { consultGate, redeemClearance } from '../../src/backups/gate.ts';
+import { consultGate, redeemClearance, requireDeletion } from '../../src/backups/gate.ts';
 import { deleteBackup, setPinned } from '../../src/backups/keep.ts';
-import { findBackupById, findLatestBackup, findNewestVerifiedBackup, insertBackup, updateBackup } from '../../src/catalog/backups.ts';
-import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
-import { findProjectById, insertProject, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
-import { ensureUser } from '../../src/catalog/tokens.ts';
-import { systemClock } from '../../src/system/clock.ts';
-import { startCluster, type TestCluster } from '../postgres/cluster.ts';
+import { findLatestBackup, updateBackup } from '../../src/catalog/backups.ts';
+import { findProjectById, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
+import { type BackupPlace, flip, nobody, openBackupPlace, sha256Of } from './place.ts';
 
-let cluster: TestCluster;
-let catalog: Catalog;
-let folder: string;
-let owner: UserId;
-const nobody = { userId: null, tokenId: null, name: 'test' };
+let place: BackupPlace;
 const signal = new AbortController().signal;
 
 beforeAll(async () => {
-  cluster = await startCluster();
-  folder = mkdtempSync(join(tmpdir(), 'flux-gate-'));
-  const { host, port, user, database } = await cluster.createDatabase('gate');
-  catalog = await openCatalog({ host, port, user, database }, () => undefined);
-  owner = await ensureUser(catalog.db, randomUUID() as UserId, 'test');
+  place = await openBackupPlace();
 });
-
-afterAll(async () => {
-  await catalog?.close();
-  await cluster?.[Symbol.asyncDispose]();
-  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => place?.[Symbol.asyncDispose]());
 
 /** What happens to a project, one at a time. `pick` says which of its backups, counted from the newest. */
 const STEPS = [
@@ -57,17 +37,19 @@ const STEPS = [
 const LIKELY = [...STEPS, 'create', 'create', 'verify', 'verify', 'verify', 'verify'] as const;
 type Step = { readonly step: (typeof STEPS)[number]; readonly pick: number };
 
+const CREATE: Step = { step: 'create', pick: 0 };
+
 /** What is true of one backup, kept beside the catalog by rules of the test's own. */
 interface Truth {
   readonly id: BackupId;
   readonly engine: EngineKind;
   readonly path: string;
+  readonly writtenSha256: string | null;
   complete: boolean;
   provenSha256: string | null;
 }
 
 it('is never open without a newest backup that is proven, present, unchanged, of this project and engine', async () => {
-  const doors = () => ({ catalog, store: createVolumeStore(folder), clock: systemClock });
   const steps = fc.array(fc.record({ step: fc.constantFrom(...LIKELY), pick: fc.constantFrom(0, 0, 0, 1, 2) }), {
     minLength: 1,
     maxLength: 9,
@@ -76,11 +58,11 @@ it('is never open without a newest backup that is proven, present, unchanged, of
   let shut = 0;
   await fc.assert(
     fc.asyncProperty(steps, async (sequence) => {
-      let project = await newProject();
+      let project = await place.newProject();
       const truths: Truth[] = [];
       for (const step of sequence) {
-        project = await take(doors(), project, truths, step);
-        const decision = await consultGate(doors(), project, 'nuke', null, signal);
+        project = await take(project, truths, step);
+        const decision = await consultGate(place.doors, project, 'nuke', null, signal);
         const newest = truths.at(-1);
         const isSafe =
           newest?.complete === true &&
@@ -99,114 +81,75 @@ it('is never open without a newest backup that is proven, present, unchanged, of
   expect(shut).toBeGreaterThan(1000);
 });
 
-it('keeps the newest proven backup of a project, whatever is deleted without an override', async () => {
-  const doors = { catalog, store: createVolumeStore(folder), clock: systemClock };
+it('leaves good bytes behind, and proven ones where there were any, whatever is deleted without an override', async () => {
+  const likely = ['create', 'create', 'verify', 'verify', 'verify', 'tamper', 'lose', 'truncate', 'fail-verification', 'pin'] as const;
+  const step = fc.record({ step: fc.constantFrom(...likely, 'delete', 'delete', 'delete', 'delete'), pick: fc.nat({ max: 2 }) });
+  // Two backups to begin with: of one that is alone, no deletion is ever allowed.
+  const steps = fc.array(step, { minLength: 5, maxLength: 10 }).map((later): Step[] => [CREATE, CREATE, ...later]);
+  let deleted = 0;
+  let kept = 0;
   await fc.assert(
-    fc.asyncProperty(
-      fc.array(fc.record({ step: fc.constantFrom('create', 'verify', 'delete', 'pin'), pick: fc.nat({ max: 3 }) }), { maxLength: 10 }),
-      async (sequence) => {
-        let project = await newProject();
-        const truths: Truth[] = [];
-        let hadProof = false;
-        for (const step of sequence as Step[]) {
-          project = await take(doors, project, truths, step);
-          hadProof ||= truths.some((truth) => truth.provenSha256 !== null);
-          if (hadProof) expect(await findNewestVerifiedBackup(catalog.db, project.id)).toBeDefined();
+    fc.asyncProperty(steps, async (sequence) => {
+      let project = await place.newProject();
+      const truths: Truth[] = [];
+      for (const step of sequence) {
+        const before = waysBack(truths);
+        const picked = truths.at(-1 - step.pick);
+        const isThere = async () => picked !== undefined && (await place.rowOf(picked.id)).removed_at === null;
+        const isAsked = step.step === 'delete' && (await isThere());
+        project = await take(project, truths, step);
+        if (!isAsked) continue;
+        if (await isThere()) {
+          kept += 1;
+          continue;
         }
-      },
-    ),
+        deleted += 1;
+        const after = waysBack(truths);
+        expect(after.good.length, JSON.stringify(sequence)).toBeGreaterThan(0);
+        // The newest proven bytes that were good are still good.
+        expect(after.proven.at(-1), JSON.stringify(sequence)).toBe(before.proven.at(-1));
+      }
+    }),
     { numRuns: 300 },
   );
+  expect(deleted).toBeGreaterThan(20);
+  expect(kept).toBeGreaterThan(50);
 });
 
-async function newProject(): Promise<ProjectRow> {
-  const id = randomUUID() as ProjectId;
-  return insertProject(catalog.db, {
-    id,
-    owner_id: owner,
-    slug: `p${id.replaceAll('-', '')}`,
-    hash: await freeHash(),
-    engine: 'v1_dedicated',
-    lifecycle: 'active',
-    sealed_secrets: Buffer.from('none'),
-    worker_id: null,
-  });
+/** The backups whose bytes on the disk are those that were written, and among them those that were proven; oldest first. */
+function waysBack(truths: readonly Truth[]): { readonly good: BackupId[]; readonly proven: BackupId[] } {
+  const good = truths.filter(({ complete, path, writtenSha256 }) => complete && sha256Of(path) === writtenSha256);
+  const ids = (some: readonly Truth[]) => some.map(({ id }) => id);
+  return { good: ids(good), proven: ids(good.filter(({ provenSha256 }) => provenSha256 !== null)) };
 }
-
-let counter = 0;
-async function freeHash(): Promise<ProjectHash> {
-  counter += 1;
-  return counter.toString(16).padStart(7, '0') as ProjectHash;
-}
-
-type Doors = Parameters<typeof deleteBackup>[0];
 
 /** Carries out a step in the catalog, on the disk and in the test's own record. */
-async function take(doors: Doors, project: ProjectRow, truths: Truth[], { step, pick }: Step): Promise<ProjectRow> {
+async function take(project: ProjectRow, truths: Truth[], { step, pick }: Step): Promise<ProjectRow> {
   const truth = truths.at(-1 - pick);
   if (step === 'create' || step === 'fail-to-create') {
-    truths.push(await createRow(project, step === 'create'));
+    const { id, path } = await place.addBackup(project, step === 'create' ? 'complete' : 'failed');
+    truths.push({ id, engine: project.engine, path, complete: step === 'create', provenSha256: null, writtenSha256: sha256Of(path) });
     return project;
   }
   if (step === 'change-engine') {
     const engine = project.engine === 'v1_dedicated' ? 'v2_shared' : 'v1_dedicated';
-    await catalog.db.updateTable('projects').set({ engine }).where('id', '=', project.id).execute();
-    return (await findProjectById(catalog.db, project.id)) as ProjectRow;
+    await place.catalog.db.updateTable('projects').set({ engine }).where('id', '=', project.id).execute();
+    return (await findProjectById(place.catalog.db, project.id)) as ProjectRow;
   }
   if (truth === undefined) return project;
-  await change(doors, project, truth, step);
+  await change(project, truth, step);
   return project;
 }
 
-async function createRow(project: ProjectRow, complete: boolean): Promise<Truth> {
-  const id = randomUUID() as BackupId;
-  const path = join(folder, project.id, `${id}.dump`);
-  const bytes = `artifact ${id}`;
-  await insertBackup(catalog.db, {
-    id,
-    project_id: project.id,
-    kind: backupKindOf(project.engine),
-    engine: project.engine,
-    status: 'running',
-    note: null,
-    created_at: new Date(),
-  });
-  if (!complete) await updateBackup(catalog.db, id, { status: 'failed', failure: 'test' });
-  else {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, bytes);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    const now = new Date();
-    await updateBackup(catalog.db, id, {
-      status: 'complete',
-      completed_at: now,
-      size_bytes: bytes.length,
-      sha256,
-      manifest_sha256: sha256,
-      relative_path: path,
-      artifact_validation: 'artifact_valid',
-      artifact_validated_at: now,
-    });
-  }
-  return { id, engine: project.engine, path, complete, provenSha256: null };
-}
-
-async function change(doors: Doors, project: ProjectRow, truth: Truth, step: Step['step']): Promise<void> {
-  const row = await findBackupById(catalog.db, truth.id);
-  if (row === undefined) throw new Error('a row has vanished');
+async function change(project: ProjectRow, truth: Truth, step: Step['step']): Promise<void> {
+  const { catalog, doors } = place;
+  const row = await place.rowOf(truth.id);
   const now = new Date();
   switch (step) {
     case 'verify':
       // As a verification does it: the bytes on the disk decide.
       if (!truth.complete || sha256Of(truth.path) !== row.sha256) return;
-      await updateBackup(catalog.db, truth.id, {
-        restore_verification: 'restore_verified',
-        restore_verified_at: now,
-        restore_verification_error: null,
-        verified_sha256: row.sha256,
-        artifact_validation: 'artifact_valid',
-        artifact_validated_at: now,
-      });
+      await place.verify(truth.id);
       truth.provenSha256 = row.sha256;
       return;
     case 'fail-verification':
@@ -228,11 +171,7 @@ async function change(doors: Doors, project: ProjectRow, truth: Truth, step: Ste
       });
       return;
     case 'tamper':
-      if (sha256Of(truth.path) !== null)
-        writeFileSync(
-          truth.path,
-          readFileSync(truth.path).map((byte) => byte ^ 1),
-        );
+      if (sha256Of(truth.path) !== null) flip(truth.path);
       return;
     case 'truncate':
       if (sha256Of(truth.path) !== null) appendFileSync(truth.path, 'x');
@@ -241,9 +180,12 @@ async function change(doors: Doors, project: ProjectRow, truth: Truth, step: Ste
       rmSync(truth.path, { force: true });
       return;
     case 'delete':
-      await deleteBackup(doors, project, row, nobody, null).catch((error) => {
-        if (!['gate_refused', 'not_ready', 'artifact_gone'].includes(error.code)) throw error;
-      });
+      try {
+        const clearance = await requireDeletion(doors, project, row, null, signal);
+        await deleteBackup(doors, project, row, nobody, clearance);
+      } catch (error) {
+        if (!['gate_refused', 'not_ready', 'artifact_gone'].includes((error as { code?: string }).code ?? '')) throw error;
+      }
       return;
     case 'expire':
       // The row says so first; the file goes after it.
@@ -264,26 +206,19 @@ async function change(doors: Doors, project: ProjectRow, truth: Truth, step: Ste
   }
 }
 
-function sha256Of(path: string): string | null {
-  try {
-    return createHash('sha256').update(readFileSync(path)).digest('hex');
-  } catch {
-    return null;
-  }
-}
-
 it('takes no clearance for another project or another action', async () => {
-  const project = await newProject();
-  const other = await newProject();
-  const decision = await consultGate({ catalog, store: createVolumeStore(folder) }, project, 'nuke', { reason: 'test' }, signal);
+  const project = await place.newProject();
+  const other = await place.newProject();
+  const decision = await consultGate(place.doors, project, 'nuke', { reason: 'test' }, signal);
   if (decision.kind !== 'cleared') throw new Error('an override clears');
+  const { db } = place.catalog;
 
   const redeem = (row: ProjectRow, action: 'nuke' | 'reset') =>
-    catalog.db.transaction().execute((db) => redeemClearance(db, decision.clearance, row, action, nobody));
+    db.transaction().execute((transaction) => redeemClearance(transaction, decision.clearance, row, action, nobody));
   await expect(redeem(other, 'nuke')).rejects.toThrow('something else');
   await expect(redeem(project, 'reset')).rejects.toThrow('something else');
   await redeem(project, 'nuke');
-  const audited = await catalog.db.selectFrom('audit_events').selectAll().where('project_id', '=', project.id).execute();
+  const audited = await db.selectFrom('audit_events').selectAll().where('project_id', '=', project.id).execute();
   expect(audited).toMatchObject([{ action: 'gate.override', details: { for: 'nuke', reason: 'test' } }]);
-  expect(await findLatestBackup(catalog.db, project.id)).toBeUndefined();
+  expect(await findLatestBackup(db, project.id)).toBeUndefined();
 });

@@ -7,7 +7,8 @@ import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, typ
 export const command = defineCommand<ProjectOptions & BackupOptions & DestroyOptions>({
   options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS, ...DESTROY_OPTIONS],
   examples: ['flux backup delete --id 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f --yes'],
-  about: 'The row stays and says who deleted the file and when. The newest restore-verified backup is refused with exit code 6.',
+  about:
+    'The row stays and says who deleted the file and when. Refused with exit code 6: the newest restore-verified backup, any other while that one is missing or damaged, and the last backup whose bytes are good.',
   async run(context, { latest, id, ...options }) {
     const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'delete');
     const project = await resolveProject(context, options);

@@ -3,7 +3,7 @@ import type { BackupRow } from '../../catalog/backups.ts';
 import type { OperationContext } from '../../operations/run.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { BackupDoors } from '../doors.ts';
-import { readArtifact } from '../validate.ts';
+import { readArtifact } from '../reading.ts';
 import { readManifest } from '../verify/run.ts';
 
 /** A backup whose bytes are those that were dumped. */
@@ -15,7 +15,8 @@ export interface OpenedBackup {
 }
 
 /**
- * Reads a whole artifact and compares it with the catalog. Nothing that a restore touches is touched before this.
+ * Reads a whole artifact and compares it with the catalog; what it finds is recorded. Nothing that a restore touches is touched
+ * before this.
  *
  * @throws FluxError `artifact_invalid`, `artifact_gone`
  */
@@ -23,7 +24,7 @@ export async function openBackup(doors: BackupDoors, row: BackupRow, context: Op
   refuseUnrestorable(row);
   context.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
   const path = await doors.store.localPath({ projectId: row.project_id, backupId: row.id });
-  const bytes = await readArtifact(doors, row, context.signal);
+  const bytes = await readArtifact(doors, row, 'a restore', context.signal);
   if (bytes.damage !== undefined)
     throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${bytes.damage} Nothing was changed.`, {
       hint: 'Choose another one: `flux backup list`.',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { VerificationProof } from '@flux/contract/backup';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
@@ -8,7 +9,7 @@ import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import type { BackupDoors } from '../doors.ts';
-import { type BytesRead, readArtifact } from '../validate.ts';
+import { type BytesRead, readArtifact } from '../reading.ts';
 import { recordVerification } from './record.ts';
 import { restoreAndCompare } from './restore.ts';
 import { type Stopwatch, startStopwatch } from './stopwatch.ts';
@@ -95,7 +96,7 @@ async function reachVerdict(
     instance = watch.time('open', () => doors.disposables.open(disposableRequest(doors, manifest, archivePath, signal)));
     instance.catch(() => undefined);
     context.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-    seen.bytes = await watch.time('read', () => readArtifact(doors, row, context.signal));
+    seen.bytes = await watch.time('read', () => readArtifact(doors, row, 'a verification', context.signal));
     if (seen.bytes.damage !== undefined) return { verdict: 'failed', summary: seen.bytes.damage };
     const ready = await instance;
     seen.postgresVersion = ready.postgresVersion;
@@ -117,7 +118,12 @@ async function reachVerdict(
   }
 }
 
-/** The manifest of a backup, as its hash says it was recorded. @throws FluxError `verification_inconclusive` */
+/**
+ * The manifest of a backup. Its text is hashed here: one that is not the text which was recorded says nothing about the artifact,
+ * so a comparison with it could neither prove nor condemn.
+ *
+ * @throws FluxError `verification_inconclusive`
+ */
 export async function readManifest(doors: BackupDoors, row: BackupRow): Promise<Manifest> {
   const stored = await findManifest(doors.catalog.db, row.id);
   if (stored === undefined || stored.sha256 !== row.manifest_sha256) {
@@ -126,6 +132,16 @@ export async function readManifest(doors: BackupDoors, row: BackupRow): Promise<
       `The catalog does not hold the manifest of backup ${row.id}, so there is nothing to compare a restore with.`,
       {
         hint: 'Make a new backup with `flux backup create`.',
+      },
+    );
+  }
+  const sha256 = createHash('sha256').update(stored.manifest).digest('hex');
+  if (sha256 !== row.manifest_sha256) {
+    throw new FluxError(
+      'verification_inconclusive',
+      `The manifest of backup ${row.id} in the catalog is not the one that was recorded: its SHA-256 is ${sha256}, not ${row.manifest_sha256}.`,
+      {
+        hint: 'Somebody or something has changed the catalog. Make a new backup with `flux backup create`.',
       },
     );
   }

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import type { Updateable } from 'kysely';
+import type { ArtifactStore } from '../artifacts/store.ts';
+import { recordAudit } from '../catalog/audit.ts';
+import { type BackupRow, lockBackup, updateBackup } from '../catalog/backups.ts';
+import type { Catalog } from '../catalog/open.ts';
+import type { BackupsTable } from '../catalog/tables.ts';
+import type { Clock } from '../system/clock.ts';
+import type { BackupDoors } from './doors.ts';
+import { isProven } from './trust.ts';
+
+/** What reading an artifact showed. */
+export interface BytesRead {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  /** What is wrong with them, in a sentence; undefined when nothing is. */
+  readonly damage: string | undefined;
+  /** `bytes` were compared with the catalog; `archive` also had every block of the archive walked. */
+  readonly extent: 'bytes' | 'archive';
+}
+
+/** What reads artifacts, in the words of what it writes into the row. */
+export type Reader = 'the gate' | 'a download' | 'a restore' | 'a verification' | 'the validation' | 'a deletion';
+
+/** What a reading needs: the bytes, and the place where its result is recorded. */
+export interface ReadingDoors {
+  readonly catalog: Catalog;
+  readonly store: ArtifactStore;
+  readonly clock: Clock;
+}
+
+const SYSTEM = { userId: null, tokenId: null };
+
+/**
+ * Reads every byte of an artifact, compares size and SHA-256 with the catalog, and records the result.
+ *
+ * @throws FluxError `artifact_gone`, `volume_unusable`; nothing is recorded then, because nothing is known about the bytes
+ */
+export async function compareBytes(doors: ReadingDoors, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
+  return readOnce(doors, row, reader, signal);
+}
+
+/** The same, and in the same pass walks the structure of the archive from its first block to its last. */
+export async function readArtifact(
+  doors: ReadingDoors & Pick<BackupDoors, 'postgres'>,
+  row: BackupRow,
+  reader: Reader,
+  signal: AbortSignal,
+): Promise<BytesRead> {
+  return readOnce(doors, row, reader, signal, (bytes) => doors.postgres.findArchiveDamage(bytes));
+}
+
+/** @param walk may stop before the end; what it found counts only when the bytes are those that were written */
+async function readOnce(
+  doors: ReadingDoors,
+  row: BackupRow,
+  reader: Reader,
+  signal: AbortSignal,
+  walk?: (bytes: AsyncIterable<Buffer>) => Promise<string | undefined>,
+): Promise<BytesRead> {
+  const pieces = await doors.store.read({ projectId: row.project_id, backupId: row.id });
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  async function* digested(): AsyncGenerator<Buffer, undefined> {
+    for await (const chunk of pieces) {
+      signal.throwIfAborted();
+      hash.update(chunk);
+      sizeBytes += chunk.length;
+      yield chunk;
+    }
+  }
+  const bytes = digested();
+  let structure: string | undefined;
+  try {
+    structure = await walk?.(bytes);
+    // Behind the place where a walk stops, the digest goes on.
+    for await (const _ of bytes);
+  } finally {
+    await pieces.return();
+  }
+  const sha256 = hash.digest('hex');
+  const damage = damageOf(row, sizeBytes, sha256) ?? structure;
+  const read: BytesRead = { sizeBytes, sha256, damage, extent: walk === undefined ? 'bytes' : 'archive' };
+  await recordReading(doors, row.id, read, reader);
+  return read;
+}
+
+/** What is wrong with bytes of this size and digest; undefined when they are those that were written. */
+export function damageOf(row: Pick<BackupRow, 'size_bytes' | 'sha256'>, sizeBytes: number, sha256: string): string | undefined {
+  if (sizeBytes !== row.size_bytes) return `The artifact has ${sizeBytes} bytes; ${row.size_bytes} were written.`;
+  if (sha256 !== row.sha256) return `The artifact's SHA-256 is ${sha256}; ${row.sha256} was written: its bytes have changed.`;
+  return undefined;
+}
+
+/**
+ * The one place that records what reading an artifact to its end has shown, whoever read it. A change of the row comes with a
+ * line in the audit; a reading that shows nothing new changes nothing.
+ */
+export async function recordReading(
+  { catalog, clock }: Omit<ReadingDoors, 'store'>,
+  id: BackupRow['id'],
+  read: BytesRead,
+  reader: Reader,
+): Promise<void> {
+  await catalog.db.transaction().execute(async (db) => {
+    // Locked: two readings of one file, or a reading and a verdict, must not undo each other's words.
+    const row = await lockBackup(db, id);
+    const change = row === undefined ? undefined : changeByReading(row, read, reader, clock.now());
+    if (row === undefined || change === undefined) return;
+    await updateBackup(db, id, change);
+    // The first look after a backup was made is not news unless it finds something.
+    if (row.artifact_validation === 'pending' && read.damage === undefined) return;
+    const action = read.damage === undefined ? 'backup.artifact_good_again' : 'backup.artifact_damaged';
+    await recordAudit(db, SYSTEM, { action, projectId: row.project_id, subject: id, details: { by: reader, damage: read.damage ?? null } });
+  });
+}
+
+/**
+ * What a reading changes in a row.
+ *
+ * Damage makes the artifact invalid and its verification `skipped`; the digest that was proven stays, so that the label can come
+ * back with the bytes. Good bytes make it valid again, and give back the label that they were proven under; bytes that nobody has
+ * restored yet are only good again when the archive was walked as well, since its structure may be what was wrong.
+ */
+function changeByReading(row: BackupRow, read: BytesRead, reader: Reader, now: Date): Updateable<BackupsTable> | undefined {
+  if (row.status !== 'complete' || row.removed_at !== null) return undefined;
+  const { artifact_validation, restore_verification } = row;
+  if (read.damage !== undefined) {
+    // The first finding stays: it says since when.
+    if (artifact_validation === 'artifact_invalid') return undefined;
+    return {
+      artifact_validation: 'artifact_invalid',
+      artifact_validated_at: now,
+      artifact_validation_error: `${read.damage} Found by ${reader} at ${now.toISOString()}.`,
+      ...(restore_verification === 'restore_failed' ? {} : { restore_verification: 'skipped' }),
+    };
+  }
+  if (artifact_validation === 'artifact_valid') return undefined;
+  if (read.extent === 'bytes' && !isProven(row)) return undefined;
+  return {
+    artifact_validation: 'artifact_valid',
+    artifact_validated_at: now,
+    artifact_validation_error: null,
+    ...(restore_verification === 'skipped' ? { restore_verification: isProven(row) ? 'restore_verified' : 'pending' } : {}),
+  };
+}

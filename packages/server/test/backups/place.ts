@@ -1,0 +1,130 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import type { BackupId, ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
+import { backupKindOf } from '@flux/contract/labels';
+import { createVolumeStore } from '../../src/artifacts/volume.ts';
+import type { ReadingDoors } from '../../src/backups/reading.ts';
+import { type BackupRow, findBackupById, insertBackup, updateBackup } from '../../src/catalog/backups.ts';
+import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
+import { insertProject, type ProjectRow } from '../../src/catalog/projects.ts';
+import { ensureUser } from '../../src/catalog/tokens.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { startCluster } from '../postgres/cluster.ts';
+
+/** A real catalog and a real backup volume, with rows and files that a test makes as it likes. */
+export interface BackupPlace extends AsyncDisposable {
+  readonly catalog: Catalog;
+  readonly folder: string;
+  readonly doors: ReadingDoors;
+  newProject(): Promise<ProjectRow>;
+  /** A backup whose artifact was written and validated, or one that failed. */
+  addBackup(project: ProjectRow, status: 'complete' | 'failed'): Promise<{ readonly id: BackupId; readonly path: string }>;
+  /** Records a verification that succeeded, as it is recorded after a restore. */
+  verify(id: BackupId): Promise<void>;
+  rowOf(id: BackupId): Promise<BackupRow>;
+}
+
+export const nobody = { userId: null, tokenId: null, name: 'test' };
+
+export async function openBackupPlace(): Promise<BackupPlace> {
+  const cluster = await startCluster();
+  const folder = mkdtempSync(join(tmpdir(), 'flux-backups-'));
+  const { host, port, user, database } = await cluster.createDatabase('backups');
+  const catalog = await openCatalog({ host, port, user, database }, () => undefined);
+  const owner = await ensureUser(catalog.db, randomUUID() as UserId, 'test');
+  let projects = 0;
+  const rowOf = async (id: BackupId) => {
+    const row = await findBackupById(catalog.db, id);
+    if (row === undefined) throw new Error('a row has vanished');
+    return row;
+  };
+  return {
+    catalog,
+    folder,
+    doors: { catalog, store: createVolumeStore(folder), clock: systemClock },
+    newProject: async () => {
+      const id = randomUUID() as ProjectId;
+      projects += 1;
+      return insertProject(catalog.db, {
+        id,
+        owner_id: owner,
+        slug: `p${id.replaceAll('-', '')}`,
+        hash: projects.toString(16).padStart(7, '0') as ProjectHash,
+        engine: 'v1_dedicated',
+        lifecycle: 'active',
+        sealed_secrets: Buffer.from('none'),
+        worker_id: null,
+      });
+    },
+    addBackup: async (project, status) => {
+      const id = randomUUID() as BackupId;
+      const path = join(folder, project.id, `${id}.dump`);
+      const { engine } = project;
+      await insertBackup(catalog.db, {
+        id,
+        project_id: project.id,
+        kind: backupKindOf(engine),
+        engine,
+        status: 'running',
+        note: null,
+        created_at: new Date(),
+      });
+      if (status === 'failed') await updateBackup(catalog.db, id, { status, failure: 'test' });
+      else {
+        const bytes = `artifact ${id}`;
+        mkdirSync(dirname(path), { recursive: true });
+        writeFileSync(path, bytes);
+        const sha256 = createHash('sha256').update(bytes).digest('hex');
+        const now = new Date();
+        await updateBackup(catalog.db, id, {
+          status,
+          completed_at: now,
+          size_bytes: bytes.length,
+          sha256,
+          manifest_sha256: sha256,
+          relative_path: path,
+          artifact_validation: 'artifact_valid',
+          artifact_validated_at: now,
+        });
+      }
+      return { id, path };
+    },
+    verify: async (id) => {
+      const now = new Date();
+      await updateBackup(catalog.db, id, {
+        restore_verification: 'restore_verified',
+        restore_verified_at: now,
+        restore_verification_error: null,
+        verified_sha256: (await rowOf(id)).sha256,
+        artifact_validation: 'artifact_valid',
+        artifact_validated_at: now,
+        artifact_validation_error: null,
+      });
+    },
+    rowOf,
+    [Symbol.asyncDispose]: async () => {
+      await catalog.close();
+      await cluster[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Changes every byte and no length; a second time it puts them back. */
+export function flip(path: string): void {
+  writeFileSync(
+    path,
+    readFileSync(path).map((byte) => byte ^ 1),
+  );
+}
+
+/** SHA-256 of a file, null when it is not there. */
+export function sha256Of(path: string): string | null {
+  try {
+    return createHash('sha256').update(readFileSync(path)).digest('hex');
+  } catch {
+    return null;
+  }
+}
