@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Updateable } from 'kysely';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { recordAudit } from '../catalog/audit.ts';
-import { type BackupRow, lockBackup, updateBackup } from '../catalog/backups.ts';
+import { type BackupRow, findBackupById, lockBackup, updateBackup } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import type { BackupsTable } from '../catalog/tables.ts';
 import type { Clock } from '../system/clock.ts';
@@ -102,6 +102,8 @@ export async function recordReading(
   read: BytesRead,
   reader: Reader,
 ): Promise<void> {
+  const before = await findBackupById(catalog.db, id);
+  if (before === undefined || changeByReading(before, read, reader, clock.now()) === undefined) return;
   await catalog.db.transaction().execute(async (db) => {
     // Locked: two readings of one file, or a reading and a verdict, must not undo each other's words.
     const row = await lockBackup(db, id);
