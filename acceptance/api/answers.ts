@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { psql } from '../harness/postgres.ts';
+import { catalogUri } from '../harness/superuser.ts';
 import { get, hex, type Json, post, text, time, uuid, world } from './world.ts';
 
 describe('what existing synchronous clients read', () => {
@@ -16,6 +18,16 @@ describe('what existing synchronous clients read', () => {
     expect(status).toBe(200);
     const row = (slug: string, hash: string) => ({ slug, hash, status: 'running', apiUrl: world.flux.url, lifecycleState: 'active' });
     expect(body).toMatchObject([row('dedicated-one', world.v1.hash), row('tenant-one', world.v2.hash)]);
+  });
+
+  it('leaves projects out of the list that are being made or removed, unless it is asked for them', async () => {
+    const { hash } = world.v2;
+    const become = (lifecycle: string) =>
+      psql(catalogUri(world.flux), `update projects set lifecycle = '${lifecycle}' where hash = '${hash}'`);
+    await become('removing');
+    const [list, all] = await Promise.all([get('/list'), get('/list?unfinished=true')]).finally(() => become('active'));
+    expect(list.body).toMatchObject([{ hash: world.v1.hash }]);
+    expect(all.body).toMatchObject([{ hash: world.v1.hash }, { hash, lifecycle: 'removing', lifecycleState: 'active' }]);
   });
 
   it('creates a project, and refuses its name to another', async () => {
