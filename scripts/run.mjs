@@ -80,9 +80,7 @@ function installDependencies() {
   process.stderr.write('Installing the dependencies that package-lock.json names (once) ...\n');
   const npm = process.env.npm_execpath;
   const [program, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : ['npm', []];
-  // `npm ci` would refuse a lock file that lacks the packages of a platform which some registry does not carry; this takes the
-  // same locked versions, and leaves the lock file as it is.
-  const options = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
+  const options = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   const { status } = spawnSync(program, [...args, ...options], { cwd: root, stdio: ['ignore', 2, 2] });
   if (status !== 0)
     fail('npm could not install the dependencies; its own words are above. Check that the npm registry can be reached, then try again.');
