@@ -8,7 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
  * Builds what is shipped: `packages/cli/dist/flux.js`, one file that needs nothing beside it and runs on Node 20, and
- * `packages/server/dist/flux-server.js`, which finds its libraries in node_modules.
+ * `packages/server/dist/flux-server.js` with `main.js` beside it, which finds its libraries in node_modules.
  *
  * @returns {Promise<string[]>} the files that were made
  */
@@ -48,12 +48,15 @@ async function buildServer() {
   const outfile = join(root, 'packages/server/dist/flux-server.js');
   await rm(dirname(outfile), { recursive: true, force: true });
   await bundle({
-    entryPoints: [join(root, 'packages/server/src/main.ts')],
-    outfile,
+    entryPoints: { 'flux-server': join(root, 'packages/server/src/start.js') },
+    outdir: dirname(outfile),
     bundle: true,
     platform: 'node',
     format: 'esm',
     target: 'node22',
+    // All but the check of Node's version goes into a file of its own, which an older Node does not get to see.
+    splitting: true,
+    chunkNames: '[name]',
     packages: 'external',
     plugins: [contractIsOurs],
     sourcemap: 'linked',
