@@ -10,6 +10,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 180_000,
-    reporters: ['default'],
+    globalSetup: ['acceptance/harness/sandbox.ts'],
+    reporters: ['default', './scripts/left-out.ts'],
   },
 });

@@ -4,10 +4,14 @@ import { execFileSync, type SpawnSyncReturns, spawnSync } from 'node:child_proce
 import { join } from 'node:path';
 import { type Flux, ROOT, startFlux } from '../acceptance/harness/flux.ts';
 import { findClient } from '../acceptance/harness/postgres.ts';
+import { sandboxesHere, whyNoSandbox } from '../acceptance/harness/sandbox.ts';
 
 const startedAt = performance.now();
 const example = join(ROOT, 'examples/bloom-atelier/migrations');
 const bin = findClient();
+
+const noSandbox = await whyNoSandbox();
+if (noSandbox !== undefined) await warnAboutWalls(noSandbox);
 
 await using server = await announce('Starting a control plane in a temporary folder', () => startFlux({ env: { FLUX_LOG_LEVEL: 'warn' } }));
 await show(server, 'create', 'bloom-atelier', '--mode', 'v1_dedicated');
@@ -42,6 +46,21 @@ if (digest(archive, schema) !== before) fail('the tenant export did not bring ba
 say(`  every row is there: ${before}`);
 
 say(`\nDone in ${((performance.now() - startedAt) / 1000).toFixed(1)} s. Everything above was real; nothing of it is left running.`);
+
+/** What a verification here is worth, and how it becomes worth more. */
+async function warnAboutWalls(why: string): Promise<void> {
+  const line = '*'.repeat(100);
+  process.stderr.write(`${line}
+NO SANDBOX WORKS ON THIS HOST, so this demo restores its own data WITHOUT WALLS.
+
+A dump can hold programs of whoever made it, and a restore runs them. Flux restores in a sandbox, and a server that has none refuses
+to verify; only the temporary server of this demo goes without (FLUX_VERIFY_SANDBOX=off), since it restores nothing but its own data.
+
+Why:        ${why}
+What helps: ${(await sandboxesHere()).hint}
+${line}
+`);
+}
 
 async function show(server: Flux, ...args: string[]): Promise<void> {
   say(`\n$ flux ${args.map((arg) => (arg.startsWith(server.folder) ? arg.slice(server.folder.length + 1) : arg)).join(' ')}`);

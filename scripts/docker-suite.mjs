@@ -5,6 +5,7 @@ import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rm
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { existsOnPath, installPackages } from './setup/apt.mjs';
 import { prepareImage } from './setup/docker-image.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -106,17 +107,8 @@ async function startEngine(folder) {
 }
 
 function installTools() {
-  const onPath = (program) => (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, program)));
-  const packages = [...new Set(Object.entries(TOOLS).flatMap(([program, name]) => (onPath(program) ? [] : [name])))];
-  if (packages.length === 0) return;
-  process.stderr.write(`Installing ${packages.join(' and ')} (once) ...\n`);
-  const apt = (...args) =>
-    spawnSync('apt-get', ['-y', '-qq', '-o', 'Dpkg::Use-Pty=0', ...args], {
-      stdio: ['ignore', 2, 2],
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    }).status === 0;
-  apt('update');
-  if (!apt('install', '--no-install-recommends', ...packages)) fail(`apt-get could not install ${packages.join(' and ')}.`);
+  const packages = [...new Set(Object.entries(TOOLS).flatMap(([program, name]) => (existsOnPath(program) ? [] : [name])))];
+  if (packages.length > 0 && !installPackages(packages)) fail(`apt-get could not install ${packages.join(' and ')}.`);
 }
 
 /** Name of the control group of the engine's containers. */

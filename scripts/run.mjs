@@ -5,6 +5,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { preparePostgres } from './setup/postgres.mjs';
+import { prepareSandbox } from './setup/prepare-sandbox.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
@@ -13,7 +14,8 @@ const bin = join(root, 'node_modules', '.bin');
 const COMMANDS = {
   demo: { postgres: true, build: true, steps: [['node', 'scripts/demo.ts']] },
   start: { postgres: true, build: true, steps: [['node', 'packages/server/bin/flux-server.js']], handsOver: true },
-  test: { postgres: true, build: true, steps: [['vitest', 'run']] },
+  // The walls of each kind of sandbox have tests of their own.
+  test: { postgres: true, sandboxes: 'all', build: true, steps: [['vitest', 'run']] },
   docker: { postgres: true, build: true, steps: [['node', 'scripts/docker-suite.mjs']] },
   'test:sabotage': {
     postgres: true,
@@ -68,7 +70,10 @@ const command = COMMANDS[name];
 if (command === undefined) fail(`There is no "${name}"; there are ${Object.keys(COMMANDS).join(', ')}.`, 2);
 
 installDependencies();
-if (command.postgres) await preparePostgres(fail);
+if (command.postgres) {
+  preparePostgres(fail);
+  prepareSandbox(join(bin, 'node'), command.sandboxes ?? 'one');
+}
 if (command.build) step(['node', 'scripts/build.mjs']);
 for (const [index, args] of command.steps.entries()) step(index === command.steps.length - 1 ? [...args, ...rest] : args);
 

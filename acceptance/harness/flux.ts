@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from './port.ts';
 import { findClient } from './postgres.ts';
 import { type Ended, type RunOptions, run, until } from './process.ts';
+import { sandboxSettings } from './sandbox.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SERVER = join(ROOT, 'packages/server/bin/flux-server.js');
@@ -68,13 +69,14 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   const dataFolder = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const sandbox = await sandboxSettings();
   let child: ChildProcess | undefined;
   let log = '';
 
   const start = async (env: Readonly<Record<string, string>> = {}) => {
     const [command = '', ...args] = options.wrap?.([process.execPath, SERVER], folder) ?? [process.execPath, SERVER];
     const started = spawn(command, args, {
-      env: { PATH: process.env.PATH, FLUX_DATA_DIR: dataFolder, FLUX_LISTEN: `127.0.0.1:${port}`, ...options.env, ...env },
+      env: { PATH: process.env.PATH, FLUX_DATA_DIR: dataFolder, FLUX_LISTEN: `127.0.0.1:${port}`, ...sandbox, ...options.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { VerificationProof } from '@flux/contract/backup';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Flux, startFlux } from '../harness/flux.ts';
+import { needsSandbox } from '../harness/sandbox.ts';
 import { type Canaries, setCanaries } from './canaries.ts';
 import { CORPUS } from './corpus.ts';
 import type { Damage, EngineKind, Expectation } from './damage.ts';
@@ -53,15 +54,17 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('of %s, the good artifact'
 });
 
 describe('a verification notices', () => {
-  it.each(CORPUS.filter(({ isEndless }) => !isEndless).map((damage) => [damage.engine, damage.name, damage] as const))(
-    'of %s: %s',
-    async (_engine, _name, damage) => {
-      await sabotage(damage);
-    },
+  it.each(named(CORPUS.filter(({ about }) => about !== 'hostile')))('of %s: %s', (_engine, _name, damage) => sabotage(damage));
+});
+
+// Whoever makes such a dump means harm to the host that restores it: never without walls.
+describe('a verification notices, and contains,', await needsSandbox(), () => {
+  it.each(named(CORPUS.filter(({ about, isEndless }) => about === 'hostile' && !isEndless)))('of %s: %s', (_engine, _name, damage) =>
+    sabotage(damage),
   );
 });
 
-describe('a verification that is not allowed to last ends', () => {
+describe('a verification that is not allowed to last ends', await needsSandbox(), () => {
   beforeAll(async () => {
     await server.stop();
     await server.start(SHORT);
@@ -76,6 +79,10 @@ describe('a verification that is not allowed to last ends', () => {
     await sabotage(damage);
   });
 });
+
+function named(damages: readonly Damage[]): (readonly [EngineKind, string, Damage])[] {
+  return damages.map((damage) => [damage.engine, damage.name, damage] as const);
+}
 
 async function sabotage(damage: Damage): Promise<void> {
   const workshop = workshopOf(damage.engine);

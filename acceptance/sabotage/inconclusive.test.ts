@@ -4,7 +4,8 @@ import type { VerificationProof } from '@flux/contract/backup';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
 import { findClient } from '../harness/postgres.ts';
-import { type Ended, until } from '../harness/process.ts';
+import { type Ended, run, until } from '../harness/process.ts';
+import { type LeftOutOptions, leaveOut, needsSandbox } from '../harness/sandbox.ts';
 import { listRooms, processesIn } from './rooms.ts';
 import { backUp, pushSql } from './workshop.ts';
 
@@ -16,6 +17,10 @@ CREATE MATERIALIZED VIEW slow AS SELECT count(*) AS orders, pg_sleep(2)::text AS
 `;
 
 const PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore'];
+
+/** A room is known by its mounts, which only walls have. */
+const needsRooms = await needsSandbox();
+const needsDisguise = await whetherDisguised();
 
 let server: Flux;
 let project: TestProject;
@@ -34,7 +39,7 @@ beforeAll(async () => {
       for (const name of PROGRAMS) symlinkSync(join(findClient(), name), join(bin, name));
       env.FLUX_POSTGRES_BIN_DIRS = bin;
     },
-    wrap: (command) => (disguise === '' ? command : inDisguise(command)),
+    wrap: (command) => (disguise === '' ? command : inDisguise(disguise, command)),
   });
   project = await server.createProject('steady', 'v1_dedicated');
   await pushSql(server, project, 'source', SOURCE);
@@ -51,7 +56,7 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     expect(await firstLines()).toContain('Restore-verified');
   });
 
-  it('no room on the disk for the instance', async () => {
+  it('no room on the disk for the instance', needsDisguise, async () => {
     await restart({ FLUX_VERIFY_MEMORY: '64MiB' }, `mount -t tmpfs -o size=8m flux '${join(server.dataFolder, 'disposable')}'`);
     await expectInconclusive(await verify(), /needs about \d+ MiB.*not that much left/);
     await restart();
@@ -66,14 +71,14 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     await expectRestorable();
   });
 
-  it('a program that the server does not find when it starts', async () => {
+  it('a program that the server does not find when it starts', needsDisguise, async () => {
     await restart({ FLUX_POSTGRES_BIN_DIRS: '' }, `mount --bind /dev/null '${join(findClient(), 'pg_restore')}'`);
     await expectInconclusive(await verify(), /pg_restore of that major cannot be found.*apt-get install postgresql-/);
     await restart();
     await expectRestorable();
   });
 
-  it('no sandbox', async () => {
+  it('no sandbox', needsDisguise, async () => {
     await restart(
       { FLUX_VERIFY_SANDBOX: 'bubblewrap' },
       'for p in /usr/bin/bwrap /bin/bwrap /usr/local/bin/bwrap; do test ! -e $p || mount --bind /dev/null $p; done',
@@ -83,7 +88,7 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     await expectRestorable();
   });
 
-  it('a Postgres that is killed in the middle', async () => {
+  it('a Postgres that is killed in the middle', needsRooms, async () => {
     const ended = verify();
     const room = await roomOfRestore();
     // Its oldest process is the server itself.
@@ -93,7 +98,7 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     await expectRestorable();
   });
 
-  it('a pg_restore that is killed in the middle', async () => {
+  it('a pg_restore that is killed in the middle', needsRooms, async () => {
     const ended = verify();
     const room = await roomOfRestore();
     const restores = processesIn([room]).filter(({ name }) => name === 'pg_restore');
@@ -103,7 +108,7 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     await expectRestorable();
   });
 
-  it('a server that is killed in the middle', async () => {
+  it('a server that is killed in the middle', needsRooms, async () => {
     const ended = verify();
     const room = await roomOfRestore();
     await server.kill();
@@ -123,7 +128,7 @@ function binFolder(folder: string): string {
 }
 
 /** Runs the server in a mount namespace of its own; as an ordinary user that takes a user namespace as well. */
-function inDisguise(command: readonly string[]): readonly string[] {
+function inDisguise(changes: string, command: readonly string[]): readonly string[] {
   const [asUser, asBefore] =
     process.getuid?.() === 0
       ? [[], []]
@@ -131,8 +136,15 @@ function inDisguise(command: readonly string[]): readonly string[] {
           ['--user', '--map-current-user', '--keep-caps'],
           ['setpriv', '--inh-caps=-all', '--ambient-caps=-all'],
         ];
-  const script = `${disguise}\nexec "$@"`;
+  const script = `${changes}\nexec "$@"`;
   return ['unshare', ...asUser, '--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh', ...asBefore, ...command];
+}
+
+/** Whether the host lets us change what a program sees of it. */
+async function whetherDisguised(): Promise<LeftOutOptions> {
+  const [command = '', ...args] = inDisguise('true', ['true']);
+  const entered = await run(command, args);
+  return entered.exitCode === 0 ? {} : leaveOut(`no mount namespace can be made on this host (${entered.stderr.trim()})`);
 }
 
 async function restart(settings: Readonly<Record<string, string>> = {}, changes = ''): Promise<void> {

@@ -2,29 +2,26 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { existsOnPath, installPackages } from './apt.mjs';
 
 const DEBIAN = '/usr/lib/postgresql';
 const SERVER_PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore'];
 const NO_CLUSTER = '/etc/postgresql-common/createcluster.d/flux-setup.conf';
 
 /** @param {(message: string) => never} fail */
-export async function preparePostgres(fail) {
-  const hasPostgres = findPostgres();
-  const hasSandbox = existsOnPath('bwrap') || existsOnPath('unshare');
-  if (hasPostgres && hasSandbox) return;
-  const packages = [...(hasPostgres ? [] : [debianPackage()]), ...(hasSandbox ? [] : ['bubblewrap'])];
-  const isRoot = process.getuid?.() === 0;
-  const typed = `${isRoot ? '' : 'sudo '}apt-get update && ${isRoot ? '' : 'sudo '}apt-get install ${packages.join(' ')}`;
-  if (!existsOnPath('apt-get')) {
+export function preparePostgres(fail) {
+  if (findPostgres()) return;
+  const otherwise = 'name the folder of its programs: FLUX_POSTGRES_BIN_DIRS=/path/to/bin';
+  if (!existsOnPath('apt-get'))
     fail(
-      `Flux needs the PostgreSQL server and client programs and bubblewrap, and they are not here.\nInstall them with your system's package manager, or name their folder: FLUX_POSTGRES_BIN_DIRS=/path/to/bin`,
+      `Flux needs the PostgreSQL server and client programs, and they are not here.\nInstall them with your system's package manager, or ${otherwise}`,
     );
-  }
-  if (!isRoot)
+  const name = debianPackage();
+  if (process.getuid?.() !== 0)
     fail(
-      `Flux needs ${packages.join(' and ')}, and only root may install packages. Type:\n\n  ${typed}\n\nor name a folder that has the programs: FLUX_POSTGRES_BIN_DIRS=/path/to/bin`,
+      `Flux needs ${name}, and only root may install packages. Type:\n\n  sudo apt-get update && sudo apt-get install ${name}\n\nor ${otherwise}`,
     );
-  install(packages, typed, fail);
+  install(name, fail);
 }
 
 /** Postgres in Debian's layout, on the PATH, or in a folder of the setting. */
@@ -41,30 +38,19 @@ function findPostgres() {
   );
 }
 
-function existsOnPath(program) {
-  return (process.env.PATH ?? '').split(':').some((folder) => folder !== '' && existsSync(join(folder, program)));
-}
-
 /** The package of PostgreSQL 15 where the release has it, else whatever major the release has. */
 function debianPackage() {
   const { stdout = '' } = spawnSync('apt-cache', ['policy', 'postgresql-15'], { encoding: 'utf8' });
   return /Candidate: \d/.test(stdout) || stdout === '' ? 'postgresql-15' : 'postgresql';
 }
 
-function install(packages, typed, fail) {
-  process.stderr.write(`Installing ${packages.join(' and ')} (once) ...\n`);
-  const apt = (args) =>
-    spawnSync('apt-get', ['-y', '-qq', '-o', 'Dpkg::Use-Pty=0', ...args], {
-      stdio: ['ignore', 2, 2],
-      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-    }).status === 0;
+function install(name, fail) {
   // Debian's package would make and start a cluster of its own on port 5432; Flux neither needs nor wants it.
   mkdirSync('/etc/postgresql-common/createcluster.d', { recursive: true });
   writeFileSync(NO_CLUSTER, 'create_main_cluster = false\n');
   try {
-    apt(['update']);
-    if (!apt(['install', '--no-install-recommends', ...packages]))
-      fail(`apt-get could not install ${packages.join(' and ')}. Try by hand:\n\n  ${typed}\n`);
+    if (!installPackages([name]))
+      fail(`apt-get could not install ${name}; its own words are above. Try by hand:\n\n  apt-get update && apt-get install ${name}\n`);
   } finally {
     rmSync(NO_CLUSTER, { force: true });
   }

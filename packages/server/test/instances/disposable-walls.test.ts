@@ -3,13 +3,17 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { needsSandbox } from '../../../../acceptance/harness/sandbox.ts';
 import type { DisposableInstance, DisposableProvider } from '../../src/instances/disposable.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
 import { type DisposablePlace, prepareDisposablePlace, runInside, writeNoArchive } from './disposable-place.ts';
 
 const FAILS = { timeout: 30_000 };
 
-describe.each(['bubblewrap', 'unshare'] as const)('the walls of %s', (kind) => {
+describe('the walls of bubblewrap', await needsSandbox('bubblewrap'), () => testWalls('bubblewrap'));
+describe('the walls of unshare', await needsSandbox('unshare'), () => testWalls('unshare'));
+
+function testWalls(kind: 'bubblewrap' | 'unshare'): void {
   let place: DisposablePlace;
   let provider: DisposableProvider;
   let instance: DisposableInstance | undefined;
@@ -157,4 +161,4 @@ describe.each(['bubblewrap', 'unshare'] as const)('the walls of %s', (kind) => {
     expect(instance.sandbox).toBe(kind);
     expect(await readFile('/proc/self/mountinfo', 'utf8')).not.toContain(place.dataFolder);
   });
-});
+}

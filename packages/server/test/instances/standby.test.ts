@@ -2,11 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { needsSandbox } from '../../../../acceptance/harness/sandbox.ts';
 import type { DisposableProvider } from '../../src/instances/disposable.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
 import { type DisposablePlace, prepareDisposablePlace, writeNoArchive } from './disposable-place.ts';
 
-describe('a disposable instance that is kept ready', () => {
+// Without walls none is kept: its data would be on disk, where one that nobody uses would be in the way.
+describe('a disposable instance that is kept ready', await needsSandbox(), () => {
   let place: DisposablePlace;
   let provider: DisposableProvider;
 

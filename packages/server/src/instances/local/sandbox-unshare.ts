@@ -25,11 +25,6 @@ const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'];
 function buildScript(room: Room): string {
   const root = quote(room.scaffold);
   const lines = ['set -eu', `mount -t tmpfs -o size=4m,mode=755,nosuid,nodev flux ${root}`, `cd ${root}`];
-  const bind = (source: string, target: string, isFolder: boolean, isReadOnly: boolean) => {
-    const at = quote(`.${target}`);
-    lines.push(isFolder ? `mkdir -p ${at}` : `mkdir -p "$(dirname ${at})" && : > ${at}`, `mount --bind ${quote(source)} ${at}`);
-    if (isReadOnly) lines.push(`mount -o remount,bind,ro,nosuid,nodev ${at}`);
-  };
   lines.push('mkdir -p proc dev', 'mount -t proc -o nosuid,nodev,noexec proc proc');
   for (const device of DEVICES) lines.push(`: > dev/${device}`, `mount --bind /dev/${device} dev/${device}`);
   lines.push('ln -s /proc/self/fd dev/fd');
@@ -38,16 +33,26 @@ function buildScript(room: Room): string {
     lines.push(`mkdir -p ${at}`, `mount -t tmpfs -o size=${bytes},mode=700,nosuid,nodev flux ${at}`);
   }
   // After /tmp: Postgres may have been unpacked below it.
-  for (const { path, linkTo, isFolder } of room.systemPaths)
-    if (linkTo === undefined) bind(path, path, isFolder, true);
-    else lines.push(`mkdir -p "$(dirname ${quote(`.${path}`)})" && ln -s ${quote(linkTo)} ${quote(`.${path}`)}`);
-  for (const { source, target, access } of room.binds) {
+  for (const { path, linkTo, isFolder } of room.systemPaths) {
+    const at = quote(`.${path}`);
+    if (linkTo !== undefined) lines.push(`mkdir -p "$(dirname ${at})" && ln -s ${quote(linkTo)} ${at}`);
+    else
+      lines.push(
+        isFolder ? `mkdir -p ${at}` : `mkdir -p "$(dirname ${at})" && : > ${at}`,
+        // With everything that is mounted below it: a user namespace may not tear apart what it has inherited.
+        `mount --rbind ${quote(path)} ${at}`,
+      );
+  }
+  for (const { source, target } of room.binds) {
     lines.push(
       `if test -d ${quote(source)}; then mkdir -p ${quote(`.${target}`)}; else mkdir -p "$(dirname ${quote(`.${target}`)})"; : > ${quote(`.${target}`)}; fi`,
     );
     lines.push(`mount --bind ${quote(source)} ${quote(`.${target}`)}`);
-    if (access === 'read') lines.push(`mount -o remount,bind,ro,nosuid,nodev ${quote(`.${target}`)}`);
   }
+  const writable = [
+    ...room.memoryFolders.map(({ target }) => target),
+    ...room.binds.flatMap(({ target, access }) => (access === 'write' ? [target] : [])),
+  ];
   lines.push(
     'mkdir .old',
     'pivot_root . .old',
@@ -56,11 +61,41 @@ function buildScript(room: Room): string {
     'rmdir /.old',
     // One namespace more, the one below, and none in that: they are a large part of what kernels are attacked through.
     'echo 1 > /proc/sys/user/max_user_namespaces 2>/dev/null || true',
-    'mount -o remount,bind,ro,nosuid,nodev /',
+    sealing(['/proc', ...DEVICES.map((device) => `/dev/${device}`), ...writable]),
     'inner="$1"; shift',
     'exec unshare --user --map-user=1000 --map-group=1000 --keep-caps setpriv --pdeathsig KILL --no-new-privs --bounding-set=-all --inh-caps=-all --ambient-caps=-all sh -c "$inner" sh "$@"',
   );
   return lines.join('\n');
+}
+
+/**
+ * Lines that make every mount of the new root read-only, each one below another too, but those at the given paths. They ask the
+ * kernel what is mounted, so that nothing is forgotten, and fail when one cannot be made read-only.
+ *
+ * A mount that the user namespace has inherited keeps what it may not do: a change that leaves `noexec` out is refused. One that
+ * another mount hides cannot be changed, and cannot be reached either: such a path shows the id of another mount, or does not exist.
+ */
+function sealing(spared: readonly string[]): string {
+  return `shows() {
+  test -e "$1" || return 1
+  test -r "$1" || return 0
+  test -d "$1" || test -f "$1" || return 0
+  while read -r key value; do
+    if test "$key" = mnt_id:; then test "$value" = "$2"; return; fi
+  done 9< "$1" < /proc/self/fdinfo/9
+}
+while read -r id parent device inside point options rest; do
+  case $point in
+    *\\\\*) point=$(printf "$(printf %s "$point" | sed 's/%/%%/g')."); point=\${point%.} ;;
+  esac
+  case $point in ${spared.map(quote).join(' | ')}) continue ;; esac
+  shows "$point" "$id" || continue
+  flags=remount,bind,ro,nosuid,nodev
+  for flag in noexec nosymfollow; do
+    case ,$options, in *,$flag,*) flags=$flags,$flag ;; esac
+  done
+  mount -o "$flags" "$point"
+done < /proc/self/mountinfo`;
 }
 
 function quote(text: string): string {

@@ -3,6 +3,7 @@ import { release } from 'node:os';
 import { FluxError } from '@flux/contract/errors';
 import { type Account, runProcess } from '../../system/process.ts';
 import type { SandboxKind } from '../disposable.ts';
+import { adviseOnSandbox, readHostFacts } from './sandbox-advice.ts';
 import { bubblewrapCommand } from './sandbox-bubblewrap.ts';
 import { unshareCommand } from './sandbox-unshare.ts';
 
@@ -54,8 +55,8 @@ export interface ProbeOptions {
 }
 
 /**
- * Chooses the strongest sandbox that really works here: each is tried with a small room, since a program that is
- * installed may still be forbidden by the kernel, by a container, or by a security module.
+ * Chooses the strongest sandbox that really works here: each is tried, since a program that is installed may still be forbidden
+ * by the kernel, by a container, or by a security module.
  *
  * @throws FluxError `sandbox_unavailable`
  */
@@ -63,26 +64,30 @@ export async function chooseSandbox({ wanted, account, scaffold }: ProbeOptions)
   if (wanted === 'off') return { kind: 'off', enter: SANDBOXES.off };
   const problems: string[] = [];
   for (const kind of wanted === 'auto' ? (['bubblewrap', 'unshare'] as const) : [wanted]) {
-    const room: Room = {
-      systemPaths: await describePaths(['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache']),
-      binds: [],
-      memoryFolders: [{ target: '/tmp', bytes: 1 << 20 }],
-      scaffold,
-      // Inside, the only network interface is the loopback of an empty network, and nothing of the host's /etc is there.
-      script: 'test "$(id -u)" != 0 && test ! -e /etc/shadow && test ! -e /root && test "$(grep -c : /proc/net/dev)" = 1 && echo works',
-      args: [],
-    };
-    const { command, args } = SANDBOXES[kind](room);
-    const result = await runProcess(command, args, { account, signal: AbortSignal.timeout(10_000) }).catch((error: Error) => error);
-    if (!(result instanceof Error) && result.stdout.trim() === 'works') return { kind, enter: SANDBOXES[kind] };
-    problems.push(
-      `${kind}: ${(result instanceof Error ? result.message : result.stderr.trim() || `status ${result.exitCode}`).slice(0, 300)}`,
-    );
+    const problem = await trySandbox(kind, account, scaffold);
+    if (problem === undefined) return { kind, enter: SANDBOXES[kind] };
+    problems.push(`${kind}: ${problem}`);
   }
   throw new FluxError('sandbox_unavailable', `No sandbox for restores works on this host (${problems.join('; ')}).`, {
-    hint: 'Install one with `apt-get install bubblewrap`, and let ordinary users make user namespaces; FLUX_VERIFY_SANDBOX=off goes without walls and is for trusted data only.',
+    hint: adviseOnSandbox(await readHostFacts()).hint,
     details: { problems },
   });
+}
+
+/** Makes a small room and looks around in it. Undefined when everything was as it should be, else what went wrong. */
+export async function trySandbox(kind: Sandbox['kind'], account: Account | undefined, scaffold: string): Promise<string | undefined> {
+  const { command, args } = SANDBOXES[kind]({
+    systemPaths: await describePaths(['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache']),
+    binds: [],
+    memoryFolders: [{ target: '/tmp', bytes: 1 << 20 }],
+    scaffold,
+    // Inside, the only network interface is the loopback of an empty network, and nothing of the host's /etc is there.
+    script: 'test "$(id -u)" != 0 && test ! -e /etc/shadow && test ! -e /root && test "$(grep -c : /proc/net/dev)" = 1 && echo works',
+    args: [],
+  });
+  const result = await runProcess(command, args, { account, signal: AbortSignal.timeout(10_000) }).catch((error: Error) => error);
+  if (!(result instanceof Error) && result.stdout.trim() === 'works') return undefined;
+  return (result instanceof Error ? result.message : result.stderr.trim() || `status ${result.exitCode}`).slice(0, 300);
 }
 
 /** Looks at paths of the system; those that do not exist are left out. */
