@@ -1,11 +1,23 @@
 import { createServer } from 'node:net';
 
+// Below the ports that kernels give to outgoing connections (32768 and above), where one is soon
+// somebody else's, and below those that Flux takes for its instances.
+const FIRST = 12_000;
+const LAST = 24_000;
+
 /** A loopback port that nobody listens on at this moment. */
 export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no port between ${FIRST} and ${LAST} seems to be free`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(true)));
+  });
 }

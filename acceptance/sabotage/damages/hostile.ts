@@ -135,7 +135,8 @@ export const HOSTILE_DAMAGES: readonly Damage[] = [
     verdict: 'inconclusive',
     says: /log|disk/,
   }),
-  hostile('a CHECK that kills the server', () => program('kill -9 "$(head -n 1 /flux/data/postmaster.pid)"; sleep 60'), {
+  // Where the server is the first process of its namespace, nobody inside can kill it; it ends when one of its backends is killed.
+  hostile('a CHECK that kills the server', () => program('kill -9 "$(head -n 1 /flux/data/postmaster.pid)" "$PPID"; sleep 60'), {
     verdict: 'inconclusive',
     says: /ended by itself|went away|is gone/,
   }),

@@ -30,6 +30,8 @@ describe('the end of a pg_restore', () => {
     [null, '', 'SIGKILL' as const],
     [137, '', null],
     [127, 'bwrap: execvp: No such file', null],
+    [1, 'unshare: sigprocmask unblock failed: Invalid argument', null],
+    [1, 'bwrap: Creating new namespace failed: Resource temporarily unavailable', null],
     [1, 'pg_restore: error: connection to server on socket "/x" failed: No such file or directory', null],
     [1, 'pg_restore: error: could not execute query: server closed the connection unexpectedly', null],
     [1, 'pg_restore: error: COPY failed: ERROR:  could not extend file "base/5/1": No space left on device', null],

@@ -61,6 +61,8 @@ function safe(line: string): string {
  */
 const OUTSIDE = new RegExp(
   [
+    // The walls speak for themselves: unshare of util-linux 2.38 ends with 1 and such a line when what runs inside was killed.
+    '^(unshare|setpriv|bwrap): ',
     'server closed the connection unexpectedly',
     'terminating connection due to',
     'the database system is (starting up|shutting down|in recovery mode)',
