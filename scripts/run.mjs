@@ -17,6 +17,9 @@ const COMMANDS = {
   // The walls of each kind of sandbox have tests of their own.
   test: { postgres: true, sandboxes: 'all', build: true, steps: [['vitest', 'run']] },
   docker: { postgres: true, build: true, steps: [['node', 'scripts/docker-suite.mjs']] },
+  'test:newest': { postgres: true, build: true, steps: [['node', 'scripts/newest-suite.mjs']] },
+  // The machines that it makes set themselves up.
+  'test:fresh': { postgres: false, build: false, steps: [['node', 'acceptance/fresh/run.mjs']] },
   'test:sabotage': {
     postgres: true,
     build: true,

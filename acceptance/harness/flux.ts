@@ -69,14 +69,14 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   const dataFolder = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const sandbox = await sandboxSettings();
+  const settings = { ...(await sandboxSettings()), ...chosenPostgres() };
   let child: ChildProcess | undefined;
   let log = '';
 
   const start = async (env: Readonly<Record<string, string>> = {}) => {
     const [command = '', ...args] = options.wrap?.([process.execPath, SERVER], folder) ?? [process.execPath, SERVER];
     const started = spawn(command, args, {
-      env: { PATH: process.env.PATH, FLUX_DATA_DIR: dataFolder, FLUX_LISTEN: `127.0.0.1:${port}`, ...sandbox, ...options.env, ...env },
+      env: { PATH: process.env.PATH, FLUX_DATA_DIR: dataFolder, FLUX_LISTEN: `127.0.0.1:${port}`, ...settings, ...options.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;
@@ -164,6 +164,12 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
       if (left.length > 0) throw new Error(`processes were left behind: ${left.map(({ command }) => command).join('; ')}`);
     },
   };
+}
+
+/** The Postgres that a whole run is told to test on, when it is not the one of the host. */
+function chosenPostgres(): Readonly<Record<string, string>> {
+  const names = ['FLUX_POSTGRES_BIN_DIRS', 'FLUX_POSTGRES_MAJOR'];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 
 /** Makes a folder with a `flux` in it, for a shell's PATH. */

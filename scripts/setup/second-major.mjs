@@ -1,5 +1,5 @@
-// Unpacks PostgreSQL of another Debian release aside, beside the host's own, for tests that need two majors. Nothing is
-// installed: the programs run with the loader and the libraries of their own release.
+// Unpacks PostgreSQL aside, beside the host's own, for tests: another major from the Debian release that has it, or the newest minor
+// release that the host's own sources have. Nothing is installed: the programs run with the loader and the libraries unpacked with them.
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
@@ -21,7 +21,7 @@ import { debianMirror } from './debian-mirror.mjs';
 
 /** The release of Debian that has a major. */
 const RELEASES = { 15: 'bookworm', 17: 'trixie' };
-const PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore', 'pg_config', 'psql', 'pg_ctl'];
+const PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore', 'pg_config', 'psql', 'pg_ctl', 'pgbench'];
 /** What the packages depend on and these programs do not need; the check at the end would tell. */
 const NOT_NEEDED = /^(libllvm|libz3|libperl|.*-perl$|libjson|libsemanage|libsystemd-shared|libpam-|libproc2)/;
 const DAMAGED = 'The packages were unpacked, and the programs do not run';
@@ -36,23 +36,83 @@ export function prepareMajor(major) {
   const installed = `/usr/lib/postgresql/${major}/bin`;
   if (existsSync(join(installed, 'postgres')) && existsSync(join(installed, 'pg_dump'))) return { bin: installed };
   const final = join(cacheFolder(), String(major));
-  const bin = join(final, 'usr/lib/postgresql', String(major), 'bin');
-  if (existsSync(join(bin, 'postgres'))) return { bin };
+  if (hasPrograms(final, major)) return { bin: binFolder(final, major) };
   const release = RELEASES[major];
   if (release === undefined) return { refused: `No release of Debian that is known here has PostgreSQL ${major}.` };
-  mkdirSync(dirname(final), { recursive: true, mode: 0o755 });
-  const temporary = mkdtempSync(join(dirname(final), '.making-'));
+  const mirror = debianMirror();
+  if (mirror === undefined) return { refused: 'This host has no apt sources of Debian to take a mirror from.' };
+  const from = `Debian ${release}`;
+  return inTemporaryFolder((folder) => {
+    writeFileSync(
+      join(folder, 'sources', 'release.sources'),
+      `Types: deb\nURIs: ${mirror.uri}\nSuites: ${release}\nComponents: main\n${mirror.signedBy === undefined ? '' : `Signed-By: ${mirror.signedBy}\n`}`,
+    );
+    const apt = openApt(folder, { 'Dir::Etc::SourceList': '/dev/null', 'Dir::Etc::SourceParts': join(folder, 'sources') });
+    const updated = apt('apt-get', '-q', 'update');
+    if (updated.status !== 0) return { refused: `apt-get update for ${from} failed: ${lastLine(updated)}` };
+    return unpack(apt, major, from, folder, final);
+  });
+}
+
+/**
+ * Unpacks the newest minor release of an installed major that the host's own sources have, when it is newer than the installed one.
+ *
+ * @param {number} major
+ * @returns {{installed: string, newest: string, bin: string | undefined} | {refused: string}} `bin` only when the newest is not installed
+ */
+export function prepareNewestMinor(major) {
+  const said = run(`/usr/lib/postgresql/${major}/bin/postgres`, ['--version'], '/').stdout ?? '';
+  const [, installed] = /\(PostgreSQL\) (\d+\.\d+)/.exec(said) ?? [];
+  if (installed === undefined) return { refused: `PostgreSQL ${major} is not installed here.` };
+  return inTemporaryFolder((folder) => {
+    // With lists of their own: the host's may be old, and are the host's.
+    const apt = openApt(folder, {});
+    const updated = apt('apt-get', '-q', 'update');
+    if (updated.status !== 0) return { refused: `apt-get update failed: ${lastLine(updated)}` };
+    const [, newest] = /Candidate: (\d+\.\d+)/.exec(apt('apt-cache', 'policy', `postgresql-${major}`).stdout ?? '') ?? [];
+    if (newest === undefined) return { refused: `The apt sources of this host have no postgresql-${major}.` };
+    if (Number(newest.split('.')[1]) <= Number(installed.split('.')[1])) return { installed, newest: installed, bin: undefined };
+    const final = join(cacheFolder(), newest);
+    const prepared = hasPrograms(final, major) ? { bin: binFolder(final, major) } : unpack(apt, major, 'this host', folder, final);
+    return 'bin' in prepared ? { installed, newest, bin: prepared.bin } : prepared;
+  });
+}
+
+function binFolder(root, major) {
+  return join(root, 'usr/lib/postgresql', String(major), 'bin');
+}
+
+/** Whether all programs are there: an older checkout may have unpacked fewer. */
+function hasPrograms(root, major) {
+  return PROGRAMS.every((name) => existsSync(join(binFolder(root, major), name)));
+}
+
+/** Gives a folder beside the final ones, with places for apt, and removes it. */
+function inTemporaryFolder(work) {
+  mkdirSync(cacheFolder(), { recursive: true, mode: 0o755 });
+  const folder = mkdtempSync(join(cacheFolder(), '.making-'));
   try {
-    const refused = download(release, major, temporary);
-    if (refused !== undefined) return { refused };
-    const root = join(temporary, 'root');
-    wrapPrograms(root, major);
-    // Another run may have made it in the meantime; theirs is as good.
-    if (!existsSync(final)) renameSync(root, final);
-    return { bin };
+    for (const name of ['lists/partial', 'cache/archives/partial', 'sources', 'debs', 'root'])
+      mkdirSync(join(folder, name), { recursive: true });
+    chmodSync(join(folder, 'root'), 0o755);
+    writeFileSync(join(folder, 'status'), '');
+    return work(folder);
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function unpack(apt, major, from, folder, final) {
+  const refused = download(apt, major, from, folder);
+  if (refused !== undefined) return { refused };
+  const root = join(folder, 'root');
+  wrapPrograms(root, major);
+  // Another run may have made it in the meantime; theirs is as good. One with fewer programs gives way.
+  if (!hasPrograms(final, major)) {
+    rmSync(final, { recursive: true, force: true });
+    renameSync(root, final);
+  }
+  return { bin: binFolder(final, major) };
 }
 
 /** Inside the checkout, unless root's own folders are in the way of the account that Postgres runs as. */
@@ -62,21 +122,10 @@ function cacheFolder() {
   return process.getuid?.() !== 0 || isOpen(checkout) ? join(checkout, '.flux-majors') : join(tmpdir(), 'flux-majors');
 }
 
-/** Downloads and unpacks with an apt that knows that release alone, and an empty list of installed packages. */
-function download(release, major, folder) {
-  const mirror = debianMirror();
-  if (mirror === undefined) return 'This host has no apt sources of Debian to take a mirror from.';
-  for (const name of ['lists/partial', 'cache/archives/partial', 'sources', 'debs', 'root'])
-    mkdirSync(join(folder, name), { recursive: true });
-  chmodSync(join(folder, 'root'), 0o755);
-  writeFileSync(join(folder, 'status'), '');
-  writeFileSync(
-    join(folder, 'sources', 'release.sources'),
-    `Types: deb\nURIs: ${mirror.uri}\nSuites: ${release}\nComponents: main\n${mirror.signedBy === undefined ? '' : `Signed-By: ${mirror.signedBy}\n`}`,
-  );
+/** An apt that keeps everything in a folder, and takes nothing for installed. */
+function openApt(folder, sources) {
   const options = {
-    'Dir::Etc::SourceList': '/dev/null',
-    'Dir::Etc::SourceParts': join(folder, 'sources'),
+    ...sources,
     'Dir::State': folder,
     'Dir::State::Lists': join(folder, 'lists'),
     'Dir::State::Status': join(folder, 'status'),
@@ -85,17 +134,18 @@ function download(release, major, folder) {
     'Acquire::Retries': '2',
   };
   const settings = Object.entries(options).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
-  const apt = (...args) => run('apt-get', ['-q', ...settings, ...args], join(folder, 'debs'));
+  return (program, ...args) => run(program, [...settings, ...args], join(folder, 'debs'));
+}
 
-  const updated = apt('update');
-  if (updated.status !== 0) return `apt-get update for Debian ${release} failed: ${lastLine(updated)}`;
-  const planned = apt('install', '--simulate', '--no-install-recommends', `postgresql-${major}`);
-  if (planned.status !== 0) return `apt-get finds no postgresql-${major} in Debian ${release}: ${lastLine(planned)}`;
+/** Downloads and unpacks a major with what it depends on; the answer is why not. */
+function download(apt, major, from, folder) {
+  const planned = apt('apt-get', '-q', 'install', '--simulate', '--no-install-recommends', `postgresql-${major}`);
+  if (planned.status !== 0) return `apt-get finds no postgresql-${major} in the sources of ${from}: ${lastLine(planned)}`;
   const packages = [...planned.stdout.matchAll(/^Inst (\S+)/gm)]
     .map(([, name]) => name)
     .filter((name) => /^(lib|zlib|postgresql-\d|postgresql-client-\d)/.test(name) && !NOT_NEEDED.test(name));
-  const fetched = apt('download', ...packages);
-  if (fetched.status !== 0) return `apt-get could not download PostgreSQL ${major} of Debian ${release}: ${lastLine(fetched)}`;
+  const fetched = apt('apt-get', '-q', 'download', ...packages);
+  if (fetched.status !== 0) return `apt-get could not download PostgreSQL ${major} of ${from}: ${lastLine(fetched)}`;
   for (const file of readdirSync(join(folder, 'debs'))) {
     const unpacked = run('dpkg-deb', ['-x', join(folder, 'debs', file), join(folder, 'root')], folder);
     if (unpacked.status !== 0) throw new Error(`${file} cannot be unpacked: ${lastLine(unpacked)}`);
