@@ -27,3 +27,10 @@ it('reads the same events wherever the chunks are cut and however lines end', as
 it('drops an event that the end of the stream cut off', async () => {
   expect(await parse('id: 1\ndata: whole\n\nid: 2\ndata: hal')).toEqual([{ id: '1', event: 'message', data: 'whole' }]);
 });
+
+it('reads a line that comes in very many chunks', async () => {
+  const began = Date.now();
+  const chunks = ['data: ', ...Array<string>(60_000).fill('many chunks '), '\n\n'];
+  expect((await parse(...chunks))[0]?.data).toHaveLength(720_000);
+  expect(Date.now() - began).toBeLessThan(20_000);
+});

@@ -33,13 +33,19 @@ export async function* parseEventStream(chunks: AsyncIterable<string>): AsyncGen
 }
 
 async function* splitLines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  let rest = '';
+  // A line may come in very many chunks: each is searched once, and they are put together when the line has ended.
+  let begun: string[] = [];
+  let held = '';
   for await (const chunk of chunks) {
-    rest += chunk;
+    const lines = (held + chunk).split(/\r\n|\n|\r(?!$)/);
+    const last = lines.pop() ?? '';
     // A CR at the very end may be the first half of a CRLF: it waits for the next chunk.
-    const lines = rest.split(/\r\n|\n|\r(?!$)/);
-    rest = lines.pop() ?? '';
-    yield* lines;
+    held = last.endsWith('\r') ? '\r' : '';
+    for (const line of lines) {
+      yield begun.join('') + line;
+      begun = [];
+    }
+    begun.push(held === '' ? last : last.slice(0, -1));
   }
-  if (rest.endsWith('\r')) yield rest.slice(0, -1);
+  if (held !== '') yield begun.join('');
 }

@@ -1,4 +1,4 @@
-import type { Effect, Found, Reading } from './dangers/found.ts';
+import { createEffort, type Effect, type Found, type Reading } from './dangers/found.ts';
 import { examineStatement } from './dangers/statement.ts';
 import { createPlaceCounter, type SqlPlace, splitSql } from './split.ts';
 import { readTokens } from './tokens.ts';
@@ -23,9 +23,11 @@ const MOST_CHARACTERS = 500;
  */
 export function findDangers(sql: string): readonly Danger[] {
   const found: Found[] = [];
-  const reading: Reading = { text: sql, locate: (offset) => offset, report: (one) => found.push(one) };
   for (const { start, end, text } of splitSql(sql).statements) {
-    if (SUSPICIOUS.test(text)) examineStatement(reading, readTokens(sql, start, end));
+    if (!SUSPICIOUS.test(text)) continue;
+    const effort = createEffort(text.length);
+    const reading: Reading = { text: sql, effort, locate: (offset) => offset, report: (one) => found.push(one) };
+    examineStatement(reading, readTokens(sql, start, end));
   }
   const placeOf = createPlaceCounter(sql);
   return found
@@ -34,6 +36,7 @@ export function findDangers(sql: string): readonly Danger[] {
 }
 
 function excerptOf(statement: string): string {
-  const characters = [...statement];
+  // A character is one or two units of the text.
+  const characters = [...statement.slice(0, 2 * MOST_CHARACTERS + 2)];
   return characters.length <= MOST_CHARACTERS ? statement : `${characters.slice(0, MOST_CHARACTERS - 1).join('')}…`;
 }

@@ -1,6 +1,9 @@
 /**
  * Finds where each piece of SQL text ends, by the rules of the server's own scanner. Source: the manual, 4.1 "Lexical
  * Structure", and src/backend/parser/scan.l. `standard_conforming_strings` is taken to be on.
+ *
+ * The time it takes MUST grow with the length of the text and no faster: the text may be anybody's. So no pattern here repeats
+ * something that repeats, and whatever is searched for ahead is not searched for again before it is reached.
  */
 
 /** What a piece of SQL text is; `space` is white space or a comment, `other` anything without a meaning here. */
@@ -10,8 +13,6 @@ const SPACE = /[ \t\n\r\f\v]+/y;
 // High characters are letters to the server, whatever Unicode calls them.
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
-// After the end of a string, white space with a line break and another quote go on with the same string.
-const CONTINUED = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:[ \t\n\r\f\v]|--[^\n\r]*[\n\r])*'/y;
 
 /** Kind of the piece that begins at `offset`, and the offset behind it. An unterminated piece ends with the text. */
 export function scanToken(sql: string, offset: number): { readonly kind: TokenKind; readonly end: number } {
@@ -72,13 +73,33 @@ function endOfEscapeString(sql: string, offset: number): number {
   for (let at = offset; at < sql.length; at++) {
     if (sql[at] === '\\') at++;
     else if (sql[at] === "'") {
-      const continued = matchEnd(CONTINUED, sql, at + 1);
-      if (sql[at + 1] === "'") at++;
-      else if (continued === undefined) return at + 1;
-      else at = continued - 1;
+      if (sql[at + 1] === "'") {
+        at++;
+        continue;
+      }
+      const continued = startOfContinuation(sql, at + 1);
+      if (continued === undefined) return at + 1;
+      at = continued;
     }
   }
   return sql.length;
+}
+
+/**
+ * Offset of the quote that goes on with the string which ended just before `offset`: white space with a line break, and
+ * comments, may stand between. Undefined when something else follows.
+ */
+function startOfContinuation(sql: string, offset: number): number | undefined {
+  let hasLineBreak = false;
+  for (let at = offset; at < sql.length; at++) {
+    const character = sql[at] as string;
+    if (character === "'") return hasLineBreak ? at : undefined;
+    if (character === '\n' || character === '\r') hasLineBreak = true;
+    else if (character === '-' && sql[at + 1] === '-')
+      at = endOfLine(sql, at) - 1; // Its line break is the next character.
+    else if (!' \t\f\v'.includes(character)) return undefined;
+  }
+  return undefined;
 }
 
 function scanDollar(sql: string, offset: number): { kind: TokenKind; end: number } {
@@ -92,16 +113,17 @@ function scanDollar(sql: string, offset: number): { kind: TokenKind; end: number
 function endOfBlockComment(sql: string, offset: number): number {
   let at = offset + 2;
   let nextOpen = sql.indexOf('/*', at);
+  let nextClose = sql.indexOf('*/', at);
   for (let depth = 1; depth > 0; ) {
-    const close = sql.indexOf('*/', at);
-    if (close < 0) return sql.length;
     if (nextOpen >= 0 && nextOpen < at) nextOpen = sql.indexOf('/*', at);
-    if (nextOpen >= 0 && nextOpen < close) {
+    if (nextClose >= 0 && nextClose < at) nextClose = sql.indexOf('*/', at);
+    if (nextClose < 0) return sql.length;
+    if (nextOpen >= 0 && nextOpen < nextClose) {
       depth++;
       at = nextOpen + 2;
     } else {
       depth--;
-      at = close + 2;
+      at = nextClose + 2;
     }
   }
   return at;

@@ -62,13 +62,17 @@ export function indexOfWord(tokens: readonly SqlToken[], ...words: readonly stri
   return tokens.findIndex((token) => token.kind === 'word' && words.includes(token.text));
 }
 
-/** The text of a part on one line, without its comments. */
+/** More than anybody is shown of a statement. */
+const LONGEST_LINE = 1100;
+
+/** The text of a part on one line, without its comments. A long one is cut: many parts may reach to the same end. */
 export function writeOnOneLine(sql: string, from: number, to: number): string {
   let line = '';
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to && line.length < LONGEST_LINE; ) {
     const { kind, end } = scanToken(sql, at);
-    line += kind === 'space' ? ' ' : sql.slice(at, end);
+    if (kind !== 'space') line += sql.slice(at, Math.min(end, at + LONGEST_LINE)).replace(/\s+/g, ' ');
+    else if (!line.endsWith(' ')) line += ' ';
     at = end;
   }
-  return line.replace(/\s+/g, ' ').trim();
+  return line.trim();
 }

@@ -1,10 +1,10 @@
 import { splitSql } from '../split.ts';
 import { hasWords, indexOfWord, readTokens, type SqlToken, wordOf, writeOnOneLine } from '../tokens.ts';
-import { type Found, type Reading, type Rule, report } from './found.ts';
+import { type Examiner, type Found, type Reading, report, spend } from './found.ts';
 
 /** Looks into DO. */
-export function examineBlock(reading: Reading, tokens: readonly SqlToken[], examine: Rule): void {
-  const found = examineBody(reading, tokens, examine, 'plpgsql');
+export function examineBlock(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner): void {
+  const found = examineBody(reading, tokens, examiner, 'plpgsql');
   if (typeof found === 'string') {
     report(reading, tokens, { effect: 'unseen', why: found });
     return;
@@ -14,8 +14,8 @@ export function examineBlock(reading: Reading, tokens: readonly SqlToken[], exam
 }
 
 /** Looks into CREATE FUNCTION and CREATE PROCEDURE, which run nothing; what they would do is said, since something may call them. */
-export function examineRoutine(reading: Reading, tokens: readonly SqlToken[], examine: Rule): void {
-  const found = examineBody(reading, tokens, examine, 'sql');
+export function examineRoutine(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner): void {
+  const found = examineBody(reading, tokens, examiner, 'sql');
   if (typeof found === 'string') return;
   const one = found.find(({ effect }) => effect !== 'unseen') ?? found[0];
   if (one === undefined) return;
@@ -23,12 +23,12 @@ export function examineRoutine(reading: Reading, tokens: readonly SqlToken[], ex
 }
 
 /** What is found in the body of a routine, or a sentence that says why nothing can be seen in it. */
-function examineBody(reading: Reading, tokens: readonly SqlToken[], examine: Rule, usual: string): readonly Found[] | string {
+function examineBody(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner, usual: string): readonly Found[] | string {
   const found: Found[] = [];
   const collecting: Reading = { ...reading, report: (one) => found.push(one) };
   const atomic = tokens.findIndex((_, index) => hasWords(tokens, index, 'BEGIN', 'ATOMIC'));
   if (atomic >= 0) {
-    examineSteps(collecting, tokens.slice(atomic + 2), examine);
+    examineSteps(collecting, tokens.slice(atomic + 2), examiner);
     return found;
   }
   const named = tokens[indexOfWord(tokens, 'LANGUAGE') + 1];
@@ -39,7 +39,8 @@ function examineBody(reading: Reading, tokens: readonly SqlToken[], examine: Rul
   if (body === undefined) return 'Its body is not found.';
   const inner = openString(collecting, body);
   if (inner === undefined) return 'Its body is an escape string, which is not looked into.';
-  examineSteps(inner.reading, readTokens(inner.reading.text, inner.from, inner.to), examine);
+  if (spend(reading, tokens, inner.to - inner.from))
+    examineSteps(inner.reading, readTokens(inner.reading.text, inner.from, inner.to), examiner);
   return found;
 }
 
@@ -48,29 +49,33 @@ const BEFORE_STEP = ['BEGIN', 'THEN', 'ELSE', 'LOOP', 'ATOMIC'];
 const BEFORE_QUERY = ['IN', 'QUERY', 'FOR'];
 
 /** Looks at every place of a body where a statement may begin. */
-function examineSteps(reading: Reading, tokens: readonly SqlToken[], examine: Rule): void {
+function examineSteps(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner): void {
   let end = -1;
-  tokens.forEach((token, index) => {
+  for (const [index, token] of tokens.entries()) {
+    if (reading.effort.isExhausted) return;
     const before = tokens[index - 1];
     const isStep = before === undefined || before.kind === 'semicolon' || BEFORE_STEP.includes(wordOf(before) ?? '') || before.text === '>';
     const isQuery = BEFORE_QUERY.includes(wordOf(before) ?? '');
-    if (!isStep && !isQuery) return;
-    if (end <= index) {
-      end = tokens.findIndex(({ kind }, at) => at >= index && kind === 'semicolon');
-      if (end < 0) end = tokens.length;
+    if (!isStep && !isQuery) continue;
+    const isDynamic = wordOf(token) === 'EXECUTE';
+    if (!isDynamic && !examiner.knows(token)) continue;
+    if (end < index) {
+      end = index;
+      while (end < tokens.length && tokens[end]?.kind !== 'semicolon') end += 1;
     }
+    if (!spend(reading, [token], end - index)) return;
     let step = tokens.slice(index, end);
     if (isQuery) {
       const loop = indexOfWord(step, 'LOOP');
       if (loop >= 0) step = step.slice(0, loop);
     }
-    if (wordOf(token) === 'EXECUTE') examineDynamic(reading, step, examine);
-    else if (isStep || wordOf(token) !== 'UPDATE') examine(reading, step);
-  });
+    if (isDynamic) examineDynamic(reading, step, examiner);
+    else if (isStep || wordOf(token) !== 'UPDATE') examiner.examine(reading, step);
+  }
 }
 
 /** Looks at EXECUTE of PL/pgSQL: a constant is read, of anything else only what its constant parts make certain is said. */
-function examineDynamic(reading: Reading, tokens: readonly SqlToken[], examine: Rule): void {
+function examineDynamic(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner): void {
   const end = indexOfWord(tokens, 'INTO', 'USING');
   const expression = tokens.slice(1, end < 0 ? tokens.length : end);
   const parts = stringsIn(expression).map((token) => openString(reading, token));
@@ -79,8 +84,9 @@ function examineDynamic(reading: Reading, tokens: readonly SqlToken[], examine: 
   const text = texts.join(' x ').replaceAll(/%(?:\d+\$)?[IsL]/g, 'x');
   const found: Found[] = [];
   const at = reading.locate(tokens[0]?.start ?? 0);
-  const inner: Reading = { text, locate: () => at, report: (one) => found.push(one) };
-  for (const statement of splitSql(text).statements) examine(inner, readTokens(text, statement.start, statement.end));
+  const inner: Reading = { text, effort: reading.effort, locate: () => at, report: (one) => found.push(one) };
+  if (spend(reading, tokens, text.length))
+    for (const statement of splitSql(text).statements) examiner.examine(inner, readTokens(text, statement.start, statement.end));
   if (isConstant) {
     for (const one of found) reading.report(one);
     return;

@@ -1,5 +1,5 @@
 import { hasWords, indexOfWord, type SqlToken, wordOf } from '../tokens.ts';
-import { type Reading, report } from './found.ts';
+import { type Reading, report, spend } from './found.ts';
 
 /** Looks at TRUNCATE. */
 export function examineTruncate(reading: Reading, tokens: readonly SqlToken[]): void {
@@ -17,7 +17,8 @@ export function examineQuery(reading: Reading, tokens: readonly SqlToken[]): voi
     if (token.kind !== 'group') return;
     if (/^"?(lo_unlink|lo_truncate|lo_truncate64)"?$/i.test(tokens[index - 1]?.text ?? ''))
       report(reading, tokens.slice(index - 1, index + 1), { effect: 'destroys', why: 'It removes large objects or their content.' });
-    examineQuery(reading, token.inside);
+    // A query of some length may be part of many steps of a body.
+    if (spend(reading, token.inside)) examineQuery(reading, token.inside);
   });
 }
 

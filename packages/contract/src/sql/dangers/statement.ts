@@ -1,12 +1,20 @@
 import { hasWords, type SqlToken, wordOf } from '../tokens.ts';
 import { examineAlter } from './alter.ts';
 import { examineDrop } from './drop.ts';
-import { type Rule, report } from './found.ts';
+import { type Examiner, type Rule, report, spend } from './found.ts';
 import { examineBlock, examineRoutine } from './routine.ts';
 import { examineQuery, examineTruncate } from './rows.ts';
 
 /** Looks at a statement. What begins with another word than those of `RULES` neither removes nor changes rows. */
 export const examineStatement: Rule = (reading, tokens) => {
+  const [first] = tokens;
+  if (first === undefined || !examiner.knows(first)) return;
+  reading.effort.depth += 1;
+  if (spend(reading, tokens)) examineKnown(reading, tokens);
+  reading.effort.depth -= 1;
+};
+
+const examineKnown: Rule = (reading, tokens) => {
   const [first] = tokens;
   // A query may stand in parentheses.
   if (first?.kind === 'group') examineQuery(reading, tokens);
@@ -36,7 +44,7 @@ const examineCall: Rule = (reading, tokens) => {
 
 const examineCreate: Rule = (reading, tokens) => {
   const kind = wordOf(tokens[hasWords(tokens, 1, 'OR', 'REPLACE') ? 3 : 1]) ?? '';
-  if (kind === 'FUNCTION' || kind === 'PROCEDURE') examineRoutine(reading, tokens, examineStatement);
+  if (kind === 'FUNCTION' || kind === 'PROCEDURE') examineRoutine(reading, tokens, examiner);
   else if (tokens.slice(1, 5).some((token) => ['TABLE', 'MATERIALIZED'].includes(wordOf(token) ?? ''))) examineAfterAs(reading, tokens);
 };
 
@@ -49,10 +57,15 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['DROP', examineDrop],
   ['ALTER', examineAlter],
   ['TRUNCATE', examineTruncate],
-  ['DO', (reading, tokens) => examineBlock(reading, tokens, examineStatement)],
+  ['DO', (reading, tokens) => examineBlock(reading, tokens, examiner)],
   ['CALL', examineCall],
   ['CREATE', examineCreate],
   ['EXPLAIN', examineExplain],
   ['PREPARE', examineAfterAs],
   ...['SELECT', 'PERFORM', 'INSERT', 'UPDATE', 'DELETE', 'MERGE', 'WITH', 'VALUES', 'COPY'].map((word) => [word, examineQuery] as const),
 ]);
+
+const examiner: Examiner = {
+  knows: (first) => first.kind === 'group' || RULES.has(wordOf(first) ?? ''),
+  examine: examineStatement,
+};

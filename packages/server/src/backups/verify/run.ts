@@ -67,7 +67,8 @@ async function recordVerdict(
 
 /** Names and messages in it may be those of whoever made the dump: they must not steer a terminal, nor begin a line of their own. */
 function oneSafeLine(text: string): string {
-  return displaySafe(text.trim().replaceAll(/\s*\n\s*/g, ' '));
+  const lines = text.split('\n').map((line) => line.trim());
+  return displaySafe(lines.filter((line) => line !== '').join(' '));
 }
 
 /** What was learnt on the way, for the proof, however the verification ends. */
