@@ -1,28 +1,129 @@
-import { createHash } from 'node:crypto';
-import { createServer } from 'node:net';
+import { createHash, randomUUID } from 'node:crypto';
+import { link, open, rename, rm, stat } from 'node:fs/promises';
+import { createServer, type Server, connect as socketTo } from 'node:net';
 import { FluxError } from '@flux/contract/errors';
 
+/** Left behind by a process that was killed; nothing listens on it then. */
+const LOCK_NAME = 'server.lock';
+
 /**
- * Claims a folder for this process alone. The claim is an abstract Unix socket (unix(7)), which the kernel takes away with the
- * process: a killed server never blocks the next, and there is no stale file to judge.
+ * Claims a folder for this process alone, under whatever path: what counts is its device and inode, so that a link or a bind
+ * mount to it is the same folder.
+ *
+ * The claim is two sockets that the kernel closes with the process, so that a killed server never blocks the next and there is no
+ * pid to judge. The first is abstract (unix(7)), which is taken at once or not at all, but only within one network namespace. The
+ * second is a file in the folder, which also keeps out a control plane in another container of this host. Nothing here knows of
+ * other hosts that share the folder.
  *
  * @returns what lets the folder go
  * @throws FluxError `data_folder_locked`
  */
 export async function lockFolder(path: string): Promise<() => Promise<void>> {
-  const name = `\0flux-${createHash('sha256').update(path).digest('hex').slice(0, 40)}`;
+  const { dev, ino } = await stat(path, { bigint: true });
+  const identity = createHash('sha256').update(`${dev}:${ino}`).digest('hex');
+  const abstract = await listen(`\0flux-${identity.slice(0, 40)}`).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'EADDRINUSE' ? locked(path) : error;
+  });
+  try {
+    const releaseFile = await lockByFile(path);
+    return async () => {
+      await releaseFile();
+      await close(abstract);
+    };
+  } catch (error) {
+    await close(abstract);
+    throw error;
+  }
+}
+
+async function lockByFile(path: string): Promise<() => Promise<void>> {
+  const folder = await open(path, 'r');
+  // The path of a socket holds 107 bytes; through the open folder it is always short.
+  const placeOf = (name: string) => `/proc/self/fd/${folder.fd}/${name}`;
+  const [own, stale, lock] = [placeOf(`.lock-${randomUUID()}`), placeOf(`.lock-${randomUUID()}`), placeOf(LOCK_NAME)];
+  let server: Server | undefined;
+  try {
+    // Not every file system has sockets and hard links; the abstract socket has to do there.
+    server = await listen(own).catch(() => undefined);
+    if (server === undefined) return async () => undefined;
+    if (!(await canLink(own, stale))) {
+      await close(server);
+      server = undefined;
+      return async () => undefined;
+    }
+    while (!(await linked(own, lock))) {
+      if (await answers(lock)) throw locked(path);
+      // Looked at again under the other name: until it was moved, somebody else may have put a living one there.
+      await rename(lock, stale).catch(ignoreMissing);
+      const isAlive = await answers(stale);
+      if (isAlive) await link(stale, lock).catch(() => undefined);
+      await rm(stale, { force: true });
+      if (isAlive) throw locked(path);
+    }
+  } catch (error) {
+    if (server !== undefined) await close(server);
+    throw error;
+  } finally {
+    await rm(own, { force: true });
+    if (server === undefined) await folder.close();
+  }
+  const held = server;
+  return async () => {
+    await rm(lock, { force: true });
+    await close(held);
+    await folder.close();
+  };
+}
+
+async function canLink(from: string, to: string): Promise<boolean> {
+  const isMade = await linked(from, to).catch(() => false);
+  if (isMade) await rm(to, { force: true });
+  return isMade;
+}
+
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/** Tells whether somebody listens on a socket; when we may not know, somebody does. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = socketTo(path);
+    const end = (isAlive: boolean) => {
+      socket.destroy();
+      resolve(isAlive);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT'));
+  });
+}
+
+async function listen(path: string): Promise<Server> {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') return reject(error);
-      reject(
-        new FluxError('data_folder_locked', `Another Flux already uses the data folder ${path}.`, {
-          hint: 'Stop that one first, or give this one a folder of its own with FLUX_DATA_DIR.',
-        }),
-      );
-    });
-    server.listen(name, resolve);
+    server.once('error', reject);
+    server.listen(path, resolve);
   });
   server.unref();
-  return () => new Promise((resolve) => server.close(() => resolve()));
+  return server;
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function locked(path: string): FluxError {
+  return new FluxError('data_folder_locked', `Another Flux already uses the data folder ${path}.`, {
+    hint: 'Stop that one first, or give this one a folder of its own with FLUX_DATA_DIR.',
+  });
 }

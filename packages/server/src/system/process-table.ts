@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 
 /** One process as the kernel tells of it. */
 export interface ProcessEntry {
@@ -38,9 +38,13 @@ export function treeOf(entries: readonly ProcessEntry[], roots: readonly number[
   return tree;
 }
 
-/** The working folder of a process; undefined when there is no such process or when we may not know. */
-export async function workingFolderOf(pid: number): Promise<string | undefined> {
-  return readlink(`/proc/${pid}/cwd`).catch(() => undefined);
+/**
+ * Tells whether a process works in a folder; false when there is no such process or when we may not know. It is the folder itself
+ * that is compared, since a path proves little: a link or a bind mount gives it another.
+ */
+export async function worksIn(pid: number, folder: string): Promise<boolean> {
+  const [its, ours] = await Promise.all([stat(`/proc/${pid}/cwd`), stat(folder)].map((facts) => facts.catch(() => undefined)));
+  return its !== undefined && ours !== undefined && its.dev === ours.dev && its.ino === ours.ino;
 }
 
 /** The command line of a process, words separated by one space; empty when there is no such process. */

@@ -1,8 +1,8 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signalProcess } from '../../system/process.ts';
-import { listProcesses, readProcess, workingFolderOf } from '../../system/process-table.ts';
+import { listProcesses, readProcess, worksIn } from '../../system/process-table.ts';
 
 /** A server process that is certainly ours. */
 export interface Postmaster {
@@ -24,7 +24,7 @@ export async function findPostmaster(dataFolder: string): Promise<Postmaster | u
   const pid = Number(lines[0]);
   if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) return undefined;
   const entry = await readProcess(pid);
-  if (entry?.name !== 'postgres' || (await workingFolderOf(pid)) !== (await realpath(dataFolder))) return undefined;
+  if (entry?.name !== 'postgres' || !(await worksIn(pid, dataFolder))) return undefined;
   return { pid, startTicks: entry.startTicks, socketFolder: lines[4] || undefined };
 }
 
@@ -38,13 +38,12 @@ export async function isSameProcess(process: { readonly pid: number; readonly st
  * its shared memory, and keep a new server from starting. Those that take longer than `patienceMs` are killed.
  */
 export async function awaitOrphans(dataFolder: string, patienceMs = 3000): Promise<void> {
-  const folder = await realpath(dataFolder).catch(() => dataFolder);
   const deadline = Date.now() + patienceMs;
   for (;;) {
     // By name first: an operator's shell may stand in this folder, and is nobody's orphan.
     const entries = (await listProcesses()).filter((entry) => entry.name === 'postgres');
-    const folders = await Promise.all(entries.map((entry) => workingFolderOf(entry.pid)));
-    const orphans = entries.filter((_, index) => folders[index] === folder);
+    const areHere = await Promise.all(entries.map((entry) => worksIn(entry.pid, dataFolder)));
+    const orphans = entries.filter((_, index) => areHere[index]);
     if (orphans.length === 0) return;
     if (Date.now() > deadline) for (const orphan of orphans) if (await isSameProcess(orphan)) signalProcess(orphan.pid, 'SIGKILL');
     await sleep(20);
