@@ -33,9 +33,8 @@ export function createVolumeStore(root: string): ArtifactStore {
     read: async (key, range) => {
       try {
         const file = await open(await requireFile(key), 'r');
-        return readPieces(file, range?.start ?? 0, range === undefined ? (await file.stat()).size : range.end + 1, (error) =>
-          unusable(error),
-        );
+        const end = range === undefined ? await sizeOf(file) : range.end + 1;
+        return readPieces(file, range?.start ?? 0, end, (error) => unusable(error));
       } catch (error) {
         throw isMissing(error) ? gone(key) : unusable(error);
       }
@@ -49,13 +48,32 @@ export function createVolumeStore(root: string): ArtifactStore {
       await rm(manifestPathOf(key), { force: true });
     },
     sweep: async () => {
+      const failures: unknown[] = [];
+      const giveUpOn = (path: string) => (error: unknown) => {
+        failures.push(new Error(`${path}: ${(error as Error).message}`));
+        return [];
+      };
       for (const entry of await readdir(root, { withFileTypes: true }).catch(() => [])) {
         if (!entry.isDirectory()) continue;
         const folder = join(root, entry.name);
-        for (const name of await readdir(folder)) if (name.startsWith(TEMPORARY_PREFIX)) await rm(join(folder, name), { force: true });
+        for (const name of await readdir(folder).catch(giveUpOn(folder))) {
+          const path = join(folder, name);
+          if (name.startsWith(TEMPORARY_PREFIX)) await rm(path, { force: true }).catch(giveUpOn(path));
+        }
       }
+      if (failures.length > 0) throw new AggregateError(failures, `could not remove ${failures.length} temporary files of backups`);
     },
   };
+}
+
+/** Size of a file that was just opened; it is closed again when that cannot be told. */
+async function sizeOf(file: FileHandle): Promise<number> {
+  try {
+    return (await file.stat()).size;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }
 
 async function createDraft(root: string, finalPath: string, manifestPath: string, unique: string): Promise<ArtifactDraft> {

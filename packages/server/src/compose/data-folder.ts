@@ -27,8 +27,9 @@ export async function prepareDataFolder(path: string): Promise<void> {
 /** A folder for what lives as long as one piece of work. What a killed server has left in it goes; the lock of the data folder is held. */
 export async function emptyScratchFolder(dataFolder: string): Promise<string> {
   const path = join(dataFolder, 'scratch');
-  await rm(path, { recursive: true, force: true });
-  await mkdir(path);
+  // What cannot be removed is in nobody's way: every piece of work has names of its own in it.
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
+  await mkdir(path, { recursive: true });
   // Whatever our umask is: the account that Postgres programs run as must be able to walk through.
   await chmod(path, 0o711);
   return path;
