@@ -5,6 +5,7 @@ import type { PushOutcome, PushRequest } from './engine.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import { checkDeferred, executePlan, markSession } from './push/execute.ts';
 import { type PushPlan, planPush } from './push/plan.ts';
+import { shorten } from './push/shorten.ts';
 
 /** Where a push goes. */
 export interface PushPlace {
@@ -16,6 +17,8 @@ export interface PushPlace {
 }
 
 const MAX_WARNINGS = 100;
+/** Warnings go into the answer and into the catalog: a push that was committed must not fail by what it said. */
+const MAX_WARNING_CHARACTERS = 2000;
 /** How long a push waits for another of the same version, and how long its statements wait for locks of other sessions. */
 const WAIT = { ledger: '60s', statements: '30s' };
 /** Two first pushes into a database make the ledger at once; the one that comes second finds it there the next time. */
@@ -55,7 +58,7 @@ async function attempt(place: PushPlace, request: PushRequest, plan: PushPlan): 
   await session.query(`select pg_catalog.set_config('lock_timeout', $1, false)`, [WAIT.statements]);
   session.onNotice((message, severity, sqlState) => {
     const isWarning = severity === 'WARNING' || sqlState.startsWith('01');
-    if (isWarning && warnings.length < MAX_WARNINGS) warnings.push(message);
+    if (isWarning && warnings.length < MAX_WARNINGS) warnings.push(shorten(message, MAX_WARNING_CHARACTERS));
   });
   await executePlan(session, plan, mark);
   await checkDeferred(session, plan);
@@ -163,10 +166,16 @@ async function commit(session: PostgresSession, plan: PushPlan): Promise<void> {
 
 /** Whatever is not ours yet: the server refused something of ours, or the connection broke. */
 function explain(plan: PushPlan, error: unknown): unknown {
+  if (isFluxError(error, 'postgres_failed'))
+    return new FluxError('sql_failed', `${plan.filename}: ${error.message}`, {
+      hint: `Nothing of ${plan.filename} was applied. Leave out the statement that says so much, or let it say less.`,
+      details: { filename: plan.filename },
+      cause: error,
+    });
   if (isFluxError(error)) return error;
   const failure = serverErrorOf(error);
   if (failure !== undefined)
-    return new FluxError('sql_failed', `${plan.filename}: ${failure.message}`, {
+    return new FluxError('sql_failed', `${plan.filename}: ${shorten(failure.message)}`, {
       hint: `Nothing of ${plan.filename} was applied. Flux could not begin or end its transaction, or write the ledger.`,
       details: { filename: plan.filename, sqlState: failure.code },
       cause: error,

@@ -1,5 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import { Client, DatabaseError, Query, types } from 'pg';
+import { boundMessages } from '../system/bounded-messages.ts';
 import type { PostgresTarget } from './target.ts';
 
 /** One connection. Values come back as Postgres writes them where JavaScript could not hold them (bigint, numeric: text). */
@@ -29,6 +30,8 @@ export interface ConnectOptions {
    */
   readonly searchPath?: 'ours' | 'role';
   readonly connectTimeoutMs?: number;
+  /** The largest row, notice or error that is read; a larger one ends the connection with `postgres_failed`. */
+  readonly maxMessageBytes?: number;
   /** Drops the connection when aborted; the statement that runs then fails. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -58,6 +61,7 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
         EXACT_AS_TEXT.has(oid) ? String : types.getTypeParser(oid, format as 'text'),
     } as never,
   });
+  boundMessages(client, options.maxMessageBytes);
   // Without a listener, a connection that breaks while idle would end the whole process.
   client.on('error', () => undefined);
   const drop = () => void (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();

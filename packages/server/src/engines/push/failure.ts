@@ -3,6 +3,7 @@ import { offsetOfCharacter, placeAt } from '@flux/contract/sql/split';
 import type { serverErrorOf } from '../../postgres/connect.ts';
 import { excerptOf } from './allowed.ts';
 import type { PushChunk, PushPlan } from './plan.ts';
+import { shorten } from './shorten.ts';
 
 type ServerError = NonNullable<ReturnType<typeof serverErrorOf>>;
 
@@ -27,7 +28,7 @@ const SERVER_GOES = /^57P0/;
  */
 export function sqlFailed(plan: PushPlan, where: number | ChunkFailure, error: ServerError, moment = ''): FluxError {
   if (SERVER_GOES.test(error.code ?? ''))
-    return new FluxError('instance_unavailable', `Postgres ended the session that ran ${plan.filename}: ${error.message}`, {
+    return new FluxError('instance_unavailable', `Postgres ended the session that ran ${plan.filename}: ${shorten(error.message)}`, {
       hint: 'Nothing of this file was applied; push it again when the server answers (`flux list`).',
       cause: error,
     });
@@ -41,16 +42,20 @@ export function sqlFailed(plan: PushPlan, where: number | ChunkFailure, error: S
     ...(place && { line: place.line, column: place.column }),
     sqlState: error.code,
     position: offset === undefined ? undefined : characterAt(plan.sql, offset),
-    detail: error.detail,
-    hint: error.hint,
-    context: error.where,
+    detail: shortened(error.detail),
+    hint: shortened(error.hint),
+    context: shortened(error.where),
   };
   const at = [`${plan.filename}:${place?.line ?? 1}`, moment].filter(Boolean).join(' ');
-  return new FluxError(isRefusal ? 'sql_not_allowed' : 'sql_failed', `${at}: ${error.message}`, {
+  return new FluxError(isRefusal ? 'sql_not_allowed' : 'sql_failed', `${at}: ${shorten(error.message)}`, {
     hint: `Nothing of ${plan.filename} was applied. ${adviceFor(error)}`,
     details: Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined)),
     cause: error,
   });
+}
+
+function shortened(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : shorten(text);
 }
 
 /** The text of a chunk is parsed as a whole before anything of it runs; only then may the position lie in a later statement. */
