@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Json, world } from './api/world.ts';
 import { processesOf, startFlux } from './harness/flux.ts';
 import './api/answers.ts';
+import './api/bodies.ts';
 import './api/errors.ts';
 import './api/download.ts';
 import './api/long-work.ts';

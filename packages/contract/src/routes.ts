@@ -25,6 +25,8 @@ export interface Route {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** Of the body; 1 MiB where it is absent. */
+  readonly maxBodyBytes?: number;
   /** Absent where the answer is no JSON. */
   readonly answer?: z.ZodType;
   readonly status: 200 | 201;
@@ -167,6 +169,8 @@ export const ROUTES = {
   push: {
     method: 'POST',
     path: '/push',
+    // SQL files come in one piece; what is larger belongs into pg_restore.
+    maxBodyBytes: 128 * 2 ** 20,
     summary: 'Run SQL in one transaction',
     access: 'write',
     body: project.PushRequest,

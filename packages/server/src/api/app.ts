@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { registerAccessRoutes } from './access.ts';
 import { registerBackupRoutes } from './backups.ts';
 import { registerDestructiveRoutes } from './destroy.ts';
@@ -9,6 +9,7 @@ import type { ApiDoors } from './doors.ts';
 import { registerDownloadRoute } from './download.ts';
 import { renderErrors } from './errors.ts';
 import { registerHealthRoutes } from './health.ts';
+import { parseJsonBody } from './json-body.ts';
 import { registerOpenApi } from './openapi.ts';
 import { registerOperationRoutes } from './operations.ts';
 import { registerProjectRoutes } from './projects.ts';
@@ -16,8 +17,8 @@ import { registerKeyDocument, registerReceiptRoutes } from './receipts.ts';
 import { registerRestoreRoutes } from './restore.ts';
 import { createRouter } from './router.ts';
 
-/** SQL files come in one piece; what is larger belongs into pg_restore. */
-const BODY_LIMIT_BYTES = 128 * 2 ** 20;
+/** Where a route does not say otherwise. */
+const BODY_LIMIT_BYTES = 2 ** 20;
 
 /** Builds the HTTP floor without listening. */
 export function buildApp(doors: ApiDoors): FastifyInstance {
@@ -53,15 +54,9 @@ export function buildApp(doors: ApiDoors): FastifyInstance {
       hint: 'The routes are listed at /api/openapi.json.',
     });
   });
-  // An empty JSON body is no body: `curl -X POST -H 'content-type: application/json'` sends one.
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
-    if (body === '') return done(null, undefined);
-    try {
-      done(null, JSON.parse(body as string));
-    } catch {
-      done(new FluxError('invalid_request', 'The body is not JSON.'), undefined);
-    }
-  });
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: FastifyRequest, body: string) =>
+    parseJsonBody(body),
+  );
   const router = createRouter(app, doors);
   registerAccessRoutes(router, doors);
   registerProjectRoutes(router, doors);

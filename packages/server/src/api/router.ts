@@ -27,16 +27,25 @@ export function answer(status: number, body: unknown, location?: string): Answer
   return made;
 }
 
-/** Makes the router: every route authenticates, checks the access level and parses its input before its handler runs. */
+/**
+ * Makes the router: every route authenticates and checks the access level before a body is read, and parses its input before its
+ * handler runs. A body that nobody may send is thrown away as it comes.
+ */
 export function createRouter(app: FastifyInstance, doors: ApiDoors): Router {
   const failures = createFailureLimit(doors.clock);
-  const enter = async <R extends Route>(route: R, request: FastifyRequest, reply: FastifyReply): Promise<Call<R>> => {
+  const principals = new WeakMap<FastifyRequest, Principal>();
+  const admit = async (route: Route, request: FastifyRequest): Promise<void> => {
     const principal = await authenticate(doors, readBearer(request)).catch((error) => {
       // Only wrong tokens are slowed down: behind a proxy everybody has one address, and a good token must not be shut out.
-      if (isFluxError(error)) failures.countOrRefuse(request.ip);
+      if (isFluxError(error, 'not_authenticated') || isFluxError(error, 'token_malformed')) failures.countOrRefuse(request.ip);
       throw error;
     });
     requireAccess(principal, route.access);
+    principals.set(request, principal);
+  };
+  const enter = <R extends Route>(route: R, request: FastifyRequest, reply: FastifyReply): Call<R> => {
+    const principal = principals.get(request);
+    if (principal === undefined) throw new Error('a request came to its handler without having been admitted');
     return {
       principal,
       params: parseInput(route, 'path', request.params) as Parsed<R['params']>,
@@ -44,7 +53,7 @@ export function createRouter(app: FastifyInstance, doors: ApiDoors): Router {
       body: parseInput(route, 'body', request.body) as Parsed<R['body']>,
       request,
       reply,
-      signal: AbortSignal.any([doors.stopping, whenGone(request)]),
+      signal: AbortSignal.any([doors.stopping, whenGone(reply)]),
     };
   };
   return {
@@ -52,8 +61,10 @@ export function createRouter(app: FastifyInstance, doors: ApiDoors): Router {
       app.route({
         method: route.method,
         url: API_PREFIX + route.path,
+        ...limitOf(route),
+        onRequest: (request) => admit(route, request),
         handler: async (request, reply) => {
-          const call = await enter(route, request, reply);
+          const call = enter(route, request, reply);
           const made = await withIdempotency(doors, call, async () => toAnswer(await handler(call), route.status));
           if (made.location !== undefined) reply.header('location', made.location);
           return reply.status(made.status).send(made.body);
@@ -64,7 +75,9 @@ export function createRouter(app: FastifyInstance, doors: ApiDoors): Router {
       app.route({
         method: route.method,
         url: API_PREFIX + route.path,
-        handler: async (request, reply) => handler(await enter(route, request, reply)),
+        ...limitOf(route),
+        onRequest: (request) => admit(route, request),
+        handler: async (request, reply) => handler(enter(route, request, reply)),
       });
     },
   };
@@ -96,8 +109,15 @@ function readBearer(request: FastifyRequest): string {
   throw new FluxError('not_authenticated', 'The request has no token.', { hint: 'Log in with `flux login`, or set FLUX_API_TOKEN.' });
 }
 
-function whenGone(request: FastifyRequest): AbortSignal {
+function limitOf({ maxBodyBytes }: Route): { bodyLimit?: number } {
+  return maxBodyBytes === undefined ? {} : { bodyLimit: maxBodyBytes };
+}
+
+/** Heard on the response and not on the socket: one connection carries many requests, and would gather a listener of each. */
+function whenGone({ raw }: FastifyReply): AbortSignal {
   const gone = new AbortController();
-  request.raw.socket.once('close', () => gone.abort(new Error('the client has gone')));
+  const look = () => raw.writableFinished || gone.abort(new Error('the client has gone'));
+  if (raw.destroyed) look();
+  else raw.once('close', look);
   return gone.signal;
 }

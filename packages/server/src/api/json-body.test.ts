@@ -1,0 +1,27 @@
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { parseJsonBody } from './json-body.ts';
+
+it('reads whatever JSON of modest size says', () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 6 }), fc.string({ unit: fc.constantFrom('\\', '"', '[', '{', ',', 'a') }), (value, text) => {
+      const body = { value, text, [text]: 1 };
+      expect(parseJsonBody(JSON.stringify(body))).toEqual(JSON.parse(JSON.stringify(body)));
+    }),
+  );
+  expect(parseJsonBody('')).toBeUndefined();
+  expect(parseJsonBody(JSON.stringify('['.repeat(1_000_000)))).toHaveLength(1_000_000);
+});
+
+it.each([
+  ['nested arrays', '['.repeat(1_000_000)],
+  ['nested objects', '{"a":'.repeat(1_000_000)],
+  ['many values', `[${'0,'.repeat(1_000_000)}0]`],
+  ['many objects', `[${'{},'.repeat(1_000_000)}0]`],
+  ['a string without an end', `"${'\\"'.repeat(1_000_000)}`],
+  ['no JSON', 'sql'],
+])('refuses %s, and soon', (_, text) => {
+  const began = Date.now();
+  expect(() => parseJsonBody(text)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
+  expect(Date.now() - began).toBeLessThan(5000);
+});
