@@ -6,7 +6,6 @@ import { ensureFirstToken } from './access/bootstrap.ts';
 import { buildApp } from './api/app.ts';
 import { createVolumeStore } from './artifacts/volume.ts';
 import type { BackupDoors } from './backups/doors.ts';
-import { takeWorkerLease } from './catalog/worker-lease.ts';
 import { composeCatalog } from './compose/catalog.ts';
 import { emptyScratchFolder, prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
 import { composeEngines } from './compose/engines.ts';
@@ -17,6 +16,7 @@ import type { Config } from './config.ts';
 import { createDedicatedEngine } from './engines/dedicated/engine.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
 import { createPooledTenants } from './engines/shared/pooled.ts';
+import { keepLease } from './operations/lease.ts';
 import { recoverAtStart } from './operations/recover.ts';
 import { removeUnbornProjects } from './projects/create.ts';
 import type { Machine } from './projects/doctor.ts';
@@ -39,7 +39,12 @@ export interface ControlPlane {
   readonly url: string;
   /** Set when this start made the first admin token. */
   readonly firstTokenPath: string | undefined;
-  /** Ends requests, work, instances and connections, in that order. */
+  /** Aborted, with a FluxError, when it cannot go on; then `stop` is due, and another start. */
+  readonly failed: AbortSignal;
+  /**
+   * Ends requests, work, instances and connections, in that order. After a failure the instances go on: they serve others, and
+   * the next start finds them.
+   */
   stop(): Promise<void>;
 }
 
@@ -69,14 +74,16 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const seal = createSeal(await readSecretKey(config.dataFolder));
   const { runtime, disposables, toolbox, account, defaultMajor, removeRunFolder } = await composeRuntime(config, clock, log);
   releasers.add('the folder for sockets', removeRunFolder);
-  releasers.add('the instances', () => runtime.close(config.onStop));
+  let failed = new AbortController().signal;
+  releasers.add('the instances', () => runtime.close(failed.aborted ? 'keep' : config.onStop));
   releasers.add('what is kept ready for verifications', async () => disposables.close?.());
   await runtime.open();
   const catalog = await composeCatalog(config, runtime, defaultMajor, log);
   releasers.add('the catalog', () => catalog.close());
-  if (until === 'migrate') return { url, firstTokenPath: undefined, stop: () => releasers.release() };
+  if (until === 'migrate') return { url, firstTokenPath: undefined, failed, stop: () => releasers.release() };
 
-  const lease = await takeWorkerLease(catalog);
+  const lease = await keepLease(catalog, log);
+  failed = lease.givenUp;
   releasers.add('the lease', () => lease.close());
   const queue = await openQueue(catalog, log);
   const stopping = new AbortController();
@@ -115,14 +122,16 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     publicUrl: url,
     defaultMode: config.defaultMode,
     undoKeepMs: config.undoKeepMs,
-    workerId: lease.workerId,
+    lease,
     clock,
     log,
   };
 
   // What a killed server left goes before anything new begins; nothing is being written yet.
-  await disposables.sweep();
-  await store.sweep();
+  const goOn = (what: string) => (error: unknown) =>
+    log.error({ err: error }, `${what} could not be swept; it is tried again at the next start`);
+  await disposables.sweep().catch(goOn('what verifications left'));
+  await store.sweep().catch(goOn('what unfinished backups left'));
   await recoverAtStart(backups);
   await removeUnbornProjects(projects);
   await endInterruptedMigrations(projects);
@@ -133,7 +142,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const madeToken = await ensureFirstToken(catalog, clock, tokenPath);
 
   const metrics = createMetrics();
-  const runner = { catalog, clock, log, workerId: lease.workerId, stopping: AbortSignal.any([stopping.signal, lease.lost]) };
+  const runner = { catalog, clock, log, lease, stopping: stopping.signal };
   releasers.add('the worker', await startWorker({ queue, backups, projects, runner, metrics, concurrency: config.concurrency }));
   const machine: Machine = { sandbox: () => disposables.sandbox, majors: () => toolbox.majors(), freeBytes: () => readFreeBytes(config) };
   const app = buildApp({
@@ -148,13 +157,14 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     metrics,
     version: VERSION,
     stopping: stopping.signal,
+    lease,
   });
   releasers.add('the HTTP server', () => app.close());
   releasers.add('what is under way', () => stopping.abort(stopped()));
   await app.listen(config.listen).catch((error) => {
     throw listenError(config, error);
   });
-  return { url, firstTokenPath: madeToken ? tokenPath : undefined, stop: () => releasers.release() };
+  return { url, firstTokenPath: madeToken ? tokenPath : undefined, failed, stop: () => releasers.release() };
 }
 
 function stopped(): FluxError {

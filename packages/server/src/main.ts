@@ -37,8 +37,11 @@ async function main(args: readonly string[]): Promise<number> {
     if (controlPlane.firstTokenPath !== undefined)
       say(`The first admin token is in ${controlPlane.firstTokenPath}\n  flux login --token-stdin < ${controlPlane.firstTokenPath}\n`);
     say(`Flux is ready at ${controlPlane.url}\n`);
-    log.info({ signal: await signal }, 'stopping');
+    const why = await Promise.race([signal, untilAborted(controlPlane.failed)]);
+    if (typeof why === 'string') log.info({ signal: why }, 'stopping');
+    else log.fatal({ err: why }, 'stopping, since the control plane cannot go on');
     await controlPlane.stop();
+    if (typeof why !== 'string') throw why;
     return 0;
   } catch (error) {
     process.stderr.write(
@@ -62,6 +65,11 @@ function untilSignal(): Promise<NodeJS.Signals> {
       });
     }
   });
+}
+
+/** Resolves with the reason of an abort. */
+function untilAborted(signal: AbortSignal): Promise<Error> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(signal.reason as Error), { once: true }));
 }
 
 function say(text: string): number {

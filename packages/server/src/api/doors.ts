@@ -1,6 +1,7 @@
 import type { EngineKind } from '@flux/contract/labels';
 import type { BackupDoors } from '../backups/doors.ts';
 import type { Catalog } from '../catalog/open.ts';
+import type { Lease } from '../operations/lease.ts';
 import type { Machine } from '../projects/doctor.ts';
 import type { ProjectDoors } from '../projects/doors.ts';
 import type { Clock } from '../system/clock.ts';
@@ -22,4 +23,5 @@ export interface ApiDoors {
   readonly version: string;
   /** Aborted when the control plane is stopping: waits and streams end then. */
   readonly stopping: AbortSignal;
+  readonly lease: Pick<Lease, 'isHeld'>;
 }

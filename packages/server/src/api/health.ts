@@ -5,14 +5,20 @@ import type { ApiDoors } from './doors.ts';
 export function registerHealthRoutes(app: FastifyInstance, doors: ApiDoors): void {
   app.get('/healthz', async () => ({ ok: true, version: doors.version }));
   app.get('/readyz', async (_request, reply) => {
-    try {
-      await doors.catalog.executeSql('select 1');
-      return { ok: !doors.stopping.aborted };
-    } catch {
-      return reply.status(503).send({ ok: false, problem: 'the catalog does not answer' });
-    }
+    const problem = await findProblem(doors);
+    return problem === undefined ? { ok: true } : reply.status(503).send({ ok: false, problem });
   });
   app.get('/metrics', async (_request, reply) =>
     reply.type(doors.metrics.registry.contentType).send(await doors.metrics.registry.metrics()),
+  );
+}
+
+/** Why nothing should be sent here at the moment. */
+async function findProblem({ catalog, lease, stopping }: ApiDoors): Promise<string | undefined> {
+  if (stopping.aborted) return 'the control plane is stopping';
+  if (!lease.isHeld()) return 'the control plane has lost its lease in the catalog and is taking a new one';
+  return catalog.executeSql('select 1').then(
+    () => undefined,
+    () => 'the catalog does not answer',
   );
 }

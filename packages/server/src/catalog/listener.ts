@@ -1,4 +1,6 @@
 import type { Client } from 'pg';
+import { createBackOff } from '../system/back-off.ts';
+import { endClient } from './client.ts';
 
 /** Hears NOTIFY of the catalog, over one connection that is made again when it breaks. */
 export interface Listener {
@@ -16,36 +18,64 @@ export interface Listener {
 export type Channel = 'flux_operation' | 'flux_enqueued' | 'flux_cancel';
 
 const CHANNELS: readonly Channel[] = ['flux_operation', 'flux_enqueued', 'flux_cancel'];
-const RECONNECT_MS = 500;
+/** Pauses between attempts to connect again. */
+const RECONNECT = { firstMs: 250, ceilingMs: 5000 };
+/** Of attempts that fail one after the other, the first is reported, and then each of this number. */
+const REPORT_EVERY = 20;
+/** A connection that breaks sooner than this does not count as the end of an outage. */
+const HEALTHY_MS = 10_000;
 
-/** Starts listening. @throws when the first connection cannot be made */
+/**
+ * Starts listening. There is one connection, or one attempt to make it, or one timer for the next attempt: never two of them.
+ *
+ * @throws when the first connection cannot be made
+ */
 export async function createListener(newClient: () => Client, onError: (error: Error) => void): Promise<Listener> {
   const callbacks = new Map<Channel, Set<(key: string) => void>>(CHANNELS.map((channel) => [channel, new Set()]));
+  const backOff = createBackOff(RECONNECT.firstMs, RECONNECT.ceilingMs);
   let client: Client | undefined;
-  let closed = false;
+  let retry: NodeJS.Timeout | undefined;
+  let failures = 0;
+  let isClosed = false;
 
   async function connect(): Promise<void> {
     const next = newClient();
+    client = next;
     next.on('notification', ({ channel, payload }) => {
       for (const callback of callbacks.get(channel as Channel) ?? []) callback(payload ?? '');
     });
-    next.on('error', onError);
-    next.on('end', () => {
-      if (!closed) setTimeout(() => void reconnect(), RECONNECT_MS).unref();
+    // Without a listener, a connection that breaks would end the process; what it says comes with `end` or a rejection as well.
+    let problem: Error | undefined;
+    next.on('error', (error) => {
+      problem = error;
     });
-    await next.connect();
-    for (const channel of CHANNELS) await next.query(`listen ${channel}`);
-    client = next;
+    try {
+      await next.connect();
+      for (const channel of CHANNELS) await next.query(`listen ${channel}`);
+    } catch (error) {
+      await endClient(next);
+      throw error;
+    }
+    const since = performance.now();
+    // Only from here on: a client that never got through emits `end` too, and its attempt has been answered for above.
+    next.once('end', () => {
+      if (isClosed) return;
+      if (performance.now() - since >= HEALTHY_MS) {
+        backOff.reset();
+        failures = 0;
+      }
+      planReconnect(problem ?? new Error('the connection has ended'));
+    });
   }
 
-  async function reconnect(): Promise<void> {
-    if (closed) return;
-    try {
-      await connect();
-    } catch (error) {
-      onError(error as Error);
-      setTimeout(() => void reconnect(), RECONNECT_MS).unref();
-    }
+  function planReconnect(error: Error): void {
+    if (failures % REPORT_EVERY === 0) onError(error);
+    failures += 1;
+    clearTimeout(retry);
+    retry = setTimeout(() => {
+      if (!isClosed) connect().catch((failure: Error) => isClosed || planReconnect(failure));
+    }, backOff.next());
+    retry.unref();
   }
 
   await connect();
@@ -69,8 +99,9 @@ export async function createListener(newClient: () => Client, onError: (error: E
         if (signal?.aborted) finish();
       }),
     close: async () => {
-      closed = true;
-      await client?.end().catch(() => undefined);
+      isClosed = true;
+      clearTimeout(retry);
+      if (client !== undefined) await endClient(client);
     },
   };
 }

@@ -1,7 +1,8 @@
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { Client, Pool, types } from 'pg';
+import { type Client, Pool, types } from 'pg';
+import { CatalogClient, catalogError } from './client.ts';
 import { createListener, type Listener } from './listener.ts';
 import * as initial from './migrations/001-initial.ts';
 import * as migrationState from './migrations/002-migration-state.ts';
@@ -32,21 +33,48 @@ export interface Catalog {
  * @throws FluxError `catalog_unavailable`
  */
 export async function openCatalog(connection: CatalogConnection, onError: (error: Error) => void): Promise<Catalog> {
-  const settings = { ...connection, application_name: 'flux-catalog', types: { getTypeParser } as never };
-  const pool = new Pool({ ...settings, max: 12, idleTimeoutMillis: 60_000, connectionTimeoutMillis: 10_000 });
+  const settings = {
+    ...connection,
+    application_name: 'flux-catalog',
+    types: { getTypeParser } as never,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+  };
+  const pool = new Pool({ ...settings, Client: CatalogClient as never, max: 12, idleTimeoutMillis: 60_000 });
   pool.on('error', onError);
-  const db = new Kysely<CatalogTables>({ dialect: new PostgresDialect({ pool }) });
+  const connectPooled = () => pool.connect().catch((error) => Promise.reject(catalogError(error, true)));
+  const db = new Kysely<CatalogTables>({
+    dialect: new PostgresDialect({ pool: { connect: connectPooled, end: () => pool.end(), options: pool.options } }),
+  });
   try {
     await migrate(db);
-    const listener = await createListener(() => new Client(settings), onError);
+    const listener = await createListener(() => new CatalogClient(settings), onError);
     return {
       db,
       listener,
-      executeSql: (text, values) => pool.query(text, values),
+      executeSql: async (text, values) => {
+        const client = await connectPooled();
+        // A client whose connection broke is one that the pool must not hand out again.
+        return client.query(text, values).then(
+          (answer) => {
+            client.release();
+            return answer;
+          },
+          (error) => {
+            client.release(isFluxError(error, 'catalog_unavailable'));
+            throw error;
+          },
+        );
+      },
       connect: async () => {
-        const client = new Client(settings);
+        const client = new CatalogClient(settings);
         client.on('error', onError);
-        await client.connect();
+        try {
+          await client.connect();
+        } catch (error) {
+          throw catalogError(error, true);
+        }
         return client;
       },
       close: async () => {

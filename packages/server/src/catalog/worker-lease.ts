@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { endClient } from './client.ts';
 import type { Catalog } from './open.ts';
 
 /** First key of the advisory locks that say "this worker lives"; the second is the worker's own. */
@@ -16,19 +17,42 @@ export interface WorkerLease {
   close(): Promise<void>;
 }
 
+/** How often the server is asked over the connection of the lease, and after how many questions without an answer it is given up. */
+const BEAT = { everyMs: 10_000, mostUnanswered: 3 };
+
 /** Registers this process as a worker. */
 export async function takeWorkerLease(catalog: Catalog): Promise<WorkerLease> {
   const client = await catalog.connect();
   const lost = new AbortController();
   client.on('end', () => lost.abort(new Error('the connection that proves this worker alive is gone')));
   const workerId = randomUUID();
-  const { rows } = await client.query('insert into workers (id, host, pid) values ($1, $2, $3) returning lock_key', [
-    workerId,
-    hostname(),
-    process.pid,
-  ]);
-  await client.query('select pg_advisory_lock($1, $2)', [WORKER_LOCK_CLASS, rows[0].lock_key]);
-  return { workerId, lost: lost.signal, close: () => client.end().catch(() => undefined) };
+  try {
+    const { rows } = await client.query('insert into workers (id, host, pid) values ($1, $2, $3) returning lock_key', [
+      workerId,
+      hostname(),
+      process.pid,
+    ]);
+    await client.query('select pg_advisory_lock($1, $2)', [WORKER_LOCK_CLASS, rows[0].lock_key]);
+  } catch (error) {
+    await endClient(client);
+    throw error;
+  }
+  // A host that vanishes says nothing. Beats are counted and not the time, so that a stall of ours is no loss.
+  let unanswered = 0;
+  const beat = setInterval(() => {
+    if (unanswered >= BEAT.mostUnanswered) return void endClient(client);
+    unanswered += 1;
+    client.query('select 1').then(
+      () => {
+        unanswered = 0;
+      },
+      // `end` follows, and tells of it.
+      () => undefined,
+    );
+  }, BEAT.everyMs);
+  beat.unref();
+  lost.signal.addEventListener('abort', () => clearInterval(beat), { once: true });
+  return { workerId, lost: lost.signal, close: () => endClient(client) };
 }
 
 /** Tells whether the worker with this lock key lives. */

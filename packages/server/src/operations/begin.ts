@@ -3,7 +3,7 @@ import type { BackupId, OperationId, ProjectId } from '@flux/contract/ids';
 import type { OperationKind } from '@flux/contract/operation';
 import type { Actor } from '../catalog/audit.ts';
 import type { DatabaseTransaction } from '../catalog/open.ts';
-import { findUnfinishedOperation, insertOperation } from '../catalog/operations.ts';
+import { claimOperation, findUnfinishedOperation, insertOperation } from '../catalog/operations.ts';
 import type { Clock } from '../system/clock.ts';
 import { uuidv7 } from '../system/uuid.ts';
 
@@ -39,6 +39,18 @@ export async function beginOperation(db: DatabaseTransaction, clock: Clock, requ
     createdAt: clock.now(),
   });
   if (!recorded) throw await busy(db, projectId);
+  return id;
+}
+
+/**
+ * Records an operation that runs where it is asked for, as claimed already: one that is queued waits for a worker, and none would
+ * ever take it.
+ *
+ * @throws FluxError `busy`
+ */
+export async function beginHere(db: DatabaseTransaction, clock: Clock, request: OperationRequest, workerId: string): Promise<OperationId> {
+  const id = await beginOperation(db, clock, request);
+  await claimOperation(db, id, workerId, clock.now());
   return id;
 }
 

@@ -63,6 +63,11 @@ async function endInterrupted({ catalog, store, clock, log }: Recovery, operatio
   if (left === undefined) return false;
   log.warn({ operation: operation.id, kind: operation.kind }, 'ended an operation whose worker is dead');
   // The file may have got its final name just before the crash; no row says complete, so nobody can rely on it.
-  if (left !== 'none') await store.remove({ projectId: operation.project_id as ProjectId, backupId: left.id });
+  if (left !== 'none') {
+    // One file that cannot be removed must not keep everything else from being recovered.
+    await store
+      .remove({ projectId: operation.project_id as ProjectId, backupId: left.id })
+      .catch((problem) => log.error({ err: problem, backup: left.id }, 'what a dead worker has written could not be removed'));
+  }
   return true;
 }

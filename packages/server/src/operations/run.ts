@@ -5,6 +5,7 @@ import type { Catalog } from '../catalog/open.ts';
 import { claimOperation, finishOperation, type OperationRow, recordProgress } from '../catalog/operations.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import type { HeldLease, Lease } from './lease.ts';
 
 /** What the work of an operation is given. */
 export interface OperationContext {
@@ -22,27 +23,34 @@ export interface OperationRunner {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly log: Log;
-  readonly workerId: string;
+  readonly lease: Lease;
   /** Aborted when this process must let go of all its work. */
   readonly stopping: AbortSignal;
 }
 
 const PROGRESS_EVERY_MS = 250;
+/** An error of a server may carry a whole statement; it is recorded in the catalog. */
+const MAX_REASON_CHARACTERS = 8000;
 
 /**
  * Takes a queued operation, does its work and records how it ended. Never throws for a failure of the work: that is recorded
  * and told through the operation. Nothing happens when the operation is not queued any more.
  */
 export async function runOperation(runner: OperationRunner, id: OperationId, work: OperationWork): Promise<void> {
+  await runner.lease.during((held) => runUnder(held, runner, id, work));
+}
+
+async function runUnder(held: HeldLease, runner: OperationRunner, id: OperationId, work: OperationWork): Promise<void> {
   const { catalog, clock, log } = runner;
-  const operation = await claimOperation(catalog.db, id, runner.workerId, clock.now());
+  const operation = await claimOperation(catalog.db, id, held.workerId, clock.now());
   if (operation === undefined) return;
   const cancelled = new AbortController();
   const stopListening = catalog.listener.on(
     'flux_cancel',
     (key) => key === id && cancelled.abort(new FluxError('cancelled', 'The operation was cancelled.')),
   );
-  const signal = AbortSignal.any([cancelled.signal, runner.stopping]);
+  const stopping = AbortSignal.any([runner.stopping, held.lost]);
+  const signal = AbortSignal.any([cancelled.signal, stopping]);
   const reporter = createReporter(catalog, id, log);
   try {
     const result = await work({ operation, signal, progress: reporter.report });
@@ -50,7 +58,7 @@ export async function runOperation(runner: OperationRunner, id: OperationId, wor
     await finishOperation(catalog.db, id, { state: 'succeeded', result }, clock.now());
   } catch (error) {
     await reporter.settle();
-    const known = describeFailure(error, cancelled.signal, runner.stopping);
+    const known = describeFailure(error, cancelled.signal, stopping);
     if (known.code === 'internal') log.error({ err: error, operation: id, kind: operation.kind }, 'operation failed by a defect');
     else log.info({ operation: id, kind: operation.kind, code: known.code }, 'operation failed');
     await finishOperation(
@@ -74,7 +82,8 @@ export function describeFailure(error: unknown, cancelled: AbortSignal, stopping
     });
   }
   if (isFluxError(error)) return error;
-  return new FluxError('internal', `Flux met an error that it does not know: ${error instanceof Error ? error.message : String(error)}`, {
+  const reason = (error instanceof Error ? error.message : String(error)).slice(0, MAX_REASON_CHARACTERS);
+  return new FluxError('internal', `Flux met an error that it does not know: ${reason}`, {
     hint: 'Run the command again; when it happens again, report it with the log of the control plane.',
     cause: error,
   });

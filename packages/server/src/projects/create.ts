@@ -32,6 +32,15 @@ export async function createProject(
 ): Promise<CreateProjectAnswer> {
   const engineKind = chooseEngine(doors, request);
   requireSlug(request.name);
+  return doors.lease.during(() => makeProject(doors, actor, request, engineKind));
+}
+
+async function makeProject(
+  doors: ProjectDoors,
+  actor: Actor & { userId: ProjectRow['owner_id'] },
+  request: CreateProjectRequest,
+  engineKind: EngineKind,
+): Promise<CreateProjectAnswer> {
   const secrets = newSecrets(request.attach);
   const row = await recordProject(doors, actor, request, engineKind, secrets);
   try {
@@ -152,7 +161,7 @@ export async function recordProject(
       attached: request.attach !== undefined,
       lifecycle: 'creating',
       sealed_secrets: doors.engines.sealSecrets(secrets),
-      worker_id: doors.workerId,
+      worker_id: doors.lease.held().workerId,
       created_at: doors.clock.now(),
     });
   } catch (error) {

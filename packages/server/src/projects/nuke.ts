@@ -4,9 +4,9 @@ import type { EngineKind } from '@flux/contract/labels';
 import { type Clearance, redeemClearance } from '../backups/gate.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { DatabaseTransaction } from '../catalog/open.ts';
-import { claimOperation, finishOperation } from '../catalog/operations.ts';
+import { finishOperation } from '../catalog/operations.ts';
 import { listRemovingProjects, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../catalog/projects.ts';
-import { beginOperation } from '../operations/begin.ts';
+import { beginHere } from '../operations/begin.ts';
 import { describeFailure } from '../operations/run.ts';
 import type { ProjectDoors } from './doors.ts';
 
@@ -24,14 +24,16 @@ export async function nukeProject(doors: ProjectDoors, row: ProjectRow, actor: A
       hint: 'Its backups are still there: `flux list --removed`.',
     });
   if (clearance === null && row.lifecycle !== 'removing') throw new Error('only a removal that was begun goes on without a clearance');
-  const id = await doors.catalog.db.transaction().execute(async (db) => {
-    const begun = await beginRemoval(db, doors, row, actor);
-    if (clearance !== null) await redeemClearance(db, clearance, row, 'nuke', actor);
-    await setProjectLifecycle(db, row.id, 'removing');
-    await recordAudit(db, actor, { action: 'project.nuke', projectId: row.id, subject: row.slug });
-    return begun;
+  await doors.lease.during(async ({ workerId }) => {
+    const id = await doors.catalog.db.transaction().execute(async (db) => {
+      const begun = await beginRemoval(db, doors, row, actor, workerId);
+      if (clearance !== null) await redeemClearance(db, clearance, row, 'nuke', actor);
+      await setProjectLifecycle(db, row.id, 'removing');
+      await recordAudit(db, actor, { action: 'project.nuke', projectId: row.id, subject: row.slug });
+      return begun;
+    });
+    await carryOut(doors, row, id);
   });
-  await carryOut(doors, row, id);
 }
 
 /**
@@ -42,9 +44,12 @@ export async function nukeProject(doors: ProjectDoors, row: ProjectRow, actor: A
 export async function finishRemovals(doors: ProjectDoors): Promise<void> {
   for (const row of await listRemovingProjects(doors.catalog.db)) {
     try {
-      const id = await doors.catalog.db.transaction().execute((db) => beginRemoval(db, doors, row, { userId: null, tokenId: null }));
-      doors.log.warn({ project: row.hash, slug: row.slug }, 'finishing a removal that was interrupted');
-      await carryOut(doors, row, id);
+      await doors.lease.during(async ({ workerId }) => {
+        const nobody = { userId: null, tokenId: null };
+        const id = await doors.catalog.db.transaction().execute((db) => beginRemoval(db, doors, row, nobody, workerId));
+        doors.log.warn({ project: row.hash, slug: row.slug }, 'finishing a removal that was interrupted');
+        await carryOut(doors, row, id);
+      });
     } catch (error) {
       // Busy: another server that lives is at it.
       if (!isFluxError(error, 'busy')) doors.log.error({ err: error, project: row.hash }, 'could not finish a removal');
@@ -52,12 +57,17 @@ export async function finishRemovals(doors: ProjectDoors): Promise<void> {
   }
 }
 
-function beginRemoval(db: DatabaseTransaction, { clock }: ProjectDoors, row: ProjectRow, actor: Actor): Promise<OperationId> {
-  return beginOperation(db, clock, { projectId: row.id, kind: 'nuke', backupId: null, actor, request: {} });
+function beginRemoval(
+  db: DatabaseTransaction,
+  { clock }: ProjectDoors,
+  row: ProjectRow,
+  actor: Actor,
+  workerId: string,
+): Promise<OperationId> {
+  return beginHere(db, clock, { projectId: row.id, kind: 'nuke', backupId: null, actor, request: {} }, workerId);
 }
 
-async function carryOut({ catalog, clock, engines, workerId }: ProjectDoors, row: ProjectRow, id: OperationId): Promise<void> {
-  await claimOperation(catalog.db, id, workerId, clock.now());
+async function carryOut({ catalog, clock, engines }: ProjectDoors, row: ProjectRow, id: OperationId): Promise<void> {
   try {
     for (const kind of homesOf(row)) {
       const { engine, project } = engines.of({ ...row, engine: kind });

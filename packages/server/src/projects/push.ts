@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { FluxError, toProblem } from '@flux/contract/errors';
 import type { PushAnswer, PushRequest } from '@flux/contract/project';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
-import { claimOperation, finishOperation } from '../catalog/operations.ts';
+import { finishOperation } from '../catalog/operations.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { PushRequest as EnginePush, PushOutcome } from '../engines/engine.ts';
-import { beginOperation } from '../operations/begin.ts';
+import { beginHere } from '../operations/begin.ts';
+import type { HeldLease } from '../operations/lease.ts';
 import { describeFailure } from '../operations/run.ts';
 import type { ProjectDoors } from './doors.ts';
 import { requireActive } from './nuke.ts';
@@ -29,22 +30,26 @@ export async function pushSql(
     });
   }
   requireActive(row);
-  const push = toEnginePush(request, signal);
-  const { catalog, clock } = doors;
-  const id = await catalog.db.transaction().execute((db) =>
-    beginOperation(db, clock, {
-      projectId: row.id,
-      kind: 'push',
-      backupId: null,
-      actor,
-      request: { filename: push.filename, mode: push.mode },
-    }),
-  );
-  await claimOperation(catalog.db, id, doors.workerId, clock.now());
+  return doors.lease.during((held) => pushUnder(held, doors, row, actor, toEnginePush(request, AbortSignal.any([signal, held.lost]))));
+}
+
+async function pushUnder(held: HeldLease, doors: ProjectDoors, row: ProjectRow, actor: Actor, push: EnginePush): Promise<PushAnswer> {
+  const { catalog, clock, log } = doors;
+  const request = { filename: push.filename, mode: push.mode };
+  const id = await catalog.db
+    .transaction()
+    .execute((db) => beginHere(db, clock, { projectId: row.id, kind: 'push', backupId: null, actor, request }, held.workerId));
+  let outcome: PushOutcome;
   try {
     const { engine, project } = doors.engines.of(row);
-    const outcome = await engine.push(project, push);
-    const answer = toAnswer(outcome);
+    outcome = await engine.push(project, push);
+  } catch (error) {
+    const none = new AbortController().signal;
+    await finishOperation(catalog.db, id, { state: 'failed', error: toProblem(describeFailure(error, none, none)) }, clock.now());
+    throw error;
+  }
+  const answer = toAnswer(outcome);
+  try {
     await catalog.db.transaction().execute(async (db) => {
       await finishOperation(db, id, { state: 'succeeded', result: answer }, clock.now());
       if (!push.dryRun && !outcome.skipped) {
@@ -58,9 +63,10 @@ export async function pushSql(
     });
     return answer;
   } catch (error) {
-    const none = new AbortController().signal;
-    await finishOperation(catalog.db, id, { state: 'failed', error: toProblem(describeFailure(error, none, none)) }, clock.now());
-    throw error;
+    // It is committed in the project: to call it failed would have it pushed again.
+    log.error({ err: error, operation: id, project: row.hash, file: push.filename }, 'a push is done and could not be recorded');
+    const note = `${push.filename} is done, but the catalog could not record that; the operation ${id} will be shown as interrupted.`;
+    return { ...answer, warnings: [...(answer.warnings ?? []), note] };
   }
 }
 

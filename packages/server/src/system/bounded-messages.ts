@@ -4,7 +4,7 @@ import { FluxError } from '@flux/contract/errors';
  * The largest message of a Postgres server that is read: a row, a notice or an error. A string of JavaScript ends at 512 MiB, and
  * the driver makes strings of messages where nobody can catch what it throws, so that a larger one would end the process.
  */
-export const MAX_MESSAGE_BYTES = 128 * 2 ** 20;
+const MAX_MESSAGE_BYTES = 128 * 2 ** 20;
 
 /** What is used of a connection of `pg`, which the driver does not describe. */
 interface Wire {

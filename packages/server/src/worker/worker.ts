@@ -1,17 +1,20 @@
 import { FluxError } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
 import type { OperationKind } from '@flux/contract/operation';
 import { createBackup } from '../backups/create.ts';
 import type { BackupDoors } from '../backups/doors.ts';
 import { validateLeftovers } from '../backups/validate.ts';
 import { verifyBackup } from '../backups/verify/run.ts';
 import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
-import { findOperation } from '../catalog/operations.ts';
+import { findOperation, listUnfinishedOperations } from '../catalog/operations.ts';
 import { findProjectById, type ProjectRow } from '../catalog/projects.ts';
 import { recoverOperations } from '../operations/recover.ts';
 import { type OperationContext, type OperationRunner, type OperationWork, runOperation } from '../operations/run.ts';
+import { removeUnbornProjects } from '../projects/create.ts';
 import type { ProjectDoors } from '../projects/doors.ts';
 import { runMigration } from '../projects/migrate/run.ts';
 import { endInterruptedMigrations } from '../projects/migrate/take-back.ts';
+import { finishRemovals } from '../projects/nuke.ts';
 import { resetProject } from '../projects/reset.ts';
 import { expireKept } from '../projects/restore/expire.ts';
 import { runRestore } from '../projects/restore/run.ts';
@@ -47,21 +50,44 @@ export async function startWorker(doors: WorkerDoors): Promise<() => Promise<voi
   const validating = validateLeftovers(backups, runner.stopping).catch((error) =>
     runner.log.warn({ err: error }, 'looking for backups that nobody validated failed'),
   );
-  const timer = setInterval(() => {
-    void recoverOperations(backups)
-      .then(() => endInterruptedMigrations(projects))
-      .then(() => forgetIdempotencyKeys(runner.catalog.db))
-      .catch((error) => runner.log.warn({ err: error }, 'looking for dead workers failed'));
-  }, RECOVER_EVERY_MS);
-  const stopExpiring = repeat(expireEveryMs(projects.undoKeepMs), () =>
+  let hasNewLease = false;
+  const recovering = repeat(RECOVER_EVERY_MS, async () => {
+    // Without a lease everything of ours looks dead, and what is still letting go of its work must be let.
+    if (!runner.lease.isHeld()) return;
+    try {
+      await recoverOperations(backups);
+      if (hasNewLease) await takeUpAgain(doors);
+      hasNewLease = false;
+      await endInterruptedMigrations(projects);
+      await forgetIdempotencyKeys(runner.catalog.db);
+    } catch (error) {
+      runner.log.warn({ err: error }, 'looking for dead workers failed');
+    }
+  });
+  runner.lease.onRegained(() => {
+    hasNewLease = true;
+    recovering.soon();
+  });
+  const expiring = repeat(expireEveryMs(projects.undoKeepMs), () =>
     expireKept(projects, runner.stopping).catch((error) => runner.log.warn({ err: error }, 'looking for what is kept too long failed')),
   );
   return async () => {
-    clearInterval(timer);
+    await recovering.stop();
     await validating;
-    await stopExpiring();
+    await expiring.stop();
     await queue.close();
   };
+}
+
+/**
+ * What else a loss of the lease leaves behind: jobs that were handed out and could not be begun are handed out again, since the
+ * queue takes them for done; what was being made or removed is taken to its end, as at a start.
+ */
+async function takeUpAgain({ queue, runner, projects }: WorkerDoors): Promise<void> {
+  const waiting = (await listUnfinishedOperations(runner.catalog.db)).filter(({ state }) => state === 'queued');
+  for (const { id } of waiting) await runner.catalog.db.transaction().execute((db) => queue.enqueue(db, id as OperationId));
+  await removeUnbornProjects(projects);
+  await finishRemovals(projects);
 }
 
 /** Often enough for nothing to stay much longer than it should, and seldom enough to cost nothing. */

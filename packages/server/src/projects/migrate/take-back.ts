@@ -1,8 +1,8 @@
 import { isFluxError, toProblem } from '@flux/contract/errors';
-import { claimOperation, finishOperation } from '../../catalog/operations.ts';
+import { finishOperation } from '../../catalog/operations.ts';
 import { listHalfMigrated, lockProject, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
 import type { MigrationState } from '../../catalog/tables.ts';
-import { beginOperation } from '../../operations/begin.ts';
+import { beginHere } from '../../operations/begin.ts';
 import { describeFailure } from '../../operations/run.ts';
 import type { ProjectDoors } from '../doors.ts';
 import { dedicatedOf } from './copy.ts';
@@ -51,20 +51,20 @@ export async function endInterruptedMigrations(doors: ProjectDoors): Promise<voi
     const actor = { userId: null, tokenId: null };
     const request = { order: { how: 'take_back' } };
     try {
-      const id = await catalog.db
-        .transaction()
-        .execute((db) => beginOperation(db, clock, { projectId: row.id, kind: 'migrate', backupId: null, actor, request }));
-      await claimOperation(catalog.db, id, doors.workerId, clock.now());
-      try {
-        log.warn({ project: row.hash, state: row.migration_state }, 'ending a migration that was interrupted');
-        if (row.migration_state === 'dropping_source') await removeSource(doors, row);
-        else await takeBack(doors, row.id);
-        await finishOperation(catalog.db, id, { state: 'succeeded', result: {} }, clock.now());
-      } catch (error) {
-        const none = new AbortController().signal;
-        await finishOperation(catalog.db, id, { state: 'failed', error: toProblem(describeFailure(error, none, none)) }, clock.now());
-        throw error;
-      }
+      await doors.lease.during(async ({ workerId }) => {
+        const operation = { projectId: row.id, kind: 'migrate', backupId: null, actor, request } as const;
+        const id = await catalog.db.transaction().execute((db) => beginHere(db, clock, operation, workerId));
+        try {
+          log.warn({ project: row.hash, state: row.migration_state }, 'ending a migration that was interrupted');
+          if (row.migration_state === 'dropping_source') await removeSource(doors, row);
+          else await takeBack(doors, row.id);
+          await finishOperation(catalog.db, id, { state: 'succeeded', result: {} }, clock.now());
+        } catch (error) {
+          const none = new AbortController().signal;
+          await finishOperation(catalog.db, id, { state: 'failed', error: toProblem(describeFailure(error, none, none)) }, clock.now());
+          throw error;
+        }
+      });
     } catch (error) {
       // Busy: somebody was faster. Anything else is tried again in the next round.
       if (!isFluxError(error, 'busy')) log.error({ err: error, project: row.hash }, 'could not end an interrupted migration');

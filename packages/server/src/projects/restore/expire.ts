@@ -1,8 +1,8 @@
 import { isFluxError, toProblem } from '@flux/contract/errors';
 import { recordAudit } from '../../catalog/audit.ts';
-import { claimOperation, finishOperation } from '../../catalog/operations.ts';
+import { finishOperation } from '../../catalog/operations.ts';
 import { listRestoredProjects, type ProjectRow } from '../../catalog/projects.ts';
-import { beginOperation } from '../../operations/begin.ts';
+import { beginHere } from '../../operations/begin.ts';
 import { describeFailure } from '../../operations/run.ts';
 import type { ProjectDoors } from '../doors.ts';
 import { keptUntil, listKept } from './kept.ts';
@@ -19,7 +19,7 @@ export async function expireKept(doors: ProjectDoors, signal: AbortSignal): Prom
   for (const row of await listRestoredProjects(doors.catalog.db)) {
     if (signal.aborted) return;
     try {
-      if ((await namesThatAreOver(doors, row)).length > 0) await removeKept(doors, row);
+      if ((await namesThatAreOver(doors, row)).length > 0) await doors.lease.during(({ workerId }) => removeKept(doors, row, workerId));
     } catch (error) {
       if (!isFluxError(error, 'busy'))
         doors.log.warn({ err: error, project: row.hash }, 'what a restore had replaced could not be removed');
@@ -33,12 +33,11 @@ async function namesThatAreOver(doors: ProjectDoors, row: ProjectRow): Promise<s
   return over.map(({ name }) => name);
 }
 
-async function removeKept(doors: ProjectDoors, row: ProjectRow): Promise<void> {
-  const { catalog, clock, engines, log, workerId } = doors;
+async function removeKept(doors: ProjectDoors, row: ProjectRow, workerId: string): Promise<void> {
+  const { catalog, clock, engines, log } = doors;
   const operation = { projectId: row.id, kind: 'kept_expire', backupId: null, actor: NOBODY, request: {} } as const;
-  const id = await catalog.db.transaction().execute((db) => beginOperation(db, clock, operation));
+  const id = await catalog.db.transaction().execute((db) => beginHere(db, clock, operation, workerId));
   try {
-    await claimOperation(catalog.db, id, workerId, clock.now());
     // Looked at again: until now, an undo could have made something of it live.
     const names = await namesThatAreOver(doors, row);
     await catalog.db.transaction().execute(async (db) => {

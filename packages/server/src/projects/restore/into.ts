@@ -74,7 +74,7 @@ export async function restoreIntoProject(
 async function revive({ projects }: RestoreDoors, row: ProjectRow): Promise<ProjectRow> {
   if ((await findProjectBySlug(projects.catalog.db, row.slug)) !== undefined) throw nameTaken(row.slug);
   try {
-    const revived = await reviveProject(projects.catalog.db, row.id, projects.workerId);
+    const revived = await reviveProject(projects.catalog.db, row.id, projects.lease.held().workerId);
     if (revived !== undefined) return revived;
   } catch (error) {
     if ((error as { constraint?: string }).constraint === 'projects_live_slug') throw nameTaken(row.slug);

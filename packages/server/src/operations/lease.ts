@@ -1,0 +1,125 @@
+import { FluxError } from '@flux/contract/errors';
+import type { Catalog } from '../catalog/open.ts';
+import { takeWorkerLease, type WorkerLease } from '../catalog/worker-lease.ts';
+import { createBackOff } from '../system/back-off.ts';
+import type { Log } from '../system/log.ts';
+
+/** Under what work runs: the id that claims it, and when it must stop because others may take it for dead. */
+export type HeldLease = Pick<WorkerLease, 'workerId' | 'lost'>;
+
+/** This process's claim to be alive, taken anew when it is lost: a short outage of the catalog must not end a control plane. */
+export interface Lease {
+  /** @throws FluxError `catalog_unavailable` while there is none: nothing may be begun then */
+  held(): HeldLease;
+  isHeld(): boolean;
+  /**
+   * Does some work under the lease that is held now. The next one is not taken before the work has ended, since taking it makes
+   * others, and ourselves, end what stands under the old one; so the work MUST end soon after `lost`.
+   *
+   * @throws FluxError `catalog_unavailable` while no lease is held
+   */
+  during<T>(work: (held: HeldLease) => Promise<T>): Promise<T>;
+  /** Calls back each time that a new lease has been taken. */
+  onRegained(callback: () => void): void;
+  /** Aborted, with a FluxError, when a lost lease could not be taken anew: then the process must end. */
+  readonly givenUp: AbortSignal;
+  close(): Promise<void>;
+}
+
+const RETAKE = { firstMs: 250, ceilingMs: 5000, withinMs: 60_000 };
+
+/** Takes the lease, and takes it anew whenever it is lost. */
+export async function keepLease(catalog: Catalog, log: Log, withinMs = RETAKE.withinMs): Promise<Lease> {
+  const underway = new Set<Promise<unknown>>();
+  const regained = new Set<() => void>();
+  const givenUp = new AbortController();
+  const closing = new AbortController();
+  let current: WorkerLease | undefined;
+
+  const hold = (lease: WorkerLease) => {
+    current = lease;
+    const replace = () => void replaceLost();
+    lease.lost.addEventListener('abort', replace, { once: true });
+    // It may have been lost between the last answer and the line above.
+    if (lease.lost.aborted) replace();
+  };
+
+  const replaceLost = async () => {
+    current = undefined;
+    if (closing.signal.aborted) return;
+    log.warn('the lease of this worker is lost; what runs under it is ended, and a new one is taken');
+    const enough = AbortSignal.any([closing.signal, AbortSignal.timeout(withinMs)]);
+    try {
+      await orAborted(Promise.allSettled(underway), enough);
+      hold(await orAborted(retake(enough), enough));
+      log.info('a new lease is taken');
+      for (const callback of regained) callback();
+    } catch (error) {
+      if (closing.signal.aborted) return;
+      givenUp.abort(
+        new FluxError('catalog_unavailable', `The lease of this worker was lost and could not be taken anew within ${withinMs / 1000} s.`, {
+          hint: 'Start the control plane again when the catalog database answers.',
+          cause: error,
+        }),
+      );
+    }
+  };
+
+  const retake = async (enough: AbortSignal): Promise<WorkerLease> => {
+    const backOff = createBackOff(RETAKE.firstMs, RETAKE.ceilingMs);
+    for (;;) {
+      try {
+        const lease = await takeWorkerLease(catalog);
+        if (!enough.aborted) return lease;
+        await lease.close();
+      } catch (error) {
+        log.debug({ err: error }, 'a new lease could not be taken yet');
+      }
+      enough.throwIfAborted();
+      await orAborted(new Promise((resolve) => setTimeout(resolve, backOff.next())), enough);
+    }
+  };
+
+  const held = (): HeldLease => {
+    if (current !== undefined) return current;
+    throw new FluxError('catalog_unavailable', 'The control plane has lost its lease in the catalog and is taking a new one.', {
+      hint: 'Try again in a moment.',
+    });
+  };
+
+  hold(await takeWorkerLease(catalog));
+  return {
+    held,
+    isHeld: () => current !== undefined,
+    during: async (work) => {
+      const running = work(held());
+      underway.add(running);
+      try {
+        return await running;
+      } finally {
+        underway.delete(running);
+      }
+    },
+    onRegained: (callback) => void regained.add(callback),
+    givenUp: givenUp.signal,
+    close: async () => {
+      closing.abort();
+      await current?.close();
+    },
+  };
+}
+
+/** The value of a promise, unless the signal is aborted first. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  let abort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

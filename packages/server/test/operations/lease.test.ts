@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest';
+import { openCatalog } from '../../src/catalog/open.ts';
+import { countLivingWorkers } from '../../src/catalog/worker-lease.ts';
+import { keepLease } from '../../src/operations/lease.ts';
+import { quietLog } from '../engines/project.ts';
+import { startCluster } from '../postgres/cluster.ts';
+
+const once = (signal: AbortSignal) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+const endSessions = `select pg_terminate_backend(pid, 5000) from pg_locks where locktype = 'advisory' and objsubid = 2`;
+
+it('is taken anew when what ran under it has ended, and given up when the catalog stays away', async () => {
+  await using cluster = await startCluster();
+  await cluster.createDatabase('catalog');
+  const { host, port, user } = cluster.superuser();
+  const catalog = await openCatalog({ host, port, user, database: 'catalog' }, () => undefined);
+  const lease = await keepLease(catalog, quietLog, 3000);
+  const first = lease.held();
+  const regained = new Promise<void>((resolve) => lease.onRegained(resolve));
+
+  let finishWork = () => {};
+  const work = lease.during(async ({ lost }) => {
+    await once(lost);
+    await new Promise<void>((resolve) => {
+      finishWork = resolve;
+    });
+  });
+  await cluster.run('catalog', endSessions);
+  await once(first.lost.aborted ? AbortSignal.timeout(0) : first.lost);
+  expect(lease.isHeld()).toBe(false);
+  expect(() => lease.held()).toThrow(expect.objectContaining({ code: 'catalog_unavailable' }));
+  await expect(lease.during(async () => 'begun')).rejects.toMatchObject({ code: 'catalog_unavailable' });
+  expect(await countLivingWorkers(catalog)).toBe(0);
+  finishWork();
+  await work;
+  await regained;
+  expect(lease.held().workerId).not.toBe(first.workerId);
+  expect(await countLivingWorkers(catalog)).toBe(1);
+
+  await cluster.run('postgres', 'alter database catalog allow_connections false');
+  await cluster.run('postgres', endSessions);
+  await once(lease.givenUp);
+  expect(lease.givenUp.reason).toMatchObject({ code: 'catalog_unavailable', message: expect.stringContaining('within 3 s') });
+  await lease.close();
+  await catalog.close();
+});
