@@ -2,6 +2,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { OperationContext } from '../../operations/run.ts';
 import type { Arbiter } from '../../postgres/manifest/changed-definitions.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { disposableRequest } from '../disposable-request.ts';
 import type { BackupDoors } from '../doors.ts';
 
 /**
@@ -17,18 +18,8 @@ export function arbiterInSandbox(
 ): Arbiter {
   return async (changed) => {
     const { manifest, path } = archive;
-    const { major, databaseBytes, encoding, collate, ctype } = manifest.server;
     context.progress({ phase: 'compare', message: 'Asking Postgres which definitions are the same' });
-    await using instance = await doors.disposables.open({
-      major,
-      expectedBytes: databaseBytes,
-      limits: doors.verifyLimits,
-      encoding,
-      collate,
-      ctype,
-      archivePath: path,
-      signal: context.signal,
-    });
+    await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, context.signal));
     const signal = AbortSignal.any([context.signal, instance.gone]);
     const before = await doors.postgres.runSql(instance.superuser, manifest.prerequisitesBefore, signal);
     const restored = await instance.pgRestore(['--schema-only', ...doors.postgres.restoreArguments(manifest)]);

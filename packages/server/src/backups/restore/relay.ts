@@ -3,6 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import type { OperationContext } from '../../operations/run.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { disposableRequest } from '../disposable-request.ts';
 import type { BackupDoors } from '../doors.ts';
 import { restoreAndCompare } from '../verify/restore.ts';
 import { startStopwatch } from '../verify/stopwatch.ts';
@@ -41,17 +42,7 @@ export async function relayArchive(
   context: OperationContext,
 ): Promise<RelayedArchive> {
   const { manifest, path, row } = source;
-  const { major, databaseBytes, encoding, collate, ctype } = manifest.server;
-  await using instance = await doors.disposables.open({
-    major,
-    expectedBytes: databaseBytes,
-    limits: doors.verifyLimits,
-    encoding,
-    collate,
-    ctype,
-    archivePath: path,
-    signal: context.signal,
-  });
+  await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, context.signal));
   const verdict = await restoreAndCompare(doors, instance, manifest, context, startStopwatch());
   if (verdict.verdict !== 'restorable')
     throw new FluxError(
@@ -68,7 +59,7 @@ export async function relayArchive(
 
   const { schema, internalRoles } = request;
   await using session = await doors.postgres.openDump(
-    { kind: 'tenant_export', target: instance.superuser, major, schema, internalRoles },
+    { kind: 'tenant_export', target: instance.superuser, major: manifest.server.major, schema, internalRoles },
     context.signal,
   );
   const draft = await doors.store.create({ projectId: row.project_id, backupId: randomUUID() as BackupId });

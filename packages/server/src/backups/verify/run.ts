@@ -8,6 +8,7 @@ import type { OperationContext } from '../../operations/run.ts';
 import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { uuidv7 } from '../../system/uuid.ts';
+import { disposableRequest } from '../disposable-request.ts';
 import type { BackupDoors } from '../doors.ts';
 import { type BytesRead, readArtifact } from '../reading.ts';
 import { recordVerification } from './record.ts';
@@ -147,11 +148,6 @@ export async function readManifest(doors: BackupDoors, row: BackupRow): Promise<
     );
   }
   return JSON.parse(stored.manifest) as Manifest;
-}
-
-function disposableRequest(doors: BackupDoors, manifest: Manifest, archivePath: string, signal: AbortSignal) {
-  const { major, databaseBytes, encoding, collate, ctype } = manifest.server;
-  return { major, expectedBytes: databaseBytes, limits: doors.verifyLimits, encoding, collate, ctype, archivePath, signal };
 }
 
 function comparedBy(verdict: Verdict): Pick<VerificationProof, 'tablesCompared' | 'rowsCompared' | 'objectsCompared' | 'differences'> {
