@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url';
 import { debianMirror } from '../../scripts/setup/debian-mirror.mjs';
 
 const PACKAGES = ['ca-certificates', 'git', 'procps'];
-/** What a machine on this network needs to reach its packages. */
+/** Settings of the environment that a machine on this network needs to reach its packages, those that name a file first. */
+const NETWORK_FILES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'GIT_SSL_CAINFO', 'npm_config_cafile'];
+export const NETWORK_SETTINGS = [...NETWORK_FILES, 'npm_config_registry', ...['http_proxy', 'https_proxy', 'no_proxy'].flatMap(bothCases)];
+/** Files for the same. */
 const NETWORK = ['/etc/apt', '/etc/hosts', '/etc/resolv.conf', '/etc/ssl/certs', '/usr/share/keyrings', '/usr/local/share/ca-certificates'];
 
 /**
@@ -22,12 +25,13 @@ export function makeBase(base) {
   process.stderr.write(`Making a new Debian ${release} ...\n`);
   const made = run('debootstrap', ['--variant=minbase', `--include=${PACKAGES.join(',')}`, release, base, mirror.uri]);
   if (made.status !== 0) return `debootstrap failed: ${made.error?.message ?? lastLines(made)}`;
-  for (const path of NETWORK.filter(existsSync))
-    cpSync(path, join(base, path), {
-      recursive: true,
-      dereference: path === '/etc/resolv.conf',
-      verbatimSymlinks: path !== '/etc/resolv.conf',
-    });
+  const named = NETWORK_FILES.map((name) => process.env[name] ?? '');
+  for (const path of [...NETWORK, ...named].filter(existsSync)) {
+    mkdirSync(dirname(join(base, path)), { recursive: true });
+    // What links point to may be elsewhere on this host, and nowhere on the new machine.
+    const copied = run('cp', ['-rLT', '--remove-destination', path, join(base, path)]);
+    if (copied.status !== 0) return `${path} could not be copied: ${lastLines(copied)}`;
+  }
   // Root types nothing here that could be asked back.
   writeFileSync(join(base, 'etc/apt/apt.conf.d/90-no-questions'), 'APT::Get::Assume-Yes "true";\nDPkg::Use-Pty "false";\n');
   const npmrc = join(homedir(), '.npmrc');
@@ -48,6 +52,10 @@ function placeNode(base) {
     if (run('chroot', [base, 'node', '--version']).status === 0) return undefined;
   }
   return 'Neither the Node that this is run with nor that of the checkout starts on a new machine.';
+}
+
+function bothCases(name) {
+  return [name, name.toUpperCase()];
 }
 
 function run(program, args) {

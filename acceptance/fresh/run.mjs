@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { existsOnPath, installPackages } from '../../scripts/setup/apt.mjs';
-import { makeBase } from './base.mjs';
+import { makeBase, NETWORK_SETTINGS } from './base.mjs';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 /** EX_TEMPFAIL of sysexits(3). */
@@ -102,7 +102,7 @@ function enter(machine, how, as, place, line) {
   return new Promise((resolve, reject) => {
     const script = fileURLToPath(new URL('enter.sh', import.meta.url));
     const command = [...as, 'sh', '-c', `cd ${place} && ${line}`];
-    const environment = Object.entries(process.env).filter(([name]) => /^(PATH|TERM|LANG|(https?|no)_proxy)$/i.test(name));
+    const environment = Object.entries(process.env).filter(([name]) => NETWORK_SETTINGS.includes(name));
     inside = spawn('unshare', [...NAMESPACES, script, machine, how, ...command], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...Object.fromEntries(environment), PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
