@@ -12,7 +12,9 @@ import { existsOnPath, installPackages } from './apt.mjs';
  * @param {'one' | 'all'} wanted any sandbox that works, or each kind
  */
 export function prepareSandbox(node, wanted) {
-  const { bubblewrap, unshare, hint, bubblewrapMayHelp } = trySandboxes(node);
+  const trial = trySandboxes(node);
+  if (trial === undefined) return;
+  const { bubblewrap, unshare, hint, bubblewrapMayHelp } = trial;
   if (bubblewrap === null || (unshare === null && wanted === 'one')) return;
   const isMissing = !existsOnPath('unshare') || !existsOnPath('setpriv');
   const helps = !existsOnPath('bwrap') && (bubblewrapMayHelp || isMissing || unshare === null);
@@ -26,9 +28,9 @@ export function prepareSandbox(node, wanted) {
   }
 }
 
+/** Undefined when the account of Postgres cannot be had: the server says so, and what to do, in its own words. */
 function trySandboxes(node) {
   const program = fileURLToPath(new URL('sandbox.ts', import.meta.url));
-  const { status, stdout } = spawnSync(node, [program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
-  if (status !== 0) throw new Error(`${program} ended with ${status}.`);
-  return JSON.parse(stdout);
+  const { status, stdout } = spawnSync(node, [program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return status === 0 ? JSON.parse(stdout) : undefined;
 }
