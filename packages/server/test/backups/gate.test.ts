@@ -49,7 +49,10 @@ interface Truth {
   provenSha256: string | null;
 }
 
-it('is never open without a newest backup that is proven, present, unchanged, of this project and engine', async () => {
+// Thousands of sequences against a real catalog and real files: half a minute on a quiet machine.
+const LONG = { timeout: 600_000 };
+
+it('is never open without a newest backup that is proven, present, unchanged, of this project and engine', LONG, async () => {
   const steps = fc.array(fc.record({ step: fc.constantFrom(...LIKELY), pick: fc.constantFrom(0, 0, 0, 1, 2) }), {
     minLength: 1,
     maxLength: 9,
@@ -81,7 +84,7 @@ it('is never open without a newest backup that is proven, present, unchanged, of
   expect(shut).toBeGreaterThan(1000);
 });
 
-it('leaves good bytes behind, and proven ones where there were any, whatever is deleted without an override', async () => {
+it('leaves good bytes behind, and proven ones where there were any, whatever is deleted without an override', LONG, async () => {
   const likely = ['create', 'create', 'verify', 'verify', 'verify', 'tamper', 'lose', 'truncate', 'fail-verification', 'pin'] as const;
   const step = fc.record({ step: fc.constantFrom(...likely, 'delete', 'delete', 'delete', 'delete'), pick: fc.nat({ max: 2 }) });
   // Two backups to begin with: of one that is alone, no deletion is ever allowed.
