@@ -30,7 +30,10 @@ function translate(error: unknown, bodyLimitBytes: number): FluxError {
   const { statusCode, message } = error as { statusCode?: number; message?: string };
   if (statusCode === 413)
     return new FluxError('payload_too_large', `The body is larger than ${bodyLimitBytes / 2 ** 20} MiB.`, {
-      hint: 'Split the file, or load the data with psql or pg_restore.',
+      hint:
+        bodyLimitBytes > 2 ** 20
+          ? 'Split the file, or load the data with psql or pg_restore.'
+          : 'Only a push may send more; see /api/openapi.json for what this route takes.',
     });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new FluxError('invalid_request', message ?? 'The request cannot be read.');
