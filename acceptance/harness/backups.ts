@@ -23,9 +23,21 @@ export async function artifactOf(flux: Flux, project: Pick<TestProject, 'hash'>,
   return join(flux.dataFolder, 'backups', backup.primaryArtifactRelativePath);
 }
 
-/** What a backup's manifest says about the data, without the moment and the host. */
+/** What a backup's manifest says about the data, without the moment, the host and what Postgres keeps for itself. */
 export async function manifestOf(flux: Flux, project: Pick<TestProject, 'hash'>, id: string): Promise<ManifestContent> {
   const path = (await artifactOf(flux, project, id)).replace(/\.dump$/, '.manifest.json');
   const { tables, objects, sequences } = JSON.parse(readFileSync(path, 'utf8')) as ManifestContent;
-  return { tables, objects, sequences: sequences.map(({ name, lastValue, isCalled }) => ({ name, lastValue, isCalled })) };
+  return {
+    tables,
+    objects: objects.map(withoutOwnOptions),
+    sequences: sequences.map(({ name, lastValue, isCalled }) => ({ name, lastValue, isCalled })),
+  };
+}
+
+/** Since 15.20 and 17.12 each column carries an option `pg_attver`, another number in each database, which is in no dump. */
+function withoutOwnOptions(object: ManifestContent['objects'][number]): ManifestContent['objects'][number] {
+  if (object.kind !== 'column') return object;
+  const { options = [], ...rest } = JSON.parse(object.definition) as { options?: readonly string[] };
+  const kept = options.filter((option) => !option.startsWith('pg_attver='));
+  return { ...object, definition: JSON.stringify(kept.length === 0 ? rest : { ...rest, options: kept }) };
 }
