@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expectError, expectUntouched, isRoot, world } from './bad-input/world.ts';
+import { inDisguise, needsDisguise } from './harness/disguise.ts';
 import { ROOT, startFlux } from './harness/flux.ts';
 import { freePort } from './harness/port.ts';
 import { type Ended, run } from './harness/process.ts';
 import './bad-input/push.ts';
 
 const SERVER = join(ROOT, 'packages/server/bin/flux-server.js');
+const disguised = await needsDisguise();
 
 beforeAll(async () => {
   world.flux = await startFlux();
@@ -178,9 +180,9 @@ describe('the control plane', () => {
     expect(refused.exitCode).toBe(1);
   });
 
-  it.runIf(existsSync('/usr/bin/bwrap'))('refuses to start on a machine without Postgres', async () => {
-    const bare = ['/usr/bin/bwrap', '--dev-bind', '/', '/', '--tmpfs', '/usr/lib/postgresql'];
-    const refused = await refusedStart({ PATH: '/nowhere' }, bare);
+  it('refuses to start on a machine without Postgres', disguised, async () => {
+    const bare = inDisguise('mount -t tmpfs none /usr/lib/postgresql', ['/usr/bin/env', 'PATH=/nowhere']);
+    const refused = await refusedStart({}, bare);
     expect(refused.stderr).toMatch(
       /^PostgreSQL \d+ is needed, and .* of that major cannot be found\. No other major is here\.\nInstall it with `apt-get /,
     );

@@ -2,10 +2,11 @@ import { chmodSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VerificationProof } from '@flux/contract/backup';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { inDisguise, needsDisguise } from '../harness/disguise.ts';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
 import { findClient } from '../harness/postgres.ts';
-import { type Ended, run, until } from '../harness/process.ts';
-import { type LeftOutOptions, leaveOut, needsSandbox } from '../harness/sandbox.ts';
+import { type Ended, until } from '../harness/process.ts';
+import { needsSandbox } from '../harness/sandbox.ts';
 import { listRooms, processesIn } from './rooms.ts';
 import { backUp, pushSql } from './workshop.ts';
 
@@ -20,7 +21,7 @@ const PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore'];
 
 /** A room is known by its mounts, which only walls have. */
 const needsRooms = await needsSandbox();
-const needsDisguise = await whetherDisguised();
+const disguised = await needsDisguise();
 
 let server: Flux;
 let project: TestProject;
@@ -56,7 +57,7 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     expect(await firstLines()).toContain('Restore-verified');
   });
 
-  it('no room on the disk for the instance', needsDisguise, async () => {
+  it('no room on the disk for the instance', disguised, async () => {
     await restart({ FLUX_VERIFY_MEMORY: '64MiB' }, `mount -t tmpfs -o size=8m flux '${join(server.dataFolder, 'disposable')}'`);
     await expectInconclusive(await verify(), /needs about \d+ MiB.*not that much left/);
     await restart();
@@ -71,14 +72,14 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     await expectRestorable();
   });
 
-  it('a program that the server does not find when it starts', needsDisguise, async () => {
+  it('a program that the server does not find when it starts', disguised, async () => {
     await restart({ FLUX_POSTGRES_BIN_DIRS: '' }, `mount --bind /dev/null '${join(findClient(), 'pg_restore')}'`);
     await expectInconclusive(await verify(), /pg_restore of that major cannot be found.*apt-get install postgresql-/);
     await restart();
     await expectRestorable();
   });
 
-  it('no sandbox', needsDisguise, async () => {
+  it('no sandbox', disguised, async () => {
     await restart(
       { FLUX_VERIFY_SANDBOX: 'bubblewrap' },
       'for p in /usr/bin/bwrap /bin/bwrap /usr/local/bin/bwrap; do test ! -e $p || mount --bind /dev/null $p; done',
@@ -125,26 +126,6 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
 
 function binFolder(folder: string): string {
   return join(folder, 'postgres', 'bin');
-}
-
-/** Runs the server in a mount namespace of its own; as an ordinary user that takes a user namespace as well. */
-function inDisguise(changes: string, command: readonly string[]): readonly string[] {
-  const [asUser, asBefore] =
-    process.getuid?.() === 0
-      ? [[], []]
-      : [
-          ['--user', '--map-current-user', '--keep-caps'],
-          ['setpriv', '--inh-caps=-all', '--ambient-caps=-all'],
-        ];
-  const script = `${changes}\nexec "$@"`;
-  return ['unshare', ...asUser, '--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh', ...asBefore, ...command];
-}
-
-/** Whether the host lets us change what a program sees of it. */
-async function whetherDisguised(): Promise<LeftOutOptions> {
-  const [command = '', ...args] = inDisguise('true', ['true']);
-  const entered = await run(command, args);
-  return entered.exitCode === 0 ? {} : leaveOut(`no mount namespace can be made on this host (${entered.stderr.trim()})`);
 }
 
 async function restart(settings: Readonly<Record<string, string>> = {}, changes = ''): Promise<void> {
