@@ -12,7 +12,9 @@ export default class LeftOut implements Reporter {
         byReason.set(reason, [...(byReason.get(reason) ?? []), name]);
       }
     for (const [reason, names] of byReason)
-      process.stdout.write(`\nLeft out, because ${reason}: ${names.length} tests:\n${names.map((name) => `  ${name}\n`).join('')}`);
+      process.stdout.write(
+        `\nLeft out, because ${reason}: ${names.length === 1 ? '1 test' : `${names.length} tests`}:\n${names.map((name) => `  ${name}\n`).join('')}`,
+      );
   }
 }
 
