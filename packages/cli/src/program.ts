@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
-import type { CommandDefinition, ExitCode } from './commands/command.ts';
-import { COMMANDS, type CommandEntry, GROUPS } from './commands/table.ts';
+import type { CommandDefinition, ExitCode } from './command.ts';
+import { COMMANDS, type CommandEntry, GROUPS } from './commands.ts';
 import { VERSION } from './version.ts';
 
 /** Options that every command takes, in any place. */

@@ -1,61 +1,56 @@
-import { FluxError } from '@flux/contract/errors';
-import type { MigrateAnswer, MigrateRequest } from '@flux/contract/migrate';
-import type { Context } from '../context.ts';
-import { type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
-import { runOperation } from '../operations/run.ts';
-import type { ResolvedProject } from '../project/resolve.ts';
+import type { EngineKind } from '@flux/contract/labels';
+import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions } from '../destroy/confirm.ts';
+import { resolveProject } from '../project/resolve.ts';
+import { describePlan, describeResult } from './migrate-text.ts';
+import { type MigrateOptions, planMigration, runMigration, toMigrateRequest } from './run-migration.ts';
 
-/** How far a migration goes, as the command line says it. */
-export type MigrateOptions = {
-  dryRun?: boolean;
-  dumpOnly?: boolean;
-  staged?: boolean;
-  discardStaged?: boolean;
-  dropSourceAfter?: boolean;
-  /** False only when somebody said so. */
-  lockWrites?: boolean;
-};
-
-const WAYS = [
-  ['dryRun', '--dry-run', 'dry_run'],
-  ['dumpOnly', '--dump-only', 'dump_only'],
-  ['staged', '--staged', 'staged'],
-  ['discardStaged', '--discard-staged', 'discard_staged'],
-] as const;
-
-/** What to ask the control plane for. @throws FluxError `usage` for options that do not go together */
-export function toMigrateRequest(
-  context: Context,
-  options: MigrateOptions & DestroyOptions,
-): Omit<MigrateRequest, 'slug' | 'hash' | 'to' | 'how'> & { readonly how: NonNullable<MigrateRequest['how']> } {
-  const given = WAYS.filter(([name]) => options[name] === true);
-  if (given.length > 1)
-    throw new FluxError('usage', `${given.map(([, flag]) => flag).join(' and ')} do not go together.`, { hint: 'Give one of them.' });
-  const how = given[0]?.[2] ?? 'move';
-  if (options.skipBackupCheck === true && options.dropSourceAfter !== true)
-    throw new FluxError('usage', '--skip-backup-check belongs to --drop-source-after: nothing else of a migration destroys.', {
-      hint: 'Leave it out.',
-    });
-  if (options.lockWrites === false && how === 'move')
-    context.output.warn('--no-lock-writes: rows that clients write while the migration runs stay behind in the pooled schema.');
-  const { skipBackupCheck, reason } = overrideQuery(context, options);
-  return {
-    how,
-    ...(options.lockWrites === false ? { lockWrites: false } : {}),
-    ...(options.dropSourceAfter === true ? { dropSourceAfter: true } : {}),
-    ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }),
-    ...(reason === undefined ? {} : { reason }),
-  };
-}
-
-/** The plan, and what a look at the source has found. */
-export async function planMigration(context: Context, body: MigrateRequest): Promise<MigrateAnswer> {
-  context.output.status.update(`Looking at ${body.slug}`);
-  return await context.client().call('migrate', { params: {}, body });
-}
-
-/** Has a project moved and waits for the end. */
-export async function runMigration(context: Context, project: ResolvedProject, body: MigrateRequest): Promise<MigrateAnswer> {
-  const words = { doing: `Migrating ${project.slug}`, lookAgain: `flux migrate ${project.flags} --dry-run` };
-  return (await runOperation(context, 'migrate', { params: {}, body }, words)) as MigrateAnswer;
-}
+/** `flux migrate` */
+export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOptions & { to?: EngineKind }>({
+  options: [
+    ...PROJECT_OPTIONS,
+    { flags: '--to <engine>', summary: 'the engine to move to', choices: ['v1_dedicated', 'v2_shared'], default: 'v1_dedicated' },
+    { flags: '--dry-run', summary: 'only show the plan and what is in its way' },
+    { flags: '--dump-only', summary: 'only take a backup and prove it' },
+    { flags: '--staged', summary: 'also make the dedicated copy and compare it, and leave it for inspection' },
+    { flags: '--discard-staged', summary: 'remove a copy that was left for inspection' },
+    { flags: '--drop-source-after', summary: 'remove the pooled schema, roles and login after the flip' },
+    { flags: '--no-lock-writes', summary: 'let clients write meanwhile; what they write then stays behind (dangerous)' },
+    ...DESTROY_OPTIONS,
+  ],
+  examples: [
+    'flux migrate -p bloom-atelier --hash 0a1b2c3 --to v1_dedicated --dry-run',
+    'flux migrate -p bloom-atelier --hash 0a1b2c3 --to v1_dedicated --staged --yes',
+    'flux migrate -p bloom-atelier --hash 0a1b2c3 --to v1_dedicated --yes',
+    'flux migrate -p bloom-atelier --hash 0a1b2c3 --to v1_dedicated --drop-source-after --yes',
+  ],
+  about:
+    'While it runs, writes to the pooled schema wait and reading goes on. A backup is taken and proven, restored into a server of\n' +
+    'its own and compared with its manifest; then the project is flipped in one transaction. Whatever fails before that leaves the\n' +
+    'pooled project as it was. Credentials change: see `flux project credentials` afterwards.',
+  async run(context, { to, ...options }) {
+    const { how, ...choices } = toMigrateRequest(context, options);
+    const project = await resolveProject(context, options);
+    const body = { slug: project.slug, hash: project.hash, ...(to === undefined ? {} : { to }), ...choices, how };
+    if (how === 'dry_run') {
+      const answer = await planMigration(context, body);
+      context.output.answer(describePlan(answer), answer);
+      return answer.ok ? 0 : 1;
+    }
+    if (how === 'move') {
+      const what = options.dropSourceAfter === true ? ' and removes what it leaves behind' : '';
+      const sentence = `This moves ${project.slug} (${project.hash}) to a server of its own${what}.`;
+      if (options.dropSourceAfter !== true) await confirmByName(context, project.slug, sentence, options);
+      else await confirmDestruction(context, project, { action: 'migrate_drop_source', what: sentence }, options);
+    } else if (options.yes !== true && options.confirm === undefined) {
+      await confirmByName(context, project.slug, `This ${how === 'discard_staged' ? 'removes' : 'makes'} a copy.`, options);
+    }
+    const answer = await runMigration(context, project, { ...body, yes: true });
+    context.output.answer(describeResult(answer), answer);
+    if (answer.result?.did === 'migrated') {
+      context.output.next(`flux project credentials ${project.flags}`, 'Programs need the new address:');
+      context.output.next(`flux backup create ${project.flags} --verify`, 'On its new engine it has no backup yet:');
+    }
+    return 0;
+  },
+});

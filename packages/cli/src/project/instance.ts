@@ -1,4 +1,4 @@
-import type { ExitCode, ProjectOptions } from '../commands/command.ts';
+import type { ExitCode, ProjectOptions } from '../command.ts';
 import type { Context } from '../context.ts';
 import { resolveProject } from './resolve.ts';
 

@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import { isProjectHash, isSlug, PLACEHOLDER_HASH } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
-import type { ProjectOptions } from '../commands/command.ts';
+import type { ProjectOptions } from '../command.ts';
 import type { Context } from '../context.ts';
 import { parseLink } from '../settings/link.ts';
 import type { Settings } from '../settings/settings.ts';

@@ -1,4 +1,4 @@
-import type { ExitCode } from '../commands/command.ts';
+import type { ExitCode } from '../command.ts';
 import type { Context } from '../context.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import { formatCounted } from '../output/quantity.ts';

@@ -1,0 +1,44 @@
+import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { formatFields } from '../output/table.ts';
+import { resolveProject } from '../project/resolve.ts';
+import { formatSize } from './list-text.ts';
+import { describeProof, VERDICT_EXIT_CODES } from './proof-text.ts';
+import { createBackup } from './run-create.ts';
+import { verifyBackup } from './run-verify.ts';
+
+/** `flux backup create` */
+export const command = defineCommand<ProjectOptions & { note?: string; verify?: boolean }>({
+  options: [
+    ...PROJECT_OPTIONS,
+    { flags: '--note <text>', summary: 'a few words to find it again' },
+    { flags: '--verify', summary: 'prove it by restoring it, right after' },
+  ],
+  examples: [
+    'flux backup create --project bloom-atelier --hash 0a1b2c3',
+    'flux backup create --note "before the price change" --verify',
+    'flux backup create && flux backup verify --latest',
+  ],
+  about: 'Exit code 0 only when the artifact is complete and validated; with --verify also 7 (failed) and 10 (inconclusive).',
+  async run(context, { note, verify, ...options }) {
+    const { output } = context;
+    const project = await resolveProject(context, options);
+    const backup = await createBackup(context, project, note);
+    const lines = formatFields([
+      ['Id', backup.id],
+      ['Kind', backup.kind],
+      ['Size', formatSize(backup)],
+      ['Label', backup.label],
+    ]);
+    if (verify !== true) {
+      output.answer(lines, { backup });
+      output.next(`flux backup verify ${project.flags} --latest`, 'Prove that it can be restored:');
+      return 0;
+    }
+    // For people the backup is shown before it is tried: it is there, whatever comes of the verification.
+    for (const line of lines) output.line(line);
+    output.line('');
+    const { proof, label } = await verifyBackup(context, project, backup.id);
+    output.answer(describeProof(proof, label), { backup, proof, label });
+    return VERDICT_EXIT_CODES[proof.verdict];
+  },
+});

@@ -1,0 +1,22 @@
+import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { resolveProject } from '../project/resolve.ts';
+import { selectBackup } from './select.ts';
+
+/** `flux backup delete` */
+export const command = defineCommand<ProjectOptions & BackupOptions & DestroyOptions>({
+  options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS, ...DESTROY_OPTIONS],
+  examples: ['flux backup delete --id 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f --yes'],
+  about:
+    'The row stays and says who deleted the file and when. Refused with exit code 6: the newest restore-verified backup, any other while that one is missing or damaged, and the last backup whose bytes are good.',
+  async run(context, { latest, id, ...options }) {
+    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'delete');
+    const project = await resolveProject(context, options);
+    const query = overrideQuery(context, options);
+    const what = `This deletes the file of backup ${backupId} of ${project.slug}.`;
+    await confirmDestruction(context, project, { action: 'delete_last_verified', backup: backupId, what }, options);
+    const answer = await context.client().call('deleteBackup', { params: { hash: project.hash, id: backupId }, query });
+    context.output.answer([`The file of backup ${answer.backup.id} is deleted.`], answer);
+    return 0;
+  },
+});

@@ -1,0 +1,26 @@
+import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { resolveProject } from '../project/resolve.ts';
+import { describeBackup } from './list-text.ts';
+import { describeProof } from './proof-text.ts';
+import { selectBackup } from './select.ts';
+
+/** `flux backup show` */
+export const command = defineCommand<ProjectOptions & BackupOptions>({
+  options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS],
+  examples: ['flux backup show --latest', 'flux backup show --latest --json | jq -r .prerequisitesSql'],
+  about: 'For a tenant export it also prints the SQL that makes what the artifact leaves out: roles, extensions, types, grants.',
+  async run(context, { latest, id, ...options }) {
+    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'show');
+    const project = await resolveProject(context, options);
+    const details = await context.client().call('showBackup', { params: { hash: project.hash, id: backupId } });
+    const lines = describeBackup(details.backup, context.now());
+    for (const proof of details.verifications) {
+      lines.push('', `Verification ${proof.verificationId}`, ...describeProof(proof, proof.verdict).map((line) => `  ${line}`.trimEnd()));
+    }
+    if (details.prerequisitesSql !== null && details.prerequisitesSql !== '') {
+      lines.push('', 'What the artifact leaves out, as SQL:', details.prerequisitesSql.trimEnd());
+    }
+    context.output.answer(lines, details);
+    return 0;
+  },
+});

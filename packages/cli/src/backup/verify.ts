@@ -1,0 +1,29 @@
+import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { resolveProject } from '../project/resolve.ts';
+import { describeProof, VERDICT_EXIT_CODES } from './proof-text.ts';
+import { verifyBackup } from './run-verify.ts';
+import { selectBackup } from './select.ts';
+
+/** `flux backup verify` */
+export const command = defineCommand<ProjectOptions & BackupOptions>({
+  options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS],
+  examples: [
+    'flux backup verify --project bloom-atelier --hash 0a1b2c3 --latest',
+    'flux backup verify --id 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f',
+  ],
+  about:
+    'Restores the artifact into a disposable Postgres and compares it with what was recorded when it was dumped.\n' +
+    'Exit codes: 0 restorable, 7 verification failed, 10 inconclusive (nothing is known that was not known before).',
+  async run(context, { latest, id, ...options }) {
+    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'verify');
+    const project = await resolveProject(context, options);
+    const { proof, label } = await verifyBackup(context, project, backupId);
+    context.output.answer(describeProof(proof, label), { proof, label });
+    if (proof.verdict === 'failed') {
+      context.output.next(`flux backup create ${project.flags} --verify`, 'Do not rely on this backup. Make another one and prove it:');
+    } else if (proof.verdict === 'inconclusive') {
+      context.output.next(`flux backup verify ${project.flags} --id ${proof.backupId}`, 'When the reason is gone, try again:');
+    }
+    return VERDICT_EXIT_CODES[proof.verdict];
+  },
+});

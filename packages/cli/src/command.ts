@@ -1,0 +1,51 @@
+import type { Context } from './context.ts';
+
+/** Exit code of a command: 0, or what a verdict asks for. Errors are thrown, not returned. */
+export type ExitCode = number;
+
+/** An option as commander writes it: `-o, --output <path>`. */
+export interface OptionDefinition {
+  readonly flags: string;
+  readonly summary: string;
+  readonly choices?: readonly string[];
+  readonly default?: string;
+}
+
+/** One command: what it takes, how it is used, what it does. */
+export interface CommandDefinition {
+  /** As commander writes them: `<name>` must be given, `[slug]` may be. */
+  readonly arguments?: readonly { readonly name: string; readonly summary: string }[];
+  readonly options?: readonly OptionDefinition[];
+  /** Whole command lines, shown first in the help. */
+  readonly examples: readonly string[];
+  /** Words under the examples: what one should know before using it. */
+  readonly about?: string;
+  run(context: Context, options: Record<string, unknown>, args: readonly (string | undefined)[]): Promise<ExitCode>;
+}
+
+interface TypedDefinition<Options> extends Omit<CommandDefinition, 'run'> {
+  run(context: Context, options: Options, args: readonly (string | undefined)[]): Promise<ExitCode>;
+}
+
+/** Defines a command whose options have the given names and types; commander fills them from `options`. */
+export function defineCommand<Options extends Record<string, unknown>>(definition: TypedDefinition<Options>): CommandDefinition {
+  return definition as CommandDefinition;
+}
+
+/** `-p` and `--hash`, as every project command has them. */
+export const PROJECT_OPTIONS: readonly OptionDefinition[] = [
+  { flags: '-p, --project <slug>', summary: 'name of the project (default: flux.json)' },
+  { flags: '--hash <7hex>', summary: 'hash of the project; checked against its name' },
+];
+
+/** What `PROJECT_OPTIONS` yield. */
+export type ProjectOptions = { project?: string; hash?: string };
+
+/** `--latest` and `--id`, as every command about one backup has them. */
+export const BACKUP_OPTIONS: readonly OptionDefinition[] = [
+  { flags: '--latest', summary: 'the newest backup; the control plane decides which that is' },
+  { flags: '--id <backupId>', summary: 'a certain backup, see `flux backup list`' },
+];
+
+/** What `BACKUP_OPTIONS` yield. */
+export type BackupOptions = { latest?: boolean; id?: string };

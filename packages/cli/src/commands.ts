@@ -1,0 +1,59 @@
+import type { CommandDefinition } from './command.ts';
+
+/** One line of the table: the words that call a command, and where it is. */
+export interface CommandEntry {
+  readonly words: readonly [string] | readonly [string, string];
+  readonly summary: string;
+  load(): Promise<{ readonly command: CommandDefinition }>;
+}
+
+/** Words in front of a verb that are no command by themselves. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  project: 'Credentials, start and stop of a project',
+  migrations: 'The migration ledger of a project',
+  backup: 'Create, list, verify, download, restore and keep backups',
+  receipt: 'Check the signed receipts of verifications, and their keys',
+  token: 'API tokens',
+};
+
+/** Every command. A new one is a line here and a file; nothing of it is loaded before it is called. */
+export const COMMANDS: readonly CommandEntry[] = [
+  { words: ['login'], summary: 'Store a token for a control plane', load: () => import('./account/login.ts') },
+  { words: ['logout'], summary: 'Forget the stored token', load: () => import('./account/logout.ts') },
+  { words: ['whoami'], summary: 'Show the user, the token and the control plane', load: () => import('./account/whoami.ts') },
+  { words: ['create'], summary: 'Create a project, or attach a database', load: () => import('./project/create.ts') },
+  { words: ['init'], summary: 'Link this folder to a project (writes flux.json)', load: () => import('./project/init.ts') },
+  { words: ['list'], summary: 'List projects', load: () => import('./project/list.ts') },
+  { words: ['project', 'credentials'], summary: 'Show how to connect to Postgres', load: () => import('./project/credentials.ts') },
+  { words: ['project', 'start'], summary: 'Start the Postgres of a project', load: () => import('./project/start.ts') },
+  { words: ['project', 'stop'], summary: 'Stop the Postgres of a project', load: () => import('./project/stop.ts') },
+  {
+    words: ['project', 'reset'],
+    summary: 'Make a project empty; what was there is kept for an undo',
+    load: () => import('./project/reset.ts'),
+  },
+  { words: ['push'], summary: 'Run SQL files or migrations', load: () => import('./push/push.ts') },
+  { words: ['migrations', 'list'], summary: 'List the migrations that were applied', load: () => import('./push/migrations-list.ts') },
+  { words: ['migrate'], summary: 'Move a pooled project to a Postgres server of its own', load: () => import('./migrate/migrate.ts') },
+  { words: ['nuke'], summary: 'Remove a project; its backups stay', load: () => import('./project/nuke.ts') },
+  { words: ['backup', 'create'], summary: 'Create a backup', load: () => import('./backup/create.ts') },
+  { words: ['backup', 'list'], summary: 'List backups and what they allow', load: () => import('./backup/list.ts') },
+  { words: ['backup', 'show'], summary: 'Show one backup with its verifications', load: () => import('./backup/show.ts') },
+  { words: ['backup', 'verify'], summary: 'Prove a backup by restoring it', load: () => import('./backup/verify.ts') },
+  { words: ['backup', 'download'], summary: 'Download the artifact of a backup', load: () => import('./backup/download.ts') },
+  { words: ['backup', 'restore'], summary: 'Restore a backup', load: () => import('./backup/restore.ts') },
+  { words: ['backup', 'delete'], summary: 'Delete the file of a backup', load: () => import('./backup/delete.ts') },
+  { words: ['backup', 'pin'], summary: 'Keep a backup whatever any policy says', load: () => import('./backup/pin.ts') },
+  { words: ['backup', 'unpin'], summary: 'Let the policy decide again', load: () => import('./backup/unpin.ts') },
+  { words: ['backup', 'receipt'], summary: 'Print the signed receipt of a verification', load: () => import('./backup/receipt.ts') },
+  { words: ['receipt', 'check'], summary: 'Check a receipt without the control plane', load: () => import('./receipt/check.ts') },
+  { words: ['receipt', 'keys'], summary: 'Print the public keys of receipts', load: () => import('./receipt/keys.ts') },
+  { words: ['receipt', 'rotate-key'], summary: 'Sign receipts with a new key', load: () => import('./receipt/rotate-key.ts') },
+  { words: ['token', 'create'], summary: 'Create a token', load: () => import('./token/create.ts') },
+  { words: ['token', 'list'], summary: 'List tokens', load: () => import('./token/list.ts') },
+  { words: ['token', 'revoke'], summary: 'Revoke a token', load: () => import('./token/revoke.ts') },
+  { words: ['audit'], summary: 'Who did what, newest first', load: () => import('./server/audit.ts') },
+  { words: ['doctor'], summary: 'What would stop a restore today', load: () => import('./server/doctor.ts') },
+  { words: ['completion'], summary: 'Print a completion script for bash, zsh or fish', load: () => import('./completion/completion.ts') },
+  { words: ['version'], summary: 'Print the version', load: () => import('./server/version.ts') },
+];

@@ -1,0 +1,36 @@
+import type { ProjectSummary } from '@flux/contract/project';
+import { defineCommand } from '../command.ts';
+import { formatCounted } from '../output/quantity.ts';
+import { formatColumns } from '../output/table.ts';
+import { formatAge } from '../output/time.ts';
+
+/** `flux list` */
+export const command = defineCommand<{ removed?: boolean }>({
+  options: [{ flags: '--removed', summary: 'projects that were removed; their backups are still there' }],
+  examples: ['flux list', 'flux list --json', 'flux list --removed'],
+  async run(context, { removed }) {
+    const query = removed === true ? { removed: 'true' } : { unfinished: 'true' };
+    const projects = await context.client().call('listProjects', { params: {}, query });
+    const header = ['SLUG', 'HASH', 'STATUS', 'MODE', 'POSTGRES', 'CREATED'];
+    const rows = projects.map((project) => [
+      project.slug,
+      project.hash,
+      statusOf(project, context.now()),
+      project.attached ? `${project.mode}, attached` : project.mode,
+      project.postgresVersion ?? '-',
+      formatAge(new Date(project.createdAt), context.now()),
+    ]);
+    context.output.answer(rows.length === 0 ? [] : formatColumns([header, ...rows]), projects);
+    if (rows.length === 0 && removed === true) context.output.note('No project has been removed.');
+    else if (rows.length === 0) context.output.next('flux create <name>', 'There are no projects. Create one:');
+    return 0;
+  },
+});
+
+function statusOf(project: ProjectSummary, now: Date): string {
+  if (project.removedAt !== null) return `removed ${formatAge(new Date(project.removedAt), now)}`;
+  const state = project.lifecycle === 'active' ? project.status : `${project.status}, ${project.lifecycle}`;
+  if (!(project.restarts > 0)) return state;
+  const last = project.lastRestartAt === null ? '' : `, last ${formatAge(new Date(project.lastRestartAt), now)}`;
+  return `${state} (${formatCounted(project.restarts, 'restart')}${last})`;
+}

@@ -1,0 +1,24 @@
+import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { resolveProject } from './resolve.ts';
+
+/** `flux nuke` */
+export const command = defineCommand<ProjectOptions & DestroyOptions>({
+  arguments: [{ name: '[slug]', summary: 'name of the project (default: flux.json)' }],
+  options: [...PROJECT_OPTIONS, ...DESTROY_OPTIONS],
+  examples: ['flux nuke bloom-atelier --hash 0a1b2c3', 'flux nuke bloom-atelier --hash 0a1b2c3 --confirm bloom-atelier'],
+  about:
+    'Removes the Postgres instance or the tenant schema, roles and login. Refused with exit code 6 unless the newest backup is\n' +
+    'restore-verified. Backups, proofs and audit stay: `flux list --removed`, `flux backup list --hash <hash>`.',
+  async run(context, options, [slug]) {
+    const project = await resolveProject(context, options, slug);
+    const query = overrideQuery(context, options);
+    const what = `This removes ${project.slug} (${project.hash}) and all its data.`;
+    await confirmDestruction(context, project, { action: 'nuke', what }, options);
+    context.output.status.update(`Removing ${project.slug}`);
+    const answer = await context.client().call('nukeProject', { params: { hash: project.hash }, query, idleMs: null });
+    context.output.answer([`${project.slug} (${project.hash}) is removed. Its backups stay.`], answer);
+    context.output.next(`flux backup list --hash ${project.hash}`, 'They are listed and downloaded by the hash:');
+    return 0;
+  },
+});

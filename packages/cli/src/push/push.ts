@@ -1,0 +1,102 @@
+import { dirname } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import { describeProof, VERDICT_EXIT_CODES } from '../backup/proof-text.ts';
+import { createBackup } from '../backup/run-create.ts';
+import { verifyBackup } from '../backup/run-verify.ts';
+import { defineCommand, type ExitCode, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import type { Context } from '../context.ts';
+import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
+import { findDangersIn, warnOfDangers } from './dangers.ts';
+import { asRecorded, collectSqlFiles, DEFAULT_PLACES, type PushMode, type SqlFile } from './files.ts';
+import { planPush } from './plan.ts';
+import { showPlan } from './plan-text.ts';
+import { runPush } from './run.ts';
+
+type PushOptions = ProjectOptions & { mode?: PushMode; plan?: boolean; dryRun?: boolean; force?: boolean; backup?: boolean };
+
+/** `flux push` */
+export const command = defineCommand<PushOptions>({
+  arguments: [{ name: '[path]', summary: `a .sql file, or a folder of them (default: ${DEFAULT_PLACES.join(', ')})` }],
+  options: [
+    ...PROJECT_OPTIONS,
+    {
+      flags: '--mode <mode>',
+      summary: 'raw: run it; versioned: once; repeatable: whenever it changed',
+      choices: ['raw', 'versioned', 'repeatable'],
+    },
+    { flags: '--plan', summary: 'only say what would run, and what of it destroys data' },
+    { flags: '--dry-run', summary: 'run it and take it back' },
+    { flags: '--force', summary: 'run repeatable files again though they did not change' },
+    { flags: '--backup', summary: 'create and verify a backup first; run nothing when that fails' },
+  ],
+  examples: ['flux push', 'flux push ./migrations --plan', 'flux push ./seed.sql', 'flux push ./migrations --dry-run'],
+  about:
+    'A folder is versioned: 001_init.sql and so on, in natural order, each once; R__name.sql are repeatable and run last.\n' +
+    'A single file is what it would be in its folder: versioned when its name begins with a number or its folder holds migrations,\n' +
+    'else raw, which runs each time and is not recorded. Each file is one transaction, together with its row in the ledger.\n' +
+    'What destroys data is marked by --plan, and warned of when the newest backup is not proven; nothing is refused for it.',
+  async run(context, { mode, plan: planOnly, dryRun, force, backup, ...options }, [path]) {
+    const { output, settings, cwd } = context;
+    const roots = settings.linkFile === null ? [cwd] : [cwd, dirname(settings.linkFile.path)];
+    if (planOnly === true && dryRun === true)
+      throw new FluxError('usage', '--plan and --dry-run do not go together.', {
+        hint: '--plan runs nothing; --dry-run runs it and takes it back.',
+      });
+    const read = await collectSqlFiles(path, roots, mode);
+    if (force === true) requireRepeatable(read);
+    const project = await resolveProject(context, options);
+    const { applied } =
+      mode === 'raw' ? { applied: [] } : await context.client().call('listMigrations', { params: { hash: project.hash } });
+    const files = mode === 'raw' ? read : read.map((file) => asRecorded(file, applied));
+    const isLedgered = files.some((file) => file.mode !== 'raw');
+    const plan = planPush(files, applied, force === true);
+    const dangers = dryRun === true && planOnly !== true ? [] : await findDangersIn(plan);
+    if (planOnly === true) return showPlan(context, project, plan, dangers);
+    if (backup === true && dryRun !== true && plan.some(({ action }) => action === 'run')) {
+      const code = await backUpFirst(context, project);
+      if (code !== 0) return code;
+    } else await warnOfDangers(context, project, dangers);
+    if (isLedgered) output.line('Flux migrations');
+    const done = await runPush(context, project, plan, { dryRun: dryRun === true, force: force === true });
+    const skipped = done.filter(({ result }) => result === 'skipped').length;
+    const ran = done.length - skipped;
+    if (isLedgered)
+      output.line(
+        dryRun === true
+          ? `Dry run: ${ran} would apply, ${skipped} skipped. Nothing was changed.`
+          : `Done. ${ran} applied, ${skipped} skipped.`,
+      );
+    for (const { filename, mode: ranAs, result } of done) {
+      if (ranAs === 'raw' && result === 'applied')
+        output.note(`${filename} is not in the ledger: pushed again, alone or with its folder, it runs again.`);
+    }
+    output.answer([], {
+      ok: true,
+      slug: project.slug,
+      hash: project.hash,
+      dryRun: dryRun === true,
+      applied: dryRun === true ? 0 : ran,
+      skipped,
+      files: done,
+    });
+    return 0;
+  },
+});
+
+function requireRepeatable(files: readonly SqlFile[]): void {
+  if (files.some(({ mode }) => mode === 'repeatable')) return;
+  throw new FluxError('usage', '--force runs repeatable files again, and none of these is one.', {
+    hint: 'Leave it out, or add --mode repeatable.',
+  });
+}
+
+async function backUpFirst(context: Context, project: ResolvedProject): Promise<ExitCode> {
+  const created = await createBackup(context, project, 'before flux push');
+  const { proof, label } = await verifyBackup(context, project, created.id);
+  if (proof.verdict === 'restorable') {
+    context.output.note(`Backup ${created.id}: ${label}`);
+    return 0;
+  }
+  context.output.answer([...describeProof(proof, label), '', 'Nothing was pushed.'], { ok: false, backup: created, proof, label });
+  return VERDICT_EXIT_CODES[proof.verdict];
+}

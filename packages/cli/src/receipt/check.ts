@@ -1,0 +1,44 @@
+import { FluxError } from '@flux/contract/errors';
+import { VERDICT_EXIT_CODES } from '../backup/proof-text.ts';
+import { defineCommand } from '../command.ts';
+import { checkReceipt } from './check-envelope.ts';
+import { digestFile, readReceipt } from './local-file.ts';
+import { readTrustedKeys } from './public-keys.ts';
+import { describeCheck } from './receipt-text.ts';
+
+const DOES_NOT_HOLD = 7;
+
+/** `flux receipt check`: asks nobody, and needs no login. */
+export const command = defineCommand<{ key?: string; artifact?: string; manifest?: string; previous?: string }>({
+  arguments: [{ name: '<file>', summary: 'the receipt, as `flux backup receipt` prints it' }],
+  options: [
+    { flags: '--key <key>', summary: 'public key that you trust: a file (PEM, JWK, JWK set, base64) or the key itself' },
+    { flags: '--artifact <file>', summary: 'compare a downloaded artifact with the receipt' },
+    { flags: '--manifest <file>', summary: 'compare a manifest with the receipt' },
+    { flags: '--previous <file>', summary: 'compare the chain with the receipt before this one' },
+  ],
+  examples: [
+    'flux receipt check ./bloom.receipt.json --key ./keys.pem',
+    'flux receipt check ./bloom.receipt.json --key ./keys.pem --artifact ./bloom.dump && pg_restore ...',
+  ],
+  about:
+    'Needs no control plane and no network. A file with several keys trusts each of them.\n' +
+    'Exit codes: 0 it holds and says restorable; 7 it does not hold, or it says that the verification failed; 10 it holds and says inconclusive.',
+  async run({ output, now }, { key, artifact, manifest, previous }, [path = '']) {
+    if (key === undefined) {
+      throw new FluxError('usage', 'A receipt proves nothing without a key that you trust: --key is missing.', {
+        hint: 'Take it once, by a way that you trust, with `flux receipt keys > keys.pem`, then add --key keys.pem.',
+      });
+    }
+    const keys = await readTrustedKeys(key);
+    const check = checkReceipt({
+      receipt: await readReceipt(path),
+      keys,
+      artifact: artifact === undefined ? undefined : await digestFile(artifact),
+      manifest: manifest === undefined ? undefined : await digestFile(manifest),
+      previous: previous === undefined ? undefined : await readReceipt(previous),
+    });
+    output.answer(describeCheck(check, now()), check);
+    return check.holds && check.statement !== null ? VERDICT_EXIT_CODES[check.statement.predicate.verdict] : DOES_NOT_HOLD;
+  },
+});

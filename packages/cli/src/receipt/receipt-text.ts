@@ -1,0 +1,61 @@
+import type { ReceiptKeySet, ReceiptStatement } from '@flux/contract/receipt';
+import { describeObjects, describeTime } from '../backup/proof-text.ts';
+import { formatBytes, formatCounted } from '../output/quantity.ts';
+import { formatFields } from '../output/table.ts';
+import { formatTime } from '../output/time.ts';
+import type { Finding, ReceiptCheck } from './check-envelope.ts';
+
+const VERDICTS: Readonly<Record<ReceiptStatement['predicate']['verdict'], string>> = {
+  restorable: 'restorable: the artifact was restored, and what came back is what was there',
+  failed: 'failed: the artifact did not bring back what was there',
+  inconclusive: 'inconclusive: the artifact could not be tried, nothing is known about it',
+};
+
+/** What a receipt says, for people. */
+export function describeStatement({ subject: [subject], predicate }: ReceiptStatement, sha256: string, now: Date): string[] {
+  const { artifact, compared, versions, project } = predicate;
+  const { failure, prerequisite, notCompared } = compared.differences;
+  return formatFields(
+    [
+      ['Verdict', VERDICTS[predicate.verdict]],
+      ['Project', `${project.slug} (${project.hash}), ${predicate.engine}`],
+      ['Backup', predicate.backupId],
+      ['Artifact', `${subject.name}, SHA-256 ${subject.digest.sha256}`],
+      ['Read', artifact.readSha256 === null ? 'not to its end' : formatBytes(artifact.readSizeBytes)],
+      ['Recorded', artifact.readSha256 === artifact.sha256 ? null : `${formatBytes(artifact.sizeBytes)}, SHA-256 ${artifact.sha256}`],
+      ['Manifest', `SHA-256 ${predicate.manifestSha256}`],
+      ['Postgres', `${versions.sourcePostgres ?? 'unknown'}, restored into ${versions.disposablePostgres ?? 'none'}`],
+      ['Sandbox', predicate.sandbox],
+      ['Compared', `${formatCounted(compared.tables, 'table')}, ${formatCounted(compared.rows, 'row')}`],
+      ['Objects', describeObjects(compared.objects)],
+      ['Differences', `${formatCounted(failure, 'failure')}, ${prerequisite} left out by design, ${notCompared} not compared`],
+      ['Ended', formatTime(predicate.finishedAt, now)],
+      ['Time taken', describeTime(predicate)],
+      ['Flux', versions.flux],
+      ['Verification', predicate.verificationId],
+      ['Receipt', `${predicate.sequence} of its project, SHA-256 ${sha256}`],
+      ['Before it', predicate.previousReceiptSha256 === null ? 'none' : `SHA-256 ${predicate.previousReceiptSha256}`],
+    ],
+    '  ',
+  );
+}
+
+/** What a check found, for people: the answer first, then why, then what the receipt says. */
+export function describeCheck(check: ReceiptCheck, now: Date): string[] {
+  const headline = check.holds ? '✓ The receipt holds' : '✗ The receipt does not hold';
+  const lines = [headline, ...check.findings.map(describeFinding)];
+  if (!check.holds || check.statement === null || check.sha256 === null) return lines;
+  return [...lines, '', 'It says:', ...describeStatement(check.statement, check.sha256, now)];
+}
+
+function describeFinding({ what, holds, detail }: Finding): string {
+  return `  ${holds === null ? '-' : holds ? '✓' : '✗'} ${what}: ${detail}`;
+}
+
+/** Public keys as PEM with a line before each, which readers of PEM pass over: the text can be kept as a file and used as `--key`. */
+export function describeKeys({ keys }: ReceiptKeySet): string[] {
+  return keys.flatMap(({ kid, pem, createdAt, retiredAt }) => [
+    `Key ${kid}, made ${createdAt}, ${retiredAt === null ? 'signs now' : `retired ${retiredAt}`}`,
+    pem.trimEnd(),
+  ]);
+}
