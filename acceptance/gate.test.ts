@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
-import { type Dirent, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readState } from './gate/state.ts';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
 import { psql } from './harness/postgres.ts';
 import { catalogUri } from './harness/superuser.ts';
@@ -14,27 +14,7 @@ afterAll(() => flux?.[Symbol.asyncDispose]());
 
 const catalog = (sql: string) => psql(catalogUri(flux), sql);
 
-/** Everything that a refusal must leave as it is: all rows of the catalog, all files of the backup volume, the project's data. */
-async function stateOf(project: TestProject): Promise<string> {
-  const tables = (await catalog(`select string_agg(tablename, ' ' order by tablename) from pg_tables where schemaname = 'public'`))
-    .trim()
-    .split(' ');
-  // A token notes when it was used; that is reading, not changing.
-  const columns = (table: string) => (table === 'tokens' ? 'id, sha256, access, revoked_at' : '*');
-  const rows = await Promise.all(
-    tables.map((table) =>
-      catalog(`select coalesce(md5(string_agg(t::text, '|' order by t::text)), '-') from (select ${columns(table)} from ${table}) t`),
-    ),
-  );
-  const folder = join(flux.dataFolder, 'backups');
-  const files = (existsSync(folder) ? (readdirSync(folder, { recursive: true, withFileTypes: true }) as Dirent[]) : [])
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort()
-    .map((path) => `${path} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`);
-  const data = await psql(project.uri, 'select md5(string_agg(o::text, $$|$$ order by id)) from orders o');
-  return JSON.stringify({ rows: tables.map((table, i) => [table, rows[i]]), files, data });
-}
+const stateOf = (project: TestProject) => readState(flux, project);
 
 type Mode = 'v1_dedicated' | 'v2_shared';
 
@@ -153,7 +133,7 @@ const TIERS: readonly Tier[] = [
       const id = await latestId(project);
       return async () => {
         await catalog(
-          `delete from audit_events where subject = '${id}'; delete from operations where backup_id = '${id}'; delete from backup_manifests where backup_id = '${id}'; delete from backups where id = '${id}'`,
+          `delete from audit_events where subject = '${id}'; update backups set operation_id = null where id = '${id}'; delete from operations where backup_id = '${id}'; delete from backup_manifests where backup_id = '${id}'; delete from backups where id = '${id}'`,
         );
       };
     },

@@ -53,19 +53,19 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('what a restore in place o
 
   it('stays while the project is busy, and goes when its time is over', async () => {
     await block(
-      `insert into operations (id, project_id, kind, state, created_at) values (gen_random_uuid(), :id, 'push', 'queued', now())`,
+      `insert into operations (id, project_id, kind, touches, state, worker_id, started_at, created_at) values (gen_random_uuid(), :id, 'push', 'project', 'running', (select id from workers order by started_at desc limit 1), now(), now())`,
     );
     await pause(Math.max(new Date(restored.previousKeptUntil).getTime() - Date.now(), 0) + 3000);
     expect(await doctor(...project.flags)).toContain(restored.previousKeptAs);
-    expect(await audit()).not.toContain('project.kept_expire');
+    expect(await audit()).not.toContain('project.undo_expire');
 
-    await block(`delete from operations where project_id = :id and state = 'queued'`);
+    await block(`delete from operations where project_id = :id and state = 'running'`);
     await until('it is removed', async () => !(await doctor(...project.flags)).includes(restored.previousKeptAs));
 
-    expect(await audit()).toMatch(new RegExp(`project\\.kept_expire .*${restored.previousKeptAs}`));
+    expect(await audit()).toMatch(new RegExp(`project\\.undo_expire .*${restored.previousKeptAs}`));
     const undo = await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes');
     expect(undo.stderr).toContain(`Nothing that a restore in place of ${project.slug} has replaced is kept.`);
     expect(undo.exitCode).toBe(4);
-    expect(flux.log()).toContain('its time for an undo was over');
+    expect(flux.log()).toContain('removed expired undo data');
   });
 });

@@ -11,11 +11,28 @@ export const OperationKind = z.enum([
   'migrate',
   'nuke',
   'reset',
-  /** The removal of what a restore in place has replaced, when its time is over. */
-  'kept_expire',
+  'backup_delete',
+  /** Removal of the undo data of a restore in place, when its time is over. */
+  'undo_expire',
+  /** Brings a project whose migration was cut off back to one engine. */
+  'migrate_clean_up',
 ]);
 /** What an operation does. */
 export type OperationKind = z.infer<typeof OperationKind>;
+
+/** What each kind is called at the beginning of a sentence. */
+export const OPERATION_TITLES: Readonly<Record<OperationKind, string>> = {
+  backup_create: 'A backup',
+  backup_verify: 'A verification',
+  backup_restore: 'A restore',
+  backup_delete: 'A deletion',
+  push: 'A push',
+  migrate: 'A migration to another engine',
+  migrate_clean_up: 'The clean-up of an interrupted migration',
+  nuke: 'The removal',
+  reset: 'A reset',
+  undo_expire: 'The removal of expired undo data',
+};
 
 /** State of an operation; the last three are final. */
 export const OperationState = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);

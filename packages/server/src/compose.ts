@@ -9,6 +9,7 @@ import type { BackupDoors } from './backups/doors.ts';
 import { composeCatalog } from './compose/catalog.ts';
 import { emptyScratchFolder, prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
 import { composeEngines } from './compose/engines.ts';
+import { composeOperations } from './compose/operations.ts';
 import { composePostgresDoor } from './compose/postgres-door.ts';
 import { composeRuntime } from './compose/runtime.ts';
 import { composeSharedCluster } from './compose/shared-cluster.ts';
@@ -17,7 +18,7 @@ import { createDedicatedEngine } from './engines/dedicated/engine.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
 import { createPooledTenants } from './engines/shared/pooled.ts';
 import { keepLease } from './operations/lease.ts';
-import { recoverAtStart } from './operations/recover.ts';
+import { recoverOperations } from './operations/recover.ts';
 import { removeUnbornProjects } from './projects/create.ts';
 import type { Machine } from './projects/doctor.ts';
 import type { ProjectDoors } from './projects/doors.ts';
@@ -123,6 +124,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     defaultMode: config.defaultMode,
     undoKeepMs: config.undoKeepMs,
     lease,
+    operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
     clock,
     log,
   };
@@ -132,18 +134,19 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     log.error({ err: error }, `${what} could not be swept; it is tried again at the next start`);
   await disposables.sweep().catch(goOn('what verifications left'));
   await store.sweep().catch(goOn('what unfinished backups left'));
-  await recoverAtStart(backups);
+  const kinds = composeOperations({ backups, projects });
+  await recoverOperations(projects.operations, kinds);
   await removeUnbornProjects(projects);
-  await endInterruptedMigrations(projects);
-  await finishRemovals(projects);
+  await endInterruptedMigrations(projects, stopping.signal);
+  await finishRemovals({ backups, projects }, stopping.signal);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
   if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, backups.verifyLimits);
   const tokenPath = join(config.dataFolder, 'admin-token');
   const madeToken = await ensureFirstToken(catalog, clock, tokenPath);
 
   const metrics = createMetrics();
-  const runner = { catalog, clock, log, lease, stopping: stopping.signal };
-  releasers.add('the worker', await startWorker({ queue, backups, projects, runner, metrics, concurrency: config.concurrency }));
+  const worker = await startWorker({ queue, kinds, doors: { backups, projects }, metrics, concurrency: config.concurrency });
+  releasers.add('the worker', worker);
   const machine: Machine = { sandbox: () => disposables.sandbox, majors: () => toolbox.majors(), freeBytes: () => readFreeBytes(config) };
   const app = buildApp({
     machine,
@@ -155,6 +158,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     clock,
     log,
     metrics,
+    kinds,
     version: VERSION,
     stopping: stopping.signal,
     lease,

@@ -1,6 +1,7 @@
 import type { EngineKind } from '@flux/contract/labels';
 import type { BackupDoors } from '../backups/doors.ts';
 import type { Catalog } from '../catalog/open.ts';
+import type { BoundOperation } from '../operations/define.ts';
 import type { Lease } from '../operations/lease.ts';
 import type { Machine } from '../projects/doctor.ts';
 import type { ProjectDoors } from '../projects/doors.ts';
@@ -20,6 +21,7 @@ export interface ApiDoors {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;
+  readonly kinds: ReadonlyMap<string, BoundOperation>;
   readonly version: string;
   /** Aborted when the control plane is stopping: waits and streams end then. */
   readonly stopping: AbortSignal;

@@ -18,7 +18,7 @@ export function registerOperationRoutes(router: Router, doors: ApiDoors): void {
   router.json(ROUTES.getOperation, async ({ principal, params }) => toOperationAnswer(await requireOperation(doors, principal, params.id)));
   router.json(ROUTES.cancelOperation, async ({ principal, params }) => {
     const operation = await requireOperation(doors, principal, params.id);
-    return toOperationAnswer(await cancelOperation(doors, operation));
+    return toOperationAnswer(await cancelOperation(doors, doors.kinds, operation));
   });
   router.raw(ROUTES.watchOperation, async ({ principal, params, request, reply, signal }) => {
     const operation = await requireOperation(doors, principal, params.id);

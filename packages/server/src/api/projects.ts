@@ -1,9 +1,9 @@
 import { ROUTES } from '@flux/contract/routes';
 import { maySee, requireUnlimited } from '../access/tokens.ts';
+import { requireActive } from '../projects/active.ts';
 import { createProject, initProject } from '../projects/create.ts';
 import { readCredentials } from '../projects/credentials.ts';
 import { listAllVisibleProjects, listVisibleProjects, listVisibleRemovedProjects, summarize } from '../projects/list.ts';
-import { requireActive } from '../projects/nuke.ts';
 import { pushSql } from '../projects/push.ts';
 import type { ApiDoors } from './doors.ts';
 import { type Router, requireProject } from './router.ts';

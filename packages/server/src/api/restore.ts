@@ -13,7 +13,7 @@ export function registerRestoreRoutes(router: Router, doors: ApiDoors): void {
   router.json(ROUTES.restoreBackup, async ({ principal, params, body, request, signal }) => {
     const project = await requireProject(doors, principal, params.hash);
     const selector = parseBackupSelector(params.id);
-    const operationId = await requestRestore(doors, project, askerOf(principal), selector, body, signal);
+    const operationId = await requestRestore(doors, project, askerOf(principal), selector, body);
     return answerOperation(doors, request, operationId, signal, async (result) => result);
   });
   router.json(ROUTES.undoRestore, async ({ principal, params, request, signal }) => {
@@ -23,12 +23,12 @@ export function registerRestoreRoutes(router: Router, doors: ApiDoors): void {
   });
   router.json(ROUTES.resetProject, async ({ principal, params, body, request, signal }) => {
     const project = await requireProject(doors, principal, params.hash);
-    const operationId = await requestReset(doors, project, principal.actor, body, signal);
+    const operationId = await requestReset(doors, project, principal.actor, body);
     return answerOperation(doors, request, operationId, signal, async (result) => result);
   });
   router.json(ROUTES.migrate, async ({ principal, body, request, signal }) => {
     const project = await requireProject(doors, principal, body.hash);
-    const begun = await requestMigration(doors, project, principal.actor, body, signal);
+    const begun = await requestMigration(doors, project, principal.actor, body);
     if ('answer' in begun) return begun.answer;
     return answerOperation(doors, request, begun.operationId, signal, async (result) => result);
   });

@@ -1,27 +1,46 @@
 import { createHash } from 'node:crypto';
 import type { BackupAnswer } from '@flux/contract/backup';
-import { FluxError, isFluxError } from '@flux/contract/errors';
+import { FluxError } from '@flux/contract/errors';
 import type { BackupId, OperationId } from '@flux/contract/ids';
 import { backupKindOf } from '@flux/contract/labels';
+import * as z from 'zod';
 import type { Artifact, ArtifactDraft } from '../artifacts/store.ts';
-import { type Actor, recordAudit } from '../catalog/audit.ts';
-import { findBackupById, insertBackup, insertManifest, updateBackup } from '../catalog/backups.ts';
+import type { Actor } from '../catalog/audit.ts';
+import { type BackupRow, findBackupById, insertBackup, insertManifest, updateBackup } from '../catalog/backups.ts';
 import { insertChangeMarks } from '../catalog/change-marks.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import { beginOperation } from '../operations/begin.ts';
-import type { OperationContext } from '../operations/run.ts';
+import { defineOperation, type Task } from '../operations/define.ts';
+import { requestOperation } from '../operations/request.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import { uuidv7 } from '../system/uuid.ts';
+import { abandonBackups } from './abandon.ts';
 import type { BackupDoors, DumpSession } from './doors.ts';
 import { readBackupItem } from './item.ts';
 import { validateBackup } from './validate.ts';
 
+/** Creates a backup. Begun anew after a worker was lost: nothing is a backup before its last step. */
+export const backupCreate = defineOperation({
+  kind: 'backup_create',
+  request: z.object({}),
+  touches: 'project',
+  runsOn: 'project host',
+  audit: ({ backupId }) => ({ action: 'backup.create', subject: String(backupId) }),
+  afterWorkerLoss: 'restart',
+  run: (doors: BackupDoors, { project, backupId }, task) => createBackup(doors, project, requireBackupId(backupId), task),
+  onInterrupted: abandonBackups,
+});
+
 /**
- * Records a new backup and puts its making before the workers, in one transaction.
+ * Records a new backup and enqueues its creation, in one transaction.
  *
  * @throws FluxError `busy`, `not_ready`
  */
-export async function requestBackup(doors: BackupDoors, project: ProjectRow, actor: Actor, note: string | undefined): Promise<OperationId> {
+export async function requestBackup(
+  doors: BackupDoors,
+  project: ProjectRow,
+  requester: Actor,
+  note: string | undefined,
+): Promise<OperationId> {
   if (project.lifecycle !== 'active') {
     throw new FluxError('not_ready', `${project.slug} is ${project.lifecycle}, so there is nothing to back up.`, {
       hint: 'See `flux list`.',
@@ -30,49 +49,34 @@ export async function requestBackup(doors: BackupDoors, project: ProjectRow, act
   // Looked at before a row exists: a stopped instance is the user's to start, not a failed backup.
   const { engine, project: opened } = doors.engines.of(project);
   await engine.backupSource(opened);
-  const now = doors.clock.now();
-  const backupId = uuidv7(now) as BackupId;
-  return doors.catalog.db.transaction().execute(async (db) => {
-    await insertBackup(db, {
-      id: backupId,
-      project_id: project.id,
-      kind: backupKindOf(project.engine),
-      engine: project.engine,
-      status: 'queued',
-      note: note ?? null,
-      created_at: now,
-    });
-    const operationId = await beginOperation(db, doors.clock, {
-      projectId: project.id,
-      kind: 'backup_create',
-      backupId,
-      actor,
-      request: {},
-    });
-    await recordAudit(db, actor, { action: 'backup.create', projectId: project.id, subject: backupId });
-    await doors.queue.enqueue(db, operationId);
-    return operationId;
+  return requestOperation(doors, backupCreate, async (db, operationId) => {
+    const { id } = await insertBackup(db, newBackup(project, operationId, doors.clock.now(), note ?? null));
+    return { project, backupId: id, requester, request: {} };
   });
 }
 
+/** The row of a backup that an operation is going to make. */
+export function newBackup(project: ProjectRow, operationId: OperationId, now: Date, note: string | null) {
+  const { engine } = project;
+  const id = uuidv7(now) as BackupId;
+  const kind = backupKindOf(engine);
+  return { id, project_id: project.id, kind, engine, status: 'queued', note, operation_id: operationId, created_at: now } as const;
+}
+
 /**
- * Makes the backup of an operation: dump and manifest under one snapshot, then durable files, then the row, in that order.
- * Whatever fails leaves a row that says `failed`, and no file.
+ * Makes a backup whose row exists: dump and manifest under one snapshot, then durable files, then the row, in that order. What
+ * fails leaves the row unfinished, for the end of the operation to mark as failed. One that a lost worker has made complete is
+ * only validated.
  */
-export async function createBackup(doors: BackupDoors, project: ProjectRow, context: OperationContext): Promise<BackupAnswer> {
-  const backupId = context.operation.backup_id as BackupId;
+export async function createBackup(doors: BackupDoors, project: ProjectRow, backupId: BackupId, task: Task): Promise<BackupAnswer> {
   const { catalog, store, clock } = doors;
-  await updateBackup(catalog.db, backupId, { status: 'running' });
-  try {
-    await writeArtifact(doors, project, backupId, context);
-  } catch (error) {
-    await failBackup(doors, project, backupId, error, context.signal);
-    throw error;
+  if ((await requireBackup(doors, backupId)).status !== 'complete') {
+    await updateBackup(catalog.db, backupId, { status: 'running' });
+    await writeArtifact(doors, project, backupId, task);
   }
-  context.progress({ phase: 'validate', message: 'Reading the artifact again' });
-  await validateBackup(doors, backupId, context.signal);
-  const row = await findBackupById(catalog.db, backupId);
-  if (row === undefined) throw new Error(`backup ${backupId} has vanished from the catalog`);
+  task.progress({ phase: 'validate', message: 'Reading the artifact again' });
+  await validateBackup(doors, backupId, task.signal);
+  const row = await requireBackup(doors, backupId);
   if (row.artifact_validation === 'artifact_invalid') {
     throw new FluxError('artifact_invalid', `The artifact that was just written is not valid: ${row.artifact_validation_error}`, {
       hint: 'Check the disk of the backup volume, then run `flux backup create` again.',
@@ -86,25 +90,38 @@ export async function createBackup(doors: BackupDoors, project: ProjectRow, cont
   return { backup: await readBackupItem(store, row, 'other') };
 }
 
-async function writeArtifact(doors: BackupDoors, project: ProjectRow, backupId: BackupId, context: OperationContext): Promise<void> {
-  const signal = AbortSignal.any([context.signal, AbortSignal.timeout(doors.backupTimeoutMs)]);
-  context.progress({ phase: 'connect', message: 'Opening a snapshot' });
+/** @throws FluxError `backup_not_found` */
+async function requireBackup({ catalog }: Pick<BackupDoors, 'catalog'>, id: BackupId): Promise<BackupRow> {
+  const row = await findBackupById(catalog.db, id);
+  if (row === undefined) throw new FluxError('backup_not_found', `Backup ${id} is not in the catalog any more.`);
+  return row;
+}
+
+/** The backup of an operation that always has one. */
+export function requireBackupId(backupId: BackupId | null): BackupId {
+  if (backupId === null) throw new Error('an operation on a backup was recorded without one');
+  return backupId;
+}
+
+async function writeArtifact(doors: BackupDoors, project: ProjectRow, backupId: BackupId, task: Task): Promise<void> {
+  const signal = AbortSignal.any([task.signal, AbortSignal.timeout(doors.backupTimeoutMs)]);
+  task.progress({ phase: 'connect', message: 'Opening a snapshot' });
   const { engine, project: opened } = doors.engines.of(project);
   const source = await engine.backupSource(opened);
   await using session = await doors.postgres.openDump(source, signal);
   await using draft = await doors.store.create({ projectId: project.id, backupId });
-  const manifest = await dumpInto(draft, session, context);
+  const manifest = await dumpInto(draft, session, task);
   const manifestText = JSON.stringify(manifest);
-  context.progress({ phase: 'publish', message: 'Making the artifact durable' });
+  task.progress({ phase: 'publish', message: 'Making the artifact durable' });
   signal.throwIfAborted();
   const artifact = await draft.publish(manifestText);
   await recordComplete(doors, backupId, artifact, manifest, manifestText, session.changeMarks);
 }
 
 /** Dump and manifest run side by side under the same snapshot; the first that fails ends both. */
-async function dumpInto(draft: ArtifactDraft, session: DumpSession, context: OperationContext): Promise<Manifest> {
+async function dumpInto(draft: ArtifactDraft, session: DumpSession, task: Task): Promise<Manifest> {
   const total = session.estimatedBytes;
-  const report = (done: number) => context.progress({ phase: 'dump', message: 'Dumping', done, total, unit: 'bytes' });
+  const report = (done: number) => task.progress({ phase: 'dump', message: 'Dumping', done, total, unit: 'bytes' });
   const recording = session.recordManifest(() => undefined);
   const dumping = session.dump(async (bytes) => {
     await draft.write(bytes, report);
@@ -144,18 +161,4 @@ async function recordComplete(
       rows_total: manifest.tables.reduce((sum, table) => sum + table.rows, 0),
     });
   });
-}
-
-async function failBackup(doors: BackupDoors, project: ProjectRow, backupId: BackupId, error: unknown, signal: AbortSignal): Promise<void> {
-  const cause = signal.aborted ? signal.reason : error;
-  const failure = isFluxError(cause) || cause instanceof Error ? cause.message : String(cause);
-  // The row first: a file without a row is litter, a row without its file would be a lie.
-  await doors.catalog.db
-    .updateTable('backups')
-    .set({ status: 'failed', failure })
-    .where('id', '=', backupId)
-    .where('status', 'in', ['queued', 'running'])
-    .execute();
-  const row = await findBackupById(doors.catalog.db, backupId);
-  if (row?.status === 'failed') await doors.store.remove({ projectId: project.id, backupId });
 }

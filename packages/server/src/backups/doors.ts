@@ -6,7 +6,7 @@ import type { Catalog } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { BackupSource, Engine, EngineProject } from '../engines/engine.ts';
 import type { DisposableLimits, DisposableProvider } from '../instances/disposable.ts';
-import type { OperationQueue } from '../operations/begin.ts';
+import type { OperationQueue } from '../operations/request.ts';
 import type { ChangeMarks } from '../postgres/change-marks.ts';
 import type { DatabaseLook } from '../postgres/look.ts';
 import type { Arbiter, ChangedDefinition } from '../postgres/manifest/changed-definitions.ts';

@@ -3,6 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { ArtifactPieces } from '../artifacts/read-pieces.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
+import { requirePresent } from './present.ts';
 import { damageOf, type ReadingDoors, recordReading } from './reading.ts';
 
 /** An artifact that may be sent. `open` may be called for any part of it. */
@@ -33,16 +34,7 @@ export async function openDownload(doors: ReadingDoors, project: ProjectRow, row
       details: { failure: row.failure },
     });
   }
-  if (row.removed_at !== null) {
-    throw new FluxError(
-      'artifact_gone',
-      `The file of backup ${row.id} was removed by ${row.removed_by} at ${row.removed_at.toISOString()}.`,
-      {
-        hint: 'Take a newer one: `flux backup list`.',
-        details: { removedBy: row.removed_by, removedAt: row.removed_at.toISOString() },
-      },
-    );
-  }
+  requirePresent(row, 'Take a newer one: `flux backup list`.');
   const key = { projectId: row.project_id, backupId: row.id };
   const found = await doors.store.stat(key);
   if (found === undefined) {

@@ -7,7 +7,7 @@ import { type BackupRow, findBackupById, findLatestBackup, listProvenBackups } f
 import type { ProjectRow } from '../catalog/projects.ts';
 import { readChangesSince } from './changes.ts';
 import type { BackupDoors } from './doors.ts';
-import { examineLatest, type GateDoors, isCutShort } from './gate.ts';
+import { examineRecorded, type GateDoors, latestIsUnfinishedWork, PROVES_FIRST } from './gate.ts';
 import { lookAtArtifact } from './item.ts';
 import { parseBackupSelector, selectBackup } from './select.ts';
 import { trustTierOf } from './trust.ts';
@@ -22,7 +22,7 @@ export interface GateQuestion {
 
 type Verdict = Pick<GateAnswer, 'decision' | 'tier' | 'label' | 'guidance' | 'detail'>;
 
-/** Tells what the gate would decide now, how old the proof is and what has changed since. It is for whoever decides: no clearance comes of it. */
+/** Tells what the gate would decide now, how old the proof is and what has changed since. Informational only; does not grant a clearance. */
 export async function answerGate(
   doors: Pick<BackupDoors, 'catalog' | 'store' | 'engines' | 'clock'>,
   project: ProjectRow,
@@ -58,8 +58,7 @@ async function verdictOn(
   signal: AbortSignal,
 ): Promise<Verdict> {
   if (action === 'delete_last_verified') {
-    if (backup === undefined)
-      throw new FluxError('invalid_request', 'Which backup is to be deleted is not said.', { hint: 'Add backup=<id>.' });
+    if (backup === undefined) throw new FluxError('invalid_request', 'No backup was specified.', { hint: 'Add backup=<id>.' });
     const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(backup));
     const found = await examineDeletion(doors, row, signal);
     if (found.kind === 'refused') return { decision: 'refused', ...found.refusal };
@@ -67,12 +66,12 @@ async function verdictOn(
     if (found.behind === null) return cleared(row, tier, 'It has no artifact that could be missed.');
     return cleared(row, tier, `Backup ${found.behind.id} stays behind, and its bytes are good.`);
   }
-  const found = await examineLatest(doors, project, signal);
+  const found = await examineRecorded(doors, project);
   if (found.kind === 'restorable')
-    return cleared(found.latest, 'restorable', 'The latest backup is restore-verified, and its file is the one that was restored.');
+    return cleared(found.latest, 'restorable', `The latest backup is restore-verified. ${whenRead(found.latest)}`);
   // It was cleared when it began.
   if (hasBegun(project, action)) return { decision: 'cleared', ...found.refusal, guidance: 'The removal had begun, and goes on.' };
-  if (PROVES_FIRST.has(action) && (await isCutShort(doors, project)))
+  if (PROVES_FIRST.has(action) && (await latestIsUnfinishedWork(doors, project)))
     return {
       decision: 'cleared',
       ...found.refusal,
@@ -81,8 +80,11 @@ async function verdictOn(
   return { decision: 'refused', ...found.refusal };
 }
 
-/** What takes a backup of its own, proves it, and asks the gate again before it destroys. */
-const PROVES_FIRST = new Set<GateAction>(['restore_in_place', 'migrate_drop_source']);
+/** The answer reads nothing: it says how old its knowledge of the bytes is. */
+function whenRead({ bytes_read_at }: BackupRow): string {
+  const last = bytes_read_at === null ? 'Its file has its size' : `Its bytes were last read at ${bytes_read_at.toISOString()}`;
+  return `${last}; they are read again before anything is destroyed.`;
+}
 
 function hasBegun({ lifecycle, migration_state }: ProjectRow, action: GateAction): boolean {
   if (action === 'nuke') return lifecycle === 'removing';

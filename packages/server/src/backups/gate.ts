@@ -2,10 +2,10 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import { backupKindOf, type TrustTier, trustLabel } from '@flux/contract/labels';
 import { COMMAND_THAT_HELPS, refusalText } from '@flux/contract/refusal';
+import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
-import { type BackupRow, findBackupById, findLatestBackup } from '../catalog/backups.ts';
+import { type BackupRow, belongsToFailedOperation, findBackupById, findLatestBackup } from '../catalog/backups.ts';
 import type { DatabaseTransaction } from '../catalog/open.ts';
-import { wasInVain } from '../catalog/operations.ts';
 import { awaitOtherDeletions, type ProjectRow } from '../catalog/projects.ts';
 import { lookAtArtifact } from './item.ts';
 import { compareBytes, type ReadingDoors } from './reading.ts';
@@ -65,7 +65,17 @@ export type Examination =
  * be there and still be the file that was proven, which is found out by reading it. What the reading shows is recorded. A file that
  * was found damaged before is read again: its bytes may have been put back.
  */
-export async function examineLatest(doors: GateDoors, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
+async function examineLatest(doors: GateDoors, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
+  const known = await examineRecorded(doors, project);
+  if (known.kind === 'refused') return known;
+  const { latest } = known;
+  const bytes = await compareBytes(doors, latest, 'the gate', signal);
+  if (bytes.damage === undefined) return { kind: 'restorable', latest };
+  return { kind: 'refused', latest, refusal: refusalOf(project, 'pipeline_incomplete', latest, bytes.damage) };
+}
+
+/** The same as far as it is known without reading the file: what its row says, and whether it exists with its size. */
+export async function examineRecorded(doors: Pick<GateDoors, 'catalog' | 'store'>, project: ProjectRow): Promise<Examination> {
   const latest = await findLatestBackup(doors.catalog.db, project.id);
   const refuse = (reason: TrustTier, because?: string): Examination => ({
     kind: 'refused',
@@ -80,10 +90,30 @@ export async function examineLatest(doors: GateDoors, project: ProjectRow, signa
     return refuse(tier, tier === 'pipeline_incomplete' ? (artifactValidationError ?? undefined) : undefined);
   if (latest.engine !== project.engine)
     return refuse(tier === 'restorable' ? 'not_restore_verified' : tier, `it was made when the project was ${latest.engine}`);
-  const bytes = await compareBytes(doors, latest, 'the gate', signal);
-  if (bytes.damage !== undefined) return refuse('pipeline_incomplete', bytes.damage);
   return { kind: 'restorable', latest };
 }
+
+/**
+ * Refuses at once what the gate would refuse without reading anything. Grants nothing: the work asks again, and reads, before it
+ * destroys.
+ *
+ * @throws FluxError `gate_refused`
+ */
+export async function refuseShutGate(
+  doors: Pick<GateDoors, 'catalog' | 'store'>,
+  project: ProjectRow,
+  action: DestructiveAction,
+  override: Override | null,
+): Promise<void> {
+  if (override !== null) return;
+  const known = await examineRecorded(doors, project);
+  if (known.kind === 'restorable') return;
+  if (PROVES_FIRST.has(action) && (await latestIsUnfinishedWork(doors, project))) return;
+  throw refusalError(known.refusal);
+}
+
+/** What takes a backup of its own, proves it, and asks the gate again before it destroys. */
+export const PROVES_FIRST: ReadonlySet<string> = new Set(['restore_in_place', 'migrate_drop_source']);
 
 /** Decides whether something of a project may be destroyed: when its newest backup is good, or somebody answers for going on. */
 export async function consultGate(
@@ -123,29 +153,40 @@ export async function requireDeletion(
 }
 
 /** The same as `consultGate`, for those who cannot go on without it. @throws FluxError `gate_refused` */
-export async function requireGate(...asked: Parameters<typeof consultGate>): Promise<Clearance> {
-  const decision = await consultGate(...asked);
+export async function requireGate(
+  doors: GateDoors,
+  project: ProjectRow,
+  action: DestructiveAction,
+  override: Override | null,
+  signal: AbortSignal,
+): Promise<Clearance> {
+  const decision = await consultGate(doors, project, action, override, signal);
   if (decision.kind === 'refused') throw refusalError(decision.refusal);
   return decision.clearance;
 }
 
 /**
- * Asks the gate for work that makes and proves a backup itself and asks again before it destroys. One that such work had begun
- * and left unproven, because it was cut short, says nothing against running it again: it was let through before it began it.
+ * Asks the gate for work that makes and proves a backup itself and asks again before it destroys. An unproven backup that such work
+ * had begun, and left because it was interrupted, says nothing against running it again: it was let through before it began it.
  *
  * @throws FluxError `gate_refused`
  */
-export async function requireGateAhead(...asked: Parameters<typeof consultGate>): Promise<void> {
-  const decision = await consultGate(...asked);
-  if (decision.kind === 'cleared') return;
-  const [doors, project] = asked;
-  if (!(await isCutShort(doors, project))) throw refusalError(decision.refusal);
+export async function precheckGate(
+  doors: GateDoors,
+  project: ProjectRow,
+  action: DestructiveAction,
+  override: Override | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const decision = await consultGate(doors, project, action, override, signal);
+  if (decision.kind === 'cleared' || (await latestIsUnfinishedWork(doors, project))) return;
+  throw refusalError(decision.refusal);
 }
 
 /** Tells whether the newest backup is one that work of ours had begun for itself and could not finish. */
-export async function isCutShort({ catalog }: GateDoors, project: ProjectRow): Promise<boolean> {
+export async function latestIsUnfinishedWork({ catalog }: Pick<GateDoors, 'catalog'>, project: ProjectRow): Promise<boolean> {
   const latest = await findLatestBackup(catalog.db, project.id);
-  return latest !== undefined && (await wasInVain(catalog.db, project.id, ['backup_restore', 'migrate'], latest.created_at));
+  return latest !== undefined && (await belongsToFailedOperation(catalog.db, latest, ['backup_restore', 'migrate']));
 }
 
 /**
@@ -197,6 +238,22 @@ function isStillGood({ removed_at, artifact_validation, restore_verification }: 
   return removed_at === null && artifact_validation === 'artifact_valid' && restore_verification !== 'restore_failed';
 }
 
+/** What a request says of going on without proof; null when it does not. @throws FluxError `invalid_request` for an empty reason */
+export function overrideOf({ skipBackupCheck, reason }: OverrideRequest): Override | null {
+  if (skipBackupCheck !== true && skipBackupCheck !== 'true' && skipBackupCheck !== '1') return null;
+  if (reason !== undefined && reason.trim() === '') throw new FluxError('invalid_request', 'The reason for the override is empty.');
+  return { reason: reason ?? 'none was given' };
+}
+
+/** An override as bodies and queries carry it. */
+export interface OverrideRequest {
+  readonly skipBackupCheck?: boolean | string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** An override as the request of an operation carries it. */
+export const OverrideSchema = z.strictObject({ reason: z.string() }).nullable();
+
 /** Writes an override down, if the clearance is one; and refuses one that is shown for something else. */
 async function redeemOverride(
   db: DatabaseTransaction,
@@ -212,7 +269,7 @@ async function redeemOverride(
 }
 
 function wrongClearance(): Error {
-  return new Error('a clearance was shown for something else than it was made for');
+  return new Error('the clearance does not match this project and action');
 }
 
 /** The refusal as the error that crosses the wire: 412, exit 6, with the command that helps. */

@@ -1,8 +1,18 @@
 import { FluxError } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
+import type { OperationResult } from '@flux/contract/operation-results';
+import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, lockBackup, updateBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import { type Clearance, type GateDoors, redeemDeletion } from './gate.ts';
+import { defineOperation, type Order, type Task } from '../operations/define.ts';
+import { requestOperation } from '../operations/request.ts';
+import { requireBackupId } from './create.ts';
+import type { BackupDoors } from './doors.ts';
+import { type Clearance, type GateDoors, type Override, OverrideSchema, redeemDeletion, requireDeletion } from './gate.ts';
+import { readBackupItem } from './item.ts';
+import { requirePresent } from './present.ts';
+import { selectBackup } from './select.ts';
 
 /** Keeps a backup whatever any policy says, or lets the policy decide again. */
 export async function setPinned(
@@ -18,15 +28,56 @@ export async function setPinned(
   });
 }
 
+/** Deletes the file of a backup. */
+export const backupDelete = defineOperation({
+  kind: 'backup_delete',
+  request: z.object({ override: OverrideSchema, by: z.string() }),
+  touches: 'backup',
+  runsOn: 'any',
+  audit: ({ backupId }) => ({ action: 'backup.delete_requested', subject: String(backupId) }),
+  afterWorkerLoss: 'end',
+  run: deleteBackup,
+});
+
+/** Records the deletion of a backup and enqueues it. @throws FluxError `not_ready`, `artifact_gone`, `busy` while it is being verified */
+export async function requestDeletion(
+  doors: BackupDoors,
+  project: ProjectRow,
+  row: BackupRow,
+  requester: Actor & { readonly name: string },
+  override: Override | null,
+): Promise<OperationId> {
+  // Before anything is read: what is pinned is not deleted, however good the others are.
+  refuseUndeletable(row);
+  const { name: by, ...actor } = requester;
+  return requestOperation(doors, backupDelete, async () => ({
+    project,
+    backupId: row.id,
+    requester: actor,
+    request: { override, by },
+  }));
+}
+
 /**
- * Removes the file of a backup. The row stays, and says who and when. It is marked first: a row that claims bytes which are
- * gone would be a lie, bytes that no row claims are only litter.
+ * Removes the file of a backup, when one with good bytes stays behind. The row stays, and says who and when. It is marked first: a
+ * row that claims bytes which are gone would be a lie, bytes that no row claims are only litter.
  *
- * @param clearance from `requireDeletion`
  * @throws FluxError `not_ready` when it is pinned or still being made; `artifact_gone` when it was removed before; `gate_refused`
- * when what the clearance rests on has changed
  */
-export async function deleteBackup(
+async function deleteBackup(
+  doors: BackupDoors,
+  { project, backupId, request, requester }: Order<{ readonly override: Override | null; readonly by: string }>,
+  task: Task,
+): Promise<OperationResult<'backup_delete'>> {
+  const row = await selectBackup(doors.catalog.db, project, requireBackupId(backupId));
+  task.progress({ phase: 'gate', message: 'Reading the backup that stays behind' });
+  const clearance = await requireDeletion(doors, project, row, request.override, task.signal);
+  await removeArtifact(doors, project, row, { ...requester, name: request.by }, clearance);
+  return { backup: await readBackupItem(doors.store, await selectBackup(doors.catalog.db, project, row.id), 'other') };
+}
+
+/** @param clearance from `requireDeletion` */
+export async function removeArtifact(
   doors: GateDoors,
   project: ProjectRow,
   row: BackupRow,
@@ -44,15 +95,10 @@ export async function deleteBackup(
 }
 
 /** Refuses what cannot be deleted whatever stays behind. @throws FluxError `not_ready`, `artifact_gone` */
-export function refuseUndeletable(row: BackupRow): void {
+function refuseUndeletable(row: BackupRow): void {
   if (row.status === 'queued' || row.status === 'running')
     throw new FluxError('not_ready', `Backup ${row.id} is still being made.`, { hint: 'Wait for it to end: `flux backup list`.' });
   if (row.pinned)
     throw new FluxError('not_ready', `Backup ${row.id} is pinned.`, { hint: `Let it go first: \`flux backup unpin --id ${row.id}\`.` });
-  if (row.removed_at !== null)
-    throw new FluxError(
-      'artifact_gone',
-      `The file of backup ${row.id} was removed by ${row.removed_by} at ${row.removed_at.toISOString()}.`,
-      { hint: 'There is nothing left to delete.' },
-    );
+  requirePresent(row, 'There is nothing left to delete.');
 }

@@ -75,7 +75,7 @@ function prerequisitesOf(manifest: Manifest): string {
 export function parseCursor(cursor: string | undefined): number | undefined {
   if (cursor === undefined) return undefined;
   if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
-  throw new FluxError('invalid_request', 'The cursor is not one that a list gave.', {
+  throw new FluxError('invalid_request', 'The cursor is invalid.', {
     hint: 'Take `nextCursor` of the page before, or leave it out.',
   });
 }

@@ -103,13 +103,17 @@ export async function recordReading(
   reader: Reader,
 ): Promise<void> {
   const before = await findBackupById(catalog.db, id);
-  if (before === undefined || changeByReading(before, read, reader, clock.now()) === undefined) return;
+  if (before === undefined || before.status !== 'complete' || before.removed_at !== null) return;
+  if (changeByReading(before, read, reader, clock.now()) === undefined) {
+    await updateBackup(catalog.db, id, { bytes_read_at: clock.now() });
+    return;
+  }
   await catalog.db.transaction().execute(async (db) => {
     // Locked: two readings of one file, or a reading and a verdict, must not undo each other's words.
     const row = await lockBackup(db, id);
     const change = row === undefined ? undefined : changeByReading(row, read, reader, clock.now());
     if (row === undefined || change === undefined) return;
-    await updateBackup(db, id, change);
+    await updateBackup(db, id, { ...change, bytes_read_at: clock.now() });
     // The first look after a backup was made is not news unless it finds something.
     if (row.artifact_validation === 'pending' && read.damage === undefined) return;
     const action = read.damage === undefined ? 'backup.artifact_good_again' : 'backup.artifact_damaged';

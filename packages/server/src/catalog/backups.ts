@@ -1,4 +1,5 @@
-import type { BackupId, ProjectId } from '@flux/contract/ids';
+import type { BackupId, OperationId, ProjectId } from '@flux/contract/ids';
+import type { OperationKind } from '@flux/contract/operation';
 import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { BackupsTable } from './tables.ts';
@@ -23,16 +24,47 @@ export async function findBackupById(db: Database, id: BackupId): Promise<Backup
   return db.selectFrom('backups').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** The backup of a project that is being made, or was when its maker died. */
-export async function findUnfinishedBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
+/** Marks what an operation was still making as failed, with the reason. @returns those backups: files of theirs are litter now */
+export async function failUnfinishedBackups(
+  db: DatabaseTransaction,
+  operationId: OperationId,
+  failure: string,
+): Promise<readonly BackupRow[]> {
+  return db
+    .updateTable('backups')
+    .set({ status: 'failed', failure })
+    .where('operation_id', '=', operationId)
+    .where('status', 'in', ['queued', 'running'])
+    .returningAll()
+    .execute();
+}
+
+/** Tells whether a backup was made by an operation of these kinds, for itself, that did not succeed. */
+export async function belongsToFailedOperation(
+  db: Database,
+  { operation_id }: BackupRow,
+  kinds: readonly OperationKind[],
+): Promise<boolean> {
+  if (operation_id === null) return false;
+  const found = await db
+    .selectFrom('operations')
+    .select('id')
+    .where('id', '=', operation_id)
+    .where('kind', 'in', kinds)
+    .where('state', 'in', ['failed', 'cancelled'])
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
+/** Backups that are complete and whose artifact nobody has validated: their maker died between the two steps. */
+export async function listUnvalidatedBackups(db: Database): Promise<readonly BackupRow[]> {
   return db
     .selectFrom('backups')
     .selectAll()
-    .where('project_id', '=', projectId)
-    .where('status', 'in', ['queued', 'running'])
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+    .where('status', '=', 'complete')
+    .where('artifact_validation', '=', 'pending')
+    .where('removed_at', 'is', null)
+    .execute();
 }
 
 /** A page of backups, newest first. `beforeSeq` is the `seq` of the last row of the page before. */

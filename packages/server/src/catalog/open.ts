@@ -1,5 +1,5 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import { Kysely, PostgresDialect, type Transaction } from 'kysely';
+import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { type Client, Pool, types } from 'pg';
 import { CatalogClient, catalogError } from './client.ts';
@@ -8,12 +8,19 @@ import * as initial from './migrations/001-initial.ts';
 import * as migrationState from './migrations/002-migration-state.ts';
 import * as changeMarks from './migrations/003-change-marks.ts';
 import * as keptExpire from './migrations/004-kept-expire.ts';
+import * as operations from './migrations/005-operations.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
 export type Database = Kysely<CatalogTables>;
 /** Queries within one transaction. */
 export type DatabaseTransaction = Transaction<CatalogTables>;
+
+/** Runs plain SQL within a transaction of the catalog: for the queue, whose tables are not ours. */
+export async function executeSqlIn(db: DatabaseTransaction, text: string, values: unknown[] = []): Promise<{ rows: unknown[] }> {
+  const { rows } = await db.executeQuery(CompiledQuery.raw(text, values));
+  return { rows };
+}
 
 /** The control plane's own database: the one truth about projects, backups and operations. */
 export interface Catalog {
@@ -111,6 +118,7 @@ const MIGRATIONS = {
   '002-migration-state': { up: migrationState.up },
   '003-change-marks': { up: changeMarks.up },
   '004-kept-expire': { up: keptExpire.up },
+  '005-operations': { up: operations.up },
 };
 
 async function migrate(db: Database): Promise<void> {

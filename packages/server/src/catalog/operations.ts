@@ -2,7 +2,7 @@ import type { Problem } from '@flux/contract/errors';
 import type { BackupId, OperationId, ProjectId, TokenId } from '@flux/contract/ids';
 import type { OperationKind, OperationState, Progress } from '@flux/contract/operation';
 import { type Selectable, sql } from 'kysely';
-import type { Database } from './open.ts';
+import type { Database, DatabaseTransaction } from './open.ts';
 import type { OperationsTable } from './tables.ts';
 
 /** An operation as the catalog holds it, with the names of its project. */
@@ -12,30 +12,35 @@ export interface NewOperation {
   readonly id: OperationId;
   readonly projectId: ProjectId;
   readonly kind: OperationKind;
+  readonly touches: OperationsTable['touches'];
   readonly backupId: BackupId | null;
   readonly requestedBy: TokenId | null;
   readonly request: object;
   readonly createdAt: Date;
+  /** The worker that runs it from the start; null for one that waits for a worker. */
+  readonly workerId: string | null;
 }
 
-/** Records an operation as queued. Tells false when another operation of the project is queued or running. */
+/** Records an operation. Tells false when another one touches the same thing. */
 export async function insertOperation(db: Database, operation: NewOperation): Promise<boolean> {
+  const { workerId } = operation;
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('operations')
     .values({
       id: operation.id,
       project_id: operation.projectId,
       kind: operation.kind,
-      state: 'queued',
+      touches: operation.touches,
+      ...(workerId === null
+        ? { state: 'queued' }
+        : { state: 'running', worker_id: workerId, started_at: operation.createdAt, attempts: 1 }),
       backup_id: operation.backupId,
       requested_by: operation.requestedBy,
       request: JSON.stringify(operation.request),
-      progress: JSON.stringify(null) as never,
-      result: JSON.stringify(null) as never,
-      error: null as never,
       created_at: operation.createdAt,
     })
-    .onConflict((conflict) => conflict.column('project_id').where('state', 'in', ['queued', 'running']).doNothing())
+    // Its id is new, so what it can conflict with is the exclusion.
+    .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
   return (numInsertedOrUpdatedRows ?? 0n) > 0n;
 }
@@ -44,7 +49,7 @@ export async function insertOperation(db: Database, operation: NewOperation): Pr
 export async function claimOperation(db: Database, id: OperationId, workerId: string, now: Date): Promise<OperationRow | undefined> {
   const claimed = await db
     .updateTable('operations')
-    .set({ state: 'running', worker_id: workerId, started_at: now })
+    .set({ state: 'running', worker_id: workerId, started_at: now, attempts: sql`attempts + 1` })
     .where('id', '=', id)
     .where('state', '=', 'queued')
     .returning('id')
@@ -52,26 +57,52 @@ export async function claimOperation(db: Database, id: OperationId, workerId: st
   return claimed === undefined ? undefined : findOperation(db, id);
 }
 
+/** Gives a running operation back to the queue. Tells false when it is no longer this worker's. */
+export async function requeueOperation(
+  db: DatabaseTransaction,
+  id: OperationId,
+  workerId: string,
+  { counts }: { readonly counts: 'as an attempt' | 'not' },
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('operations')
+    .set({ state: 'queued', worker_id: null, started_at: null, ...(counts === 'not' ? { attempts: sql`greatest(attempts - 1, 0)` } : {}) })
+    .where('id', '=', id)
+    .where('state', '=', 'running')
+    .where('worker_id', '=', workerId)
+    .executeTakeFirst();
+  return numUpdatedRows === 1n;
+}
+
 export async function findOperation(db: Database, id: OperationId): Promise<OperationRow | undefined> {
   return selectOperations(db).where('operations.id', '=', id).executeTakeFirst();
 }
 
-/** The operation that keeps others of this project out at the moment. */
-export async function findUnfinishedOperation(db: Database, projectId: ProjectId): Promise<OperationRow | undefined> {
+/** The unfinished operation that keeps another one from what it touches; undefined when it has just ended. */
+export async function findOperationInTheWay(
+  db: Database,
+  projectId: ProjectId,
+  touches: OperationsTable['touches'],
+  backupId: BackupId | null,
+): Promise<OperationRow | undefined> {
   return selectOperations(db)
-    .where('operations.project_id', '=', projectId)
+    .where('operations.touches', '=', touches)
+    .where(touches === 'project' ? 'operations.project_id' : 'operations.backup_id', '=', touches === 'project' ? projectId : backupId)
     .where('operations.state', 'in', ['queued', 'running'])
     .executeTakeFirst();
 }
 
-/** Ends an operation and tells everybody who waits. Tells false when it had ended before: the first end counts. */
-export async function finishOperation(
-  db: Database,
-  id: OperationId,
-  end: { readonly state: 'succeeded'; readonly result: object } | { readonly state: 'failed' | 'cancelled'; readonly error: Problem },
-  now: Date,
-): Promise<boolean> {
-  const { numUpdatedRows } = await db
+/** How an operation ended. */
+export type OperationEnd =
+  | { readonly state: 'succeeded'; readonly result: object }
+  | { readonly state: 'failed' | 'cancelled'; readonly error: Problem };
+
+/**
+ * Ends an operation, leaves word of it in the outbox and tells everybody who waits. Tells false when it had ended before: the
+ * first end counts.
+ */
+export async function endOperation(db: DatabaseTransaction, id: OperationId, end: OperationEnd, now: Date): Promise<boolean> {
+  const ended = await db
     .updateTable('operations')
     .set({
       state: end.state,
@@ -80,8 +111,20 @@ export async function finishOperation(
     })
     .where('id', '=', id)
     .where('state', 'in', ['queued', 'running'])
+    .returning(['project_id', 'kind', 'backup_id'])
     .executeTakeFirst();
-  if (numUpdatedRows === 0n) return false;
+  if (ended === undefined) return false;
+  const code = end.state === 'succeeded' ? null : end.error.code;
+  await db
+    .insertInto('outbox')
+    .values({
+      at: now,
+      topic: 'operation_ended',
+      project_id: ended.project_id,
+      operation_id: id,
+      payload: JSON.stringify({ kind: ended.kind, state: end.state, backupId: ended.backup_id, code }),
+    })
+    .execute();
   await notify(db, 'flux_operation', id);
   return true;
 }
@@ -128,23 +171,6 @@ export async function requestCancel(db: Database, id: OperationId, now: Date): P
     .executeTakeFirst();
   if (row?.state === 'running') await notify(db, 'flux_cancel', id);
   return row?.state;
-}
-
-/**
- * Tells whether something of a project was made at that time by an operation of these kinds that did not succeed. Operations
- * of a project never overlap, so the time says which one it was.
- */
-export async function wasInVain(db: Database, projectId: ProjectId, kinds: readonly OperationKind[], at: Date): Promise<boolean> {
-  const found = await db
-    .selectFrom('operations')
-    .select('id')
-    .where('project_id', '=', projectId)
-    .where('kind', 'in', kinds)
-    .where('state', 'in', ['failed', 'cancelled'])
-    .where('started_at', '<=', at)
-    .where('finished_at', '>=', at)
-    .executeTakeFirst();
-  return found !== undefined;
 }
 
 /** Unfinished operations with the lock key of their worker; null while queued. */

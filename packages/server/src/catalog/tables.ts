@@ -8,6 +8,7 @@ type Time = ColumnType<Date, Date, Date>;
 type DefaultTime = ColumnType<Date, Date | undefined, Date>;
 type OptionalTime = ColumnType<Date | null, Date | null | undefined, Date | null>;
 type Json<T extends object | null> = JSONColumnType<T>;
+type OptionalJson = ColumnType<object | null, string | null | undefined, string | null>;
 
 /** Rows of the catalog, one interface for each table; the constraints are in `migrations/`. */
 export interface CatalogTables {
@@ -22,6 +23,7 @@ export interface CatalogTables {
   workers: { id: string; lock_key: Generated<number>; started_at: DefaultTime; host: string; pid: number };
   operations: OperationsTable;
   operation_events: { operation_id: OperationId; seq: number; at: DefaultTime; kind: 'progress' | 'state'; data: Json<object> };
+  outbox: OutboxTable;
   audit_events: AuditEventsTable;
   idempotency_keys: IdempotencyKeysTable;
   signing_keys: SigningKeysTable;
@@ -67,6 +69,8 @@ export interface BackupsTable {
   engine: EngineKind;
   status: 'queued' | 'running' | 'complete' | 'failed';
   note: string | null;
+  /** The operation that makes it, or made it; null for some that are older than this column. */
+  operation_id: ColumnType<OperationId | null, OperationId | null | undefined, OperationId | null>;
   created_at: Time;
   completed_at: OptionalTime;
   failure: ColumnType<string | null, string | null | undefined, string | null>;
@@ -84,6 +88,8 @@ export interface BackupsTable {
   restore_verified_at: OptionalTime;
   restore_verification_error: ColumnType<string | null, string | null | undefined, string | null>;
   verified_sha256: ColumnType<string | null, string | null | undefined, string | null>;
+  /** When its bytes were last read to the end, whatever was found. */
+  bytes_read_at: OptionalTime;
   last_problem: ColumnType<string | null, string | null | undefined, string | null>;
   last_problem_at: OptionalTime;
   pinned: Generated<boolean>;
@@ -105,18 +111,32 @@ export interface OperationsTable {
   id: OperationId;
   project_id: ProjectId;
   kind: OperationKind;
+  /** What it keeps others from while it is unfinished. */
+  touches: 'project' | 'backup';
   state: OperationState;
   backup_id: BackupId | null;
   requested_by: TokenId | null;
   request: Json<object>;
-  progress: JSONColumnType<object | null>;
-  result: JSONColumnType<object | null>;
-  error: JSONColumnType<object | null>;
+  progress: OptionalJson;
+  result: OptionalJson;
+  error: OptionalJson;
+  /** How often a worker has begun it. */
+  attempts: Generated<number>;
   cancel_requested_at: OptionalTime;
   worker_id: ColumnType<string | null, string | null | undefined, string | null>;
   created_at: Time;
   started_at: OptionalTime;
   finished_at: OptionalTime;
+}
+
+/** What alerts and other readers have to hear of, written in the transaction of what happened. */
+export interface OutboxTable {
+  id: Generated<number>;
+  at: Time;
+  topic: 'operation_ended';
+  project_id: ProjectId | null;
+  operation_id: OperationId | null;
+  payload: Json<object>;
 }
 
 export interface AuditEventsTable {

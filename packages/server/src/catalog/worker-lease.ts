@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import type { OperationId } from '@flux/contract/ids';
 import { endClient } from './client.ts';
 import type { Catalog } from './open.ts';
 
@@ -14,11 +15,16 @@ export interface WorkerLease {
   readonly workerId: string;
   /** Aborted when the connection is lost: from then on others may take our operations for dead, so work must stop. */
   readonly lost: AbortSignal;
+  /**
+   * Calls back with each running operation of this worker that somebody asks to cancel: again with every heartbeat until it has
+   * ended, so that no cancel can be lost. Returns a function that ends it.
+   */
+  onCancelRequested(callback: (id: OperationId) => void): () => void;
   close(): Promise<void>;
 }
 
 /** How often the server is asked over the connection of the lease, and after how many questions without an answer it is given up. */
-const BEAT = { everyMs: 10_000, mostUnanswered: 3 };
+const HEARTBEAT = { everyMs: 2000, maxUnanswered: 15 };
 
 /** Registers this process as a worker. */
 export async function takeWorkerLease(catalog: Catalog): Promise<WorkerLease> {
@@ -37,38 +43,41 @@ export async function takeWorkerLease(catalog: Catalog): Promise<WorkerLease> {
     await endClient(client);
     throw error;
   }
-  // A host that vanishes says nothing. Beats are counted and not the time, so that a stall of ours is no loss.
+  const callbacks = new Set<(id: OperationId) => void>();
+  // A host that vanishes says nothing. Heartbeats are counted and not the time, so that a stall of ours is no loss.
   let unanswered = 0;
-  const beat = setInterval(() => {
-    if (unanswered >= BEAT.mostUnanswered) return void endClient(client);
+  let timer: NodeJS.Timeout;
+  const beat = () => {
+    if (unanswered >= HEARTBEAT.maxUnanswered) return void endClient(client);
     unanswered += 1;
-    client.query('select 1').then(
-      () => {
+    client.query<{ id: OperationId }>(CANCEL_REQUESTS, [workerId]).then(
+      ({ rows: requests }) => {
         unanswered = 0;
+        for (const { id } of requests) for (const callback of callbacks) callback(id);
       },
       // `end` follows, and tells of it.
       () => undefined,
     );
-  }, BEAT.everyMs);
-  beat.unref();
-  lost.signal.addEventListener('abort', () => clearInterval(beat), { once: true });
-  return { workerId, lost: lost.signal, close: () => endClient(client) };
+    timer = setTimeout(beat, HEARTBEAT.everyMs).unref();
+  };
+  timer = setTimeout(beat, HEARTBEAT.everyMs).unref();
+  lost.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  return {
+    workerId,
+    lost: lost.signal,
+    onCancelRequested: (callback) => {
+      callbacks.add(callback);
+      return () => void callbacks.delete(callback);
+    },
+    close: () => endClient(client),
+  };
 }
+
+const CANCEL_REQUESTS = `select id from operations where worker_id = $1 and state = 'running' and cancel_requested_at is not null`;
 
 /** Tells whether the worker with this lock key lives. */
 export async function isWorkerAlive(catalog: Catalog, lockKey: number): Promise<boolean> {
   // As a statement of its own, the transaction lock is let go at once.
   const { rows } = await catalog.executeSql('select pg_try_advisory_xact_lock($1, $2) as free', [WORKER_LOCK_CLASS, lockKey]);
   return (rows[0] as { free: boolean }).free === false;
-}
-
-/** How many workers hold a lease on this catalog at this moment, ours among them. */
-export async function countLivingWorkers(catalog: Catalog): Promise<number> {
-  const { rows } = await catalog.executeSql(
-    `select count(*)::int as living from pg_locks
-     where locktype = 'advisory' and classid = $1 and objsubid = 2 and granted
-       and database = (select oid from pg_database where datname = current_database())`,
-    [WORKER_LOCK_CLASS],
-  );
-  return (rows[0] as { living: number }).living;
 }

@@ -1,21 +1,24 @@
-import { FluxError, toProblem } from '@flux/contract/errors';
-import type { Catalog } from '../catalog/open.ts';
-import { findOperation, finishOperation, type OperationRow, requestCancel } from '../catalog/operations.ts';
-import type { Clock } from '../system/clock.ts';
+import { FluxError } from '@flux/contract/errors';
+import { findOperation, type OperationRow, requestCancel } from '../catalog/operations.ts';
+import type { BoundOperation } from './define.ts';
+import { openOrder, type RunDeps, recordFailure } from './run.ts';
 
-/** Asks an operation to end. A queued one ends at once, a running one as soon as its work lets go; an ended one stays as it is. */
+/**
+ * Asks an operation to end. A queued one ends at once, a running one as soon as its work lets go; an ended one stays as it is. The
+ * request is kept in the row, where the worker's next heartbeat finds it even if every notification is lost.
+ */
 export async function cancelOperation(
-  { catalog, clock }: { readonly catalog: Catalog; readonly clock: Clock },
+  { catalog, clock }: Pick<RunDeps, 'catalog' | 'clock'>,
+  kinds: ReadonlyMap<string, BoundOperation>,
   operation: OperationRow,
 ): Promise<OperationRow> {
   const before = await requestCancel(catalog.db, operation.id, clock.now());
   if (before === 'queued') {
-    const error = new FluxError('cancelled', 'The operation was cancelled before it began.');
-    await catalog.db.transaction().execute(async (db) => {
-      if (!(await finishOperation(db, operation.id, { state: 'cancelled', error: toProblem(error) }, clock.now()))) return;
-      if (operation.kind !== 'backup_create' || operation.backup_id === null) return;
-      await db.updateTable('backups').set({ status: 'failed', failure: error.message }).where('id', '=', operation.backup_id).execute();
-    });
+    const failure = new FluxError('cancelled', 'The operation was cancelled before it began.');
+    const bound = kinds.get(operation.kind);
+    const order = bound === undefined ? undefined : await openOrder(catalog, bound, operation).catch(() => undefined);
+    const cleanUp = await catalog.db.transaction().execute((db) => recordFailure(db, bound, operation.id, order, failure, clock.now()));
+    await cleanUp?.();
   }
   return (await findOperation(catalog.db, operation.id)) ?? operation;
 }

@@ -4,8 +4,8 @@ import { takeWorkerLease, type WorkerLease } from '../catalog/worker-lease.ts';
 import { createBackOff } from '../system/back-off.ts';
 import type { Log } from '../system/log.ts';
 
-/** Under what work runs: the id that claims it, and when it must stop because others may take it for dead. */
-export type HeldLease = Pick<WorkerLease, 'workerId' | 'lost'>;
+/** Under what work runs: the id that claims it, when it must stop because others may take it for dead, and who is cancelled. */
+export type HeldLease = Pick<WorkerLease, 'workerId' | 'lost' | 'onCancelRequested'>;
 
 /** This process's claim to be alive, taken anew when it is lost: a short outage of the catalog must not end a control plane. */
 export interface Lease {

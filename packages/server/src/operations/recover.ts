@@ -1,73 +1,58 @@
-import { FluxError, toProblem } from '@flux/contract/errors';
-import type { ProjectId } from '@flux/contract/ids';
-import type { ArtifactStore } from '../artifacts/store.ts';
-import { findBackupById, findUnfinishedBackup, updateBackup } from '../catalog/backups.ts';
-import type { Catalog } from '../catalog/open.ts';
-import { finishOperation, listUnfinishedOperations, type OperationRow } from '../catalog/operations.ts';
-import { countLivingWorkers, isWorkerAlive } from '../catalog/worker-lease.ts';
-import type { Clock } from '../system/clock.ts';
-import type { Log } from '../system/log.ts';
+import { FluxError } from '@flux/contract/errors';
+import { listUnfinishedOperations, requeueOperation } from '../catalog/operations.ts';
+import { isWorkerAlive } from '../catalog/worker-lease.ts';
+import type { BoundOperation } from './define.ts';
+import { openOrder, type RunDeps, recordFailure } from './run.ts';
 
-export interface Recovery {
-  readonly catalog: Catalog;
-  readonly store: ArtifactStore;
-  readonly clock: Clock;
-  readonly log: Log;
-}
+export type RecoverDeps = Pick<RunDeps, 'catalog' | 'clock' | 'log' | 'queue'>;
+type UnfinishedOperation = Awaited<ReturnType<typeof listUnfinishedOperations>>[number];
+
+/** Work whose workers keep dying may be what kills them. */
+const MAX_ATTEMPTS = 3;
 
 /**
- * What `recoverOperations` does, and at a start also the end of what still waits in the queue when nobody else lives who could
- * have taken it: its asker went with the process that took the request, and a job that was handed out just before is never
- * handed out again. Call with our own lease taken and before anything new can be asked for.
+ * Sees to it that nothing stays unfinished for want of a worker: operations of dead workers are begun anew or ended, and those
+ * that wait are sent to the workers again, in case their job was lost. Runs at start and now and then; safe on several servers
+ * at once, since the catalog lets each step happen once. Tells how many operations of dead workers it found.
  */
-export async function recoverAtStart(recovery: Recovery): Promise<number> {
-  const ended = await recoverOperations(recovery);
-  if ((await countLivingWorkers(recovery.catalog)) > 1) return ended;
-  const waiting = (await listUnfinishedOperations(recovery.catalog.db)).filter(({ state }) => state === 'queued');
-  const ends = await Promise.all(waiting.map((operation) => endInterrupted(recovery, operation)));
-  return ended + ends.filter((hasEnded) => hasEnded).length;
-}
-
-/**
- * Ends operations whose worker is dead, so that a crash never blocks a project. Runs at start and now and then; safe on
- * several servers at once, since only the first end of an operation counts. Tells how many it ended.
- */
-export async function recoverOperations(recovery: Recovery): Promise<number> {
-  let ended = 0;
-  for (const operation of await listUnfinishedOperations(recovery.catalog.db)) {
-    if (operation.state !== 'running' || operation.lockKey === null) continue;
-    if (await isWorkerAlive(recovery.catalog, operation.lockKey)) continue;
-    if (await endInterrupted(recovery, operation)) ended += 1;
+export async function recoverOperations(deps: RecoverDeps, kinds: ReadonlyMap<string, BoundOperation>): Promise<number> {
+  let found = 0;
+  for (const operation of await listUnfinishedOperations(deps.catalog.db)) {
+    if (operation.state === 'queued') await resend(deps, operation);
+    else if (operation.lockKey !== null && !(await isWorkerAlive(deps.catalog, operation.lockKey))) {
+      await takeFromDeadWorker(deps, kinds.get(operation.kind), operation);
+      found += 1;
+    }
   }
-  return ended;
+  return found;
 }
 
-async function endInterrupted({ catalog, store, clock, log }: Recovery, operation: OperationRow): Promise<boolean> {
-  const error = new FluxError('interrupted', 'The control plane was stopped or killed while this was running.', {
+async function resend({ catalog, queue }: RecoverDeps, { id, requested_by }: UnfinishedOperation): Promise<void> {
+  const requestedBy = requested_by === null ? 'system' : 'user';
+  await catalog.db.transaction().execute((db) => queue.enqueue(db, { id, requestedBy }));
+}
+
+async function takeFromDeadWorker(deps: RecoverDeps, bound: BoundOperation | undefined, operation: UnfinishedOperation): Promise<void> {
+  const { catalog, clock, log, queue } = deps;
+  const { id, kind, worker_id } = operation;
+  const mayRestart = bound?.afterWorkerLoss === 'restart' && operation.attempts < MAX_ATTEMPTS && operation.cancel_requested_at === null;
+  const failure = interruptionOf(operation, bound);
+  const order = bound === undefined ? undefined : await openOrder(catalog, bound, operation).catch(() => undefined);
+  const cleanUp = await catalog.db.transaction().execute(async (db) => {
+    if (!mayRestart || worker_id === null) return await recordFailure(db, bound, id, order, failure, clock.now());
+    if (await requeueOperation(db, id, worker_id, { counts: 'as an attempt' }))
+      await queue.enqueue(db, { id, requestedBy: operation.requested_by === null ? 'system' : 'user' });
+    return undefined;
+  });
+  log.warn({ operation: id, kind, restarted: mayRestart }, 'found an operation whose worker is dead');
+  // What cannot be removed now must not keep everything else from being recovered.
+  await cleanUp?.().catch((problem) => log.error({ err: problem, operation: id }, 'what a dead worker has left could not be removed'));
+}
+
+function interruptionOf({ attempts, cancel_requested_at }: UnfinishedOperation, bound: BoundOperation | undefined): FluxError {
+  if (cancel_requested_at !== null) return new FluxError('cancelled', 'The operation was cancelled.');
+  const often = bound?.afterWorkerLoss === 'restart' ? ` It was begun ${attempts} times.` : '';
+  return new FluxError('interrupted', `The control plane was stopped or killed while this was running.${often}`, {
     hint: 'Run the command again.',
   });
-  const now = clock.now();
-  const left = await catalog.db.transaction().execute(async (db) => {
-    if (!(await finishOperation(db, operation.id, { state: 'failed', error: toProblem(error) }, now))) return undefined;
-    // Restores in place and migrations back up what is there first; no other operation of the project can have been making one.
-    const unfinished = await findUnfinishedBackup(db, operation.project_id);
-    const backup = unfinished ?? (operation.backup_id === null ? undefined : await findBackupById(db, operation.backup_id));
-    if (backup === undefined) return 'none' as const;
-    if (backup.status === 'queued' || backup.status === 'running') {
-      await updateBackup(db, backup.id, { status: 'failed', failure: error.message });
-      return backup;
-    }
-    if (operation.kind === 'backup_verify') await updateBackup(db, backup.id, { last_problem: error.message, last_problem_at: now });
-    return 'none' as const;
-  });
-  if (left === undefined) return false;
-  log.warn({ operation: operation.id, kind: operation.kind }, 'ended an operation whose worker is dead');
-  // The file may have got its final name just before the crash; no row says complete, so nobody can rely on it.
-  if (left !== 'none') {
-    // One file that cannot be removed must not keep everything else from being recovered.
-    await store
-      .remove({ projectId: operation.project_id as ProjectId, backupId: left.id })
-      .catch((problem) => log.error({ err: problem, backup: left.id }, 'what a dead worker has written could not be removed'));
-  }
-  return true;
 }

@@ -1,31 +1,34 @@
 import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
-import type { Progress } from '@flux/contract/operation';
+import type { OperationKind, Progress } from '@flux/contract/operation';
+import type { OperationResult } from '@flux/contract/operation-results';
 import type { Catalog } from '../catalog/open.ts';
-import { claimOperation, finishOperation, type OperationRow, recordProgress } from '../catalog/operations.ts';
+import { claimOperation, endOperation, type OperationRow, recordProgress, requeueOperation } from '../catalog/operations.ts';
+import { findProjectById } from '../catalog/projects.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { uuidv7 } from '../system/uuid.ts';
+import { type BoundOperation, bindOperation, type OperationDefinition, type Order } from './define.ts';
 import type { HeldLease, Lease } from './lease.ts';
+import { type NewOrder, type OperationQueue, recordOperation } from './request.ts';
 
-/** What the work of an operation is given. */
-export interface OperationContext {
-  readonly operation: OperationRow;
-  /** Aborted when somebody cancels, when the control plane stops, or when our claim to be alive is lost. */
-  readonly signal: AbortSignal;
-  /** Tells how far the work is; cheap to call often, since only a few a second are recorded. */
-  progress(progress: Progress): void;
-}
-
-/** The work of one kind of operation. Its value becomes the operation's result. */
-export type OperationWork = (context: OperationContext) => Promise<object>;
-
-export interface OperationRunner {
+/** What carrying out operations needs. */
+export interface RunDeps {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly log: Log;
   readonly lease: Lease;
+  readonly queue: OperationQueue;
   /** Aborted when this process must let go of all its work. */
   readonly stopping: AbortSignal;
+}
+
+/** How work that ran in the caller's own request ended. */
+export interface InlineOutcome<Result> {
+  readonly id: OperationId;
+  readonly result: Result;
+  /** False when the work is done and the catalog could not be told: it will be shown as interrupted. */
+  readonly isRecorded: boolean;
 }
 
 const PROGRESS_EVERY_MS = 250;
@@ -33,47 +36,160 @@ const PROGRESS_EVERY_MS = 250;
 const MAX_REASON_CHARACTERS = 8000;
 
 /**
- * Takes a queued operation, does its work and records how it ended. Never throws for a failure of the work: that is recorded
- * and told through the operation. Nothing happens when the operation is not queued any more.
+ * Takes a queued operation, does its work and records how it ended. A failure of the work is recorded and told through the
+ * operation, not thrown. Nothing happens when the operation is not queued any more.
  */
-export async function runOperation(runner: OperationRunner, id: OperationId, work: OperationWork): Promise<void> {
-  await runner.lease.during((held) => runUnder(held, runner, id, work));
+export async function runQueued(deps: RunDeps, id: OperationId, bound: BoundOperation): Promise<void> {
+  await deps.lease.during(async (held) => {
+    const operation = await claimOperation(deps.catalog.db, id, held.workerId, deps.clock.now());
+    if (operation === undefined) return;
+    const carried = await carryOut(deps, bound, operation, held, []);
+    if (carried.kind === 'done' && !carried.isRecorded)
+      deps.log.error({ operation: id, kind: operation.kind }, 'an operation is done and could not be recorded');
+  });
 }
 
-async function runUnder(held: HeldLease, runner: OperationRunner, id: OperationId, work: OperationWork): Promise<void> {
-  const { catalog, clock, log } = runner;
-  const operation = await claimOperation(catalog.db, id, held.workerId, clock.now());
-  if (operation === undefined) return;
+/**
+ * Does work while its caller waits for it, as an operation like any other: recorded as running, under this worker's lease,
+ * cancellable, and ended in the catalog however it ends.
+ *
+ * @throws FluxError `busy`, `catalog_unavailable`, and what the work throws
+ */
+export async function runInline<K extends OperationKind, Request extends object, Deps>(
+  deps: RunDeps,
+  definition: OperationDefinition<K, Request, Deps>,
+  workDeps: Deps,
+  order: NewOrder<Request>,
+  signal: AbortSignal,
+): Promise<InlineOutcome<OperationResult<K>>> {
+  const { catalog, clock } = deps;
+  return await deps.lease.during(async (held) => {
+    const now = clock.now();
+    const id = uuidv7(now) as OperationId;
+    await catalog.db.transaction().execute((db) => recordOperation(db, definition, order, { id, now, workerId: held.workerId }));
+    const row = { id, kind: definition.kind, project_id: order.project.id, backup_id: order.backupId ?? null, request: order.request };
+    const operation = { ...row, requested_by: order.requester.tokenId, cancel_requested_at: null };
+    const carried = await carryOut(deps, bindOperation(definition, workDeps), operation, held, [signal]);
+    if (carried.kind === 'failed') throw carried.error;
+    return { id, result: carried.result as OperationResult<K>, isRecorded: carried.isRecorded };
+  });
+}
+
+/** The part of a row that carrying it out needs. */
+type RunningOperation = Pick<OperationRow, 'id' | 'kind' | 'project_id' | 'backup_id' | 'request' | 'requested_by' | 'cancel_requested_at'>;
+
+type Carried =
+  | { readonly kind: 'done'; readonly result: object; readonly isRecorded: boolean }
+  | { readonly kind: 'failed'; readonly error: FluxError };
+
+/** Does the work of an operation that is recorded as running under our lease, and records its end. */
+async function carryOut(
+  deps: RunDeps,
+  bound: BoundOperation,
+  operation: RunningOperation,
+  held: HeldLease,
+  callers: readonly AbortSignal[],
+): Promise<Carried> {
+  const { catalog, log } = deps;
+  const { id } = operation;
   const cancelled = new AbortController();
-  const stopListening = catalog.listener.on(
-    'flux_cancel',
-    (key) => key === id && cancelled.abort(new FluxError('cancelled', 'The operation was cancelled.')),
-  );
-  const stopping = AbortSignal.any([runner.stopping, held.lost]);
-  const signal = AbortSignal.any([cancelled.signal, stopping]);
+  const cancel = (key: string) => key === id && cancelled.abort(new FluxError('cancelled', 'The operation was cancelled.'));
+  // The notification makes a cancel fast; the heartbeat of the lease makes it certain.
+  const stopListening = [catalog.listener.on('flux_cancel', cancel), held.onCancelRequested(cancel)];
+  if (operation.cancel_requested_at !== null) cancel(id);
+  const stopping = AbortSignal.any([deps.stopping, held.lost, ...callers]);
   const reporter = createReporter(catalog, id, log);
+  let order: Order<object> | undefined;
   try {
-    const result = await work({ operation, signal, progress: reporter.report });
+    order = await openOrder(catalog, bound, operation);
+    const task = { id, signal: AbortSignal.any([cancelled.signal, stopping]), progress: reporter.report };
+    const result = await bound.run(order, task);
     await reporter.settle();
-    await finishOperation(catalog.db, id, { state: 'succeeded', result }, clock.now());
+    return { kind: 'done', result, isRecorded: await recordSuccess(deps, bound, operation, order, result) };
   } catch (error) {
     await reporter.settle();
-    const known = describeFailure(error, cancelled.signal, stopping);
-    if (known.code === 'internal') log.error({ err: error, operation: id, kind: operation.kind }, 'operation failed by a defect');
-    else log.info({ operation: id, kind: operation.kind, code: known.code }, 'operation failed');
-    await finishOperation(
-      catalog.db,
-      id,
-      { state: known.code === 'cancelled' ? 'cancelled' : 'failed', error: toProblem(known) },
-      clock.now(),
-    );
+    const failure = describeFailure(error, cancelled.signal, stopping);
+    if (failure.code === 'internal') log.error({ err: error, operation: id, kind: operation.kind }, 'operation failed by a defect');
+    else log.info({ operation: id, kind: operation.kind, code: failure.code }, 'operation failed');
+    await endUnfinished(deps, bound, operation, order, failure, held.workerId);
+    return { kind: 'failed', error: failure };
   } finally {
-    stopListening();
+    for (const stop of stopListening) stop();
   }
 }
 
+/** The order of a recorded operation. @throws FluxError `project_not_found`, and when the request is not understood */
+export async function openOrder(catalog: Catalog, bound: BoundOperation, operation: RunningOperation): Promise<Order<object>> {
+  const project = await findProjectById(catalog.db, operation.project_id);
+  if (project === undefined) throw new FluxError('project_not_found', 'The project of this operation is not in the catalog any more.');
+  const { requested_by: tokenId } = operation;
+  const requester = { userId: tokenId === null ? null : project.owner_id, tokenId };
+  return bound.parseOrder({ request: operation.request, project, backupId: operation.backup_id, requester });
+}
+
+/** @returns false when the work is done and the catalog could not be told */
+async function recordSuccess(
+  { catalog, clock, log }: RunDeps,
+  bound: BoundOperation,
+  { id, kind }: RunningOperation,
+  order: Order<object>,
+  result: object,
+): Promise<boolean> {
+  try {
+    await catalog.db.transaction().execute(async (db) => {
+      await bound.onSucceeded(db, order, result);
+      await endOperation(db, id, { state: 'succeeded', result }, clock.now());
+    });
+    return true;
+  } catch (error) {
+    log.error({ err: error, operation: id, kind }, 'the end of an operation could not be recorded');
+    return false;
+  }
+}
+
+/** Ends an operation that is not done; one that can be begun anew is given back when its worker is what stopped it. */
+async function endUnfinished(
+  deps: RunDeps,
+  bound: BoundOperation,
+  operation: RunningOperation,
+  order: Order<object> | undefined,
+  failure: FluxError,
+  workerId: string,
+): Promise<void> {
+  const { catalog, clock, log, queue } = deps;
+  const { id } = operation;
+  const requestedBy = operation.requested_by === null ? 'system' : 'user';
+  try {
+    const cleanUp = await catalog.db.transaction().execute(async (db) => {
+      if (failure.code === 'interrupted' && bound.afterWorkerLoss === 'restart') {
+        if (await requeueOperation(db, id, workerId, { counts: 'not' })) await queue.enqueue(db, { id, requestedBy });
+        return undefined;
+      }
+      return await recordFailure(db, bound, operation.id, order, failure, clock.now());
+    });
+    await cleanUp?.();
+  } catch (error) {
+    // Whoever looks for the operations of dead workers ends it.
+    log.warn({ err: error, operation: id, kind: operation.kind }, 'the end of an operation could not be recorded yet');
+  }
+}
+
+/** Ends an operation that is not done, with what its kind does then. Undefined also when it had ended before. */
+export async function recordFailure(
+  db: Parameters<BoundOperation['onInterrupted']>[0],
+  bound: BoundOperation | undefined,
+  id: OperationId,
+  order: Order<object> | undefined,
+  failure: FluxError,
+  now: Date,
+): Promise<(() => Promise<void>) | undefined> {
+  const state = failure.code === 'cancelled' ? 'cancelled' : 'failed';
+  if (!(await endOperation(db, id, { state, error: toProblem(failure) }, now))) return undefined;
+  return order === undefined ? undefined : await bound?.onInterrupted(db, { ...order, id }, failure);
+}
+
 /** What a failure is called: an abort of ours keeps its reason, whatever the work threw when it was interrupted. */
-export function describeFailure(error: unknown, cancelled: AbortSignal, stopping: AbortSignal): FluxError {
+function describeFailure(error: unknown, cancelled: AbortSignal, stopping: AbortSignal): FluxError {
   if (cancelled.aborted) return cancelled.reason as FluxError;
   if (stopping.aborted) {
     return new FluxError('interrupted', 'The control plane stopped while this was running.', {
@@ -83,8 +199,8 @@ export function describeFailure(error: unknown, cancelled: AbortSignal, stopping
   }
   if (isFluxError(error)) return error;
   const reason = (error instanceof Error ? error.message : String(error)).slice(0, MAX_REASON_CHARACTERS);
-  return new FluxError('internal', `Flux met an error that it does not know: ${reason}`, {
-    hint: 'Run the command again; when it happens again, report it with the log of the control plane.',
+  return new FluxError('internal', `Unexpected error: ${reason}`, {
+    hint: 'Run the command again; if it happens again, report it with the log of the control plane.',
     cause: error,
   });
 }

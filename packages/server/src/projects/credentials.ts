@@ -1,8 +1,8 @@
 import type { CredentialsAnswer, PostgresParts } from '@flux/contract/project';
 import type { ProjectRow } from '../catalog/projects.ts';
+import { requireActive } from './active.ts';
 import type { ProjectDoors } from './doors.ts';
 import { signProjectKey } from './keys.ts';
-import { requireActive } from './nuke.ts';
 
 /** How people and programs outside reach a project. */
 export async function readCredentials(doors: ProjectDoors, row: ProjectRow): Promise<CredentialsAnswer> {

@@ -4,6 +4,7 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import type { Engine, EngineProject, ProjectSecrets } from '../engines/engine.ts';
 import type { PooledTenants } from '../engines/pooled.ts';
 import type { Lease } from '../operations/lease.ts';
+import type { RunDeps } from '../operations/run.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 
@@ -16,6 +17,7 @@ export interface ProjectDoors {
   readonly defaultMode: EngineKind;
   /** For how long what a restore in place has replaced is kept for an undo. */
   readonly undoKeepMs: number;
+  readonly operations: RunDeps;
   readonly lease: Lease;
   readonly clock: Clock;
   readonly log: Log;

@@ -1,103 +1,102 @@
-import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
-import { type Clearance, redeemClearance } from '../backups/gate.ts';
+import type { OperationResult } from '@flux/contract/operation-results';
+import * as z from 'zod';
+import { type Override, OverrideSchema, redeemClearance, refuseShutGate, requireGate } from '../backups/gate.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
-import type { DatabaseTransaction } from '../catalog/open.ts';
-import { finishOperation } from '../catalog/operations.ts';
 import { listRemovingProjects, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../catalog/projects.ts';
-import { beginHere } from '../operations/begin.ts';
-import { describeFailure } from '../operations/run.ts';
-import type { ProjectDoors } from './doors.ts';
+import { defineOperation, type Order, type Task } from '../operations/define.ts';
+import { requestOperation, SYSTEM } from '../operations/request.ts';
+import { runInline } from '../operations/run.ts';
+import type { RestoreDoors } from './restore/side.ts';
+
+/** Removes a project from Postgres. */
+export const nuke = defineOperation({
+  kind: 'nuke',
+  request: z.object({ override: OverrideSchema.default(null) }),
+  touches: 'project',
+  runsOn: 'project host',
+  audit: ({ project }) => ({ action: 'project.nuke_requested', subject: project.slug }),
+  afterWorkerLoss: 'end',
+  run: nukeProject,
+  onSucceeded: async (db, { project }) => markProjectRemoved(db, project.id, new Date()),
+});
 
 /**
- * Removes what a project has in Postgres: its instance, or its schema, roles and login. Its backups, proofs and audit stay
- * under its hash, so that there is a way back. A removal that failed half-way leaves the project as `removing`; running it
- * again takes it to its end, as does the next start.
+ * Records the removal of a project and enqueues it. What is known to be refused is refused at once; the artifact is read by the
+ * operation.
  *
- * @param clearance from the gate; a removal that was begun needs none again, since it was cleared when it began: null
- * @throws FluxError `gate_refused`, `busy`, `not_found` when it was removed before
+ * @throws FluxError `gate_refused`, `busy`, `project_not_found` when it was removed before
  */
-export async function nukeProject(doors: ProjectDoors, row: ProjectRow, actor: Actor, clearance: Clearance | null): Promise<void> {
-  if (row.lifecycle === 'removed')
-    throw new FluxError('project_not_found', `${row.slug} has been removed already.`, {
+export async function requestNuke(
+  doors: RestoreDoors,
+  project: ProjectRow,
+  requester: Actor,
+  override: Override | null,
+): Promise<OperationId> {
+  if (project.lifecycle === 'removed')
+    throw new FluxError('project_not_found', `${project.slug} has been removed already.`, {
       hint: 'Its backups are still there: `flux list --removed`.',
     });
-  if (clearance === null && row.lifecycle !== 'removing') throw new Error('only a removal that was begun goes on without a clearance');
-  await doors.lease.during(async ({ workerId }) => {
-    const id = await doors.catalog.db.transaction().execute(async (db) => {
-      const begun = await beginRemoval(db, doors, row, actor, workerId);
-      if (clearance !== null) await redeemClearance(db, clearance, row, 'nuke', actor);
-      await setProjectLifecycle(db, row.id, 'removing');
-      await recordAudit(db, actor, { action: 'project.nuke', projectId: row.id, subject: row.slug });
-      return begun;
-    });
-    await carryOut(doors, row, id);
-  });
+  if (project.lifecycle !== 'removing') await refuseShutGate(doors.backups, project, 'nuke', override);
+  return requestOperation(doors.projects.operations, nuke, async () => ({ project, requester, request: { override } }));
 }
 
 /**
- * Takes removals to their end that a killed server has begun: they were cleared and recorded, and a project that is neither
- * there nor gone is of use to nobody. Call at start, when the operations of dead workers have ended. Never throws: what cannot
- * be removed now stays as `removing`.
+ * Removes what a project has in Postgres: its instance, or its schema, roles and login. Its backups, proofs and audit stay under
+ * its hash, so that there is a way back. A removal that failed half-way leaves the project as `removing`; requesting it again
+ * takes it to its end, as does the next start. It was cleared when it began, and needs no clearance again.
  */
-export async function finishRemovals(doors: ProjectDoors): Promise<void> {
-  for (const row of await listRemovingProjects(doors.catalog.db)) {
-    try {
-      await doors.lease.during(async ({ workerId }) => {
-        const nobody = { userId: null, tokenId: null };
-        const id = await doors.catalog.db.transaction().execute((db) => beginRemoval(db, doors, row, nobody, workerId));
-        doors.log.warn({ project: row.hash, slug: row.slug }, 'finishing a removal that was interrupted');
-        await carryOut(doors, row, id);
-      });
-    } catch (error) {
-      // Busy: another server that lives is at it.
-      if (!isFluxError(error, 'busy')) doors.log.error({ err: error, project: row.hash }, 'could not finish a removal');
-    }
-  }
-}
-
-function beginRemoval(
-  db: DatabaseTransaction,
-  { clock }: ProjectDoors,
-  row: ProjectRow,
-  actor: Actor,
-  workerId: string,
-): Promise<OperationId> {
-  return beginHere(db, clock, { projectId: row.id, kind: 'nuke', backupId: null, actor, request: {} }, workerId);
-}
-
-async function carryOut({ catalog, clock, engines }: ProjectDoors, row: ProjectRow, id: OperationId): Promise<void> {
-  try {
-    for (const kind of homesOf(row)) {
-      const { engine, project } = engines.of({ ...row, engine: kind });
-      await engine.remove(project);
-    }
+async function nukeProject(
+  doors: RestoreDoors,
+  { project, request, requester }: Order<{ readonly override: Override | null }>,
+  task: Task,
+): Promise<OperationResult<'nuke'>> {
+  const { catalog, engines } = doors.projects;
+  if (project.lifecycle !== 'removing') {
+    task.progress({ phase: 'gate', message: 'Reading the latest backup' });
+    const clearance = await requireGate(doors.backups, project, 'nuke', request.override, task.signal);
     await catalog.db.transaction().execute(async (db) => {
-      await markProjectRemoved(db, row.id, clock.now());
-      await finishOperation(db, id, { state: 'succeeded', result: { removed: row.slug } }, clock.now());
+      await redeemClearance(db, clearance, project, 'nuke', requester);
+      await setProjectLifecycle(db, project.id, 'removing');
+      await recordAudit(db, requester, { action: 'project.nuke', projectId: project.id, subject: project.slug });
     });
+  }
+  task.progress({ phase: 'remove', message: `Removing ${project.slug}` });
+  try {
+    for (const kind of enginesHolding(project)) {
+      const { engine, project: opened } = engines.of({ ...project, engine: kind });
+      await engine.remove(opened);
+    }
   } catch (error) {
-    const none = new AbortController().signal;
-    const known = describeFailure(error, none, none);
-    await finishOperation(catalog.db, id, { state: 'failed', error: toProblem(known) }, clock.now());
-    throw new FluxError(known.code, `${row.slug} was removed only in part: ${known.message}`, {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new FluxError(isFluxError(error) ? error.code : 'internal', `${project.slug} was removed only in part: ${why}`, {
       hint: 'Run the same command again: it goes on where it stopped.',
       cause: error,
     });
   }
+  return { hash: project.hash, removed: true };
 }
 
-/** A project that moves, or has moved and left something behind, lives in two places. */
-function homesOf({ engine, migration_state }: ProjectRow): EngineKind[] {
+/**
+ * Takes removals to their end that were interrupted: they were cleared and recorded, and a project that is neither there nor gone is
+ * of use to nobody. Call when operations of dead workers have ended. Never throws: what cannot be removed now stays as `removing`.
+ */
+export async function finishRemovals(doors: RestoreDoors, signal: AbortSignal): Promise<void> {
+  const { catalog, operations, log } = doors.projects;
+  for (const project of await listRemovingProjects(catalog.db)) {
+    try {
+      await runInline(operations, nuke, doors, { project, requester: SYSTEM, request: { override: null } }, signal);
+      log.warn({ project: project.hash, slug: project.slug }, 'finished a removal that was interrupted');
+    } catch (error) {
+      // Busy: another server is removing it.
+      if (!isFluxError(error, 'busy')) log.error({ err: error, project: project.hash }, 'could not finish a removal');
+    }
+  }
+}
+
+/** A project that is being migrated, or was and has left something behind, is in two engines. */
+function enginesHolding({ engine, migration_state }: ProjectRow): EngineKind[] {
   return migration_state === null ? [engine] : ['v1_dedicated', 'v2_shared'];
-}
-
-/** Refuses what only a project that is there can do. */
-export function requireActive(row: ProjectRow): void {
-  if (row.lifecycle === 'active') return;
-  const removed = row.lifecycle === 'removed' || row.lifecycle === 'removing';
-  throw new FluxError('not_ready', `${row.slug} is ${row.lifecycle}.`, {
-    hint: removed ? `Its backups are still there: \`flux backup list --hash ${row.hash}\`.` : 'See `flux list`.',
-  });
 }

@@ -1,78 +1,73 @@
 import { createHash } from 'node:crypto';
-import { FluxError, toProblem } from '@flux/contract/errors';
+import { FluxError } from '@flux/contract/errors';
 import type { PushAnswer, PushRequest } from '@flux/contract/project';
+import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
-import { finishOperation } from '../catalog/operations.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { PushRequest as EnginePush, PushOutcome } from '../engines/engine.ts';
-import { beginHere } from '../operations/begin.ts';
-import type { HeldLease } from '../operations/lease.ts';
-import { describeFailure } from '../operations/run.ts';
+import { defineOperation } from '../operations/define.ts';
+import { runInline } from '../operations/run.ts';
+import { requireActive } from './active.ts';
 import type { ProjectDoors } from './doors.ts';
-import { requireActive } from './nuke.ts';
+
+/** What a push needs: where, and the SQL, which is not recorded in the catalog. */
+interface PushWork {
+  readonly engines: ProjectDoors['engines'];
+  readonly push: Omit<EnginePush, 'signal'>;
+}
+
+/** Runs SQL in a project. It runs while its caller waits, since the SQL is nowhere but in the caller's request. */
+const pushOperation = defineOperation({
+  kind: 'push',
+  request: z.object({ filename: z.string(), mode: z.enum(['raw', 'versioned', 'repeatable']), dryRun: z.boolean().default(false) }),
+  touches: 'project',
+  runsOn: 'project host',
+  // Only a push that has run is in the audit; how it ended is known at its end.
+  audit: null,
+  afterWorkerLoss: 'end',
+  run: async ({ engines, push }: PushWork, { project: row }, task) => {
+    const { engine, project } = engines.of(row);
+    return toAnswer(await engine.push(project, { ...push, signal: task.signal }));
+  },
+  onSucceeded: async (db, { project, request, requester }, { skipped, statements }) => {
+    if (request.dryRun || skipped === true) return;
+    const { filename, mode } = request;
+    await recordAudit(db, requester, { action: 'project.push', projectId: project.id, subject: filename, details: { mode, statements } });
+  },
+});
 
 /**
  * Runs SQL in a project, in one transaction with its ledger row. It is an operation like any other, so a push and a backup of
- * one project never run at once, but it runs here and now: its caller waits for it.
+ * one project never run at once.
  *
  * @throws FluxError `busy`, and what the engine says
  */
 export async function pushSql(
   doors: ProjectDoors,
-  row: ProjectRow,
-  actor: Actor,
-  request: PushRequest,
+  project: ProjectRow,
+  requester: Actor,
+  body: PushRequest,
   signal: AbortSignal,
 ): Promise<PushAnswer> {
-  if (request.slug !== row.slug) {
-    throw new FluxError('project_mismatch', `The hash ${row.hash} is the project ${row.slug}, not ${request.slug}.`, {
+  if (body.slug !== project.slug) {
+    throw new FluxError('project_mismatch', `The hash ${project.hash} is the project ${project.slug}, not ${body.slug}.`, {
       hint: 'Correct --project or --hash; `flux list` shows both.',
     });
   }
-  requireActive(row);
-  return doors.lease.during((held) => pushUnder(held, doors, row, actor, toEnginePush(request, AbortSignal.any([signal, held.lost]))));
+  requireActive(project);
+  const work = { engines: doors.engines, push: toEnginePush(body) };
+  const { filename, mode, dryRun } = work.push;
+  const order = { project, requester, request: { filename, mode, dryRun } };
+  const { id, result, isRecorded } = await runInline(doors.operations, pushOperation, work, order, signal);
+  if (isRecorded) return result;
+  // It is committed in the project: to call it failed would have it pushed again.
+  const note = `${filename} is done, but the catalog could not record that; the operation ${id} will be shown as interrupted.`;
+  return { ...result, warnings: [...(result.warnings ?? []), note] };
 }
 
-async function pushUnder(held: HeldLease, doors: ProjectDoors, row: ProjectRow, actor: Actor, push: EnginePush): Promise<PushAnswer> {
-  const { catalog, clock, log } = doors;
-  const request = { filename: push.filename, mode: push.mode };
-  const id = await catalog.db
-    .transaction()
-    .execute((db) => beginHere(db, clock, { projectId: row.id, kind: 'push', backupId: null, actor, request }, held.workerId));
-  let outcome: PushOutcome;
-  try {
-    const { engine, project } = doors.engines.of(row);
-    outcome = await engine.push(project, push);
-  } catch (error) {
-    const none = new AbortController().signal;
-    await finishOperation(catalog.db, id, { state: 'failed', error: toProblem(describeFailure(error, none, none)) }, clock.now());
-    throw error;
-  }
-  const answer = toAnswer(outcome);
-  try {
-    await catalog.db.transaction().execute(async (db) => {
-      await finishOperation(db, id, { state: 'succeeded', result: answer }, clock.now());
-      if (!push.dryRun && !outcome.skipped) {
-        await recordAudit(db, actor, {
-          action: 'project.push',
-          projectId: row.id,
-          subject: push.filename,
-          details: { mode: push.mode, statements: outcome.statements },
-        });
-      }
-    });
-    return answer;
-  } catch (error) {
-    // It is committed in the project: to call it failed would have it pushed again.
-    log.error({ err: error, operation: id, project: row.hash, file: push.filename }, 'a push is done and could not be recorded');
-    const note = `${push.filename} is done, but the catalog could not record that; the operation ${id} will be shown as interrupted.`;
-    return { ...answer, warnings: [...(answer.warnings ?? []), note] };
-  }
-}
-
-function toEnginePush(request: PushRequest, signal: AbortSignal): EnginePush {
+function toEnginePush(request: PushRequest): PushWork['push'] {
   const { sql, migration, repeatable } = request;
-  const common = { sql, dryRun: request.dryRun ?? false, force: repeatable?.force ?? false, signal };
+  const common = { sql, dryRun: request.dryRun ?? false, force: repeatable?.force ?? false };
   if (migration !== undefined && repeatable !== undefined) {
     throw new FluxError('invalid_request', 'A push is a migration or a repeatable script, not both.');
   }

@@ -1,63 +1,60 @@
 import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
-import type { ResetAnswer, ResetRequest } from '@flux/contract/project';
-import { type Clearance, type Override, redeemClearance, requireGate } from '../backups/gate.ts';
+import type { OperationResult } from '@flux/contract/operation-results';
+import type { ResetRequest } from '@flux/contract/project';
+import * as z from 'zod';
+import { type Override, OverrideSchema, overrideOf, redeemClearance, refuseShutGate, requireGate } from '../backups/gate.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import { beginOperation } from '../operations/begin.ts';
-import type { OperationContext } from '../operations/run.ts';
-import { requireActive } from './nuke.ts';
+import { defineOperation, type Order, type Task } from '../operations/define.ts';
+import { requestOperation } from '../operations/request.ts';
+import { requireActive } from './active.ts';
 import type { RestoreDoors } from './restore/side.ts';
 import { swapInAndKeep } from './restore/swap-in.ts';
 
-interface ResetOrder {
-  readonly override: Override | null;
-}
+/** Empties a project. */
+export const reset = defineOperation({
+  kind: 'reset',
+  request: z.object({ override: OverrideSchema }),
+  touches: 'project',
+  runsOn: 'project host',
+  audit: ({ project }) => ({ action: 'project.reset_requested', subject: project.slug }),
+  afterWorkerLoss: 'end',
+  run: resetProject,
+});
 
 /**
- * Asks the gate, records the reset and puts it before the workers.
+ * Records the reset of a project and enqueues it.
  *
  * @throws FluxError `gate_refused`, `not_ready`, `invalid_request`, `busy`
  */
-export async function requestReset(
-  doors: RestoreDoors,
-  row: ProjectRow,
-  actor: Actor,
-  body: ResetRequest,
-  signal: AbortSignal,
-): Promise<OperationId> {
-  requireActive(row);
-  if (row.attached)
-    throw new FluxError('invalid_request', `${row.slug} is attached: Flux does not run its server and empties nothing there.`, {
+export async function requestReset(doors: RestoreDoors, project: ProjectRow, requester: Actor, body: ResetRequest): Promise<OperationId> {
+  requireActive(project);
+  if (project.attached)
+    throw new FluxError('invalid_request', `${project.slug} is attached: Flux does not run its server and empties nothing there.`, {
       hint: 'Empty it by hand.',
     });
-  const override = body?.skipBackupCheck === true ? { reason: body.reason ?? 'none was given' } : null;
-  await clear(doors, row, { override }, signal);
-  const { projects, backups } = doors;
-  return projects.catalog.db.transaction().execute(async (db) => {
-    const request: ResetOrder = { override };
-    const id = await beginOperation(db, projects.clock, { projectId: row.id, kind: 'reset', backupId: null, actor, request });
-    await backups.queue.enqueue(db, id);
-    return id;
-  });
+  const override = overrideOf(body ?? {});
+  await refuseShutGate(doors.backups, project, 'reset', override);
+  return requestOperation(doors.projects.operations, reset, async () => ({ project, requester, request: { override } }));
 }
 
 /**
- * Makes a project empty, as it was when it was made: an empty place beside the live data, and a swap of names. What was there
- * is kept for an undo, like after a restore in place; users, passwords and addresses stay.
+ * Makes a project empty, as it was when it was created: an empty place beside the live data, and a swap of names. The data that was
+ * there stays for an undo, as after a restore in place; users, passwords and addresses stay.
  */
-export async function resetProject(doors: RestoreDoors, row: ProjectRow, context: OperationContext): Promise<ResetAnswer> {
-  const clearance = await clear(doors, row, context.operation.request as ResetOrder, context.signal);
+async function resetProject(
+  doors: RestoreDoors,
+  { project: row, request, requester }: Order<{ readonly override: Override | null }>,
+  task: Task,
+): Promise<OperationResult<'reset'>> {
+  const clearance = await requireGate(doors.backups, row, 'reset', request.override, task.signal);
   const { engine, project } = doors.projects.engines.of(row);
-  context.progress({ phase: 'prepare', message: 'Making an empty place beside the live data' });
-  const side = await engine.openEmptySide(project, context.signal);
-  const swapped = await swapInAndKeep(doors, row, side, context, async (db, actor) => {
-    await redeemClearance(db, clearance, row, 'reset', actor);
-    await recordAudit(db, actor, { action: 'project.reset', projectId: row.id, subject: row.slug });
+  task.progress({ phase: 'prepare', message: 'Creating an empty place beside the live data' });
+  const side = await engine.openEmptySide(project, task.signal);
+  const swapped = await swapInAndKeep(doors, row, side, task, async (db) => {
+    await redeemClearance(db, clearance, row, 'reset', requester);
+    await recordAudit(db, requester, { action: 'project.reset', projectId: row.id, subject: row.slug });
   });
   return { ok: true, hash: row.hash, ...swapped };
-}
-
-async function clear(doors: RestoreDoors, row: ProjectRow, { override }: ResetOrder, signal: AbortSignal): Promise<Clearance> {
-  return await requireGate(doors.backups, row, 'reset', override, signal);
 }

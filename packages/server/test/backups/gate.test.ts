@@ -4,7 +4,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { consultGate, redeemClearance, requireDeletion } from '../../src/backups/gate.ts';
-import { deleteBackup, setPinned } from '../../src/backups/keep.ts';
+import { removeArtifact, setPinned } from '../../src/backups/keep.ts';
 import { findLatestBackup, updateBackup } from '../../src/catalog/backups.ts';
 import { findProjectById, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
 import { type BackupPlace, flip, nobody, openBackupPlace, sha256Of } from './place.ts';
@@ -185,7 +185,7 @@ async function change(project: ProjectRow, truth: Truth, step: Step['step']): Pr
     case 'delete':
       try {
         const clearance = await requireDeletion(doors, project, row, null, signal);
-        await deleteBackup(doors, project, row, nobody, clearance);
+        await removeArtifact(doors, project, row, nobody, clearance);
       } catch (error) {
         if (!['gate_refused', 'not_ready', 'artifact_gone'].includes((error as { code?: string }).code ?? '')) throw error;
       }
@@ -218,8 +218,8 @@ it('takes no clearance for another project or another action', async () => {
 
   const redeem = (row: ProjectRow, action: 'nuke' | 'reset') =>
     db.transaction().execute((transaction) => redeemClearance(transaction, decision.clearance, row, action, nobody));
-  await expect(redeem(other, 'nuke')).rejects.toThrow('something else');
-  await expect(redeem(project, 'reset')).rejects.toThrow('something else');
+  await expect(redeem(other, 'nuke')).rejects.toThrow('does not match this project and action');
+  await expect(redeem(project, 'reset')).rejects.toThrow('does not match this project and action');
   await redeem(project, 'nuke');
   const audited = await db.selectFrom('audit_events').selectAll().where('project_id', '=', project.id).execute();
   expect(audited).toMatchObject([{ action: 'gate.override', details: { for: 'nuke', reason: 'test' } }]);

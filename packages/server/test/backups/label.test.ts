@@ -3,7 +3,7 @@ import type { BackupId } from '@flux/contract/ids';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openDownload } from '../../src/backups/download.ts';
 import { consultGate, requireDeletion } from '../../src/backups/gate.ts';
-import { deleteBackup } from '../../src/backups/keep.ts';
+import { removeArtifact } from '../../src/backups/keep.ts';
 import { listProjectBackups } from '../../src/backups/list.ts';
 import { compareBytes, type ReadingDoors, recordReading } from '../../src/backups/reading.ts';
 import { updateBackup } from '../../src/catalog/backups.ts';
@@ -209,7 +209,7 @@ describe('a download', () => {
 describe('a deletion', () => {
   const remove = async (id: BackupId) => {
     const row = await place.rowOf(id);
-    await deleteBackup(doors, project, row, nobody, await requireDeletion(doors, project, row, null, signal));
+    await removeArtifact(doors, project, row, nobody, await requireDeletion(doors, project, row, null, signal));
   };
   const lose = ({ path }: Made) => renameSync(path, `${path}.away`);
   const shorten = ({ path }: Made) => truncateSync(path, 9);
@@ -261,7 +261,7 @@ describe('a deletion', () => {
 
   it('goes on with an override, which is written down', async () => {
     const row = await place.rowOf(made.id);
-    await deleteBackup(doors, project, row, nobody, await requireDeletion(doors, project, row, { reason: 'test' }, signal));
+    await removeArtifact(doors, project, row, nobody, await requireDeletion(doors, project, row, { reason: 'test' }, signal));
     expect(await audited()).toEqual([
       ['gate.override', undefined],
       ['backup.delete', undefined],
@@ -275,7 +275,7 @@ describe('a deletion', () => {
     // Each may go as long as the other one stays.
     const clearances = await Promise.all(rows.map((row) => requireDeletion(doors, project, row, null, signal)));
     const done = await Promise.allSettled(
-      rows.map((row, index) => deleteBackup(doors, project, row, nobody, clearances[index] as (typeof clearances)[number])),
+      rows.map((row, index) => removeArtifact(doors, project, row, nobody, clearances[index] as (typeof clearances)[number])),
     );
     expect(done.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(done.find(({ status }) => status === 'rejected')).toMatchObject({ reason: refusal('it changed while the command ran') });
@@ -285,10 +285,10 @@ describe('a deletion', () => {
     const row = await place.rowOf(newer.id);
     const clearance = await requireDeletion(doors, project, row, null, signal);
     await place.verify(newer.id);
-    await expect(deleteBackup(doors, project, row, nobody, clearance)).rejects.toMatchObject(refusal('it changed'));
+    await expect(removeArtifact(doors, project, row, nobody, clearance)).rejects.toMatchObject(refusal('it changed'));
     await updateBackup(place.catalog.db, older.id, { pinned: true });
     const pinned = await place.rowOf(older.id);
     const again = await requireDeletion(doors, project, pinned, null, signal);
-    await expect(deleteBackup(doors, project, pinned, nobody, again)).rejects.toMatchObject({ code: 'not_ready' });
+    await expect(removeArtifact(doors, project, pinned, nobody, again)).rejects.toMatchObject({ code: 'not_ready' });
   });
 });

@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest';
 import { openCatalog } from '../../src/catalog/open.ts';
-import { countLivingWorkers } from '../../src/catalog/worker-lease.ts';
 import { keepLease } from '../../src/operations/lease.ts';
 import { quietLog } from '../engines/project.ts';
 import { startCluster } from '../postgres/cluster.ts';
 
 const once = (signal: AbortSignal) => new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+const leases = `select count(*)::int as held from pg_locks where locktype = 'advisory' and objsubid = 2 and granted`;
 const endSessions = `select pg_terminate_backend(pid, 5000) from pg_locks where locktype = 'advisory' and objsubid = 2`;
 
 it('is taken anew when what ran under it has ended, and given up when the catalog stays away', async () => {
@@ -29,12 +29,12 @@ it('is taken anew when what ran under it has ended, and given up when the catalo
   expect(lease.isHeld()).toBe(false);
   expect(() => lease.held()).toThrow(expect.objectContaining({ code: 'catalog_unavailable' }));
   await expect(lease.during(async () => 'begun')).rejects.toMatchObject({ code: 'catalog_unavailable' });
-  expect(await countLivingWorkers(catalog)).toBe(0);
+  expect((await catalog.executeSql(leases)).rows).toEqual([{ held: 0 }]);
   finishWork();
   await work;
   await regained;
   expect(lease.held().workerId).not.toBe(first.workerId);
-  expect(await countLivingWorkers(catalog)).toBe(1);
+  expect((await catalog.executeSql(leases)).rows).toEqual([{ held: 1 }]);
 
   await cluster.run('postgres', 'alter database catalog allow_connections false');
   await cluster.run('postgres', endSessions);

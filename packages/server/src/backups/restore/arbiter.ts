@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import type { Arbiter } from '../../postgres/manifest/changed-definitions.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { disposableRequest } from '../disposable-request.ts';
@@ -11,16 +11,12 @@ import type { BackupDoors } from '../doors.ts';
  *
  * @throws FluxError `verification_inconclusive` when that schema cannot be restored there; what `DisposableProvider.open` throws
  */
-export function arbiterInSandbox(
-  doors: BackupDoors,
-  archive: { readonly path: string; readonly manifest: Manifest },
-  context: OperationContext,
-): Arbiter {
+export function arbiterInSandbox(doors: BackupDoors, archive: { readonly path: string; readonly manifest: Manifest }, task: Task): Arbiter {
   return async (changed) => {
     const { manifest, path } = archive;
-    context.progress({ phase: 'compare', message: 'Asking Postgres which definitions are the same' });
-    await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, context.signal));
-    const signal = AbortSignal.any([context.signal, instance.gone]);
+    task.progress({ phase: 'compare', message: 'Asking Postgres which definitions are the same' });
+    await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, task.signal));
+    const signal = AbortSignal.any([task.signal, instance.gone]);
     const before = await doors.postgres.runSql(instance.superuser, manifest.prerequisitesBefore, signal);
     const restored = await instance.pgRestore(['--schema-only', ...doors.postgres.restoreArguments(manifest)]);
     const outcome = doors.postgres.interpretRestore(restored);

@@ -1,8 +1,9 @@
 import { FluxError } from '@flux/contract/errors';
 import type { BackupRow } from '../../catalog/backups.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { BackupDoors } from '../doors.ts';
+import { requirePresent } from '../present.ts';
 import { readArtifact } from '../reading.ts';
 import { readManifest } from '../verify/run.ts';
 
@@ -20,11 +21,11 @@ export interface OpenedBackup {
  *
  * @throws FluxError `artifact_invalid`, `artifact_gone`
  */
-export async function openBackup(doors: BackupDoors, row: BackupRow, context: OperationContext): Promise<OpenedBackup> {
+export async function openBackup(doors: BackupDoors, row: BackupRow, task: Task): Promise<OpenedBackup> {
   refuseUnrestorable(row);
-  context.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
+  task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
   const path = await doors.store.localPath({ projectId: row.project_id, backupId: row.id });
-  const bytes = await readArtifact(doors, row, 'a restore', context.signal);
+  const bytes = await readArtifact(doors, row, 'a restore', task.signal);
   if (bytes.damage !== undefined)
     throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${bytes.damage} Nothing was changed.`, {
       hint: 'Choose another one: `flux backup list`.',
@@ -38,10 +39,5 @@ export function refuseUnrestorable(row: BackupRow): void {
     throw new FluxError('not_ready', `Backup ${row.id} is ${row.status}, so there is nothing to restore.`, {
       hint: 'Choose another one: `flux backup list`.',
     });
-  if (row.removed_at !== null)
-    throw new FluxError(
-      'artifact_gone',
-      `The file of backup ${row.id} was removed by ${row.removed_by} at ${row.removed_at.toISOString()}.`,
-      { hint: 'Choose another one: `flux backup list`.' },
-    );
+  requirePresent(row, 'Choose another one: `flux backup list`.');
 }

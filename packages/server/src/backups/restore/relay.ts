@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { disposableRequest } from '../disposable-request.ts';
 import type { BackupDoors } from '../doors.ts';
@@ -35,23 +35,18 @@ export interface RelayedArchive extends AsyncDisposable {
  *
  * @throws FluxError `verification_failed`, `verification_inconclusive`, `sandbox_unavailable`, `postgres_failed`
  */
-export async function relayArchive(
-  doors: BackupDoors,
-  source: OpenedBackup,
-  request: RelayRequest,
-  context: OperationContext,
-): Promise<RelayedArchive> {
+export async function relayArchive(doors: BackupDoors, source: OpenedBackup, request: RelayRequest, task: Task): Promise<RelayedArchive> {
   const { manifest, path, row } = source;
-  await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, context.signal));
-  const verdict = await restoreAndCompare(doors, instance, manifest, context, startStopwatch());
+  await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, task.signal));
+  const verdict = await restoreAndCompare(doors, instance, manifest, task, startStopwatch());
   if (verdict.verdict !== 'restorable')
     throw new FluxError(
       verdict.verdict === 'failed' ? 'verification_failed' : 'verification_inconclusive',
       `Backup ${row.id} was not restored: ${verdict.summary} Nothing was changed.`,
       { hint: `Look closer with \`flux backup verify --id ${row.id}\`.` },
     );
-  context.progress({ phase: 'relay', message: request.doing });
-  const changed = await doors.postgres.runSql(instance.superuser, request.sql, context.signal);
+  task.progress({ phase: 'relay', message: request.doing });
+  const changed = await doors.postgres.runSql(instance.superuser, request.sql, task.signal);
   if (changed.problem !== undefined)
     throw new FluxError('postgres_failed', `The sandbox could not make what was asked for: ${changed.problem}`, {
       hint: 'Nothing was changed.',
@@ -60,11 +55,11 @@ export async function relayArchive(
   const { schema, internalRoles } = request;
   await using session = await doors.postgres.openDump(
     { kind: 'tenant_export', target: instance.superuser, major: manifest.server.major, schema, internalRoles },
-    context.signal,
+    task.signal,
   );
   const draft = await doors.store.create({ projectId: row.project_id, backupId: randomUUID() as BackupId });
   try {
-    const recorded = await session.recordManifest(context.progress);
+    const recorded = await session.recordManifest(task.progress);
     let sha256 = '';
     await session.dump(async (bytes) => {
       ({ sha256 } = await draft.write(bytes));

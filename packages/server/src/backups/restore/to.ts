@@ -4,7 +4,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { sortPrerequisites } from '../../engines/prerequisites.ts';
 import { parsePostgresUri } from '../../engines/uri.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { BackupDoors } from '../doors.ts';
@@ -38,16 +38,11 @@ export function parseTarget(uri: string): PostgresTarget {
  *
  * @throws FluxError `not_ready` for a database that is not empty; `postgres_failed`, `instance_unavailable`
  */
-export async function restoreToUri(
-  doors: BackupDoors,
-  source: OpenedBackup,
-  request: ToRequest,
-  context: OperationContext,
-): Promise<RestoreAnswer> {
+export async function restoreToUri(doors: BackupDoors, source: OpenedBackup, request: ToRequest, task: Task): Promise<RestoreAnswer> {
   const target = parseTarget(request.uri);
   const { manifest, row } = source;
-  context.progress({ phase: 'connect', message: `Looking at ${target.database} on ${target.host}` });
-  const found = await doors.postgres.lookAt(target, context.signal);
+  task.progress({ phase: 'connect', message: `Looking at ${target.database} on ${target.host}` });
+  const found = await doors.postgres.lookAt(target, task.signal);
   if (found.objects > 0 && !request.force)
     throw new FluxError(
       'not_ready',
@@ -56,8 +51,8 @@ export async function restoreToUri(
         hint: 'Make an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
       },
     );
-  if (request.prerequisites) await makePrerequisites(doors, manifest.prerequisitesBefore, target, context.signal);
-  context.progress({ phase: 'restore', message: 'Restoring with pg_restore', total: row.size_bytes ?? 0, unit: 'bytes' });
+  if (request.prerequisites) await makePrerequisites(doors, manifest.prerequisitesBefore, target, task.signal);
+  task.progress({ phase: 'restore', message: 'Restoring with pg_restore', total: row.size_bytes ?? 0, unit: 'bytes' });
   const outcome = await doors.postgres.restoreArchive(
     {
       major: found.major,
@@ -68,18 +63,18 @@ export async function restoreToUri(
       transaction: 'all or nothing',
       omits: () => false,
       onBytes: (done) =>
-        context.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, total: row.size_bytes ?? 0, unit: 'bytes' }),
+        task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, total: row.size_bytes ?? 0, unit: 'bytes' }),
     },
-    context.signal,
+    task.signal,
   );
   if (outcome.kind !== 'success') {
-    context.signal.throwIfAborted();
+    task.signal.throwIfAborted();
     throw new FluxError('postgres_failed', `${target.database} was not restored and is as it was: ${outcome.message}`, {
       hint: `When something is missing that the backup refers to, pass --prerequisites, or run the SQL of \`flux backup show --id ${row.id}\` first.`,
       details: { toolOutput: outcome.output },
     });
   }
-  const compared = await compare(doors, source, target, found.objects === 0, context);
+  const compared = await compare(doors, source, target, found.objects === 0, task);
   const replaced = { previousKeptAs: null, previousKeptUntil: null, presentBackupId: null, outageMs: null };
   return { ok: true, how: 'to', backupId: row.id, project: null, ...compared, ...replaced };
 }
@@ -109,7 +104,7 @@ async function compare(
   source: OpenedBackup,
   target: PostgresTarget,
   wasEmpty: boolean,
-  context: OperationContext,
+  task: Task,
 ): Promise<Pick<RestoreAnswer, 'tablesCompared' | 'rowsCompared' | 'notes'>> {
   const none = { tablesCompared: 0, rowsCompared: 0 };
   if (!wasEmpty) return { ...none, notes: ['The database was not empty, so what is in it now was not compared with the backup.'] };
@@ -117,15 +112,15 @@ async function compare(
     const { tablesCompared, rowsCompared, differences } = await doors.postgres.compareRestored(
       target,
       source.manifest,
-      arbiterInSandbox(doors, source, context),
-      context.progress,
-      context.signal,
+      arbiterInSandbox(doors, source, task),
+      task.progress,
+      task.signal,
     );
     const differs = differences.filter(({ judgement, kind }) => judgement === 'failure' && !LEFT_TO_TARGET.has(kind));
     const notes = differs.slice(0, 20).map(({ kind, name, change }: Difference) => `${kind} ${name} is ${change}.`);
     return { tablesCompared, rowsCompared, notes };
   } catch (error) {
-    context.signal.throwIfAborted();
+    task.signal.throwIfAborted();
     // The data is there and pg_restore has vouched for it; a role that may not read everything cannot compare it.
     return { ...none, notes: [`What came back could not be compared: ${error instanceof Error ? error.message : String(error)}`] };
   }

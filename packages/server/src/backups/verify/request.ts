@@ -1,42 +1,59 @@
 import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
-import { type Actor, recordAudit } from '../../catalog/audit.ts';
-import type { BackupRow } from '../../catalog/backups.ts';
+import * as z from 'zod';
+import type { Actor } from '../../catalog/audit.ts';
+import { type BackupRow, updateBackup } from '../../catalog/backups.ts';
+import type { DatabaseTransaction } from '../../catalog/open.ts';
+import { findOperationInTheWay } from '../../catalog/operations.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
-import { beginOperation } from '../../operations/begin.ts';
+import { defineOperation } from '../../operations/define.ts';
+import { busyWith, requestOperation } from '../../operations/request.ts';
+import { requireBackupId } from '../create.ts';
 import type { BackupDoors } from '../doors.ts';
+import { requirePresent } from '../present.ts';
 import { type BackupSelector, selectBackup } from '../select.ts';
+import { verifyBackup } from './run.ts';
+
+/** Proves a backup by restoring it. It touches only that backup: its project goes on meanwhile. */
+export const backupVerify = defineOperation({
+  kind: 'backup_verify',
+  request: z.object({ selector: z.string() }),
+  touches: 'backup',
+  runsOn: 'any',
+  audit: ({ backupId }) => ({ action: 'backup.verify', subject: String(backupId) }),
+  afterWorkerLoss: 'restart',
+  run: (doors: BackupDoors, { backupId }, task) => verifyBackup(doors, requireBackupId(backupId), task),
+  onInterrupted: async ({ clock }, db, { backupId }, reason) => {
+    if (reason.code === 'interrupted')
+      await updateBackup(db, requireBackupId(backupId), { last_problem: reason.message, last_problem_at: clock.now() });
+    return undefined;
+  },
+});
 
 /**
- * Resolves which backup is meant, records the verification and puts it before the workers, all in one transaction: what
- * *latest* means cannot change in between.
+ * Resolves which backup is meant, records the verification and enqueues it, all in one transaction: what *latest* means cannot
+ * change in between.
  *
  * @throws FluxError `backup_not_found`, `not_ready`, `artifact_gone`, `busy`
  */
 export async function requestVerification(
   doors: BackupDoors,
   project: ProjectRow,
-  actor: Actor,
+  requester: Actor,
   selector: BackupSelector,
 ): Promise<OperationId> {
-  return doors.catalog.db.transaction().execute(async (db) => {
+  return requestOperation(doors, backupVerify, async (db) => {
     const backup = await selectBackup(db, project, selector);
-    // Busy is told before not-ready: while its backup is being made, the newest row is neither.
-    const operationId = await beginOperation(db, doors.clock, {
-      projectId: project.id,
-      kind: 'backup_verify',
-      backupId: backup.id,
-      actor,
-      request: { selector },
-    });
-    refuseUnverifiable(backup);
-    await recordAudit(db, actor, { action: 'backup.verify', projectId: project.id, subject: backup.id });
-    await doors.queue.enqueue(db, operationId);
-    return operationId;
+    await refuseUnverifiable(db, backup);
+    return { project, backupId: backup.id, requester, request: { selector } };
   });
 }
 
-function refuseUnverifiable(backup: BackupRow): void {
+async function refuseUnverifiable(db: DatabaseTransaction, backup: BackupRow): Promise<void> {
+  if (backup.status === 'queued' || backup.status === 'running') {
+    const maker = await findOperationInTheWay(db, backup.project_id, 'project', null);
+    if (maker !== undefined) throw busyWith(maker, 'project');
+  }
   if (backup.status !== 'complete') {
     throw new FluxError(
       'not_ready',
@@ -46,13 +63,5 @@ function refuseUnverifiable(backup: BackupRow): void {
       },
     );
   }
-  if (backup.removed_at !== null) {
-    throw new FluxError(
-      'artifact_gone',
-      `The file of backup ${backup.id} was removed by ${backup.removed_by} at ${backup.removed_at.toISOString()}.`,
-      {
-        hint: 'Verify a newer one: `flux backup list`.',
-      },
-    );
-  }
+  requirePresent(backup, 'Verify a newer one: `flux backup list`.');
 }

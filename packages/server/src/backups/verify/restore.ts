@@ -1,5 +1,5 @@
 import type { DisposableInstance } from '../../instances/disposable.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { BackupDoors } from '../doors.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -13,13 +13,13 @@ export async function restoreAndCompare(
   doors: BackupDoors,
   instance: DisposableInstance,
   manifest: Manifest,
-  context: OperationContext,
+  task: Task,
   watch: Stopwatch,
 ): Promise<Verdict> {
-  const signal = AbortSignal.any([context.signal, instance.gone]);
+  const signal = AbortSignal.any([task.signal, instance.gone]);
   const trouble = () => describeTrouble(instance);
 
-  context.progress({ phase: 'prepare', message: 'Making the roles and extensions that the source had' });
+  task.progress({ phase: 'prepare', message: 'Making the roles and extensions that the source had' });
   const before = await watch
     .time('prepare', () => doors.postgres.runSql(instance.superuser, manifest.prerequisitesBefore, signal))
     .catch(asProblem);
@@ -27,7 +27,7 @@ export async function restoreAndCompare(
     return { verdict: 'inconclusive', summary: trouble() ?? `What the source had could not be made here first: ${before.problem}` };
   }
 
-  context.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
+  task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
   const ended = await watch.time('restore', () => instance.pgRestore(doors.postgres.restoreArguments(manifest)));
   const end = doors.postgres.interpretRestore(ended);
   const stopped = trouble();
@@ -49,14 +49,14 @@ export async function restoreAndCompare(
       : { verdict: 'inconclusive', summary: why };
   }
 
-  context.progress({ phase: 'compare', message: 'Comparing with what was dumped' });
+  task.progress({ phase: 'compare', message: 'Comparing with what was dumped' });
   try {
     const comparison = await watch.time('compare', () =>
       doors.postgres.compareRestored(
         instance.superuser,
         manifest,
         (changed) => doors.postgres.findEqualDefinitions(instance.superuser, changed, signal),
-        context.progress,
+        task.progress,
         signal,
       ),
     );

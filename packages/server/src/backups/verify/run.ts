@@ -4,7 +4,7 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
 import { type BackupRow, findBackupById, findManifest } from '../../catalog/backups.ts';
 import type { DisposableInstance } from '../../instances/disposable.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { uuidv7 } from '../../system/uuid.ts';
@@ -17,18 +17,18 @@ import { type Stopwatch, startStopwatch } from './stopwatch.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
- * Verifies the backup of an operation by really restoring it, and records the verdict. The verdict is the answer, whatever
+ * Verifies a backup by really restoring it, and records the verdict. The verdict is the answer, whatever
  * it is; an error means that nothing could be recorded.
  */
-export async function verifyBackup(doors: BackupDoors, context: OperationContext): Promise<{ readonly proof: VerificationProof }> {
-  const row = await findBackupById(doors.catalog.db, context.operation.backup_id as BackupId);
+export async function verifyBackup(doors: BackupDoors, backupId: BackupId, task: Task): Promise<{ readonly proof: VerificationProof }> {
+  const row = await findBackupById(doors.catalog.db, backupId);
   if (row === undefined) throw new FluxError('backup_not_found', 'The backup has vanished from the catalog.');
   const startedAt = doors.clock.now();
   const watch = startStopwatch();
   const seen: Evidence = {};
   try {
-    const verdict = await reachVerdict(doors, row, context, watch, seen);
-    return { proof: await recordVerdict(doors, row, context, watch, seen, verdict, startedAt) };
+    const verdict = await reachVerdict(doors, row, task, watch, seen);
+    return { proof: await recordVerdict(doors, row, task, watch, seen, verdict, startedAt) };
   } finally {
     // The verdict is recorded meanwhile; the operation ends when nothing of the instance is left.
     await seen.removal;
@@ -38,14 +38,14 @@ export async function verifyBackup(doors: BackupDoors, context: OperationContext
 async function recordVerdict(
   doors: BackupDoors,
   row: BackupRow,
-  context: OperationContext,
+  task: Task,
   watch: Stopwatch,
   seen: Evidence,
   verdict: Verdict,
   startedAt: Date,
 ): Promise<VerificationProof> {
   // A cancelled or stopped verification is no verdict about anything.
-  context.signal.throwIfAborted();
+  task.signal.throwIfAborted();
   const verificationId = uuidv7(startedAt) as VerificationId;
   const proof: VerificationProof = {
     verificationId,
@@ -81,31 +81,25 @@ interface Evidence {
   removal?: Promise<void>;
 }
 
-async function reachVerdict(
-  doors: BackupDoors,
-  row: BackupRow,
-  context: OperationContext,
-  watch: Stopwatch,
-  seen: Evidence,
-): Promise<Verdict> {
+async function reachVerdict(doors: BackupDoors, row: BackupRow, task: Task, watch: Stopwatch, seen: Evidence): Promise<Verdict> {
   const opening = new AbortController();
   let instance: Promise<DisposableInstance> | undefined;
   try {
     const manifest = await readManifest(doors, row);
     const archivePath = await doors.store.localPath({ projectId: row.project_id, backupId: row.id });
-    const signal = AbortSignal.any([context.signal, opening.signal]);
+    const signal = AbortSignal.any([task.signal, opening.signal]);
     // The instance comes up while the bytes are read: nothing is restored before they have matched.
     instance = watch.time('open', () => doors.disposables.open(disposableRequest(doors, manifest, archivePath, signal)));
     instance.catch(() => undefined);
-    context.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-    seen.bytes = await watch.time('read', () => readArtifact(doors, row, 'a verification', context.signal));
+    task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
+    seen.bytes = await watch.time('read', () => readArtifact(doors, row, 'a verification', task.signal));
     if (seen.bytes.damage !== undefined) return { verdict: 'failed', summary: seen.bytes.damage };
     const ready = await instance;
     seen.postgresVersion = ready.postgresVersion;
     seen.sandbox = ready.sandbox;
-    return await restoreAndCompare(doors, ready, manifest, context, watch);
+    return await restoreAndCompare(doors, ready, manifest, task, watch);
   } catch (error) {
-    if (context.signal.aborted) throw error;
+    if (task.signal.aborted) throw error;
     if (isFluxError(error, 'artifact_gone')) throw error;
     doors.log.warn({ err: error, backup: row.id }, 'verification is inconclusive');
     const hint = isFluxError(error) && error.hint !== undefined ? ` ${error.hint}` : '';

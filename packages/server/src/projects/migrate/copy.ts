@@ -4,7 +4,7 @@ import type { MigrateResult } from '@flux/contract/migrate';
 import { openBackup } from '../../backups/restore/open.ts';
 import { findBackupById } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import type { ProjectDoors } from '../doors.ts';
 import { type RestoreDoors, restoreBeside } from '../restore/side.ts';
 
@@ -23,16 +23,16 @@ export async function copyToDedicated(
   doors: RestoreDoors,
   row: ProjectRow,
   backupId: BackupId,
-  context: OperationContext,
+  task: Task,
 ): Promise<Pick<MigrateResult, 'tablesCompared' | 'rowsCompared' | 'notes'>> {
   const backup = await findBackupById(doors.projects.catalog.db, backupId);
   if (backup === undefined) throw new FluxError('backup_not_found', 'The backup has vanished from the catalog.');
-  const source = await openBackup(doors.backups, backup, context);
+  const source = await openBackup(doors.backups, backup, task);
   const { engine, project } = dedicatedOf(doors.projects, row);
-  context.progress({ phase: 'provision', message: 'Making a Postgres server for the project alone' });
-  await engine.provision(project, context.signal, source.manifest.server.major);
-  const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'fresh' }, context);
-  context.signal.throwIfAborted();
+  task.progress({ phase: 'provision', message: 'Making a Postgres server for the project alone' });
+  await engine.provision(project, task.signal, source.manifest.server.major);
+  const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'fresh' }, task);
+  task.signal.throwIfAborted();
   await side.swapIn('drop');
   return { tablesCompared: comparison.tablesCompared, rowsCompared: comparison.rowsCompared, notes: [...notes] };
 }

@@ -1,13 +1,13 @@
 import { FluxError } from '@flux/contract/errors';
 import type { MigrateResult } from '@flux/contract/migrate';
-import { type Clearance, redeemClearance, requireGate } from '../../backups/gate.ts';
+import { type Clearance, precheckGate, redeemClearance, requireGate } from '../../backups/gate.ts';
 import { backUpPresentState } from '../../backups/restore/present.ts';
 import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import { flipEngine, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import type { RestoreDoors } from '../restore/side.ts';
 import { copyToDedicated } from './copy.ts';
-import type { MigrationRequest } from './request.ts';
+import type { MigrationRequest } from './plan.ts';
 import { NOTHING } from './result.ts';
 import { removeSource, takeBack } from './take-back.ts';
 
@@ -18,28 +18,29 @@ import { removeSource, takeBack } from './take-back.ts';
 export async function moveToDedicated(
   doors: RestoreDoors,
   row: ProjectRow,
-  request: MigrationRequest,
-  context: OperationContext,
+  request: MoveRequest,
+  task: Task,
   note: string,
 ): Promise<MigrateResult> {
   const { projects } = doors;
   const { lockWrites, dropSourceAfter } = request.order;
   const { project } = projects.engines.of(row);
+  if (dropSourceAfter) await precheckGate(doors.backups, row, 'migrate_drop_source', request.override, task.signal);
   await setMigrationState(projects.catalog.db, row.id, 'copying');
   let moved: MigrateResult;
   try {
-    context.progress({ phase: 'hold', message: lockWrites ? 'Waiting for writers to end' : 'Leaving writers alone' });
-    await using hold = lockWrites ? await projects.engines.pooled.holdWrites(project, context.signal) : undefined;
+    task.progress({ phase: 'hold', message: lockWrites ? 'Waiting for writers to end' : 'Leaving writers alone' });
+    await using hold = lockWrites ? await projects.engines.pooled.holdWrites(project, task.signal) : undefined;
     const held = performance.now();
-    const backupId = await backUpPresentState(doors.backups, row, { note }, context);
-    const clearance = dropSourceAfter ? await clear(doors, row, request, context) : null;
-    const copied = await copyToDedicated(doors, row, backupId, context);
-    context.progress({ phase: 'flip', message: 'Flipping the project to its own server' });
-    context.signal.throwIfAborted();
+    const backupId = await backUpPresentState(doors.backups, row, { note }, task);
+    const clearance = dropSourceAfter ? await clear(doors, row, request, task) : null;
+    const copied = await copyToDedicated(doors, row, backupId, task);
+    task.progress({ phase: 'flip', message: 'Flipping the project to its own server' });
+    task.signal.throwIfAborted();
     const closed = performance.now();
     await projects.engines.pooled.closeLogins(project);
     await hold?.assertHeld();
-    await flip(doors, row, clearance, context);
+    await flip(doors, row, clearance, request.requester);
     const now = performance.now();
     const times = { writesHeldMs: lockWrites ? Math.round(now - held) : null, outageMs: Math.round(now - closed) };
     moved = { ...NOTHING, did: 'migrated', backupId, ...copied, ...times, sourceKept: true };
@@ -49,7 +50,7 @@ export async function moveToDedicated(
     throw error;
   }
   if (!dropSourceAfter) return moved;
-  context.progress({ phase: 'drop', message: 'Removing the pooled schema' });
+  task.progress({ phase: 'drop', message: 'Removing the pooled schema' });
   try {
     await removeSource(projects, { ...row, engine: 'v1_dedicated' });
     return { ...moved, sourceKept: false };
@@ -61,31 +62,28 @@ export async function moveToDedicated(
 }
 
 /** Removes what a migration has left behind in the pool. @throws FluxError `gate_refused` */
-export async function dropSource(
-  doors: RestoreDoors,
-  row: ProjectRow,
-  request: MigrationRequest,
-  context: OperationContext,
-): Promise<MigrateResult> {
+export async function dropSource(doors: RestoreDoors, row: ProjectRow, request: MoveRequest, task: Task): Promise<MigrateResult> {
   const { db } = doors.projects.catalog;
   if (row.migration_state === 'source_kept') {
-    const clearance = await clear(doors, row, request, context);
+    const clearance = await clear(doors, row, request, task);
     await db.transaction().execute(async (transaction) => {
-      await redeemClearance(transaction, clearance, row, 'migrate_drop_source', actorOf(row, context));
+      await redeemClearance(transaction, clearance, row, 'migrate_drop_source', request.requester);
       await setMigrationState(transaction, row.id, 'dropping_source');
-      await recordAudit(transaction, actorOf(row, context), { action: 'project.drop_source', projectId: row.id, subject: row.slug });
+      await recordAudit(transaction, request.requester, { action: 'project.drop_source', projectId: row.id, subject: row.slug });
     });
   }
   await removeSource(doors.projects, row);
   return { ...NOTHING, did: 'dropped_source' };
 }
 
-async function clear(doors: RestoreDoors, row: ProjectRow, request: MigrationRequest, context: OperationContext): Promise<Clearance> {
-  return await requireGate(doors.backups, row, 'migrate_drop_source', request.override, context.signal);
+/** A recorded request, and who made it. */
+type MoveRequest = MigrationRequest & { readonly requester: Actor };
+
+async function clear(doors: RestoreDoors, row: ProjectRow, request: MoveRequest, task: Task): Promise<Clearance> {
+  return await requireGate(doors.backups, row, 'migrate_drop_source', request.override, task.signal);
 }
 
-async function flip({ projects }: RestoreDoors, row: ProjectRow, clearance: Clearance | null, context: OperationContext): Promise<void> {
-  const actor = actorOf(row, context);
+async function flip({ projects }: RestoreDoors, row: ProjectRow, clearance: Clearance | null, actor: Actor): Promise<void> {
   await projects.catalog.db.transaction().execute(async (db) => {
     if (clearance !== null) await redeemClearance(db, clearance, row, 'migrate_drop_source', actor);
     if (!(await flipEngine(db, row.id, clearance === null ? 'source_kept' : 'dropping_source')))
@@ -97,8 +95,4 @@ async function flip({ projects }: RestoreDoors, row: ProjectRow, clearance: Clea
       details: { from: 'v2_shared', to: 'v1_dedicated' },
     });
   });
-}
-
-function actorOf(row: ProjectRow, context: OperationContext): Actor {
-  return { userId: row.owner_id, tokenId: context.operation.requested_by };
 }

@@ -1,14 +1,29 @@
 import { FluxError } from '@flux/contract/errors';
-import type { MigrateFinding, MigratePlan, MigrateRequest } from '@flux/contract/migrate';
+import { MigrateFinding, MigratePlan, MigrateRequest } from '@flux/contract/migrate';
+import * as z from 'zod';
+import { OverrideSchema } from '../../backups/gate.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { TenantSurvey } from '../../engines/pooled.ts';
 import type { ProjectDoors } from '../doors.ts';
 
 /** What was asked for, with every choice made. */
-export interface MigrationOrder {
-  readonly how: NonNullable<MigrateRequest['how']>;
-  readonly lockWrites: boolean;
-  readonly dropSourceAfter: boolean;
+export const MigrationOrder = z.object({ how: MigrateRequest.shape.how.unwrap(), lockWrites: z.boolean(), dropSourceAfter: z.boolean() });
+/** What was asked for, with every choice made. */
+export type MigrationOrder = z.infer<typeof MigrationOrder>;
+
+/** What the row of the operation holds. */
+export const MigrationRequest = z.object({
+  order: MigrationOrder,
+  override: OverrideSchema,
+  plan: MigratePlan,
+  preflight: z.array(MigrateFinding),
+});
+/** What the row of the operation holds. */
+export type MigrationRequest = z.infer<typeof MigrationRequest>;
+
+/** Tells whether a project has nothing left to move or to remove. */
+export function isDone(row: ProjectRow): boolean {
+  return row.engine === 'v1_dedicated' && row.migration_state === null;
 }
 
 /** A plan with what a look at the source has found. */

@@ -1,28 +1,41 @@
-import type { MigrateAnswer, MigrateResult } from '@flux/contract/migrate';
+import type { MigrateResult } from '@flux/contract/migrate';
+import { abandonBackups } from '../../backups/abandon.ts';
 import { backUpPresentState } from '../../backups/restore/present.ts';
 import { type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import { defineOperation, type Order, type Task } from '../../operations/define.ts';
 import type { RestoreDoors } from '../restore/side.ts';
 import { copyToDedicated, dedicatedOf } from './copy.ts';
 import { dropSource, moveToDedicated } from './move.ts';
-import { isDone, type MigrationRequest } from './request.ts';
+import { isDone, MigrationRequest } from './plan.ts';
 import { NOTHING } from './result.ts';
 import { discardStaged, takeBack } from './take-back.ts';
 
 const NOTE = 'before the migration to v1_dedicated';
 
-/** Does what `requestMigration` has planned. Whatever fails leaves the pooled project as it was, running and writable. */
-export async function runMigration(doors: RestoreDoors, row: ProjectRow, context: OperationContext): Promise<MigrateAnswer> {
-  const request = context.operation.request as MigrationRequest;
-  const { plan, preflight } = request;
-  return { ok: true, plan, preflight: [...preflight], result: await run(doors, row, request, context) };
-}
+/** Moves a pooled project to a Postgres server of its own. Whatever fails leaves it as it was, running and writable. */
+export const migrate = defineOperation({
+  kind: 'migrate',
+  request: MigrationRequest,
+  touches: 'project',
+  runsOn: 'project host',
+  audit: ({ project, request }) => ({ action: 'project.migrate', subject: project.slug, details: request.order }),
+  afterWorkerLoss: 'end',
+  run: async (doors: RestoreDoors, order, task) => {
+    const { plan, preflight } = order.request;
+    return { ok: true, plan, preflight, result: await runMigration(doors, order, task) };
+  },
+  onInterrupted: (doors, db, order, reason) => abandonBackups(doors.backups, db, order, reason),
+});
 
-async function run(doors: RestoreDoors, row: ProjectRow, request: MigrationRequest, context: OperationContext): Promise<MigrateResult> {
+async function runMigration(
+  doors: RestoreDoors,
+  { project: row, request, requester }: Order<MigrationRequest>,
+  task: Task,
+): Promise<MigrateResult> {
   const { how, dropSourceAfter } = request.order;
   if (row.engine === 'v1_dedicated') {
     if (isDone(row) || !dropSourceAfter) return { ...NOTHING, sourceKept: row.migration_state !== null };
-    return await dropSource(doors, row, request, context);
+    return await dropSource(doors, row, { ...request, requester }, task);
   }
   // What an earlier migration has left is of an earlier state.
   if (row.migration_state === 'copying') await takeBack(doors.projects, row.id);
@@ -31,19 +44,19 @@ async function run(doors: RestoreDoors, row: ProjectRow, request: MigrationReque
     case 'discard_staged':
       return { ...NOTHING, did: row.migration_state === null ? 'nothing' : 'discarded' };
     case 'dump_only':
-      return { ...NOTHING, did: 'dumped', backupId: await backUpPresentState(doors.backups, row, { note: NOTE }, context) };
+      return { ...NOTHING, did: 'dumped', backupId: await backUpPresentState(doors.backups, row, { note: NOTE }, task) };
     case 'staged':
-      return await stage(doors, row, context);
+      return await stage(doors, row, task);
     default:
-      return await moveToDedicated(doors, row, request, context, NOTE);
+      return await moveToDedicated(doors, row, { ...request, requester }, task, NOTE);
   }
 }
 
-async function stage(doors: RestoreDoors, row: ProjectRow, context: OperationContext): Promise<MigrateResult> {
-  const backupId = await backUpPresentState(doors.backups, row, { note: NOTE }, context);
+async function stage(doors: RestoreDoors, row: ProjectRow, task: Task): Promise<MigrateResult> {
+  const backupId = await backUpPresentState(doors.backups, row, { note: NOTE }, task);
   await setMigrationState(doors.projects.catalog.db, row.id, 'copying');
   try {
-    const copied = await copyToDedicated(doors, row, backupId, context);
+    const copied = await copyToDedicated(doors, row, backupId, task);
     const { host, port, database, user } = await dedicatedOf(doors.projects, row).credentials();
     await setMigrationState(doors.projects.catalog.db, row.id, 'staged');
     return { ...NOTHING, did: 'staged', backupId, ...copied, staged: { host, port, database, user } };

@@ -1,9 +1,10 @@
-import { isFluxError, toProblem } from '@flux/contract/errors';
-import { finishOperation } from '../../catalog/operations.ts';
+import { isFluxError } from '@flux/contract/errors';
+import * as z from 'zod';
 import { listHalfMigrated, lockProject, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
 import type { MigrationState } from '../../catalog/tables.ts';
-import { beginHere } from '../../operations/begin.ts';
-import { describeFailure } from '../../operations/run.ts';
+import { defineOperation } from '../../operations/define.ts';
+import { SYSTEM } from '../../operations/request.ts';
+import { runInline } from '../../operations/run.ts';
 import type { ProjectDoors } from '../doors.ts';
 import { dedicatedOf } from './copy.ts';
 
@@ -41,33 +42,34 @@ export async function removeSource(doors: ProjectDoors, row: ProjectRow): Promis
   await setMigrationState(doors.catalog.db, row.id, null);
 }
 
+/** Brings a project whose migration was interrupted back to one engine. */
+export const migrateCleanUp = defineOperation({
+  kind: 'migrate_clean_up',
+  request: z.object({}),
+  touches: 'project',
+  runsOn: 'project host',
+  audit: null,
+  afterWorkerLoss: 'end',
+  run: async (doors: ProjectDoors, { project }) => {
+    if (project.migration_state === 'dropping_source') await removeSource(doors, project);
+    else await takeBack(doors, project.id);
+    return {};
+  },
+});
+
 /**
  * Ends what a crash has left of migrations: a project that was not flipped yet is writable again and has no copy; one that was
  * flipped loses the source that was to be dropped. Each under an operation of its own, so that nothing runs beside it.
  */
-export async function endInterruptedMigrations(doors: ProjectDoors): Promise<void> {
-  const { catalog, clock, log } = doors;
-  for (const row of await listHalfMigrated(catalog.db)) {
-    const actor = { userId: null, tokenId: null };
-    const request = { order: { how: 'take_back' } };
+export async function endInterruptedMigrations(doors: ProjectDoors, signal: AbortSignal): Promise<void> {
+  const { catalog, log } = doors;
+  for (const project of await listHalfMigrated(catalog.db)) {
     try {
-      await doors.lease.during(async ({ workerId }) => {
-        const operation = { projectId: row.id, kind: 'migrate', backupId: null, actor, request } as const;
-        const id = await catalog.db.transaction().execute((db) => beginHere(db, clock, operation, workerId));
-        try {
-          log.warn({ project: row.hash, state: row.migration_state }, 'ending a migration that was interrupted');
-          if (row.migration_state === 'dropping_source') await removeSource(doors, row);
-          else await takeBack(doors, row.id);
-          await finishOperation(catalog.db, id, { state: 'succeeded', result: {} }, clock.now());
-        } catch (error) {
-          const none = new AbortController().signal;
-          await finishOperation(catalog.db, id, { state: 'failed', error: toProblem(describeFailure(error, none, none)) }, clock.now());
-          throw error;
-        }
-      });
+      await runInline(doors.operations, migrateCleanUp, doors, { project, requester: SYSTEM, request: {} }, signal);
+      log.warn({ project: project.hash, state: project.migration_state }, 'ended a migration that was interrupted');
     } catch (error) {
       // Busy: somebody was faster. Anything else is tried again in the next round.
-      if (!isFluxError(error, 'busy')) log.error({ err: error, project: row.hash }, 'could not end an interrupted migration');
+      if (!isFluxError(error, 'busy')) log.error({ err: error, project: project.hash }, 'could not end an interrupted migration');
     }
   }
 }

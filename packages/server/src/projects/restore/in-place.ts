@@ -2,9 +2,9 @@ import type { RestoreAnswer } from '@flux/contract/restore';
 import { type Override, redeemClearance, requireGate } from '../../backups/gate.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { backUpPresentState } from '../../backups/restore/present.ts';
-import { recordAudit } from '../../catalog/audit.ts';
+import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import { keptFields } from './kept.ts';
 import { type RestoreDoors, restoreBeside } from './side.ts';
 import { swapInAndKeep } from './swap-in.ts';
@@ -15,6 +15,7 @@ const PRESENT = { note: 'before a restore in place', hint: '--skip-present-backu
 export interface InPlaceRequest {
   readonly presentBackup: 'taken' | 'skipped';
   readonly override: Override | null;
+  readonly requester: Actor;
 }
 
 /**
@@ -28,16 +29,16 @@ export async function restoreInPlace(
   source: OpenedBackup,
   row: ProjectRow,
   request: InPlaceRequest,
-  context: OperationContext,
+  task: Task,
 ): Promise<RestoreAnswer> {
-  const present = request.presentBackup === 'skipped' ? null : await backUpPresentState(doors.backups, row, PRESENT, context);
+  const present = request.presentBackup === 'skipped' ? null : await backUpPresentState(doors.backups, row, PRESENT, task);
   // Asked again here: a clearance is for this moment, not for the one in which the work was queued.
-  const clearance = await requireGate(doors.backups, row, 'restore_in_place', request.override, context.signal);
+  const clearance = await requireGate(doors.backups, row, 'restore_in_place', request.override, task.signal);
   const { engine, project } = doors.projects.engines.of(row);
-  const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'beside' }, context);
-  const swapped = await swapInAndKeep(doors, row, side, context, async (db, actor) => {
-    await redeemClearance(db, clearance, row, 'restore_in_place', actor);
-    await recordAudit(db, actor, { action: 'project.restore_in_place', projectId: row.id, subject: source.row.id });
+  const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'beside' }, task);
+  const swapped = await swapInAndKeep(doors, row, side, task, async (db) => {
+    await redeemClearance(db, clearance, row, 'restore_in_place', request.requester);
+    await recordAudit(db, request.requester, { action: 'project.restore_in_place', projectId: row.id, subject: source.row.id });
   });
   return {
     ok: true,
@@ -53,9 +54,9 @@ export async function restoreInPlace(
 }
 
 /** Swaps back what the newest restore in place has replaced; what is live now is kept in its stead. */
-export async function undoInPlace(doors: RestoreDoors, row: ProjectRow, context: OperationContext): Promise<RestoreAnswer> {
+export async function undoInPlace(doors: RestoreDoors, row: ProjectRow, task: Task): Promise<RestoreAnswer> {
   const { engine, project } = doors.projects.engines.of(row);
-  context.progress({ phase: 'swap', message: 'Swapping the names back' });
+  task.progress({ phase: 'swap', message: 'Swapping the names back' });
   const { keptAs, outageMs } = await engine.undoSwap(project);
   return {
     ok: true,

@@ -3,9 +3,9 @@ import { FluxError } from '@flux/contract/errors';
 import type { EngineKind } from '@flux/contract/labels';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
-import { recordAudit } from '../../catalog/audit.ts';
+import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import { findProjectBySlug, markProjectRemoved, type ProjectRow, reviveProject, setProjectLifecycle } from '../../catalog/projects.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import { nameTaken, newSecrets, recordProject, takeBack } from '../create.ts';
 import { type RestoreDoors, restoreBeside } from './side.ts';
 
@@ -14,6 +14,7 @@ export interface IntoRequest {
   readonly slug: string;
   readonly mode: EngineKind;
   readonly userId: ProjectRow['owner_id'];
+  readonly requester: Actor;
 }
 
 /** Tells whether a restore into this name brings the removed project itself back. */
@@ -32,24 +33,23 @@ export async function restoreIntoProject(
   source: OpenedBackup,
   sourceProject: ProjectRow,
   request: IntoRequest,
-  context: OperationContext,
+  task: Task,
 ): Promise<RestoreAnswer> {
   const { projects } = doors;
   const isRevival = revives(sourceProject, request);
   const row = isRevival ? await revive(doors, sourceProject) : await makeRow(doors, request);
   try {
     const { engine, project } = projects.engines.of(row);
-    context.progress({ phase: 'provision', message: `Making ${row.slug}` });
-    await engine.provision(project, context.signal, source.manifest.server.major);
+    task.progress({ phase: 'provision', message: `Making ${row.slug}` });
+    await engine.provision(project, task.signal, source.manifest.server.major);
     const goal = { engine, project, place: 'fresh' } as const;
-    const { side, comparison, notes } = await restoreBeside(doors, source, sourceProject, goal, context);
-    context.signal.throwIfAborted();
+    const { side, comparison, notes } = await restoreBeside(doors, source, sourceProject, goal, task);
+    task.signal.throwIfAborted();
     await side.swapIn('drop');
-    const actor = { userId: request.userId, tokenId: context.operation.requested_by };
     await projects.catalog.db.transaction().execute(async (db) => {
       await setProjectLifecycle(db, row.id, 'active');
       const details = { backupId: source.row.id, engine: row.engine, revived: isRevival };
-      await recordAudit(db, actor, { action: 'project.restore', projectId: row.id, subject: row.slug, details });
+      await recordAudit(db, request.requester, { action: 'project.restore', projectId: row.id, subject: row.slug, details });
     });
     return {
       ok: true,

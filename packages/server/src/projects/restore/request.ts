@@ -3,28 +3,22 @@ import type { OperationId } from '@flux/contract/ids';
 import { isSlug } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { RestoreRequest } from '@flux/contract/restore';
-import { type Override, requireGate, requireGateAhead } from '../../backups/gate.ts';
+import { overrideOf, refuseShutGate } from '../../backups/gate.ts';
 import { refuseUnrestorable } from '../../backups/restore/open.ts';
 import { parseTarget } from '../../backups/restore/to.ts';
 import { type BackupSelector, selectBackup } from '../../backups/select.ts';
 import { readManifest } from '../../backups/verify/run.ts';
-import { type Actor, recordAudit } from '../../catalog/audit.ts';
+import type { Actor } from '../../catalog/audit.ts';
 import type { BackupRow } from '../../catalog/backups.ts';
 import { findProjectBySlug, type ProjectRow } from '../../catalog/projects.ts';
-import { beginOperation } from '../../operations/begin.ts';
+import { requestOperation } from '../../operations/request.ts';
+import { requireActive } from '../active.ts';
 import { nameTaken } from '../create.ts';
-import { requireActive } from '../nuke.ts';
 import { chooseName, revives } from './into.ts';
+import type { RestorePlan } from './plan.ts';
+import { backupRestore } from './run.ts';
 import type { RestoreDoors } from './side.ts';
 import { findTables } from './tables.ts';
-
-/** What the worker finds in the row of an operation. A URI has a password in it, so it is sealed. */
-export type RestorePlan =
-  | { readonly how: 'into'; readonly slug: string; readonly mode: EngineKind }
-  | { readonly how: 'to'; readonly sealedUri: string; readonly force: boolean; readonly prerequisites: boolean }
-  | { readonly how: 'in_place'; readonly presentBackup: 'taken' | 'skipped'; readonly override: Override | null }
-  | { readonly how: 'tables'; readonly tables: readonly string[] }
-  | { readonly how: 'undo' };
 
 /** Whoever asks: an actor, and whether it may make projects. */
 export interface RestoreAsker {
@@ -44,12 +38,11 @@ export async function requestRestore(
   asker: RestoreAsker,
   selector: BackupSelector,
   body: RestoreRequest,
-  signal: AbortSignal,
 ): Promise<OperationId> {
   const { catalog } = doors.projects;
   const backup = await selectBackup(catalog.db, project, selector);
   refuseUnrestorable(backup);
-  const plan = await makePlan(doors, project, backup, asker, body ?? {}, signal);
+  const plan = await makePlan(doors, project, backup, asker, body ?? {});
   return await begin(doors, project, asker.actor, backup, plan);
 }
 
@@ -59,31 +52,15 @@ export async function requestUndo(doors: RestoreDoors, row: ProjectRow, actor: A
   return await begin(doors, row, actor, null, { how: 'undo' });
 }
 
-async function begin(
-  { projects, backups }: RestoreDoors,
+function begin(
+  doors: RestoreDoors,
   project: ProjectRow,
-  actor: Actor,
+  requester: Actor,
   backup: BackupRow | null,
-  plan: RestorePlan,
+  request: RestorePlan,
 ): Promise<OperationId> {
-  return projects.catalog.db.transaction().execute(async (db) => {
-    const operationId = await beginOperation(db, projects.clock, {
-      projectId: project.id,
-      kind: 'backup_restore',
-      backupId: backup?.id ?? null,
-      actor,
-      request: plan,
-    });
-    const details = plan.how === 'into' ? { how: plan.how, slug: plan.slug, mode: plan.mode } : { how: plan.how };
-    await recordAudit(db, actor, {
-      action: 'backup.restore',
-      projectId: project.id,
-      ...(backup === null ? {} : { subject: backup.id }),
-      details,
-    });
-    await backups.queue.enqueue(db, operationId);
-    return operationId;
-  });
+  const order = { project, backupId: backup?.id ?? null, requester, request };
+  return requestOperation(doors.projects.operations, backupRestore, async () => order);
 }
 
 async function makePlan(
@@ -92,7 +69,6 @@ async function makePlan(
   backup: BackupRow,
   asker: RestoreAsker,
   body: NonNullable<RestoreRequest>,
-  signal: AbortSignal,
 ): Promise<RestorePlan> {
   const { into, to, inPlace = false, mode, tables } = body;
   if ([into !== undefined || mode !== undefined, to !== undefined, inPlace, tables !== undefined].filter(Boolean).length > 1)
@@ -125,12 +101,11 @@ async function makePlan(
   if (tables !== undefined) {
     const manifest = await readManifest(doors.backups, backup);
     findTables(manifest, tables, manifest.schema ?? 'public');
-    return { how: 'tables', tables };
+    return { how: 'tables', tables: [...tables] };
   }
-  const override = body.skipBackupCheck === true ? { reason: body.reason ?? 'none was given' } : null;
+  const override = overrideOf(body);
   const presentBackup = body.skipPresentBackup === true ? 'skipped' : 'taken';
-  const ask = presentBackup === 'taken' ? requireGateAhead : requireGate;
-  await ask(doors.backups, project, 'restore_in_place', override, signal);
+  await refuseShutGate(doors.backups, project, 'restore_in_place', override);
   return { how: 'in_place', presentBackup, override };
 }
 

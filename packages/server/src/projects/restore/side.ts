@@ -7,7 +7,7 @@ import { renamedSchema } from '../../backups/restore/relay-sql.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { Engine, EngineProject } from '../../engines/engine.ts';
 import type { RestoreSide, SideSpec } from '../../engines/restore-side.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { ProjectDoors } from '../doors.ts';
@@ -44,7 +44,7 @@ export async function restoreBeside(
   source: OpenedBackup,
   sourceProject: ProjectRow,
   goal: RestoreGoal,
-  context: OperationContext,
+  task: Task,
 ): Promise<ProvenSide> {
   const { manifest, row } = source;
   if (goal.engine.kind === 'v2_shared' && manifest.schema === null)
@@ -52,21 +52,21 @@ export async function restoreBeside(
       hint: 'Leave out --mode, or pass --mode v1_dedicated.',
     });
   const names = doors.projects.engines.byKind(row.engine).roleNames(doors.projects.engines.of(sourceProject).project);
-  context.progress({ phase: 'prepare', message: 'Making an empty place beside the live data' });
-  const side = await goal.engine.openSide(goal.project, specOf(manifest, names[0] ?? null, goal.place), context.signal);
+  task.progress({ phase: 'prepare', message: 'Making an empty place beside the live data' });
+  const side = await goal.engine.openSide(goal.project, specOf(manifest, names[0] ?? null, goal.place), task.signal);
   let relayed: RelayedArchive | undefined;
   try {
-    relayed = await fit(doors, source, names, goal, side, context);
+    relayed = await fit(doors, source, names, goal, side, task);
     const archive = relayed ?? source;
-    await fill(doors, archive, manifest, side, context);
-    context.progress({ phase: 'complete', message: 'Putting back owners, grants and the ledger' });
+    await fill(doors, archive, manifest, side, task);
+    task.progress({ phase: 'complete', message: 'Putting back owners, grants and the ledger' });
     await side.complete(archive.manifest.prerequisitesAfter);
     const comparison = await doors.backups.postgres.compareRestored(
       side.inspector,
       archive.manifest,
-      arbiterInSandbox(doors.backups, archive, context),
-      context.progress,
-      context.signal,
+      arbiterInSandbox(doors.backups, archive, task),
+      task.progress,
+      task.signal,
     );
     return { side, comparison, notes: judgeRestored(comparison, names[0] ?? null, archive.manifest, manifest) };
   } catch (error) {
@@ -107,7 +107,7 @@ async function fit(
   sourceRoles: readonly string[],
   goal: RestoreGoal,
   side: RestoreSide,
-  context: OperationContext,
+  task: Task,
 ): Promise<RelayedArchive | undefined> {
   const from = source.manifest.schema;
   if (from === null || side.schema === null || side.schema === from) return undefined;
@@ -120,7 +120,7 @@ async function fit(
       roles: sourceRoles.map((name, index) => ({ from: name, to: roles[index] ?? name })),
       internalRoles: source.manifest.internalRoles.map((name) => roles[sourceRoles.indexOf(name)] ?? name),
     }),
-    context,
+    task,
   );
 }
 
@@ -129,9 +129,9 @@ async function fill(
   archive: { readonly path: string; readonly sha256: string },
   manifest: Manifest,
   side: RestoreSide,
-  context: OperationContext,
+  task: Task,
 ): Promise<void> {
-  context.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
+  task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
   const outcome = await doors.backups.postgres.restoreArchive(
     {
       major: side.major,
@@ -141,12 +141,12 @@ async function fill(
       grants: manifest.backupKind === 'tenant_export' ? 'left out' : 'restored',
       transaction: 'statement by statement',
       omits: side.omits,
-      onBytes: (done) => context.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
+      onBytes: (done) => task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
     },
-    context.signal,
+    task.signal,
   );
   if (outcome.kind === 'success') return;
-  context.signal.throwIfAborted();
+  task.signal.throwIfAborted();
   throw new FluxError('postgres_failed', `The backup could not be restored: ${outcome.message}`, {
     hint: 'Nothing was changed. What only a superuser may make is not restored into a project; --to restores into any database.',
     details: { toolOutput: outcome.output },

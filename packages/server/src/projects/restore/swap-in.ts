@@ -1,8 +1,7 @@
-import type { Actor } from '../../catalog/audit.ts';
 import type { DatabaseTransaction } from '../../catalog/open.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { RestoreSide } from '../../engines/restore-side.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import { type KeptFields, keptFields } from './kept.ts';
 import type { RestoreDoors } from './side.ts';
 
@@ -16,15 +15,14 @@ export async function swapInAndKeep(
   { projects }: RestoreDoors,
   row: ProjectRow,
   side: RestoreSide,
-  context: OperationContext,
-  redeem: (db: DatabaseTransaction, actor: Actor) => Promise<void>,
+  task: Task,
+  redeem: (db: DatabaseTransaction) => Promise<void>,
 ): Promise<KeptFields & { readonly outageMs: number }> {
   const { engine, project } = projects.engines.of(row);
   try {
-    context.progress({ phase: 'swap', message: 'Swapping the names' });
-    context.signal.throwIfAborted();
-    const actor = { userId: row.owner_id, tokenId: context.operation.requested_by };
-    await projects.catalog.db.transaction().execute((db) => redeem(db, actor));
+    task.progress({ phase: 'swap', message: 'Swapping the names' });
+    task.signal.throwIfAborted();
+    await projects.catalog.db.transaction().execute(redeem);
     const older = (await engine.listKept(project)).map(({ name }) => name);
     const { keptAs, outageMs } = await side.swapIn('keep');
     // Only what has just been replaced is kept: two would fill the disk in silence.

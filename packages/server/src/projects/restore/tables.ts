@@ -4,9 +4,9 @@ import { arbiterInSandbox } from '../../backups/restore/arbiter.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { relayArchive } from '../../backups/restore/relay.ts';
 import { copiedTables } from '../../backups/restore/relay-sql.ts';
-import { recordAudit } from '../../catalog/audit.ts';
+import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
-import type { OperationContext } from '../../operations/run.ts';
+import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { quoteIdentifier, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import { judgeRestored } from './judge.ts';
@@ -22,20 +22,15 @@ export async function restoreTables(
   doors: RestoreDoors,
   source: OpenedBackup,
   row: ProjectRow,
-  wanted: readonly string[],
-  context: OperationContext,
+  { tables: wanted, requester }: { readonly tables: readonly string[]; readonly requester: Actor },
+  task: Task,
 ): Promise<RestoreAnswer> {
   const { engine, project } = doors.projects.engines.of(row);
   const tables = findTables(source.manifest, wanted, source.manifest.schema ?? 'public');
-  context.progress({ phase: 'prepare', message: 'Making a schema beside the live one' });
-  await using shelf = await engine.openShelf(project, context.signal);
-  await using relayed = await relayArchive(
-    doors.backups,
-    source,
-    copiedTables(shelf.schema, tables, source.manifest.internalRoles),
-    context,
-  );
-  context.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
+  task.progress({ phase: 'prepare', message: 'Making a schema beside the live one' });
+  await using shelf = await engine.openShelf(project, task.signal);
+  await using relayed = await relayArchive(doors.backups, source, copiedTables(shelf.schema, tables, source.manifest.internalRoles), task);
+  task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
   const outcome = await doors.backups.postgres.restoreArchive(
     {
       major: shelf.major,
@@ -45,12 +40,12 @@ export async function restoreTables(
       grants: 'left out',
       transaction: 'all or nothing',
       omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === shelf.schema,
-      onBytes: (done) => context.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
+      onBytes: (done) => task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
     },
-    context.signal,
+    task.signal,
   );
   if (outcome.kind !== 'success') {
-    context.signal.throwIfAborted();
+    task.signal.throwIfAborted();
     throw new FluxError('postgres_failed', `The tables could not be restored: ${outcome.message}`, {
       hint: 'Nothing was changed. A type that the live schema does not have any more comes back with the whole backup: --into.',
       details: { toolOutput: outcome.output },
@@ -60,13 +55,12 @@ export async function restoreTables(
   const comparison = await doors.backups.postgres.compareRestored(
     shelf.inspector,
     relayed.manifest,
-    arbiterInSandbox(doors.backups, relayed, context),
-    context.progress,
-    context.signal,
+    arbiterInSandbox(doors.backups, relayed, task),
+    task.progress,
+    task.signal,
   );
   const notes = judgeRestored(comparison, null, relayed.manifest, relayed.manifest).filter((note) => !note.includes('another role'));
-  const actor = { userId: row.owner_id, tokenId: context.operation.requested_by };
-  await recordAudit(doors.projects.catalog.db, actor, {
+  await recordAudit(doors.projects.catalog.db, requester, {
     action: 'project.restore_tables',
     projectId: row.id,
     subject: source.row.id,

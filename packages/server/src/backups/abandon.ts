@@ -1,0 +1,22 @@
+import type { FluxError } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
+import { failUnfinishedBackups } from '../catalog/backups.ts';
+import type { DatabaseTransaction } from '../catalog/open.ts';
+import type { BackupDoors } from './doors.ts';
+
+/**
+ * What becomes of backups that an operation has not finished: their rows say `failed` from the commit on, and only then their files
+ * are removed. A file without a row is litter; a row without its file would be a lie.
+ */
+export async function abandonBackups(
+  { store }: Pick<BackupDoors, 'store'>,
+  db: DatabaseTransaction,
+  { id }: { readonly id: OperationId },
+  reason: FluxError,
+): Promise<(() => Promise<void>) | undefined> {
+  const abandoned = await failUnfinishedBackups(db, id, reason.message);
+  if (abandoned.length === 0) return undefined;
+  return async () => {
+    for (const row of abandoned) await store.remove({ projectId: row.project_id, backupId: row.id });
+  };
+}

@@ -1,0 +1,112 @@
+import type { FluxError } from '@flux/contract/errors';
+import type { BackupId, OperationId } from '@flux/contract/ids';
+import type { OperationKind, Progress } from '@flux/contract/operation';
+import { OPERATION_RESULTS, type OperationResult } from '@flux/contract/operation-results';
+import type * as z from 'zod';
+import type { Actor } from '../catalog/audit.ts';
+import type { DatabaseTransaction } from '../catalog/open.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+
+/** What work is given besides its order: who it is, when it must stop, and where it tells how far it is. */
+export interface Task {
+  readonly id: OperationId;
+  /** Aborted when somebody cancels, when the control plane stops, or when this worker's lease is lost. */
+  readonly signal: AbortSignal;
+  /** Cheap to call often: only a few a second are recorded. */
+  progress(progress: Progress): void;
+}
+
+/** What was asked for: a request that was parsed, and what it is about. */
+export interface Order<Request> {
+  readonly request: Request;
+  readonly project: ProjectRow;
+  readonly backupId: BackupId | null;
+  readonly requester: Actor;
+}
+
+/** What an operation keeps others from. Both are constraints of the catalog. */
+export type Touches = 'project' | 'backup';
+
+/**
+ * A kind of operation: everything that the rest of `operations/` knows about it. `Deps` is what its work uses; it is bound once,
+ * where the program is composed.
+ */
+export interface OperationDefinition<K extends OperationKind, Request extends object, Deps> {
+  readonly kind: K;
+  /** Parsed when the operation is recorded, and again when it is taken: another version of Flux may have recorded it. */
+  readonly request: z.ZodType<Request>;
+  /** Parsed before it is recorded; the client's type comes from the same schema. */
+  readonly result: z.ZodType<OperationResult<K>>;
+  readonly touches: (request: Request) => Touches;
+  /** `project host`: only where the Postgres of the project can be reached and managed. */
+  readonly runsOn: 'any' | 'project host';
+  /** The line of the audit that is written when the operation is recorded; null when its work writes its own. */
+  readonly audit: ((order: Order<Request>) => { readonly action: string; readonly subject?: string; readonly details?: object }) | null;
+  /** What becomes of it when its worker stops or dies: work that changes nothing before its end is begun anew by the next one. */
+  readonly afterWorkerLoss: 'restart' | 'end';
+  run(deps: Deps, order: Order<Request>, task: Task): Promise<OperationResult<K>>;
+  /** Part of the transaction that records success. */
+  onSucceeded?(db: DatabaseTransaction, order: Order<Request>, result: OperationResult<K>): Promise<void>;
+  /**
+   * Part of the transaction that ends the operation in any other way: it failed, was cancelled, or its worker is dead. What is
+   * returned is done after the commit, and may fail without harm.
+   */
+  onInterrupted?(
+    deps: Deps,
+    db: DatabaseTransaction,
+    order: Order<Request> & { readonly id: OperationId },
+    reason: FluxError,
+  ): Promise<(() => Promise<void>) | undefined>;
+}
+
+/** Everything of a definition but its result's schema, which its kind gives. */
+type DefinitionInput<K extends OperationKind, Request extends object, Deps> = Omit<
+  OperationDefinition<K, Request, Deps>,
+  'result' | 'touches'
+> & {
+  readonly touches: Touches | ((request: Request) => Touches);
+};
+
+/** Defines a kind of operation. */
+export function defineOperation<K extends OperationKind, Request extends object, Deps>(
+  input: DefinitionInput<K, Request, Deps>,
+): OperationDefinition<K, Request, Deps> {
+  const { touches } = input;
+  return {
+    ...input,
+    touches: typeof touches === 'function' ? touches : () => touches,
+    result: OPERATION_RESULTS[input.kind] as unknown as z.ZodType<OperationResult<K>>,
+  };
+}
+
+/** A definition together with what its work uses. */
+export interface BoundOperation {
+  readonly kind: OperationKind;
+  readonly afterWorkerLoss: 'restart' | 'end';
+  /** @throws when the recorded request is not one that this version understands */
+  parseOrder(order: Order<unknown>): Order<object>;
+  run(order: Order<object>, task: Task): Promise<object>;
+  onSucceeded(db: DatabaseTransaction, order: Order<object>, result: object): Promise<void>;
+  onInterrupted(
+    db: DatabaseTransaction,
+    order: Order<object> & { readonly id: OperationId },
+    reason: FluxError,
+  ): Promise<(() => Promise<void>) | undefined>;
+}
+
+/** Binds a definition to what its work uses, so that a worker can carry out every kind alike. */
+export function bindOperation<K extends OperationKind, Request extends object, Deps>(
+  definition: OperationDefinition<K, Request, Deps>,
+  deps: Deps,
+): BoundOperation {
+  const { kind, afterWorkerLoss, request, result } = definition;
+  return {
+    kind,
+    afterWorkerLoss,
+    parseOrder: (order) => ({ ...order, request: request.parse(order.request) }),
+    run: async (order, task) => result.parse(await definition.run(deps, order as Order<Request>, task)) as object,
+    onSucceeded: async (db, order, value) => definition.onSucceeded?.(db, order as Order<Request>, value as OperationResult<K>),
+    onInterrupted: async (db, order, reason) =>
+      definition.onInterrupted?.(deps, db, order as Order<Request> & { readonly id: OperationId }, reason),
+  };
+}
