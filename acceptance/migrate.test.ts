@@ -134,7 +134,7 @@ describe('a pooled project', () => {
 
     expect(moved.stderr).not.toContain('Error');
     expect(moved.stdout).toContain(`✓ to-move (${project.hash}) runs on a Postgres server of its own now\n`);
-    expect(moved.stdout).toMatch(/Writes waited: +[\d,]+ ms\nOutage: +[\d,]+ ms\nPooled schema: +kept, closed\n/);
+    expect(moved.stdout).toMatch(/Writes blocked for: +[\d,]+ ms\nOutage: +[\d,]+ ms\nPooled schema: +kept, closed\n/);
     expect(moved.exitCode).toBe(0);
     await writer.stop();
     await reader.stop();

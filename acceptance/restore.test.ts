@@ -120,7 +120,7 @@ describe.each([
     expect(restored.stderr).not.toContain('Error');
     expect(restored.stdout).toContain(`✓ ${slug} (${project.hash}) holds the data of the backup now\n`);
     expect(restored.stdout).toMatch(
-      /Outage: +\d+ ms\nReplaced: +kept as \S+_before_\d{14} until \S+Z · in 6 days\nBackup of it: +[0-9a-f-]{36}\n/,
+      /Outage: +\d+ ms\nReplaced: +kept as \S+_before_\d{14} until \S+Z · in 6 days\nSafety backup: +[0-9a-f-]{36}\n/,
     );
     expect(restored.exitCode).toBe(0);
     expect(await now()).toEqual(rows);

@@ -54,7 +54,7 @@ describe('push', () => {
 
   it.each([
     ['a file that is not there', 'nowhere.sql', 1, /^Error: There is no file or folder .*nowhere\.sql\./m],
-    ['a file that is a dump', 'dump.sql', 1, /^Error: .*dump\.sql (is not UTF-8 text|holds a zero byte)/m],
+    ['a file that is a dump', 'dump.sql', 1, /^Error: .*dump\.sql (is not UTF-8 text|contains a zero byte)/m],
     ['an empty file', 'empty.sql', 1, /^Error: .*empty\.sql is empty\./m],
     ['a folder without SQL', 'nothing', 2, /^Error: There are no \.sql files in .*nothing\./m],
     ['a COMMIT of its own', 'commit.sql', 1, /^Error: commit\.sql:2/m],

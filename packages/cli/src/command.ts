@@ -48,4 +48,4 @@ export const BACKUP_OPTIONS: readonly OptionDefinition[] = [
 ];
 
 /** What `BACKUP_OPTIONS` yield. */
-export type BackupOptions = { latest?: boolean; id?: string };
+export type BackupOptions = { latest?: boolean | undefined; id?: string | undefined };

@@ -25,8 +25,16 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['init'], summary: 'Link this folder to a project (writes flux.json)', load: () => import('./project/init.ts') },
   { words: ['list'], summary: 'List projects', load: () => import('./project/list.ts') },
   { words: ['project', 'credentials'], summary: 'Show how to connect to Postgres', load: () => import('./project/credentials.ts') },
-  { words: ['project', 'start'], summary: 'Start the Postgres of a project', load: () => import('./project/start.ts') },
-  { words: ['project', 'stop'], summary: 'Stop the Postgres of a project', load: () => import('./project/stop.ts') },
+  {
+    words: ['project', 'start'],
+    summary: 'Start the Postgres of a project',
+    load: async () => ({ command: (await import('./project/instance.ts')).start }),
+  },
+  {
+    words: ['project', 'stop'],
+    summary: 'Stop the Postgres of a project',
+    load: async () => ({ command: (await import('./project/instance.ts')).stop }),
+  },
   {
     words: ['project', 'reset'],
     summary: 'Make a project empty; what was there is kept for an undo',
@@ -43,8 +51,16 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['backup', 'download'], summary: 'Download the artifact of a backup', load: () => import('./backup/download.ts') },
   { words: ['backup', 'restore'], summary: 'Restore a backup', load: () => import('./backup/restore.ts') },
   { words: ['backup', 'delete'], summary: 'Delete the file of a backup', load: () => import('./backup/delete.ts') },
-  { words: ['backup', 'pin'], summary: 'Keep a backup whatever any policy says', load: () => import('./backup/pin.ts') },
-  { words: ['backup', 'unpin'], summary: 'Let the policy decide again', load: () => import('./backup/unpin.ts') },
+  {
+    words: ['backup', 'pin'],
+    summary: 'Keep a backup whatever any policy says',
+    load: async () => ({ command: (await import('./backup/pin.ts')).pin }),
+  },
+  {
+    words: ['backup', 'unpin'],
+    summary: 'Let the policy decide again',
+    load: async () => ({ command: (await import('./backup/pin.ts')).unpin }),
+  },
   { words: ['backup', 'receipt'], summary: 'Print the signed receipt of a verification', load: () => import('./backup/receipt.ts') },
   { words: ['receipt', 'check'], summary: 'Check a receipt without the control plane', load: () => import('./receipt/check.ts') },
   { words: ['receipt', 'keys'], summary: 'Print the public keys of receipts', load: () => import('./receipt/keys.ts') },

@@ -152,7 +152,7 @@ it('writes to standard output and checks it all the same', async () => {
 it.each([
   ['a missing folder', 'no/such/folder/bloom.dump', /There is no folder/],
   ['a folder', 'folder', /is a folder/],
-  ['a device', 'device', /no ordinary file/],
+  ['a device', 'device', /is not a regular file/],
 ])('refuses %s as a target before any request', async (_name, path, words) => {
   await mkdir(join(sandbox.cwd, 'folder'));
   await symlink('/dev/null', join(sandbox.cwd, 'device'));

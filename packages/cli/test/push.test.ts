@@ -64,6 +64,8 @@ it('runs nothing when an applied file was edited, and names it with both checksu
 it('shows where Postgres found the error and that nothing of the file was applied', async () => {
   plane.routes['POST /push'] = (_request, response) =>
     sendProblem(response, 'sql_failed', 400, '002_indexes.sql:2: column "idd" does not exist', {
+      problem: 'column "idd" does not exist',
+      advice: 'Correct it and push again.',
       statement: INDEXES,
       line: 2,
       column: 13,
@@ -80,9 +82,20 @@ it('shows where Postgres found the error and that nothing of the file was applie
       '  2 | \tON orders (idd);',
       '    | \t           ^',
       'Nothing of 002_indexes.sql was applied.',
+      'Correct it and push again.',
       '',
     ].join('\n'),
   );
+});
+
+it('does not claim that nothing was applied when the server does not say so', async () => {
+  plane.routes['POST /push'] = (_request, response) =>
+    sendProblem(response, 'sql_not_allowed', 400, '002_indexes.sql ended its transaction; what ran before is applied.', {});
+
+  const result = await run();
+
+  expect(result.err).toContain('Error: 002_indexes.sql ended its transaction; what ran before is applied.\n');
+  expect(result.err).not.toContain('Nothing of');
 });
 
 it('sends nothing that could change something with --plan', async () => {
@@ -94,7 +107,8 @@ it('sends nothing that could change something with --plan', async () => {
 
 it('tries several new files as one transaction with --dry-run, and still finds the file of an error', async () => {
   applied = [];
-  plane.routes['POST /push'] = (_request, response) => sendProblem(response, 'sql_failed', 400, 'no', { line: 3, column: 2 });
+  plane.routes['POST /push'] = (_request, response) =>
+    sendProblem(response, 'sql_failed', 400, 'no', { problem: 'no', line: 3, column: 2 });
 
   const result = await run('--dry-run');
 

@@ -10,7 +10,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & DestroyOpt
   about:
     'The row stays and says who deleted the file and when. Refused with exit code 6: the newest restore-verified backup, any other while that one is missing or damaged, and the last backup whose bytes are good.',
   async run(context, { latest, id, ...options }) {
-    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'delete');
+    const backupId = selectBackup({ latest, id }, 'delete');
     const project = await resolveProject(context, options);
     const query = overrideQuery(context, options);
     const what = `This deletes the file of backup ${backupId} of ${project.slug}.`;

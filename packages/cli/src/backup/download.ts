@@ -21,7 +21,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
   about: 'Writes <path>.partial, goes on there after an interruption, checks length and SHA-256, and only then gives it its name.',
   async run(context, { latest, id, output: path, ...options }) {
     const { output } = context;
-    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'download');
+    const backupId = selectBackup({ latest, id }, 'download');
     const toStdout = path === '-' || path === undefined;
     if (path === '') throw new FluxError('usage', '-o has no path.', { hint: 'Use -o ./backup.dump.' });
     if (path === undefined && context.stdout.isTTY === true) {

@@ -1,10 +1,49 @@
-import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import { changePin } from './change-pin.ts';
+import {
+  BACKUP_OPTIONS,
+  type BackupOptions,
+  type CommandDefinition,
+  defineCommand,
+  PROJECT_OPTIONS,
+  type ProjectOptions,
+} from '../command.ts';
+import { resolveProject } from '../project/resolve.ts';
+import { selectBackup } from './select.ts';
 
 /** `flux backup pin` */
-export const command = defineCommand<ProjectOptions & BackupOptions>({
-  options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS],
-  examples: ['flux backup pin --latest', 'flux backup pin --id 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f'],
+export const pin = definePinCommand({
+  verb: 'pin',
+  route: 'pinBackup',
   about: 'Keeps a backup whatever any policy says, and refuses to delete it until it is unpinned.',
-  run: (context, options) => changePin(context, options, 'pin'),
+  outcome: 'is pinned: no policy removes it',
 });
+
+/** `flux backup unpin` */
+export const unpin = definePinCommand({
+  verb: 'unpin',
+  route: 'unpinBackup',
+  about: 'Lets the policy decide about a backup again.',
+  outcome: 'is not pinned any more',
+});
+
+interface PinCommand {
+  readonly verb: 'pin' | 'unpin';
+  readonly route: 'pinBackup' | 'unpinBackup';
+  readonly about: string;
+  /** What the answer says of the backup, after its id. */
+  readonly outcome: string;
+}
+
+function definePinCommand({ verb, route, about, outcome }: PinCommand): CommandDefinition {
+  return defineCommand<ProjectOptions & BackupOptions>({
+    options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS],
+    examples: [`flux backup ${verb} --latest`, `flux backup ${verb} --id 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f`],
+    about,
+    async run(context, { latest, id, ...options }) {
+      const backupId = selectBackup({ latest, id }, verb);
+      const project = await resolveProject(context, options);
+      const answer = await context.client().call(route, { params: { hash: project.hash, id: backupId } });
+      context.output.answer([`Backup ${answer.backup.id} ${outcome}.`], answer);
+      return 0;
+    },
+  });
+}

@@ -23,7 +23,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { verifica
     'Check it anywhere, without the control plane: flux receipt check <file> --key <public key>.',
   async run(context, { latest, id, verification, output: path, ...options }) {
     const { output } = context;
-    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'receipt');
+    const backupId = selectBackup({ latest, id }, 'receipt');
     if (verification !== undefined && !isUuid(verification.toLowerCase())) {
       throw new FluxError('usage', `${JSON.stringify(verification)} is not the id of a verification.`, { hint: 'See `flux backup show`.' });
     }

@@ -13,7 +13,7 @@ export function describeRestore(answer: RestoreAnswer, now: Date): string[] {
   for (const { table, as } of answer.tables ?? []) fields.push([table, `is beside the live one as ${as}`]);
   if (answer.outageMs !== null) fields.push(['Outage', `${answer.outageMs} ms`]);
   if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}${keptUntilWords(answer, now)}`]);
-  if (answer.presentBackupId !== null) fields.push(['Backup of it', answer.presentBackupId]);
+  if (answer.presentBackupId !== null) fields.push(['Safety backup', answer.presentBackupId]);
   return [`✓ ${SENTENCES[how].replace('%', name)}`, ...formatFields(fields), ...answer.notes.map((note) => `Note: ${note}`)];
 }
 

@@ -35,7 +35,6 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     'dumped, and a restore that fails leaves everything as it was. --in-place needs a proven newest backup (exit code 6), swaps\n' +
     'names as its last step, and keeps what it replaced for --undo: for some days (the answer says until when), or until the next.',
   async run(context, { latest, id, undo, ...options }) {
-    const selection = { ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) };
     if (undo === true) {
       if (
         latest !== undefined ||
@@ -45,8 +44,8 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
         options.into !== undefined ||
         options.table !== undefined
       )
-        throw new FluxError('usage', '--undo goes alone: it swaps back what the newest restore in place has replaced.', {
-          hint: 'Leave out the rest.',
+        throw new FluxError('usage', '--undo cannot be combined with other options that select or place a backup.', {
+          hint: 'Run `flux backup restore --undo`: it swaps back what the newest restore in place replaced.',
         });
       const project = await resolveProject(context, options);
       await confirmByName(context, project.slug, `This swaps the data of ${project.slug} back.`, options);
@@ -54,7 +53,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
       context.output.answer(describeRestore(answer, context.now()), answer);
       return 0;
     }
-    const backupId = selectBackup(selection, 'restore');
+    const backupId = selectBackup({ latest, id }, 'restore');
     const body = await toRestoreRequest(context, options);
     const project = await resolveProject(context, options);
     if (options.inPlace === true) {

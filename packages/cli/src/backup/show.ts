@@ -10,7 +10,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions>({
   examples: ['flux backup show --latest', 'flux backup show --latest --json | jq -r .prerequisitesSql'],
   about: 'For a tenant export it also prints the SQL that makes what the artifact leaves out: roles, extensions, types, grants.',
   async run(context, { latest, id, ...options }) {
-    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'show');
+    const backupId = selectBackup({ latest, id }, 'show');
     const project = await resolveProject(context, options);
     const details = await context.client().call('showBackup', { params: { hash: project.hash, id: backupId } });
     const lines = describeBackup(details.backup, context.now());

@@ -15,7 +15,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions>({
     'Restores the artifact into a disposable Postgres and compares it with what was recorded when it was dumped.\n' +
     'Exit codes: 0 restorable, 7 verification failed, 10 inconclusive (nothing is known that was not known before).',
   async run(context, { latest, id, ...options }) {
-    const backupId = selectBackup({ ...(latest === undefined ? {} : { latest }), ...(id === undefined ? {} : { id }) }, 'verify');
+    const backupId = selectBackup({ latest, id }, 'verify');
     const project = await resolveProject(context, options);
     const { proof, label } = await verifyBackup(context, project, backupId);
     context.output.answer(describeProof(proof, label), { proof, label });

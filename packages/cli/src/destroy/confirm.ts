@@ -26,13 +26,14 @@ export const DESTROY_OPTIONS = [
 export async function confirmByName(context: Context, name: string, what: string, options: DestroyOptions): Promise<void> {
   if (options.confirm !== undefined) {
     if (options.confirm === name) return;
-    throw new FluxError('usage', `--confirm says ${JSON.stringify(options.confirm)}, not ${name}. Nothing was done.`, {
+    throw new FluxError('usage', `--confirm says ${JSON.stringify(options.confirm)}, not ${name}. Nothing was changed.`, {
       hint: `Pass --confirm ${name}.`,
     });
   }
   if (options.yes === true) return;
   const typed = await askText(context, `${what} Type ${name} to go on`, `Pass --confirm ${name}, or --yes.`);
-  if (typed !== name) throw new FluxError('usage', `That is not ${name}. Nothing was done.`, { hint: 'Run the command again.' });
+  if (typed !== name)
+    throw new FluxError('usage', `The name does not match ${name}. Nothing was changed.`, { hint: 'Run the command again.' });
 }
 
 /** What a command is about to destroy. */

@@ -37,7 +37,7 @@ export async function checkTarget(path: string): Promise<string> {
     throw new FluxError('local_file', `${full} is a folder.`, { hint: `Name a file: -o ${full}/backup.dump` });
   // A rename would replace a device or a pipe by a file.
   if (info !== null && !info.isFile())
-    throw new FluxError('local_file', `${full} is no ordinary file.`, { hint: 'Use `-o -` to write to standard output.' });
+    throw new FluxError('local_file', `${full} is not a regular file.`, { hint: 'Use `-o -` to write to standard output.' });
   try {
     await access(folder, constants.W_OK);
   } catch (cause) {
@@ -154,7 +154,7 @@ async function local<T>(path: string, work: () => Promise<T>): Promise<T> {
     const code = (cause as NodeJS.ErrnoException).code;
     const hint =
       code === 'ENOSPC' || code === 'EDQUOT'
-        ? 'Make room and run the same command again: it goes on where it stopped.'
+        ? 'Free some space and run the same command again: it goes on where it stopped.'
         : 'Check the folder.';
     throw new FluxError('local_file', `${path} cannot be written (${code ?? 'unknown reason'}).`, { hint, cause });
   }

@@ -27,7 +27,7 @@ export function describeResult({ plan, result }: MigrateAnswer): string[] {
         ? null
         : `${formatCount(result.tablesCompared)} tables, ${formatCount(result.rowsCompared)} rows; nothing differs from what was dumped`,
     ],
-    ['Writes waited', result.writesHeldMs === null ? null : `${formatCount(result.writesHeldMs)} ms`],
+    ['Writes blocked for', result.writesHeldMs === null ? null : `${formatCount(result.writesHeldMs)} ms`],
     ['Outage', result.outageMs === null ? null : `${formatCount(result.outageMs)} ms`],
     ['Pooled schema', result.did === 'migrated' ? (result.sourceKept ? 'kept, closed' : 'removed') : null],
     ['Copy', result.staged === null ? null : addressOf(result.staged)],

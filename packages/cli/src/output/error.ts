@@ -1,11 +1,11 @@
 import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 
-/** Anything thrown, as an error of ours. What is not ours is a defect, and says so. */
+/** Anything thrown, as a FluxError. Anything else is a defect and is reported as an unexpected error. */
 export function asFluxError(error: unknown): FluxError {
   if (isFluxError(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new FluxError('internal', `flux failed in a way that it should not: ${message}`, {
-    hint: 'Set FLUX_DEBUG=1 to see where, and report it.',
+  return new FluxError('internal', `Unexpected error: ${message}`, {
+    hint: 'Run it again with FLUX_DEBUG=1 to see where it happened, and report it.',
     cause: error,
   });
 }

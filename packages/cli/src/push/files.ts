@@ -160,7 +160,7 @@ function decode(path: string, bytes: Buffer): string {
     });
   }
   if (text.includes('\0'))
-    throw new FluxError('local_file', `${path} holds a zero byte, so it is no SQL text.`, {
+    throw new FluxError('local_file', `${path} contains a zero byte, so it is not a text file.`, {
       hint: 'A dump made with -Fc is restored with pg_restore.',
     });
   return text;

@@ -10,8 +10,10 @@ export interface SentFile {
 }
 
 /**
- * Puts the place into an error of Postgres: file, line, column, the statement with a mark under the spot, and what became of
- * the file. Other errors pass as they are.
+ * Adds the place to an error of Postgres: file, line, column, the statement with a caret under the position, and what happened
+ * to the file. The server tells its sentence and its advice apart from the place in `details.problem` and `details.advice`;
+ * both are absent when it cannot promise that nothing was applied, and then its own message and hint stay. Errors with other
+ * codes are returned unchanged.
  */
 export function locateSqlError(error: unknown, sent: readonly SentFile[], outcome: string): unknown {
   if (!isFluxError(error) || (error.code !== 'sql_failed' && error.code !== 'sql_not_allowed')) return error;
@@ -24,10 +26,12 @@ export function locateSqlError(error: unknown, sent: readonly SentFile[], outcom
   const sqlState = typeof error.details.sqlState === 'string' ? ` (SQLSTATE ${error.details.sqlState})` : '';
   const statement = typeof error.details.statement === 'string' ? error.details.statement : null;
   const excerpt = own === null ? statement : drawExcerpt(source.file.sql, own, column);
-  const nothing = `Nothing of ${source.file.filename} was applied. ${outcome}`.trim();
-  const advice = error.hint?.replace(/^Nothing of .+? was applied\.\s*/, '') ?? '';
-  return new FluxError(error.code, `${place}: ${withoutPlace(error.message)}${sqlState}`, {
-    hint: advice === '' ? nothing : `${nothing}\n${advice}`,
+  const { problem, advice } = error.details;
+  const message = typeof problem === 'string' ? `${place}: ${problem}${sqlState}` : `${error.message}${sqlState}`;
+  const outcomes =
+    typeof problem === 'string' ? [`Nothing of ${source.file.filename} was applied. ${outcome}`.trim(), advice] : [error.hint, outcome];
+  return new FluxError(error.code, message, {
+    hint: outcomes.filter((line) => typeof line === 'string' && line !== '').join('\n'),
     details: { ...error.details, file: source.file.path, line: own, column, excerpt },
     cause: error,
   });
@@ -48,11 +52,6 @@ function drawExcerpt(sql: string, line: number, column: number | null): string {
     drawn.push(`  ${' '.repeat(width)} | ${before}^`);
   }
   return drawn.join('\n');
-}
-
-/** The server's sentence begins with a place of its own, `file:line: `, which lacks the column and, of several files, the file. */
-function withoutPlace(message: string): string {
-  return message.replace(/^[^\s:]+(?::\d+)?(?: [^:]+)?: (?=.)/, '');
 }
 
 function numberIn(value: unknown): number | null {

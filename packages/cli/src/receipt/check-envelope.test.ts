@@ -101,7 +101,7 @@ describe('checking a receipt', () => {
 
   it('does not hold when our key signed something else', () => {
     expect(failures(check(seal('{"_type":"other"}')))).toEqual([expect.stringContaining('statement: statement._type is not')]);
-    expect(failures(check(seal('no json')))).toEqual(['statement: the payload is no JSON']);
+    expect(failures(check(seal('no json')))).toEqual(['statement: the payload is not JSON']);
     expect(failures(check(seal(statement(), OURS, { payloadType: 'text/plain' })))[0]).toContain('not of type');
   });
 

@@ -23,7 +23,7 @@ export function openReceipt(text: string, keys: readonly TrustedKey[]): OpenedRe
   try {
     statement = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(envelope.payload));
   } catch {
-    return misshapen('the payload is no JSON');
+    return misshapen('the payload is not JSON');
   }
   const problem = findStatementProblem(statement);
   if (problem !== undefined) return misshapen(problem);
@@ -42,13 +42,13 @@ function parseEnvelope(text: string): ParsedEnvelope | string {
   try {
     parsed = JSON.parse(text);
   } catch {
-    return 'the file is no JSON';
+    return 'the file is not JSON';
   }
   const { payloadType, payload, signatures } = parsed ?? {};
-  if (typeof payload !== 'string' || !Array.isArray(signatures)) return 'the file is no DSSE envelope';
+  if (typeof payload !== 'string' || !Array.isArray(signatures)) return 'the file is not a DSSE envelope';
   if (payloadType !== RECEIPT_PAYLOAD_TYPE) return `its payload is not of type ${RECEIPT_PAYLOAD_TYPE}`;
   const bytes = decodeBase64(payload);
-  if (bytes === undefined) return 'its payload is no base64';
+  if (bytes === undefined) return 'its payload is not base64';
   return {
     payload: bytes,
     signatures: signatures.flatMap((signature: { readonly keyid?: unknown; readonly sig?: unknown } | null) => {

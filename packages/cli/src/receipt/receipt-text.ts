@@ -34,7 +34,7 @@ export function describeStatement({ subject: [subject], predicate }: ReceiptStat
       ['Flux', versions.flux],
       ['Verification', predicate.verificationId],
       ['Receipt', `${predicate.sequence} of its project, SHA-256 ${sha256}`],
-      ['Before it', predicate.previousReceiptSha256 === null ? 'none' : `SHA-256 ${predicate.previousReceiptSha256}`],
+      ['Previous receipt', predicate.previousReceiptSha256 === null ? 'none' : `SHA-256 ${predicate.previousReceiptSha256}`],
     ],
     '  ',
   );

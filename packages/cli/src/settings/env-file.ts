@@ -1,7 +1,10 @@
 /** The names that a `.env` beside flux.json may set. Everything else in it belongs to the project, not to us. */
 export const FILE_NAMES = ['FLUX_API_BASE', 'FLUX_API_TOKEN', 'FLUX_DASHBOARD_BASE', 'FLUX_DEFAULT_MODE'] as const;
 
-/** Reads `NAME=value` lines: comments, `export`, single and double quotes; no expansion of variables. */
+/**
+ * Reads `NAME=value` lines: comments, `export`, single and double quotes; no expansion of variables. `util.parseEnv` is no
+ * replacement: it cuts an unquoted value at a `#` inside it, and an unclosed quote in one line swallows the lines after it.
+ */
 export function parseEnvFile(text: string): Map<string, string> {
   const values = new Map<string, string>();
   for (const line of text.split(/\r?\n/)) {

@@ -57,5 +57,5 @@ function parseObject(path: string, text: string): Record<string, unknown> {
     });
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new FluxError('local_file', `${path} does not hold a JSON object.`, { hint: 'It looks like {"slug": "...", "hash": "..."}.' });
+  throw new FluxError('local_file', `${path} does not contain a JSON object.`, { hint: 'It looks like {"slug": "...", "hash": "..."}.' });
 }

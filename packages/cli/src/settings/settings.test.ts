@@ -47,6 +47,11 @@ it.each(['127.0.0.1:4400', 'ftp://h', 'http://user:pw@h', ''])('refuses %j as an
   expect(() => normaliseApiBase(text, 'FLUX_API_BASE')).toThrow(/FLUX_API_BASE/);
 });
 
+it('leaves a # inside a value alone, and the lines after an unclosed quote', () => {
+  const values = parseEnvFile('\texport  A=a#b\r\nB="open\r\nC="it\'s"\r\n9X=1\nD="x\\ny"\n');
+  expect(Object.fromEntries(values)).toEqual({ A: 'a#b', B: '"open', C: "it's", D: 'x\\ny' });
+});
+
 it('reads quotes, comments and export in a .env', () => {
   const values = parseEnvFile('# c\nexport A=1 # one\nB="two # 2"\nC=\'three\'\n\nbroken\nD=\n');
   expect(Object.fromEntries(values)).toEqual({ A: '1', B: 'two # 2', C: 'three', D: '' });

@@ -89,7 +89,7 @@ export interface Engine {
   /** The login for people and programs outside, reachable from the user's machine. */
   credentials(project: EngineProject): Promise<PostgresParts>;
   /**
-   * @throws FluxError `sql_failed` with `details: {statement, line, column?, sqlState, position}`; `sql_not_allowed`;
+   * @throws FluxError `sql_failed` with `details: {problem, advice, statement, line, column?, sqlState, position}`; `sql_not_allowed`;
    *   `migration_conflict` with `details: {version, filename, appliedChecksum, checksum}`; `instance_stopped`;
    *   `instance_unavailable`
    */

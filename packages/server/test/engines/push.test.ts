@@ -75,7 +75,14 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
       code: 'sql_failed',
       message: '002_half.sql:4: column "nothing" does not exist',
       hint: 'Nothing of 002_half.sql was applied. Correct it and push again.',
-      details: { line: 4, column: 15, sqlState: '42703', statement: expect.stringMatching(/^select '😀'/) },
+      details: {
+        problem: 'column "nothing" does not exist',
+        advice: 'Correct it and push again.',
+        line: 4,
+        column: 15,
+        sqlState: '42703',
+        statement: expect.stringMatching(/^select '😀'/),
+      },
     });
     expect(error.details.position).toBe([...sql.slice(0, sql.indexOf('nothing'))].length + 1);
     expect(await isThere('half')).toBe(false);

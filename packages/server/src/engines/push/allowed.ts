@@ -10,7 +10,14 @@ export function excerptOf(statement: SqlStatement): string {
 export function refuseText(filename: string, place: SqlPlace, problem: string, hint: string, statement?: SqlStatement): FluxError {
   return new FluxError('sql_not_allowed', `${filename}:${place.line}: ${problem}. Nothing of this file was applied.`, {
     hint,
-    details: { filename, line: place.line, column: place.column, ...(statement && { statement: excerptOf(statement) }) },
+    details: {
+      filename,
+      problem,
+      advice: hint,
+      line: place.line,
+      column: place.column,
+      ...(statement && { statement: excerptOf(statement) }),
+    },
   });
 }
 

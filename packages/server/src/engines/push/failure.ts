@@ -36,8 +36,12 @@ export function sqlFailed(plan: PushPlan, where: number | ChunkFailure, error: S
   const statement = plan.statements[index];
   const place = offset === undefined ? statement : placeAt(plan.sql, offset);
   const isRefusal = IN_TRANSACTION.has(error.code ?? '');
+  const problem = shorten(error.message);
+  const advice = adviceFor(error);
   const details = {
     filename: plan.filename,
+    problem,
+    advice,
     ...(statement && { statement: excerptOf(statement) }),
     ...(place && { line: place.line, column: place.column }),
     sqlState: error.code,
@@ -47,8 +51,8 @@ export function sqlFailed(plan: PushPlan, where: number | ChunkFailure, error: S
     context: shortened(error.where),
   };
   const at = [`${plan.filename}:${place?.line ?? 1}`, moment].filter(Boolean).join(' ');
-  return new FluxError(isRefusal ? 'sql_not_allowed' : 'sql_failed', `${at}: ${shorten(error.message)}`, {
-    hint: `Nothing of ${plan.filename} was applied. ${adviceFor(error)}`,
+  return new FluxError(isRefusal ? 'sql_not_allowed' : 'sql_failed', `${at}: ${problem}`, {
+    hint: `Nothing of ${plan.filename} was applied. ${advice}`,
     details: Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined)),
     cause: error,
   });
