@@ -48,11 +48,11 @@ describe('flux push --plan', () => {
       It removes the table and every row in it.
   ~ 002_drop.sql:3 may destroy data: update orders set note = ''
       It has no WHERE, so it overwrites every row of the table.
-  ? 002_drop.sql:4 cannot be seen into: execute current_setting('app.sql')
-      The statement is put together while it runs, so what it does is not seen.
+  ? 002_drop.sql:4 could not be analysed: execute current_setting('app.sql')
+      The statement is put together while it runs, so it could not be analysed.
 Plan: 1 to apply, 1 to skip. Nothing was run.
 
-destroys data: 1 statement · may destroy data: 1 statement · cannot be seen into: 1 statement. What functions and triggers do that a statement calls is not looked into.
+destroys data: 1 statement · may destroy data: 1 statement · could not be analysed: 1 statement. What functions and triggers do that a statement calls is not looked into.
 There is no proven way back: There is no backup. (shop has none)
 Make one with \`flux backup create && flux backup verify --latest\`, or push with \`--backup\`.
 `);

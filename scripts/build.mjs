@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, copyFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as bundle } from 'esbuild';
@@ -7,8 +8,8 @@ import { build as bundle } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * Builds what is shipped: `packages/cli/dist/flux.js`, one file that needs nothing beside it and runs on Node 20, and
- * `packages/server/dist/flux-server.js` with `main.js` beside it, which finds its libraries in node_modules.
+ * Builds what is shipped: `packages/cli/dist/flux.js`, which runs on Node 20 and needs nothing beside it but the SQL parser,
+ * and `packages/server/dist/flux-server.js` with `main.js` beside it, which finds its libraries in node_modules.
  *
  * @returns {Promise<string[]>} the files that were made
  */
@@ -33,7 +34,7 @@ async function buildCli() {
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
-    plugins: [builtinsWhenNeeded],
+    plugins: [builtinsWhenNeeded, sqlParserBeside],
     // commander is CommonJS and asks for Node's own modules with require.
     banner: {
       js: '#!/usr/bin/env node\nimport{createRequire as __createRequire}from"node:module";const require=__createRequire(import.meta.url);',
@@ -41,6 +42,8 @@ async function buildCli() {
     logLevel: 'warning',
   });
   await chmod(outfile, 0o755);
+  await copyFile(SQL_PARSER, join(dirname(outfile), 'libpg-query.cjs'));
+  await copyFile(SQL_PARSER.replace(/\.js$/, '.wasm'), join(dirname(outfile), 'libpg-query.wasm'));
   return outfile;
 }
 
@@ -81,6 +84,18 @@ const builtinsWhenNeeded = {
       contents: `module.exports = require(${JSON.stringify(path)})`,
       loader: 'js',
     }));
+  },
+};
+
+/** Finds its WebAssembly beside its own file, in node_modules as in the folder it is copied to. */
+const SQL_PARSER = createRequire(join(root, 'packages/contract/package.json')).resolve('libpg-query/wasm/libpg-query.js');
+
+/** The parser is 1.8 MB and few commands need it: inside of the bundle it would delay the start of all of them. */
+const sqlParserBeside = {
+  name: 'sql-parser-beside',
+  /** @param {import('esbuild').PluginBuild} plugins */
+  setup(plugins) {
+    plugins.onResolve({ filter: /^libpg-query\/wasm\/libpg-query\.js$/ }, () => ({ path: './libpg-query.cjs', external: true }));
   },
 };
 

@@ -4,21 +4,26 @@ import { askGate, type GateReply } from '../destroy/gate.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 import type { PlannedFile } from './plan.ts';
 
-/** A statement of a file that destroys data, may do so, or cannot be seen into. */
+/** A statement of a file that destroys data, may do so, or could not be analysed. */
 export interface FileDanger extends Danger {
   readonly file: string;
 }
 
-/** Reads the files that would run. */
+/** Analyses the files that would run. The parser is loaded here and not before: it takes longer than all the rest of a command. */
 export async function findDangersIn(plan: readonly PlannedFile[]): Promise<readonly FileDanger[]> {
-  const { findDangers } = await import('@flux/contract/sql/dangers');
-  return plan
-    .filter(({ action }) => action === 'run')
-    .flatMap(({ file }) => findDangers(file.sql).map((danger) => ({ file: file.filename, ...danger })));
+  const [{ findDangers }, { createGrammar }] = await Promise.all([
+    import('@flux/contract/sql/dangers'),
+    import('@flux/contract/sql/grammar'),
+  ]);
+  const grammar = createGrammar();
+  const found: FileDanger[] = [];
+  for (const { file } of plan.filter(({ action }) => action === 'run'))
+    found.push(...(await findDangers(file.sql, grammar)).map((danger) => ({ file: file.filename, ...danger })));
+  return found;
 }
 
 /** The words for what a statement does to data. */
-export const EFFECT_WORDS = { destroys: 'destroys data', may_destroy: 'may destroy data', unseen: 'cannot be seen into' } as const;
+export const EFFECT_WORDS = { destroys: 'destroys data', may_destroy: 'may destroy data', unseen: 'could not be analysed' } as const;
 
 const LONGEST_SHOWN = 100;
 

@@ -1,33 +1,30 @@
-import { createEffort, type Effect, type Found, type Reading } from './dangers/found.ts';
-import { examineStatement } from './dangers/statement.ts';
+import type { Effect, Found } from './dangers/found.ts';
+import { analyseStatement } from './dangers/statement.ts';
+import type { Grammar } from './grammar.ts';
 import { createPlaceCounter, type SqlPlace, splitSql } from './split.ts';
-import { readTokens } from './tokens.ts';
 
-/** A statement that destroys data, or of which that cannot be told, with its place in the text. */
+/** A statement that destroys data, or that could not be analysed, with its place in the text. */
 export interface Danger extends SqlPlace {
   readonly effect: Effect;
-  /** The statement, or the part of it that does it, on one line. */
+  /** The statement, or the part of it that destroys data, on one line. */
   readonly statement: string;
-  /** What would be lost, or what cannot be seen, in a sentence or two. */
+  /** What would be lost, or why it could not be analysed, in a sentence or two. */
   readonly why: string;
 }
 
-/** Words without which a statement is none of these: files of thousands of INSERTs are passed over quickly. */
-const SUSPICIOUS = /drop|truncate|delete|update|merge|alter|lo_unlink|lo_truncate|\b(?:do|call|function|procedure)\b/i;
-const MOST_CHARACTERS = 500;
+const MAX_CHARACTERS = 500;
 
 /**
- * Finds the statements of a text that destroy data when they run. It reads the text alone and knows nothing of the database:
- * it errs towards a mark where the answer depends on what is there. What functions and triggers do when a statement calls
- * them stays unseen; routines that are defined or run here by name of the language are looked into.
+ * Finds the statements of a text that destroy data when they run. It reads the text alone and knows nothing of the database: it
+ * errs towards a mark where the answer depends on what is there. A statement that the grammar does not know, or that is too
+ * long for the parser, is marked as `unseen`. What functions and triggers do when a statement calls them is not analysed;
+ * routines that are defined here, and DO blocks, are.
  */
-export function findDangers(sql: string): readonly Danger[] {
+export async function findDangers(sql: string, grammar: Grammar): Promise<readonly Danger[]> {
   const found: Found[] = [];
-  for (const { start, end, text } of splitSql(sql).statements) {
-    if (!SUSPICIOUS.test(text)) continue;
-    const effort = createEffort(text.length);
-    const reading: Reading = { text: sql, effort, locate: (offset) => offset, report: (one) => found.push(one) };
-    examineStatement(reading, readTokens(sql, start, end));
+  for (const { start, text } of splitSql(sql).statements) {
+    const analysis = { grammar, depth: 0, budget: { left: 2000 + 4 * text.length } };
+    found.push(...(await analyseStatement(analysis, { text, locate: (offset) => start + offset })));
   }
   const placeOf = createPlaceCounter(sql);
   return found
@@ -37,6 +34,6 @@ export function findDangers(sql: string): readonly Danger[] {
 
 function excerptOf(statement: string): string {
   // A character is one or two units of the text.
-  const characters = [...statement.slice(0, 2 * MOST_CHARACTERS + 2)];
-  return characters.length <= MOST_CHARACTERS ? statement : `${characters.slice(0, MOST_CHARACTERS - 1).join('')}…`;
+  const characters = [...statement.slice(0, 2 * MAX_CHARACTERS + 2)];
+  return characters.length <= MAX_CHARACTERS ? statement : `${characters.slice(0, MAX_CHARACTERS - 1).join('')}…`;
 }

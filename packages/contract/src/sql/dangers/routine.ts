@@ -1,119 +1,105 @@
+import { fieldsOf, type Tree, walkTree } from '../grammar.ts';
 import { splitSql } from '../split.ts';
-import { hasWords, indexOfWord, readTokens, type SqlToken, wordOf, writeOnOneLine } from '../tokens.ts';
-import { type Examiner, type Found, type Reading, report, spend } from './found.ts';
+import { readTokens, type SqlToken } from '../tokens.ts';
+import { examineDynamic } from './dynamic.ts';
+import { type Analyse, type Analysis, couldNotAnalyse, descend, type Found, type Fragment } from './found.ts';
+import { offsetOfByte, onWhole, openString } from './places.ts';
 
-/** Looks into DO. */
-export function examineBlock(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner): void {
-  const found = examineBody(reading, tokens, examiner, 'plpgsql');
-  if (typeof found === 'string') {
-    report(reading, tokens, { effect: 'unseen', why: found });
-    return;
-  }
-  for (const one of found)
-    reading.report(one.effect === 'unseen' ? one : { ...one, why: `${one.why} It stands in a DO block, which may not come to it.` });
+/** The body of a DO block or a routine. */
+export interface Body {
+  /** The statement that contains it. */
+  readonly fragment: Fragment;
+  readonly language: string;
+  /** The body as the server reads it. */
+  readonly decoded: string;
+  /** The byte of the statement at which `AS` or the body begins. */
+  readonly location: unknown;
 }
 
-/** Looks into CREATE FUNCTION and CREATE PROCEDURE, which run nothing; what they would do is said, since something may call them. */
-export function examineRoutine(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner): void {
-  const found = examineBody(reading, tokens, examiner, 'sql');
-  if (typeof found === 'string') return;
-  const one = found.find(({ effect }) => effect !== 'unseen') ?? found[0];
-  if (one === undefined) return;
-  reading.report({ ...one, effect: 'unseen', why: `${one.why} It is only defined here; whether something calls it is not seen.` });
-}
+/** A body without any of these words runs nothing that destroys data by itself. */
+const SUSPICIOUS = /drop|truncate|delete|update|merge|alter|lo_unlink|lo_truncate|execute|u&|\b(?:do|call)\b/i;
 
-/** What is found in the body of a routine, or a sentence that says why nothing can be seen in it. */
-function examineBody(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner, usual: string): readonly Found[] | string {
+/** Analyses a body, statement by statement. */
+export async function examineBody(analysis: Analysis, body: Body, analyse: Analyse): Promise<readonly Found[]> {
+  const { fragment, language, decoded } = body;
+  const inner = descend(analysis, decoded.length);
+  if (inner === undefined) return [onWhole(fragment, couldNotAnalyse('it is nested too deeply'))];
+  if (language === 'internal' || language === 'c') return [];
+  if (language !== 'sql' && language !== 'plpgsql') return [onWhole(fragment, couldNotAnalyse(`its body is in ${language}`))];
+  if (!SUSPICIOUS.test(decoded)) return [];
+  const inside = openBody(body);
+  if (language === 'plpgsql') return await examinePlpgsql(inner, fragment, inside, analyse);
   const found: Found[] = [];
-  const collecting: Reading = { ...reading, report: (one) => found.push(one) };
-  const atomic = tokens.findIndex((_, index) => hasWords(tokens, index, 'BEGIN', 'ATOMIC'));
-  if (atomic >= 0) {
-    examineSteps(collecting, tokens.slice(atomic + 2), examiner);
-    return found;
-  }
-  const named = tokens[indexOfWord(tokens, 'LANGUAGE') + 1];
-  const language = indexOfWord(tokens, 'LANGUAGE') < 0 ? usual : (named?.text ?? '').replaceAll(/['"]/g, '').toLowerCase();
-  if (language !== 'plpgsql' && language !== 'sql') return `What its body in ${language} does is not looked into.`;
-  // After AS in a definition; the strings of DEFAULT and SET come before it.
-  const body = tokens.slice(indexOfWord(tokens, 'AS') + 1).find((token) => token.kind === 'string' && token !== named);
-  if (body === undefined) return 'Its body is not found.';
-  const inner = openString(collecting, body);
-  if (inner === undefined) return 'Its body is an escape string, which is not looked into.';
-  if (spend(reading, tokens, inner.to - inner.from))
-    examineSteps(inner.reading, readTokens(inner.reading.text, inner.from, inner.to), examiner);
+  for (const { text, start } of splitSql(inside.text).statements)
+    found.push(...(await analyse(inner, { text, locate: (offset) => inside.locate(start + offset) })));
   return found;
 }
 
-/** After these words another statement begins, in PL/pgSQL. */
-const BEFORE_STEP = ['BEGIN', 'THEN', 'ELSE', 'LOOP', 'ATOMIC'];
-const BEFORE_QUERY = ['IN', 'QUERY', 'FOR'];
-
-/** Looks at every place of a body where a statement may begin. */
-function examineSteps(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner): void {
-  let end = -1;
-  for (const [index, token] of tokens.entries()) {
-    if (reading.effort.isExhausted) return;
-    const before = tokens[index - 1];
-    const isStep = before === undefined || before.kind === 'semicolon' || BEFORE_STEP.includes(wordOf(before) ?? '') || before.text === '>';
-    const isQuery = BEFORE_QUERY.includes(wordOf(before) ?? '');
-    if (!isStep && !isQuery) continue;
-    const isDynamic = wordOf(token) === 'EXECUTE';
-    if (!isDynamic && !examiner.knows(token)) continue;
-    if (end < index) {
-      end = index;
-      while (end < tokens.length && tokens[end]?.kind !== 'semicolon') end += 1;
-    }
-    if (!spend(reading, [token], end - index)) return;
-    let step = tokens.slice(index, end);
-    if (isQuery) {
-      const loop = indexOfWord(step, 'LOOP');
-      if (loop >= 0) step = step.slice(0, loop);
-    }
-    if (isDynamic) examineDynamic(reading, step, examiner);
-    else if (isStep || wordOf(token) !== 'UPDATE') examiner.examine(reading, step);
-  }
+/** The body with its place; that of an escape string is the place of the string. */
+function openBody({ fragment, decoded, location }: Body): Fragment {
+  const from = offsetOfByte(fragment.text, typeof location === 'number' ? location : 0);
+  const token = readTokens(fragment.text).find(({ kind, start }: SqlToken) => kind === 'string' && start >= from);
+  const opened = token && openString(fragment, token);
+  return opened ?? { text: decoded, locate: () => fragment.locate(token?.start ?? 0) };
 }
 
-/** Looks at EXECUTE of PL/pgSQL: a constant is read, of anything else only what its constant parts make certain is said. */
-function examineDynamic(reading: Reading, tokens: readonly SqlToken[], examiner: Examiner): void {
-  const end = indexOfWord(tokens, 'INTO', 'USING');
-  const expression = tokens.slice(1, end < 0 ? tokens.length : end);
-  const parts = stringsIn(expression).map((token) => openString(reading, token));
-  const texts = parts.map((part) => (part === undefined ? 'x' : part.reading.text.slice(part.from, part.to)));
-  const isConstant = expression.length === 1 && expression[0]?.kind === 'string' && parts[0] !== undefined;
-  const text = texts.join(' x ').replaceAll(/%(?:\d+\$)?[IsL]/g, 'x');
+/** One statement or expression of PL/pgSQL. */
+interface Step {
+  readonly query: string;
+  readonly line: number;
+  readonly kind: 'statement' | 'expression' | 'dynamic';
+}
+
+async function examinePlpgsql(analysis: Analysis, statement: Fragment, body: Fragment, analyse: Analyse): Promise<readonly Found[]> {
+  const parsed = await analysis.grammar.parsePlpgsql(statement.text);
+  if ('refused' in parsed) return [onWhole(statement, couldNotAnalyse(parsed.refused))];
+  const placeOf = createStepPlaces(body);
   const found: Found[] = [];
-  const at = reading.locate(tokens[0]?.start ?? 0);
-  const inner: Reading = { text, effort: reading.effort, locate: () => at, report: (one) => found.push(one) };
-  if (spend(reading, tokens, text.length))
-    for (const statement of splitSql(text).statements) examiner.examine(inner, readTokens(text, statement.start, statement.end));
-  if (isConstant) {
-    for (const one of found) reading.report(one);
-    return;
+  for (const step of stepsOf(parsed.tree)) {
+    const place = placeOf(step);
+    if (step.kind === 'dynamic') found.push(...(await examineDynamic(analysis, place, step.query, analyse)));
+    else if (step.kind === 'statement') found.push(...(await analyse(analysis, place)));
+    else if (/lo_unlink|lo_truncate|u&/i.test(step.query)) {
+      // An assignment is `name := expression`.
+      const expression = step.query.replace(/^[^=(']*?:?=/, '');
+      found.push(...(await analyse(analysis, { text: `SELECT ${expression}`, locate: () => place.locate(0) })));
+    }
   }
-  const certain = found.find(({ effect, statement }) => effect === 'destroys' && /^(DROP|TRUNCATE|ALTER)\b/i.test(statement));
-  const shown = writeOnOneLine(reading.text, tokens[0]?.start ?? 0, tokens.at(-1)?.end ?? 0);
-  if (certain === undefined)
-    report(reading, tokens, { effect: 'unseen', why: 'The statement is put together while it runs, so what it does is not seen.' });
-  else reading.report({ ...certain, statement: shown });
+  return found;
 }
 
-function stringsIn(tokens: readonly SqlToken[]): SqlToken[] {
-  return tokens.flatMap((token) => (token.kind === 'string' ? [token] : stringsIn(token.inside)));
+/** `parseMode` of a whole statement, RAW_PARSE_DEFAULT; others are expressions and assignments. */
+const WHOLE_STATEMENT = 0;
+
+function stepsOf(tree: Tree): readonly Step[] {
+  const steps: Step[] = [];
+  const dynamic = new Set<unknown>();
+  let line = 1;
+  walkTree(tree, ({ kind, fields }) => {
+    if (typeof fields.lineno === 'number' && kind.startsWith('PLpgSQL_stmt')) line = fields.lineno;
+    if (kind === 'PLpgSQL_stmt_dynexecute' || kind === 'PLpgSQL_stmt_dynfors') dynamic.add(fieldsOf(fields.query, 'PLpgSQL_expr'));
+    if (fields.dynquery !== undefined) dynamic.add(fieldsOf(fields.dynquery, 'PLpgSQL_expr'));
+    if (kind !== 'PLpgSQL_expr') return 'enter';
+    const usual = fields.parseMode === WHOLE_STATEMENT ? 'statement' : 'expression';
+    steps.push({ query: String(fields.query ?? ''), line, kind: dynamic.has(fields) ? 'dynamic' : usual });
+    return 'enter';
+  });
+  return steps;
 }
 
-/** The text inside a string, with offsets that still fit; undefined for an escape string, whose text is another one. */
-function openString(
-  reading: Reading,
-  token: SqlToken,
-): { readonly reading: Reading; readonly from: number; readonly to: number } | undefined {
-  const tag = /^\$[^$]*\$/.exec(token.text)?.[0];
-  if (tag !== undefined) {
-    const isClosed = token.text.length >= 2 * tag.length && token.text.endsWith(tag);
-    return { reading, from: token.start + tag.length, to: isClosed ? token.end - tag.length : token.end };
-  }
-  if (!token.text.startsWith("'")) return undefined;
-  // A doubled quote stands for one; the space keeps every offset behind it.
-  const text = token.text.slice(1, token.text.endsWith("'") ? -1 : undefined).replaceAll("''", "' ");
-  return { reading: { ...reading, text, locate: (offset) => reading.locate(token.start + 1 + offset) }, from: 0, to: text.length };
+/** Finds steps in the body by their line and text; PL/pgSQL keeps the text as it is written, but not the column. */
+function createStepPlaces(body: Fragment): (step: Step) => Fragment {
+  const lines = [0];
+  for (let at = body.text.indexOf('\n'); at >= 0; at = body.text.indexOf('\n', at + 1)) lines.push(at + 1);
+  // Steps on one line come in their order; each is searched for behind the one before.
+  let last = { line: 0, end: 0 };
+  return ({ query, line, kind }) => {
+    const from = line === last.line ? last.end : (lines[line - 1] ?? 0);
+    const at = body.text.indexOf(query, from);
+    if (at < 0) return { text: query, locate: () => body.locate(from) };
+    last = { line, end: at + query.length };
+    const before = kind === 'dynamic' ? (/execute\s*$/i.exec(body.text.slice(Math.max(0, at - 40), at))?.[0].length ?? 0) : 0;
+    const start = at - before;
+    return { text: body.text.slice(start, at + query.length), locate: (offset) => body.locate(start + offset) };
+  };
 }
