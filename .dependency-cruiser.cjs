@@ -49,7 +49,7 @@ module.exports = {
     {
       name: 'postgres-is-lowest-door',
       severity: 'error',
-      comment: 'On floor 2 the order is engines -> instances -> postgres: postgres uses no other door.',
+      comment: 'On floor 2 the order is engines -> disposable -> instances -> postgres: postgres uses nothing else of floor 2.',
       from: { path: floor('postgres') },
       to: { path: server, pathNot: `${server}(postgres|system)/` },
     },
@@ -61,11 +61,42 @@ module.exports = {
       to: { path: server, pathNot: `${server}(instances|postgres|system)/` },
     },
     {
-      name: 'engines-above-instances',
+      name: 'disposable-above-instances',
       severity: 'error',
-      comment: 'engines may use instances and postgres and nothing else of floor 2 or above.',
+      comment: 'disposable may use instances and postgres and nothing else of floor 2 or above; instances never need a disposable server.',
+      from: { path: floor('disposable') },
+      to: { path: server, pathNot: `${server}(disposable|instances|postgres|system)/` },
+    },
+    {
+      name: 'shared-parts-below-implementations',
+      severity: 'error',
+      comment:
+        'What local and docker share must not depend on either of them, so that each can be replaced: move the shared part up a folder.',
+      from: { path: `${server}(instances|disposable)/(sandbox/)?[^/]+\\.ts$` },
+      to: { path: `${server}(instances|disposable)/(local|docker)/` },
+    },
+    {
+      name: 'docker-not-local',
+      severity: 'error',
+      comment:
+        'Containers and processes are two implementations of one interface; neither may rely on the other. Move what both need up a folder.',
+      from: { path: `${server}(instances|disposable)/docker/` },
+      to: { path: `${server}(instances|disposable)/local/` },
+    },
+    {
+      name: 'local-not-docker',
+      severity: 'error',
+      comment:
+        'Containers and processes are two implementations of one interface; neither may rely on the other. Move what both need up a folder.',
+      from: { path: `${server}(instances|disposable)/local/` },
+      to: { path: `${server}(instances|disposable)/docker/` },
+    },
+    {
+      name: 'engines-above-disposable',
+      severity: 'error',
+      comment: 'engines may use disposable, instances and postgres and nothing else of floor 2 or above.',
       from: { path: floor('engines') },
-      to: { path: server, pathNot: `${server}(engines|instances|postgres|system)/` },
+      to: { path: server, pathNot: `${server}(engines|disposable|instances|postgres|system)/` },
     },
     {
       name: 'artifacts-alone',
@@ -128,7 +159,7 @@ module.exports = {
       severity: 'error',
       comment: 'A driver reaches Postgres, instances and files through the domain, never by itself.',
       from: { path: floor('api|worker') },
-      to: { path: floor('engines|instances|postgres|artifacts'), dependencyTypesNot: ['type-only'] },
+      to: { path: floor('engines|disposable|instances|postgres|artifacts'), dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'only-process-spawns',
@@ -140,8 +171,8 @@ module.exports = {
     {
       name: 'only-docker-talks-to-docker',
       severity: 'error',
-      comment: 'Only instances/docker/ talks to Docker.',
-      from: { path: server, pathNot: `${server}instances/docker/` },
+      comment: 'Only folders named docker/ talk to Docker: everything else works on a host without it.',
+      from: { path: server, pathNot: `${server}(instances|disposable)/docker/` },
       to: { path: 'node_modules/dockerode' },
     },
     {

@@ -1,4 +1,4 @@
-import type { DisposableRequest } from '../instances/disposable.ts';
+import type { DisposableRequest } from '../disposable/provider.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import type { BackupDoors } from './doors.ts';
 

@@ -2,7 +2,7 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import type { Housing, RunningServer } from './housing.ts';
+import type { Housing, RunningServer } from './driver.ts';
 import type { InstanceState, InstanceStatus } from './instance.ts';
 import { type InstanceRecord, readSecret, writeRecord } from './record.ts';
 

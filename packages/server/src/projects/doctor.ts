@@ -5,7 +5,7 @@ import { lookAtArtifact } from '../backups/item.ts';
 import { type BackupState, stateOf } from '../backups/trust.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import type { SandboxKind } from '../instances/disposable.ts';
+import type { SandboxKind } from '../disposable/provider.ts';
 import type { ProjectDoors } from './doors.ts';
 import { KEPT, keptFindings } from './restore/kept.ts';
 

@@ -1,4 +1,4 @@
-import type { DisposableInstance } from '../../instances/disposable.ts';
+import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { BackupDoors } from '../doors.ts';

@@ -3,7 +3,7 @@ import type { VerificationProof } from '@flux/contract/backup';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
 import { type BackupRow, findBackupById, findManifest } from '../../catalog/backups.ts';
-import type { DisposableInstance } from '../../instances/disposable.ts';
+import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
 import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';

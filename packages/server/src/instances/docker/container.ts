@@ -2,8 +2,8 @@ import type { ContainerCreateOptions } from 'dockerode';
 import type { InstanceRecord } from '../record.ts';
 import { type DockerEngine, LABELS, labelsOf } from './engine.ts';
 import { imageOf } from './images.ts';
+import { bind, memoryFolder, script, walls } from './isolation.ts';
 import { DATA_VOLUME, healthCheck, RUN_SERVER } from './scripts.ts';
-import { bind, memoryFolder, script, walls } from './walls.ts';
 
 /** Bounds of one instance. */
 export interface InstanceLimits {

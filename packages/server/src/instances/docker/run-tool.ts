@@ -4,8 +4,8 @@ import type { HostConfig } from 'dockerode';
 import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
 import { type DockerEngine, LABELS, labelsOf, unlessMissing } from './engine.ts';
+import { memoryFolder, script, walls } from './isolation.ts';
 import { readPieces } from './streams.ts';
-import { memoryFolder, script, walls } from './walls.ts';
 
 /** One program in a container of its own. */
 export interface ToolRun {

@@ -3,8 +3,8 @@ import type { Log } from '../../system/log.ts';
 import type { InstanceRuntime } from '../instance.ts';
 import { createHousedRuntime } from '../runtime.ts';
 import type { InstanceLimits } from './container.ts';
+import { createDockerHousing } from './driver.ts';
 import type { DockerEngine } from './engine.ts';
-import { createDockerHousing } from './housing.ts';
 
 export interface DockerRuntimeOptions {
   readonly engine: DockerEngine;

@@ -6,9 +6,9 @@ import type { PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
 import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
 import { type DockerEngine, engineError } from './engine.ts';
 import { imageOf, requireImage } from './images.ts';
+import { bind } from './isolation.ts';
 import { runTool } from './run-tool.ts';
 import { RUN_PROGRAM, RUN_PROGRAM_WITH_PASSWORD } from './scripts.ts';
-import { bind } from './walls.ts';
 
 export interface DockerToolboxOptions {
   readonly engine: DockerEngine;

@@ -1,8 +1,7 @@
 import type { Log } from '../../system/log.ts';
-import type { DisposableLimits, DisposableRequest } from '../disposable.ts';
-import type { StandingServer } from './disposable-instance.ts';
-import { neededBytes, possibleMemoryBytes } from './disposable-room.ts';
-import { hostMemory } from './watchdog.ts';
+import { hostMemory, neededBytes, possibleMemoryBytes } from '../memory.ts';
+import type { DisposableLimits, DisposableRequest } from '../provider.ts';
+import type { StandingServer } from './standing-server.ts';
 
 /** Servers that are ready before somebody asks for one; at most one of each major. */
 export interface Standby {

@@ -39,7 +39,7 @@ async function runAmongMounts(kind: string, script: string): Promise<string> {
     MOUNTS,
     [],
     `
-    import { chooseSandbox, describePaths } from ${href('instances/local/sandbox.ts')};
+    import { chooseSandbox, describePaths } from ${href('disposable/sandbox/sandbox.ts')};
     import { runProcess } from ${href('system/process.ts')};
     const options = ${JSON.stringify({ wanted: kind, account, scaffold })};
     const sandbox = await chooseSandbox(options);
@@ -105,7 +105,7 @@ describe('in a chroot', await needsSandbox('unshare'), () => {
        done`,
       ['chroot', '.'],
       `
-      import { chooseSandbox } from ${href('instances/local/sandbox.ts')};
+      import { chooseSandbox } from ${href('disposable/sandbox/sandbox.ts')};
       const options = ${JSON.stringify({ wanted: 'auto', account, scaffold: '/tmp' })};
       await chooseSandbox(options).catch((error) => console.log(error.code, error.message, error.hint));`,
     );

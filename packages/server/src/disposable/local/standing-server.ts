@@ -1,26 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
+import { awaitSession } from '../../instances/await-session.ts';
+import { logTail } from '../../instances/local/log-file.ts';
+import { findPostmaster } from '../../instances/local/postmaster.ts';
 import { type Daemon, type ProcessResult, signalProcess } from '../../system/process.ts';
-import { awaitSession } from '../await-session.ts';
-import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
-import { prepareDatabase } from './disposable-database.ts';
-import { hasCrashInLog, limitInLog } from './disposable-log.ts';
-import { removeDisposableFolders } from './disposable-room.ts';
-import {
-  type DisposableSetting,
-  disposableTarget,
-  insideOf,
-  runRestore,
-  sealSocketFolder,
-  startDisposableServer,
-} from './disposable-server.ts';
+import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../provider.ts';
+import { createRestoreDatabase, hasLocale, RESTORE_DATABASE, readServerVersion } from '../restore-database.ts';
+import { removeDisposableFolders } from './folders.ts';
 import { killTree } from './kill-tree.ts';
-import { logTail } from './log-file.ts';
-import { findPostmaster } from './postmaster.ts';
+import { type DisposableSetting, disposableTarget, insideOf, runRestore, sealSocketFolder, startDisposableServer } from './programs.ts';
+import { hasCrashInLog, limitInLog } from './server-log.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
 /** What is said of a pg_restore that nobody started, since there is no server for it any more. */
 const NEVER_RAN: ProcessResult = { command: 'pg_restore', exitCode: null, signal: 'SIGKILL', stdout: '', stderr: '' };
+
+const HOST_LOCALES = {
+  name: 'This host',
+  hint: 'Install the locale, for example with `localedef -i en_US -f UTF-8 en_US.UTF-8`, then verify again.',
+};
 
 /** A disposable server that answers queries and has not been given to a verification yet. */
 export interface StandingServer {
@@ -131,7 +129,12 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
     });
     const postgresVersion = await bringUp(request.signal, async () => {
       await using _ = session;
-      return await prepareDatabase(session, setting, request);
+      // The template's own restore database fits most requests, and creating one anew takes time.
+      if (!hasLocale(setting.template.locale, request)) {
+        await session.run(`drop database ${RESTORE_DATABASE}`);
+        await createRestoreDatabase(session, request, HOST_LOCALES);
+      }
+      return await readServerVersion(session);
     });
     isReady = true;
     const onAbort = () => end();

@@ -1,7 +1,8 @@
-import { lstat, readdir, readFile, statfs } from 'node:fs/promises';
+import { lstat, readdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listProcesses, memoryOf, type ProcessEntry, treeOf } from '../../system/process-table.ts';
-import type { DisposableLimits, LimitExceeded } from '../disposable.ts';
+import { hostMemory } from '../memory.ts';
+import type { DisposableLimits, LimitExceeded } from '../provider.ts';
 
 /** What the watchdog looks at. */
 export interface Watched {
@@ -119,13 +120,6 @@ async function sizeOf(folder: string): Promise<number> {
       );
   }
   return bytes;
-}
-
-/** Memory that the host could give to programs without swapping, and all that it has, in bytes. Source: proc(5), meminfo. */
-export async function hostMemory(): Promise<{ readonly availableBytes: number; readonly totalBytes: number }> {
-  const text = await readFile('/proc/meminfo', 'latin1');
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
-  return { availableBytes: field('MemAvailable'), totalBytes: field('MemTotal') };
 }
 
 async function isHostShortOfMemory(): Promise<boolean> {

@@ -2,10 +2,10 @@ import { lstat, readlink } from 'node:fs/promises';
 import { release } from 'node:os';
 import { FluxError } from '@flux/contract/errors';
 import { type Account, runProcess } from '../../system/process.ts';
-import type { SandboxKind } from '../disposable.ts';
-import { adviseOnSandbox, readHostFacts } from './sandbox-advice.ts';
-import { bubblewrapCommand } from './sandbox-bubblewrap.ts';
-import { unshareCommand } from './sandbox-unshare.ts';
+import type { SandboxKind } from '../provider.ts';
+import { adviseOnSandbox, readHostFacts } from './advice.ts';
+import { bubblewrapCommand } from './bubblewrap.ts';
+import { unshareCommand } from './unshare.ts';
 
 /** What exists inside a sandbox. Everything else does not: no network, no other process, no file of the host. */
 export interface Room {

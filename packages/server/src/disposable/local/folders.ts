@@ -1,12 +1,10 @@
 import { constants } from 'node:fs';
-import { chmod, chown, copyFile, mkdir, realpath, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
+import { makeAccountFolder, makeOpenFolder, socketFolder } from '../../instances/folders.ts';
 import { type Account, runProcess } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
-import type { DisposableLimits, DisposableRequest } from '../disposable.ts';
-import { makeAccountFolder, makeOpenFolder, socketFolder } from '../folders.ts';
-import { hostMemory } from './watchdog.ts';
 
 /** The places of one disposable instance on the host. */
 export interface DisposableFolders {
@@ -95,50 +93,4 @@ async function mayRead(path: string, account: Account): Promise<boolean> {
     if (!(await bit(folder, 1))) return false;
     if (folder === dirname(folder)) return true;
   }
-}
-
-/** Room to grow beyond what is expected: indexes, sorting, the dead rows of a restore. */
-const GROWTH = 2.5;
-const MARGIN_BYTES = 128 * 1024 * 1024;
-/** At most this share of what is free goes to one data folder in memory... */
-const FREE_SHARE = 0.4;
-/** ...and this share of the memory bound, since the processes need some too. */
-const BOUND_SHARE = 0.75;
-
-/**
- * Decides where the data folder lives: in memory, with that many bytes set aside, when all of it is sure to fit; otherwise
- * on disk (null).
- *
- * @param reservedBytes what other instances have set aside and may not have used yet
- * @throws FluxError `volume_full` when it does not fit on disk either
- */
-export async function chooseMemoryBytes(
-  request: Pick<DisposableRequest, 'expectedBytes' | 'limits'>,
-  reservedBytes: number,
-  root: string,
-): Promise<number | null> {
-  const needed = neededBytes(request.expectedBytes);
-  const possible = await possibleMemoryBytes(request.limits, reservedBytes);
-  if (needed <= possible) return possible;
-  const { bavail, bsize } = await statfs(dirname(root));
-  if (bavail * bsize < needed)
-    throw new FluxError(
-      'volume_full',
-      `A restore needs about ${Math.ceil(needed / 2 ** 20)} MiB, and ${dirname(root)} has not that much left.`,
-      {
-        hint: 'Free space in the data folder, then verify again.',
-      },
-    );
-  return null;
-}
-
-/** Bytes that a data folder may come to occupy. */
-export function neededBytes(expectedBytes: number): number {
-  return expectedBytes * GROWTH + MARGIN_BYTES;
-}
-
-/** Bytes that one data folder in memory may be given now. */
-export async function possibleMemoryBytes({ memoryBytes, diskBytes }: DisposableLimits, reservedBytes: number): Promise<number> {
-  const { availableBytes } = await hostMemory();
-  return Math.floor(Math.min(diskBytes, memoryBytes * BOUND_SHARE, (availableBytes - reservedBytes) * FREE_SHARE));
 }

@@ -3,14 +3,14 @@ import { constants } from 'node:fs';
 import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
-import type { DisposableInstance, DisposableProvider, DisposableRequest } from '../disposable.ts';
-import { socketFolder, volumeError } from '../folders.ts';
-import { chooseMemoryBytes } from '../local/disposable-room.ts';
-import { openDisposable } from './disposable-instance.ts';
-import { type DockerEngine, engineError, filterOf } from './engine.ts';
-import { imageOf, requireImage } from './images.ts';
-import { makeSocketFolder } from './launch.ts';
-import { sweepContainers } from './sweep.ts';
+import { type DockerEngine, engineError, filterOf } from '../../instances/docker/engine.ts';
+import { imageOf, requireImage } from '../../instances/docker/images.ts';
+import { makeSocketFolder } from '../../instances/docker/launch.ts';
+import { sweepContainers } from '../../instances/docker/sweep.ts';
+import { socketFolder, volumeError } from '../../instances/folders.ts';
+import { chooseMemoryBytes } from '../memory.ts';
+import type { DisposableInstance, DisposableProvider, DisposableRequest } from '../provider.ts';
+import { openDisposable } from './instance.ts';
 
 export interface DockerDisposablesOptions {
   readonly engine: DockerEngine;

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import type { LimitExceeded } from '../disposable.ts';
+import type { LimitExceeded } from '../provider.ts';
 import { hasCrashInWords, limitInWords } from '../server-words.ts';
 
 /** What the server's log says about a bound of the kernel. */

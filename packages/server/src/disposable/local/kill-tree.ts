@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isSameProcess } from '../../instances/local/postmaster.ts';
 import { signalProcess } from '../../system/process.ts';
 import { listProcesses, type ProcessEntry, treeOf } from '../../system/process-table.ts';
-import { isSameProcess } from './postmaster.ts';
 
 /** A fork bomb makes new ones for as long as some of it runs; then those that are known are killed, and looked for again. */
 const STOP_ROUNDS = 20;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { needsSandbox } from '../../../../acceptance/harness/sandbox.ts';
-import type { DisposableProvider } from '../../src/instances/disposable.ts';
+import type { DisposableProvider } from '../../src/disposable/provider.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
 import { type DisposablePlace, prepareDisposablePlace, writeNoArchive } from './disposable-place.ts';
 

@@ -1,17 +1,22 @@
 import { chmod } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import type { PostgresSession } from '../../postgres/connect.ts';
+import { awaitSession } from '../../instances/await-session.ts';
+import { engineError } from '../../instances/docker/engine.ts';
+import { RUN_PROGRAM } from '../../instances/docker/scripts.ts';
+import { SUPERUSER } from '../../instances/names.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../postgres/target.ts';
-import { awaitSession } from '../await-session.ts';
-import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../disposable.ts';
-import { RESTORE_DATABASE, SUPERUSER } from '../names.ts';
+import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../provider.ts';
+import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion } from '../restore-database.ts';
 import { hasCrashInWords, limitInWords } from '../server-words.ts';
-import { type DisposableSetting, INSIDE } from './disposable-container.ts';
-import { memoryExceeded, runInside, startDisposable } from './disposable-server.ts';
-import { engineError } from './engine.ts';
-import { RUN_PROGRAM } from './scripts.ts';
+import { type DisposableSetting, INSIDE } from './container.ts';
+import { memoryExceeded, runInside, startDisposable } from './server.ts';
 import { startWatchdog } from './watchdog.ts';
+
+const IMAGE_LOCALES = {
+  name: 'The image',
+  hint: 'Name an image that has the locale in FLUX_BACKUP_VERIFY_POSTGRES_IMAGE, then verify again.',
+};
 
 /**
  * Starts a disposable container and returns when its database is there.
@@ -83,7 +88,8 @@ export async function openDisposable(
     await using session = await awaitSession({ ...target, database: 'template1' }, gone.signal, request.signal);
     // The server has its socket; from here on it could only put a link to somebody else's socket there.
     await chmod(setting.socketFolder, 0o711);
-    postgresVersion = await makeDatabase(session, request);
+    await createRestoreDatabase(session, request, IMAGE_LOCALES);
+    postgresVersion = await readServerVersion(session);
     isReady = true;
   } catch (error) {
     const words = server.words().trim().split('\n').slice(-6).join('\n');
@@ -123,22 +129,4 @@ export async function openDisposable(
     gone: gone.signal,
     [Symbol.asyncDispose]: dispose,
   };
-}
-
-/** Makes the restore database with the encoding and locale that are asked for. Answers the server's version. */
-async function makeDatabase(session: PostgresSession, { encoding, collate, ctype }: DisposableRequest): Promise<string> {
-  const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
-  await session
-    .run(
-      `create database ${RESTORE_DATABASE} template template0 encoding ${literal(encoding)} lc_collate ${literal(collate)} lc_ctype ${literal(ctype)}`,
-    )
-    .catch((error: Error) => {
-      throw new FluxError(
-        'verification_inconclusive',
-        `The image cannot make a database with encoding ${encoding} and locale ${collate}: ${error.message}`,
-        { hint: 'Name an image that has the locale in FLUX_BACKUP_VERIFY_POSTGRES_IMAGE, then verify again.', cause: error },
-      );
-    });
-  const [row] = await session.query<{ version: string }>(`select current_setting('server_version') as version`);
-  return row?.version.split(' ')[0] ?? '';
 }

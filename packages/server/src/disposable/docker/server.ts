@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
-import type { DisposableLimits, LimitExceeded } from '../disposable.ts';
+import { LABELS, labelsOf, unlessMissing } from '../../instances/docker/engine.ts';
+import { consume, makerLabel } from '../../instances/docker/run-tool.ts';
+import { DISPOSABLE_DATA } from '../../instances/docker/scripts.ts';
+import type { DisposableLimits, LimitExceeded } from '../provider.ts';
 import { limitInWords } from '../server-words.ts';
-import { type DisposableSetting, disposableContainer, disposableName } from './disposable-container.ts';
-import { LABELS, labelsOf, unlessMissing } from './engine.ts';
-import { consume, makerLabel } from './run-tool.ts';
-import { DISPOSABLE_DATA } from './scripts.ts';
+import { type DisposableSetting, disposableContainer, disposableName } from './container.ts';
 
 /** A container that runs, and what it says of itself. */
 export interface DisposableServer {

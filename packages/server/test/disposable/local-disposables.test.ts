@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { needsSandbox, whyNoSandbox } from '../../../../acceptance/harness/sandbox.ts';
-import type { DisposableProvider } from '../../src/instances/disposable.ts';
+import type { DisposableProvider } from '../../src/disposable/provider.ts';
+import { adviseOnSandbox, readHostFacts } from '../../src/disposable/sandbox/advice.ts';
+import { chooseSandbox, countsPerNamespace } from '../../src/disposable/sandbox/sandbox.ts';
 import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
-import { chooseSandbox, countsPerNamespace } from '../../src/instances/local/sandbox.ts';
-import { adviseOnSandbox, readHostFacts } from '../../src/instances/local/sandbox-advice.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { libpqEnvironment } from '../../src/postgres/target.ts';
 import { systemClock } from '../../src/system/clock.ts';
@@ -120,7 +120,7 @@ describe('the local provider of disposable instances', async () => {
     const href = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
     const { signal: _, ...request } = place.request();
     const script = `
-      import { createLocalDisposables } from ${href('instances/local/disposable.ts')};
+      import { createLocalDisposables } from ${href('disposable/local/provider.ts')};
       import { findPostgresTools } from ${href('postgres/tools.ts')};
       import { createLog } from ${href('system/log.ts')};
       const options = ${JSON.stringify({ dataFolder: place.dataFolder, runFolder: place.runFolder, account: place.account, sandbox })};

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { needsSandbox } from '../../../../acceptance/harness/sandbox.ts';
-import type { DisposableInstance, DisposableProvider } from '../../src/instances/disposable.ts';
+import type { DisposableInstance, DisposableProvider } from '../../src/disposable/provider.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
 import { type DisposablePlace, prepareDisposablePlace, runInside, writeNoArchive } from './disposable-place.ts';
 

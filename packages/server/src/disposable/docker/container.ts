@@ -1,9 +1,9 @@
 import type { ContainerCreateOptions } from 'dockerode';
-import type { DisposableLimits } from '../disposable.ts';
-import { type DockerEngine, LABELS, labelsOf } from './engine.ts';
-import { makerLabel } from './run-tool.ts';
-import { DISPOSABLE_DATA, RUN_DISPOSABLE } from './scripts.ts';
-import { bind, memoryFolder, script, walls } from './walls.ts';
+import { type DockerEngine, LABELS, labelsOf } from '../../instances/docker/engine.ts';
+import { bind, memoryFolder, script, walls } from '../../instances/docker/isolation.ts';
+import { makerLabel } from '../../instances/docker/run-tool.ts';
+import { DISPOSABLE_DATA, RUN_DISPOSABLE } from '../../instances/docker/scripts.ts';
+import type { DisposableLimits } from '../provider.ts';
 
 /** All that one disposable container is made from. */
 export interface DisposableSetting {

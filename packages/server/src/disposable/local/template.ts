@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
+import { makeAccountFolder, makeOpenFolder, volumeError } from '../../instances/folders.ts';
+import { runInitdb } from '../../instances/local/cluster.ts';
 import type { PostgresTools } from '../../postgres/target.ts';
 import { TEMPORARY_PREFIX } from '../../system/atomic-file.ts';
 import { type Account, isProcessAlive, runProcess } from '../../system/process.ts';
-import { makeAccountFolder, makeOpenFolder, volumeError } from '../folders.ts';
-import { RESTORE_DATABASE } from '../names.ts';
-import { runInitdb } from './cluster.ts';
+import { RESTORE_DATABASE } from '../restore-database.ts';
 
 /** A data folder that disposable instances are copied from. */
 export interface Template {

@@ -1,7 +1,7 @@
 import type Docker from 'dockerode';
-import type { DisposableLimits, LimitExceeded } from '../disposable.ts';
-import { runInside } from './disposable-server.ts';
-import { DISPOSABLE_DATA } from './scripts.ts';
+import { DISPOSABLE_DATA } from '../../instances/docker/scripts.ts';
+import type { DisposableLimits, LimitExceeded } from '../provider.ts';
+import { runInside } from './server.ts';
 
 const INTERVAL_MS = 500;
 /** Whoever is inside can hinder the measuring of its disk; after so many rounds without an answer that counts as exceeded. */

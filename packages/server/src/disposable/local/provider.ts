@@ -1,28 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
+import { makeAccountFolder, makeOpenFolder, makeReachable, volumeError } from '../../instances/folders.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import type { PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
 import { sandboxPathsOf } from '../../postgres/tools.ts';
 import type { Log } from '../../system/log.ts';
 import type { Account } from '../../system/process.ts';
-import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../disposable.ts';
-import { makeAccountFolder, makeOpenFolder, makeReachable, volumeError } from '../folders.ts';
-import { type StandingServer, startStandingServer } from './disposable-instance.ts';
-import {
-  chooseMemoryBytes,
-  type DisposableFolders,
-  disposableFolders,
-  exposeArchive,
-  makeDisposableFolders,
-  neededBytes,
-  possibleMemoryBytes,
-  removeDisposableFolders,
-} from './disposable-room.ts';
-import { disposableTarget } from './disposable-server.ts';
-import { sweepDisposables } from './disposable-sweep.ts';
-import { chooseSandbox, describePaths, type SystemPath } from './sandbox.ts';
+import { chooseMemoryBytes, neededBytes, possibleMemoryBytes } from '../memory.ts';
+import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../provider.ts';
+import { chooseSandbox, describePaths, type SystemPath } from '../sandbox/sandbox.ts';
+import { type DisposableFolders, disposableFolders, exposeArchive, makeDisposableFolders, removeDisposableFolders } from './folders.ts';
+import { disposableTarget } from './programs.ts';
 import { createStandby } from './standby.ts';
+import { type StandingServer, startStandingServer } from './standing-server.ts';
+import { sweepDisposables } from './sweep.ts';
 import { prepareTemplate, sweepTemplates, type Template } from './template.ts';
 
 export interface LocalDisposablesOptions {

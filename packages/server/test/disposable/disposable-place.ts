@@ -1,11 +1,11 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../../src/instances/disposable.ts';
-import { createLocalDisposables } from '../../src/instances/local/disposable.ts';
+import { createLocalDisposables } from '../../src/disposable/local/provider.ts';
+import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../../src/disposable/provider.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { createLog } from '../../src/system/log.ts';
 import { commandLineOf, listProcesses } from '../../src/system/process-table.ts';
-import { type LocalPlace, prepareLocalPlace } from './local-place.ts';
+import { type LocalPlace, prepareLocalPlace } from '../instances/local-place.ts';
 
 /** A place for disposable instances, and questions about what they leave there. */
 export interface DisposablePlace extends LocalPlace {

@@ -1,4 +1,4 @@
-import type { LimitExceeded } from './disposable.ts';
+import type { LimitExceeded } from './provider.ts';
 
 /** What a server's log says about a bound of the kernel. SQLSTATEs: the manual, appendix A, class 53. */
 export function limitInWords(words: string): LimitExceeded | undefined {

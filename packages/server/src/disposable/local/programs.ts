@@ -1,11 +1,12 @@
 import { chmod, chown, open } from 'node:fs/promises';
+import { SUPERUSER } from '../../instances/names.ts';
 import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
 import { libpqEnvironment } from '../../postgres/target.ts';
 import { type Account, type Daemon, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
-import type { DisposableLimits } from '../disposable.ts';
-import { RESTORE_DATABASE, SUPERUSER } from '../names.ts';
-import type { DisposableFolders } from './disposable-room.ts';
-import { boundingLines, type Room, type Sandbox, type SystemPath } from './sandbox.ts';
+import type { DisposableLimits } from '../provider.ts';
+import { RESTORE_DATABASE } from '../restore-database.ts';
+import { boundingLines, type Room, type Sandbox, type SystemPath } from '../sandbox/sandbox.ts';
+import type { DisposableFolders } from './folders.ts';
 import type { Template } from './template.ts';
 
 /** All that the programs of one disposable instance are started with. */

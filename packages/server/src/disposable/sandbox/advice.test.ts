@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { adviseOnSandbox, type HostFacts } from './sandbox-advice.ts';
+import { adviseOnSandbox, type HostFacts } from './advice.ts';
 
 const PLAIN: HostFacts = { container: undefined, isChroot: false, forbiddenBy: [], hasBubblewrap: true };
 

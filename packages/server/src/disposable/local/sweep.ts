@@ -1,9 +1,9 @@
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { awaitOrphans, findPostmaster, isSameProcess, stopPostmaster } from '../../instances/local/postmaster.ts';
 import { signalProcess } from '../../system/process.ts';
 import { commandLineOf, listProcesses } from '../../system/process-table.ts';
-import { disposableFolders, removeDisposableFolders, SOCKET_PREFIX } from './disposable-room.ts';
-import { awaitOrphans, findPostmaster, isSameProcess, stopPostmaster } from './postmaster.ts';
+import { disposableFolders, removeDisposableFolders, SOCKET_PREFIX } from './folders.ts';
 
 /**
  * Removes what disposable instances of control planes that no longer live have left: processes, then folders. Mounts need

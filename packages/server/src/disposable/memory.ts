@@ -1,0 +1,57 @@
+import { readFile, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
+import type { DisposableLimits, DisposableRequest } from './provider.ts';
+
+/** Factor beyond the expected size: indexes, sorting, the dead rows of a restore. */
+const GROWTH = 2.5;
+const MARGIN_BYTES = 128 * 1024 * 1024;
+/** At most this share of what is free goes to one data folder in memory... */
+const FREE_SHARE = 0.4;
+/** ...and this share of the memory bound, since the processes need some too. */
+const BOUND_SHARE = 0.75;
+
+/**
+ * Decides where the data folder lives: in memory, with that many bytes set aside, when all of it is sure to fit; otherwise
+ * on disk (null).
+ *
+ * @param reservedBytes what other instances have set aside and may not have used yet
+ * @throws FluxError `volume_full` when it does not fit on disk either
+ */
+export async function chooseMemoryBytes(
+  request: Pick<DisposableRequest, 'expectedBytes' | 'limits'>,
+  reservedBytes: number,
+  root: string,
+): Promise<number | null> {
+  const needed = neededBytes(request.expectedBytes);
+  const possible = await possibleMemoryBytes(request.limits, reservedBytes);
+  if (needed <= possible) return possible;
+  const { bavail, bsize } = await statfs(dirname(root));
+  if (bavail * bsize < needed)
+    throw new FluxError(
+      'volume_full',
+      `A restore needs about ${Math.ceil(needed / 2 ** 20)} MiB, and ${dirname(root)} does not have that much left.`,
+      {
+        hint: 'Free space in the data folder, then verify again.',
+      },
+    );
+  return null;
+}
+
+/** Bytes that a data folder may come to occupy. */
+export function neededBytes(expectedBytes: number): number {
+  return expectedBytes * GROWTH + MARGIN_BYTES;
+}
+
+/** Bytes that one data folder in memory may be given now. */
+export async function possibleMemoryBytes({ memoryBytes, diskBytes }: DisposableLimits, reservedBytes: number): Promise<number> {
+  const { availableBytes } = await hostMemory();
+  return Math.floor(Math.min(diskBytes, memoryBytes * BOUND_SHARE, (availableBytes - reservedBytes) * FREE_SHARE));
+}
+
+/** Memory that the host could give to programs without swapping, and all that it has, in bytes. Source: proc(5), meminfo. */
+export async function hostMemory(): Promise<{ readonly availableBytes: number; readonly totalBytes: number }> {
+  const text = await readFile('/proc/meminfo', 'latin1');
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
+  return { availableBytes: field('MemAvailable'), totalBytes: field('MemTotal') };
+}
