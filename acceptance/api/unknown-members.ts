@@ -1,4 +1,5 @@
-import { ROUTES, type Route } from '@flux/contract/routes';
+import type { Route } from '@flux/contract/route';
+import { ROUTES } from '@flux/contract/routes';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { TestProject } from '../harness/flux.ts';
 import { psql } from '../harness/postgres.ts';

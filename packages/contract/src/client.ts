@@ -3,7 +3,8 @@ import { errorFromAnswer } from './answer-error.ts';
 import { FluxError, isFluxError } from './errors.ts';
 import { parseEventStream } from './event-stream.ts';
 import type { OperationAnswer, OperationEvent } from './operation.ts';
-import { type CallName, fillPath, PATHS, type ParamsIn } from './paths.ts';
+import { type CallName, PATHS } from './paths.ts';
+import { fillPath, type ParamsIn } from './route.ts';
 import type { ROUTES } from './routes.ts';
 import type { AbortSignalLike, HttpRequest, HttpResponse, HttpTransport } from './transport.ts';
 

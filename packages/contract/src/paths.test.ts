@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { fillPath, PATHS } from './paths.ts';
+import { PATHS } from './paths.ts';
+import { fillPath } from './route.ts';
 import { ROUTES } from './routes.ts';
 
 it('names every route of the API as it is', () => {

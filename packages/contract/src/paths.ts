@@ -46,23 +46,3 @@ export const PATHS = {
 
 /** Name of a route that the client can call. */
 export type CallName = keyof typeof PATHS;
-
-/** Names of the parameters in a path: `'hash' | 'id'` of `/projects/:hash/backups/:id`. */
-export type ParamsIn<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
-  ? Name | ParamsIn<`/${Rest}`>
-  : Path extends `${string}:${infer Name}`
-    ? Name
-    : never;
-
-/** Puts values into a path and a query behind it; values are encoded, undefined ones are left out. */
-export function fillPath(
-  path: string,
-  params: Readonly<Record<string, string>>,
-  query: Readonly<Record<string, string | number | undefined>> = {},
-): string {
-  const filled = path.replace(/:([a-z]+)/gi, (_, name: string) => encodeURIComponent(params[name] ?? ''));
-  const pairs = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${encodeURIComponent(key)}=${encodeURIComponent(value)}`],
-  );
-  return pairs.length === 0 ? filled : `${filled}?${pairs.join('&')}`;
-}

@@ -8,29 +8,7 @@ import { OperationAnswer } from './operation.ts';
 import * as project from './project.ts';
 import * as restore from './restore.ts';
 import { RECEIPT_ROUTES } from './routes/receipts.ts';
-import type { AccessLevel } from './token.ts';
-
-/**
- * One route: everything that validation, OpenAPI and the typed client need. Paths are below `/api/cli/v1`.
- *
- * Query and body of every route but a GET are strict objects, at every depth, and absent means that the route takes nothing: a member
- * that is ignored there may be the one that was to keep something from being changed.
- */
-export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  readonly path: string;
-  readonly summary: string;
-  /** The access level that a token needs. */
-  readonly access: AccessLevel;
-  readonly params?: z.ZodType;
-  readonly query?: z.ZodType;
-  readonly body?: z.ZodType;
-  /** Of the body; 1 MiB where it is absent. */
-  readonly maxBodyBytes?: number;
-  /** Absent where the answer is no JSON. */
-  readonly answer?: z.ZodType;
-  readonly status: 200 | 201;
-}
+import type { Route } from './route.ts';
 
 /** The prefix of every route of this API. */
 export const API_PREFIX = '/api/cli/v1';
@@ -43,23 +21,23 @@ const startStop = z.object({ summary: project.ProjectSummary });
 
 /** Every JSON route. The download and the event stream are here too, without an answer schema. */
 export const ROUTES = {
-  verifyToken: { method: 'GET', path: '/auth/verify', summary: 'Who am I', access: 'read', answer: access.WhoAmI, status: 200 },
-  listTokens: { method: 'GET', path: '/tokens', summary: 'List tokens', access: 'admin', answer: access.TokenList, status: 200 },
+  verifyToken: { method: 'GET', path: '/auth/verify', summary: 'Who am I', access: 'account.read', answer: access.WhoAmI, status: 200 },
+  listTokens: { method: 'GET', path: '/tokens', summary: 'List tokens', access: 'token.list', answer: access.TokenList, status: 200 },
   createToken: {
     method: 'POST',
     path: '/tokens',
     summary: 'Create a token',
-    access: 'admin',
+    access: 'token.create',
     body: access.CreateTokenRequest,
     answer: access.CreateTokenAnswer,
     status: 201,
   },
-  revokeToken: { method: 'DELETE', path: '/tokens/:id', summary: 'Revoke a token', access: 'admin', params: id, answer: ok, status: 200 },
+  revokeToken: { method: 'DELETE', path: '/tokens/:id', summary: 'Revoke a token', access: 'token.revoke', params: id, answer: ok, status: 200 },
   listAudit: {
     method: 'GET',
     path: '/audit',
     summary: 'Who did what, newest first',
-    access: 'admin',
+    access: 'audit.read',
     query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), hash: z.string().optional() }),
     answer: access.AuditList,
     status: 200,
@@ -68,7 +46,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/list',
     summary: 'List projects',
-    access: 'read',
+    access: 'project.list',
     query: project.ListQuery,
     answer: z.array(project.ProjectSummary),
     status: 200,
@@ -77,7 +55,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/create',
     summary: 'Create or attach a project',
-    access: 'write',
+    access: 'project.create',
     body: project.CreateProjectRequest,
     answer: project.CreateProjectAnswer,
     status: 201,
@@ -86,7 +64,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/init',
     summary: 'Link a folder to a project, creating it when needed',
-    access: 'write',
+    access: 'project.link',
     body: project.InitRequest,
     answer: project.InitAnswer,
     status: 200,
@@ -95,7 +73,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/projects/:hash',
     summary: 'Show a project',
-    access: 'read',
+    access: 'project.read',
     params: hash,
     answer: project.ProjectAnswer,
     status: 200,
@@ -104,7 +82,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/projects/:hash/gate',
     summary: 'Would the newest backup allow something destructive now, and why; nothing is cleared by it',
-    access: 'read',
+    access: 'project.read',
     params: hash,
     query: GateQuestion,
     answer: GateAnswer,
@@ -114,7 +92,7 @@ export const ROUTES = {
     method: 'DELETE',
     path: '/projects/:hash',
     summary: 'Remove a project; its backups stay',
-    access: 'admin',
+    access: 'project.nuke',
     params: hash,
     query: project.DestroyQuery,
     answer: project.NukeAnswer,
@@ -124,7 +102,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/reset',
     summary: 'Make a project empty; what was there is kept for an undo',
-    access: 'admin',
+    access: 'project.reset',
     params: hash,
     body: project.ResetRequest,
     answer: project.ResetAnswer,
@@ -134,7 +112,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/start',
     summary: 'Start the instance of a dedicated project',
-    access: 'write',
+    access: 'project.power',
     params: hash,
     answer: startStop,
     status: 200,
@@ -143,7 +121,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/stop',
     summary: 'Stop the instance of a dedicated project',
-    access: 'write',
+    access: 'project.power',
     params: hash,
     answer: startStop,
     status: 200,
@@ -152,7 +130,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/projects/:hash/credentials',
     summary: 'Connection strings and keys of a project',
-    access: 'write',
+    access: 'project.credentials',
     params: hash,
     answer: project.CredentialsAnswer,
     status: 200,
@@ -161,7 +139,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/projects/:hash/migrations',
     summary: 'The migration ledger',
-    access: 'read',
+    access: 'project.read',
     params: hash,
     answer: project.MigrationsAnswer,
     status: 200,
@@ -172,7 +150,7 @@ export const ROUTES = {
     // SQL files come in one piece; what is larger belongs into pg_restore.
     maxBodyBytes: 128 * 2 ** 20,
     summary: 'Run SQL in one transaction',
-    access: 'write',
+    access: 'project.push',
     body: project.PushRequest,
     answer: project.PushAnswer,
     status: 200,
@@ -181,7 +159,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/projects/:hash/backups',
     summary: 'List backups, newest first',
-    access: 'read',
+    access: 'backup.read',
     params: hash,
     query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), cursor: z.string().optional() }),
     answer: backup.BackupList,
@@ -191,7 +169,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/backups',
     summary: 'Create a backup',
-    access: 'write',
+    access: 'backup.create',
     params: hash,
     body: backup.CreateBackupRequest,
     answer: backup.BackupAnswer,
@@ -201,7 +179,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/projects/:hash/backups/:id',
     summary: 'Show a backup',
-    access: 'read',
+    access: 'backup.read',
     params: hashAndId,
     answer: backup.BackupDetails,
     status: 200,
@@ -210,7 +188,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/backups/:id/verify',
     summary: 'Verify a backup by restoring it',
-    access: 'write',
+    access: 'backup.verify',
     params: hashAndId,
     answer: backup.VerifyAnswer,
     status: 200,
@@ -219,7 +197,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/backups/:id/restore',
     summary: 'Restore a backup: into a new project, to a database of yours, or in place',
-    access: 'admin',
+    access: 'project.restore',
     params: hashAndId,
     body: restore.RestoreRequest,
     answer: restore.RestoreAnswer,
@@ -229,7 +207,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/undo-restore',
     summary: 'Swap back what the newest restore in place has replaced',
-    access: 'admin',
+    access: 'project.restore',
     params: hash,
     answer: restore.RestoreAnswer,
     status: 200,
@@ -238,7 +216,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/migrate',
     summary: 'Move a pooled project to a Postgres server of its own',
-    access: 'admin',
+    access: 'project.migrate',
     body: migrate.MigrateRequest,
     answer: migrate.MigrateAnswer,
     status: 200,
@@ -247,7 +225,7 @@ export const ROUTES = {
     method: 'DELETE',
     path: '/projects/:hash/backups/:id',
     summary: 'Delete the file of a backup; its row stays',
-    access: 'admin',
+    access: 'backup.delete',
     params: hashAndId,
     query: project.DestroyQuery,
     answer: backup.BackupAnswer,
@@ -257,7 +235,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/backups/:id/pin',
     summary: 'Keep a backup whatever any policy says',
-    access: 'write',
+    access: 'backup.pin',
     params: hashAndId,
     answer: backup.BackupAnswer,
     status: 200,
@@ -266,7 +244,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/projects/:hash/backups/:id/unpin',
     summary: 'Let the policy decide again',
-    access: 'write',
+    access: 'backup.pin',
     params: hashAndId,
     answer: backup.BackupAnswer,
     status: 200,
@@ -275,7 +253,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/projects/:hash/backups/:id/download',
     summary: 'Download the artifact',
-    access: 'read',
+    access: 'backup.read',
     params: hashAndId,
     status: 200,
   },
@@ -284,7 +262,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/doctor',
     summary: 'What would stop a restore today',
-    access: 'read',
+    access: 'server.examine',
     answer: DoctorAnswer,
     status: 200,
   },
@@ -292,7 +270,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/projects/:hash/doctor',
     summary: 'What would stop a restore of a project today',
-    access: 'read',
+    access: 'project.read',
     params: hash,
     answer: DoctorAnswer,
     status: 200,
@@ -301,7 +279,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/operations/:id',
     summary: 'Show an operation',
-    access: 'read',
+    access: 'operation.read',
     params: id,
     answer: OperationAnswer,
     status: 200,
@@ -310,7 +288,7 @@ export const ROUTES = {
     method: 'GET',
     path: '/operations/:id/events',
     summary: 'Progress of an operation as server-sent events',
-    access: 'read',
+    access: 'operation.read',
     params: id,
     status: 200,
   },
@@ -318,7 +296,7 @@ export const ROUTES = {
     method: 'POST',
     path: '/operations/:id/cancel',
     summary: 'Cancel an operation',
-    access: 'write',
+    access: 'operation.cancel',
     params: id,
     answer: OperationAnswer,
     status: 200,

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import * as receipt from '../receipt-answer.ts';
-import type { Route } from '../routes.ts';
+import type { Route } from '../route.ts';
 
 const hash = z.object({ hash: z.string() });
 const hashAndId = z.object({ hash: z.string(), id: z.string().describe('a backup id, or `latest`') });
@@ -11,7 +11,7 @@ export const RECEIPT_ROUTES = {
     method: 'GET',
     path: '/projects/:hash/backups/:id/receipt',
     summary: 'The signed receipt of the newest verification of a backup, or of a certain one',
-    access: 'read',
+    access: 'backup.read',
     params: hashAndId,
     query: z.object({ verification: z.uuid().optional() }),
     answer: receipt.ReceiptEnvelope,
@@ -21,7 +21,7 @@ export const RECEIPT_ROUTES = {
     method: 'GET',
     path: '/projects/:hash/receipts',
     summary: 'The chain of receipts of a project, newest first',
-    access: 'read',
+    access: 'backup.read',
     params: hash,
     query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), cursor: z.string().optional() }),
     answer: receipt.ReceiptList,
@@ -31,7 +31,7 @@ export const RECEIPT_ROUTES = {
     method: 'GET',
     path: '/keys',
     summary: 'Public keys of receipts; without a token at /.well-known/flux-receipt-keys.json',
-    access: 'read',
+    access: 'key.read',
     answer: receipt.ReceiptKeySet,
     status: 200,
   },
@@ -39,7 +39,7 @@ export const RECEIPT_ROUTES = {
     method: 'POST',
     path: '/keys/rotate',
     summary: 'Sign with a new key from now on; the old one stays published',
-    access: 'admin',
+    access: 'key.rotate',
     answer: receipt.ReceiptKeySet,
     status: 200,
   },

@@ -1,10 +1,13 @@
-import type { Route } from '@flux/contract/routes';
+import type { Route } from '@flux/contract/route';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type * as z from 'zod';
-import type { Principal } from '../access/tokens.ts';
+import type { Principal } from '../access/policy.ts';
 
 /** What a schema makes of its input; undefined where a route has none. */
 export type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
+
+/** What a handler gives for a route: the members of its answer schema. */
+export type AnswerOf<R extends Route> = R['answer'] extends z.ZodType ? z.input<R['answer']> : never;
 
 /** One authenticated, validated request. */
 export interface Call<R extends Route> {
@@ -18,7 +21,7 @@ export interface Call<R extends Route> {
   readonly signal: AbortSignal;
 }
 
-/** An answer with another status than the route's usual one. */
+/** An answer as it is sent, and as an Idempotency-Key remembers it. */
 export interface Answer {
   readonly status: number;
   readonly body: unknown;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import type { Route } from '@flux/contract/routes';
+import type { Route } from '@flux/contract/route';
 import { recordIdempotentAnswer, releaseIdempotencyKey, takeIdempotencyKey } from '../catalog/idempotency.ts';
 import type { Answer, Call } from './call.ts';
 import type { ApiDoors } from './doors.ts';

@@ -1,5 +1,6 @@
 import { ERROR_KINDS } from '@flux/contract/errors';
-import { API_PREFIX, ROUTES, type Route } from '@flux/contract/routes';
+import type { Route } from '@flux/contract/route';
+import { API_PREFIX, ROUTES } from '@flux/contract/routes';
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
 import type { ApiDoors } from './doors.ts';

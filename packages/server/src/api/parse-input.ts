@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import type { Route } from '@flux/contract/routes';
+import type { Route } from '@flux/contract/route';
 import * as z from 'zod';
 import { nearestWord } from '../system/nearest-word.ts';
 

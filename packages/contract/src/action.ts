@@ -1,0 +1,49 @@
+import type { AccessLevel } from './token.ts';
+
+/**
+ * How far an action reaches. `project`: one project that it names. `account`: whatever the token may see, filtered.
+ * `all_projects`: beyond single projects, so a token that is limited to some may not do it.
+ */
+export type Reach = 'project' | 'account' | 'all_projects';
+
+/** What an action needs of a token. */
+export interface ActionRule {
+  readonly level: AccessLevel;
+  readonly reach: Reach;
+}
+
+/** Everything that can be allowed or refused, with the access level and the reach that it needs. */
+export const ACTIONS = {
+  'account.read': { level: 'read', reach: 'account' },
+  'server.examine': { level: 'read', reach: 'account' },
+  'key.read': { level: 'read', reach: 'account' },
+  'key.rotate': { level: 'admin', reach: 'all_projects' },
+  'token.list': { level: 'admin', reach: 'account' },
+  'token.create': { level: 'admin', reach: 'all_projects' },
+  'token.revoke': { level: 'admin', reach: 'all_projects' },
+  'audit.read': { level: 'admin', reach: 'project' },
+  'audit.read_all': { level: 'admin', reach: 'all_projects' },
+  'project.list': { level: 'read', reach: 'account' },
+  'project.create': { level: 'write', reach: 'all_projects' },
+  'project.link': { level: 'write', reach: 'account' },
+  'project.read': { level: 'read', reach: 'project' },
+  'project.power': { level: 'write', reach: 'project' },
+  'project.credentials': { level: 'write', reach: 'project' },
+  'project.push': { level: 'write', reach: 'project' },
+  'project.restore': { level: 'admin', reach: 'project' },
+  'project.reset': { level: 'admin', reach: 'project' },
+  'project.migrate': { level: 'admin', reach: 'project' },
+  'project.nuke': { level: 'admin', reach: 'project' },
+  'backup.read': { level: 'read', reach: 'project' },
+  'backup.read_paths': { level: 'admin', reach: 'project' },
+  'backup.create': { level: 'write', reach: 'project' },
+  'backup.verify': { level: 'write', reach: 'project' },
+  'backup.pin': { level: 'write', reach: 'project' },
+  'backup.delete': { level: 'admin', reach: 'project' },
+  'operation.list': { level: 'read', reach: 'account' },
+  'operation.read': { level: 'read', reach: 'project' },
+  'operation.cancel': { level: 'write', reach: 'project' },
+} as const satisfies Record<string, ActionRule>;
+
+/** Something that can be allowed or refused. */
+export type Action = keyof typeof ACTIONS;

@@ -1,0 +1,53 @@
+import type * as z from 'zod';
+import type { Action } from './action.ts';
+
+/** Method and path of a route: all that a client needs to call it. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the prefix of its API; `:name` is a parameter. */
+  readonly path: string;
+}
+
+/**
+ * One route: everything that validation, OpenAPI and the typed client need.
+ *
+ * Query and body of every route but a GET are strict objects, at every depth, and absent means that the route takes nothing: a member
+ * that is ignored there may be the one that was meant to keep something from being changed.
+ */
+export interface Route extends Endpoint {
+  readonly summary: string;
+  /** What its caller must be allowed to do. */
+  readonly access: Action;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** Limit of the body; 1 MiB when absent. */
+  readonly maxBodyBytes?: number;
+  /** Absent when the answer is not JSON. */
+  readonly answer?: z.ZodType;
+  /** 202 answers with an operation that goes on; its address is in `Location`. */
+  readonly status: 200 | 201 | 202;
+}
+
+/** A route that answers with JSON. */
+export type JsonRoute = Route & { readonly answer: z.ZodType };
+
+/** Names of the parameters in a path: `'hash' | 'id'` of `/projects/:hash/backups/:id`. */
+export type ParamsIn<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParamsIn<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+/** Puts values into a path and a query behind it; values are encoded, undefined ones are left out. */
+export function fillPath(
+  path: string,
+  params: Readonly<Record<string, string>>,
+  query: Readonly<Record<string, string | number | undefined>> = {},
+): string {
+  const filled = path.replace(/:([a-z]+)/gi, (_, name: string) => encodeURIComponent(params[name] ?? ''));
+  const pairs = Object.entries(query).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${encodeURIComponent(key)}=${encodeURIComponent(value)}`],
+  );
+  return pairs.length === 0 ? filled : `${filled}?${pairs.join('&')}`;
+}

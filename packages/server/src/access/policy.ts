@@ -1,0 +1,73 @@
+import { ACTIONS, type Action } from '@flux/contract/action';
+import { FluxError } from '@flux/contract/errors';
+import type { ProjectId, UserId } from '@flux/contract/ids';
+import { type AccessLevel, covers } from '@flux/contract/token';
+import type { Actor } from '../catalog/audit.ts';
+
+/** Who is behind a request, and what their token allows. */
+export interface Principal {
+  readonly token: {
+    readonly name: string;
+    readonly access: AccessLevel;
+    readonly user_id: UserId;
+    readonly userName: string;
+    readonly expires_at: Date | null;
+    /** The projects that the token is limited to; null means all of its user's. */
+    readonly projects: readonly { readonly id: ProjectId; readonly hash: string }[] | null;
+  };
+  readonly actor: Actor & { readonly userId: NonNullable<Actor['userId']>; readonly tokenId: NonNullable<Actor['tokenId']> };
+}
+
+/** What the policy looks at in a project. */
+export interface OwnedProject {
+  readonly id: ProjectId;
+  readonly owner_id: UserId;
+}
+
+/** Why something is not allowed. `invisible`: the principal must not even learn that the project exists. */
+export type Decision = 'allowed' | 'level_too_low' | 'token_limited' | 'invisible';
+
+/**
+ * Decides whether a principal may do something. Pure: everything it looks at is in its arguments.
+ *
+ * @param project null while it is not known which one is meant: then only what holds for every project is decided
+ */
+export function can(principal: Principal, action: Action, project: OwnedProject | null): Decision {
+  const { token } = principal;
+  const { level, reach } = ACTIONS[action];
+  if (project !== null && !isVisible(principal, project)) return 'invisible';
+  if (!covers(token.access, level)) return 'level_too_low';
+  if (reach === 'all_projects' && token.projects !== null) return 'token_limited';
+  return 'allowed';
+}
+
+/**
+ * Refuses what the principal may not do, whatever the project.
+ *
+ * @throws FluxError `forbidden`, saying what the token lacks
+ */
+export function requireAllowed(principal: Principal, action: Action): void {
+  const { token } = principal;
+  switch (can(principal, action, null)) {
+    case 'level_too_low': {
+      const { level } = ACTIONS[action];
+      throw new FluxError('forbidden', `The token "${token.name}" has access level ${token.access}; this needs ${level}.`, {
+        hint: `Create one with \`flux token create <name> --access ${level}\`.`,
+      });
+    }
+    case 'token_limited':
+      throw new FluxError('forbidden', `The token "${token.name}" is limited to some projects; this needs one for all.`, {
+        hint: 'Use a token that was created without --project.',
+      });
+  }
+}
+
+/** Which projects a list may show, for the catalog to filter by. */
+export function visibleProjects({ token }: Principal): { readonly ownerId: UserId; readonly only: readonly ProjectId[] | null } {
+  return { ownerId: token.user_id, only: token.projects?.map(({ id }) => id) ?? null };
+}
+
+/** Whether a principal may know of a project at all. */
+export function isVisible({ token }: Principal, project: OwnedProject): boolean {
+  return project.owner_id === token.user_id && (token.projects === null || token.projects.some(({ id }) => id === project.id));
+}
