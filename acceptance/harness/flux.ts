@@ -69,7 +69,7 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   const dataFolder = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const settings = { ...(await sandboxSettings()), ...chosenPostgres() };
+  const settings = { FLUX_CHECK_ANSWERS: 'on', ...(await sandboxSettings()), ...chosenPostgres() };
   let child: ChildProcess | undefined;
   let log = '';
 

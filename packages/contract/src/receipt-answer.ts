@@ -4,7 +4,7 @@ import * as z from 'zod';
 export const ReceiptEnvelope = z.object({
   payloadType: z.string(),
   payload: z.string().describe('base64 of an in-toto statement'),
-  signatures: z.array(z.object({ keyid: z.string(), sig: z.string().describe('base64 of an Ed25519 signature') })),
+  signatures: z.array(z.object({ keyid: z.string(), sig: z.string().describe('base64 of an Ed25519 signature') })).readonly(),
 });
 
 /** `GET /projects/:hash/receipts`, newest first. */
@@ -28,17 +28,19 @@ export type ReceiptList = z.infer<typeof ReceiptList>;
 
 /** A JWK set of public keys; the one that signs now comes first. */
 export const ReceiptKeySet = z.object({
-  keys: z.array(
-    z.object({
-      kty: z.literal('OKP'),
-      crv: z.literal('Ed25519'),
-      x: z.string().describe('the raw key, base64url'),
-      kid: z.string(),
-      alg: z.literal('EdDSA'),
-      use: z.literal('sig'),
-      pem: z.string(),
-      createdAt: z.iso.datetime(),
-      retiredAt: z.iso.datetime().nullable(),
-    }),
-  ),
+  keys: z
+    .array(
+      z.object({
+        kty: z.literal('OKP'),
+        crv: z.literal('Ed25519'),
+        x: z.string().describe('the raw key, base64url'),
+        kid: z.string(),
+        alg: z.literal('EdDSA'),
+        use: z.literal('sig'),
+        pem: z.string(),
+        createdAt: z.iso.datetime(),
+        retiredAt: z.iso.datetime().nullable(),
+      }),
+    )
+    .readonly(),
 });

@@ -7,8 +7,8 @@ import * as migrate from './migrate.ts';
 import { OperationAnswer } from './operation.ts';
 import * as project from './project.ts';
 import * as restore from './restore.ts';
-import { RECEIPT_ROUTES } from './routes/receipts.ts';
 import type { Route } from './route.ts';
+import { RECEIPT_ROUTES } from './routes/receipts.ts';
 
 /** The prefix of every route of this API. */
 export const API_PREFIX = '/api/cli/v1';
@@ -32,7 +32,15 @@ export const ROUTES = {
     answer: access.CreateTokenAnswer,
     status: 201,
   },
-  revokeToken: { method: 'DELETE', path: '/tokens/:id', summary: 'Revoke a token', access: 'token.revoke', params: id, answer: ok, status: 200 },
+  revokeToken: {
+    method: 'DELETE',
+    path: '/tokens/:id',
+    summary: 'Revoke a token',
+    access: 'token.revoke',
+    params: id,
+    answer: ok,
+    status: 200,
+  },
   listAudit: {
     method: 'GET',
     path: '/audit',

@@ -162,6 +162,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     version: VERSION,
     stopping: stopping.signal,
     lease,
+    answerChecks: config.answerChecks,
   });
   releasers.add('the HTTP server', () => app.close());
   releasers.add('what is under way', () => stopping.abort(stopped()));

@@ -43,6 +43,8 @@ export interface Config {
   readonly backupTimeoutMs: number;
   /** For how long what a restore in place has replaced is kept for an undo. */
   readonly undoKeepMs: number;
+  /** Whether answers are compared with their schemas; for tests. */
+  readonly answerChecks: 'on' | 'off';
   /** How many dumps or verifications run at once. */
   readonly concurrency: number;
 }
@@ -96,6 +98,7 @@ const SETTINGS = {
   FLUX_VERIFY_STANDBY: z.enum(['on', 'off']).default('on'),
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
   FLUX_UNDO_KEEP: duration.default(7 * 86_400_000),
+  FLUX_CHECK_ANSWERS: z.enum(['on', 'off']).default('off'),
   FLUX_CONCURRENCY: z
     .string()
     .regex(/^[1-9]\d?$/, 'is a whole number from 1 to 99')
@@ -156,6 +159,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     },
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
     undoKeepMs: s.FLUX_UNDO_KEEP,
+    answerChecks: s.FLUX_CHECK_ANSWERS,
     concurrency: s.FLUX_CONCURRENCY,
   });
 }

@@ -14,7 +14,7 @@ const actions = Object.keys(ACTIONS) as Action[];
 
 function principal(access: AccessLevel, limit: keyof typeof LIMITS): Principal {
   return {
-    token: { name: 'ci', access, user_id: ME, userName: 'me', expires_at: null, projects: LIMITS[limit] },
+    token: { id: 'token' as TokenId, name: 'ci', access, user_id: ME, userName: 'me', expires_at: null, projects: LIMITS[limit] },
     actor: { userId: ME, tokenId: 'token' as TokenId },
   };
 }

@@ -1,12 +1,13 @@
 import { ACTIONS, type Action } from '@flux/contract/action';
 import { FluxError } from '@flux/contract/errors';
-import type { ProjectId, UserId } from '@flux/contract/ids';
+import type { ProjectId, TokenId, UserId } from '@flux/contract/ids';
 import { type AccessLevel, covers } from '@flux/contract/token';
 import type { Actor } from '../catalog/audit.ts';
 
 /** Who is behind a request, and what their token allows. */
 export interface Principal {
   readonly token: {
+    readonly id: TokenId;
     readonly name: string;
     readonly access: AccessLevel;
     readonly user_id: UserId;
@@ -15,7 +16,7 @@ export interface Principal {
     /** The projects that the token is limited to; null means all of its user's. */
     readonly projects: readonly { readonly id: ProjectId; readonly hash: string }[] | null;
   };
-  readonly actor: Actor & { readonly userId: NonNullable<Actor['userId']>; readonly tokenId: NonNullable<Actor['tokenId']> };
+  readonly actor: Actor & { readonly userId: UserId; readonly tokenId: TokenId };
 }
 
 /** What the policy looks at in a project. */

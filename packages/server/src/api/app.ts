@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
+import { API_PREFIX } from '@flux/contract/routes';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { registerAccessRoutes } from './access.ts';
+import { createAdmission } from './admission.ts';
 import { registerBackupRoutes } from './backups.ts';
 import { registerDestructiveRoutes } from './destroy.ts';
 import { registerDoctorRoutes } from './doctor.ts';
@@ -57,7 +59,7 @@ export function buildApp(doors: ApiDoors): FastifyInstance {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: FastifyRequest, body: string) =>
     parseJsonBody(body),
   );
-  const router = createRouter(app, doors);
+  const router = createRouter(app, doors, createAdmission(doors), API_PREFIX);
   registerAccessRoutes(router, doors);
   registerProjectRoutes(router, doors);
   registerBackupRoutes(router, doors);

@@ -1,4 +1,4 @@
-import type { Route } from '@flux/contract/route';
+import type { JsonRoute, Route } from '@flux/contract/route';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type * as z from 'zod';
 import type { Principal } from '../access/policy.ts';
@@ -7,7 +7,7 @@ import type { Principal } from '../access/policy.ts';
 export type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
 
 /** What a handler gives for a route: the members of its answer schema. */
-export type AnswerOf<R extends Route> = R['answer'] extends z.ZodType ? z.input<R['answer']> : never;
+export type AnswerOf<R extends JsonRoute> = z.input<R['answer']>;
 
 /** One authenticated, validated request. */
 export interface Call<R extends Route> {

@@ -2,7 +2,11 @@ import { expect, it } from 'vitest';
 import * as z from 'zod';
 import { checkAnswer } from './check-answer.ts';
 
-const route = { method: 'GET', path: '/x', answer: z.object({ a: z.number(), b: z.object({ c: z.string().nullable() }).optional() }) } as const;
+const route = {
+  method: 'GET',
+  path: '/x',
+  answer: z.object({ a: z.number(), b: z.object({ c: z.string().nullable() }).optional() }),
+} as const;
 
 it.each([{ a: 1 }, { a: 1, b: { c: null } }, { a: 1, b: undefined }])('lets %o pass', (body) => {
   expect(() => checkAnswer(route, body)).not.toThrow();

@@ -5,8 +5,8 @@ import { readBackupItem } from '../backups/item.ts';
 import { requestDeletion, setPinned } from '../backups/keep.ts';
 import { parseBackupSelector, selectBackup } from '../backups/select.ts';
 import { requestNuke } from '../projects/nuke.ts';
-import { answerOperation } from './backups.ts';
 import type { ApiDoors } from './doors.ts';
+import { answerWork } from './long-work.ts';
 import { type Router, requireProject } from './router.ts';
 
 /** What destroys: each of these asks the gate before it does anything. */
@@ -15,17 +15,19 @@ export function registerDestructiveRoutes(router: Router, doors: ApiDoors): void
   router.json(ROUTES.askGate, async ({ principal, params, query, signal }) =>
     answerGate(backups, await requireProject(doors, principal, params.hash), query, signal),
   );
-  router.json(ROUTES.nukeProject, async ({ principal, params, query, request, signal }) => {
+  router.work(ROUTES.nukeProject, async (call) => {
+    const { principal, params, query } = call;
     const project = await requireProject(doors, principal, params.hash);
     const id = await requestNuke(doors, project, principal.actor, overrideOf(query));
-    return answerOperation(doors, request, id, signal, async () => ({ ok: true, mode: 'catalog', hash: project.hash, removed: true }));
+    return answerWork(doors, call, { kind: 'nuke', id }, async ({ hash, removed }) => ({ ok: true, mode: 'catalog', hash, removed }));
   });
-  router.json(ROUTES.deleteBackup, async ({ principal, params, query, request, signal }) => {
+  router.work(ROUTES.deleteBackup, async (call) => {
+    const { principal, params, query } = call;
     const project = await requireProject(doors, principal, params.hash);
     const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
     const requester = { ...principal.actor, name: principal.token.userName };
     const id = await requestDeletion(backups, project, row, requester, overrideOf(query));
-    return answerOperation(doors, request, id, signal, async () => ({
+    return answerWork(doors, call, { kind: 'backup_delete', id }, async () => ({
       backup: await readBackupItem(backups.store, await selectBackup(doors.catalog.db, project, row.id), 'admin'),
     }));
   });

@@ -1,6 +1,6 @@
 import { ROUTES } from '@flux/contract/routes';
-import { maySee } from '../access/tokens.ts';
-import { listProjects } from '../catalog/projects.ts';
+import { visibleProjects } from '../access/policy.ts';
+import { listVisibleProjects } from '../catalog/projects.ts';
 import { examineProject, examineServer } from '../projects/doctor.ts';
 import type { ApiDoors } from './doors.ts';
 import { type Router, requireProject } from './router.ts';
@@ -9,7 +9,7 @@ import { type Router, requireProject } from './router.ts';
 export function registerDoctorRoutes(router: Router, doors: ApiDoors): void {
   const examined = { ...doors.projects, store: doors.backups.store, machine: doors.machine };
   router.json(ROUTES.examineServer, async ({ principal }) => {
-    const projects = (await listProjects(doors.catalog.db)).filter((project) => maySee(principal, project));
+    const projects = await listVisibleProjects(doors.catalog.db, visibleProjects(principal), ['creating', 'active', 'removing']);
     return examineServer(examined, projects);
   });
   router.json(ROUTES.examineProject, async ({ principal, params }) =>

@@ -9,6 +9,7 @@ import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { Seal } from '../system/seal.ts';
+import type { AnswerChecks } from './check-answer.ts';
 
 /** Everything that the HTTP floor reaches, handed in by `compose.ts`. */
 export interface ApiDoors {
@@ -26,4 +27,5 @@ export interface ApiDoors {
   /** Aborted when the control plane is stopping: waits and streams end then. */
   readonly stopping: AbortSignal;
   readonly lease: Pick<Lease, 'isHeld'>;
+  readonly answerChecks: AnswerChecks;
 }

@@ -37,7 +37,7 @@ function translate(error: unknown, bodyLimitBytes: number): FluxError {
     });
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new FluxError('invalid_request', message ?? 'The request cannot be read.');
-  return new FluxError('internal', 'Flux met an error that it does not know.', {
+  return new FluxError('internal', 'Unexpected error: the control plane has a defect.', {
     hint: 'The log of the control plane has it under this request id.',
   });
 }

@@ -1,3 +1,4 @@
+import { ACTIONS } from '@flux/contract/action';
 import { ERROR_KINDS } from '@flux/contract/errors';
 import type { Route } from '@flux/contract/route';
 import { API_PREFIX, ROUTES } from '@flux/contract/routes';
@@ -56,7 +57,7 @@ function describeRoute(name: string, route: Route): object {
   return {
     operationId: name,
     summary: route.summary,
-    description: `Needs a token with access level \`${route.access}\`.`,
+    description: `Needs a token with access level \`${ACTIONS[route.access].level}\`.`,
     parameters: [...parametersOf(route.params, 'path'), ...parametersOf(route.query, 'query')],
     ...(route.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: jsonSchema(route.body, 'input') } } } }),
     responses: { [route.status]: { description: 'Done', ...content }, default: problem },

@@ -2,7 +2,7 @@ import { FluxError } from '@flux/contract/errors';
 import { isUuid, type OperationId } from '@flux/contract/ids';
 import type { OperationAnswer, OperationEvent, Progress } from '@flux/contract/operation';
 import { ROUTES } from '@flux/contract/routes';
-import { maySee, type Principal } from '../access/tokens.ts';
+import { isVisible, type Principal } from '../access/policy.ts';
 import { findOperation, listProgress, type OperationRow } from '../catalog/operations.ts';
 import { findProjectById } from '../catalog/projects.ts';
 import { cancelOperation } from '../operations/cancel.ts';
@@ -89,6 +89,6 @@ export function toOperationAnswer(operation: OperationRow): OperationAnswer {
 async function requireOperation(doors: ApiDoors, principal: Principal, id: string): Promise<OperationRow> {
   const operation = isUuid(id) ? await findOperation(doors.catalog.db, id as OperationId) : undefined;
   const project = operation === undefined ? undefined : await findProjectById(doors.catalog.db, operation.project_id);
-  if (operation !== undefined && project !== undefined && maySee(principal, project)) return operation;
+  if (operation !== undefined && project !== undefined && isVisible(principal, project)) return operation;
   throw new FluxError('operation_not_found', `There is no operation ${id}.`, { hint: 'See `flux backup list` for what became of it.' });
 }

@@ -1,9 +1,9 @@
 import { ROUTES } from '@flux/contract/routes';
-import { maySee, requireUnlimited } from '../access/tokens.ts';
+import { visibleProjects } from '../access/policy.ts';
 import { requireActive } from '../projects/active.ts';
 import { createProject, initProject } from '../projects/create.ts';
 import { readCredentials } from '../projects/credentials.ts';
-import { listAllVisibleProjects, listVisibleProjects, listVisibleRemovedProjects, summarize } from '../projects/list.ts';
+import { listSummaries, summarize } from '../projects/list.ts';
 import { pushSql } from '../projects/push.ts';
 import type { ApiDoors } from './doors.ts';
 import { type Router, requireProject } from './router.ts';
@@ -12,23 +12,11 @@ import { type Router, requireProject } from './router.ts';
 export function registerProjectRoutes(router: Router, doors: ApiDoors): void {
   const { projects } = doors;
   router.json(ROUTES.listProjects, async ({ principal, query }) => {
-    const listThere = query.unfinished === 'true' ? listAllVisibleProjects : listVisibleProjects;
-    const list = query.removed === 'true' ? listVisibleRemovedProjects : listThere;
-    return list(projects, (project) => maySee(principal, project));
+    const there = query.unfinished === 'true' ? 'unfinished' : 'active';
+    return listSummaries(projects, visibleProjects(principal), query.removed === 'true' ? 'removed' : there);
   });
-  router.json(ROUTES.createProject, async ({ principal, body }) => {
-    requireUnlimited(principal);
-    return createProject(projects, principal.actor, body);
-  });
-  router.json(ROUTES.initProject, async ({ principal, body }) =>
-    initProject(
-      projects,
-      principal.actor,
-      body,
-      (project) => maySee(principal, project),
-      () => requireUnlimited(principal),
-    ),
-  );
+  router.json(ROUTES.createProject, async ({ principal, body }) => createProject(projects, principal.actor, body));
+  router.json(ROUTES.initProject, async ({ principal, body }) => initProject(projects, principal, body));
   router.json(ROUTES.getProject, async ({ principal, params }) => {
     const row = await requireProject(doors, principal, params.hash);
     const { engine, project } = projects.engines.of(row);

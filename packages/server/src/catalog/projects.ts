@@ -1,4 +1,4 @@
-import type { ProjectHash, ProjectId } from '@flux/contract/ids';
+import type { ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
 import type { Insertable, Selectable } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { MigrationState, ProjectsTable } from './tables.ts';
@@ -24,9 +24,25 @@ export async function findProjectBySlug(db: Database, slug: string): Promise<Pro
   return db.selectFrom('projects').selectAll().where('slug', '=', slug).where('lifecycle', '<>', 'removed').executeTakeFirst();
 }
 
-/** Every project that has not been removed, by slug. */
-export async function listProjects(db: Database): Promise<readonly ProjectRow[]> {
-  return db.selectFrom('projects').selectAll().where('lifecycle', '<>', 'removed').orderBy('slug').execute();
+/** Which projects somebody may know of: those of one user, or only some of them. */
+export interface Visibility {
+  readonly ownerId: UserId;
+  readonly only: readonly ProjectId[] | null;
+}
+
+/** Projects that somebody may see, by slug; removed ones, whose slugs may be taken again, by newest removal first. */
+export async function listVisibleProjects(
+  db: Database,
+  { ownerId, only }: Visibility,
+  lifecycles: readonly ProjectRow['lifecycle'][],
+): Promise<readonly ProjectRow[]> {
+  if (only?.length === 0) return [];
+  let query = db.selectFrom('projects').selectAll().where('owner_id', '=', ownerId).where('lifecycle', 'in', lifecycles);
+  if (only !== null) query = query.where('id', 'in', only);
+  return query
+    .orderBy('removed_at', (order) => order.desc().nullsFirst())
+    .orderBy('slug')
+    .execute();
 }
 
 export async function setProjectLifecycle(db: Database, id: ProjectId, lifecycle: 'active' | 'removing'): Promise<void> {
@@ -47,11 +63,6 @@ export async function reviveProject(db: Database, id: ProjectId, workerId: strin
     .where('lifecycle', '=', 'removed')
     .returningAll()
     .executeTakeFirst();
-}
-
-/** Every project that has been removed, newest removal first. */
-export async function listRemovedProjects(db: Database): Promise<readonly ProjectRow[]> {
-  return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removed').orderBy('removed_at', 'desc').execute();
 }
 
 /** Projects whose removal has begun and not ended. */

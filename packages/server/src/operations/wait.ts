@@ -3,11 +3,20 @@ import type { OperationId } from '@flux/contract/ids';
 import type { Catalog } from '../catalog/open.ts';
 import { findOperation, type OperationRow } from '../catalog/operations.ts';
 
+export type { OperationRow };
+
 const LOOK_AGAIN_MS = 1000;
 
 /** Tells whether an operation has ended. */
 export function isFinished(operation: OperationRow): boolean {
   return operation.finished_at !== null;
+}
+
+/** An operation as it is now. @throws FluxError `operation_not_found` */
+export async function readOperation(catalog: Catalog, id: OperationId): Promise<OperationRow> {
+  const operation = await findOperation(catalog.db, id);
+  if (operation === undefined) throw new FluxError('operation_not_found', `There is no operation ${id}.`);
+  return operation;
 }
 
 /**
@@ -18,8 +27,7 @@ export async function waitForOperation(catalog: Catalog, id: OperationId, signal
   for (;;) {
     // Listening begins before the look, or an end between the two would be missed.
     const heard = catalog.listener.wait('flux_operation', id, LOOK_AGAIN_MS, signal);
-    const operation = await findOperation(catalog.db, id);
-    if (operation === undefined) throw new FluxError('operation_not_found', `There is no operation ${id}.`);
+    const operation = await readOperation(catalog, id);
     if (isFinished(operation) || signal?.aborted) return operation;
     await heard;
   }

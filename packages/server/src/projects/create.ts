@@ -3,6 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import { isSlug, type ProjectHash, type ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { CreateProjectAnswer, CreateProjectRequest, InitAnswer } from '@flux/contract/project';
+import { isVisible, type Principal, requireAllowed } from '../access/policy.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { findLatestBackup } from '../catalog/backups.ts';
 import {
@@ -74,23 +75,21 @@ async function makeProject(
 }
 
 /**
- * The project with this name, made when there is none. Repeating it changes nothing.
+ * The project with this name, created when there is none. Repeating it changes nothing.
  *
- * @param requireMayCreate called before one is made; throws when whoever asks may not
+ * @throws FluxError `name_taken` when it is somebody else's; `forbidden` when it would have to be created and the token may not
  */
 export async function initProject(
   doors: ProjectDoors,
-  actor: Actor & { userId: ProjectRow['owner_id'] },
+  principal: Principal,
   request: { readonly slug: string; readonly mode?: EngineKind | undefined },
-  maySee: (project: ProjectRow) => boolean,
-  requireMayCreate: () => void,
 ): Promise<InitAnswer> {
   requireSlug(request.slug);
   const existing = await findProjectBySlug(doors.catalog.db, request.slug);
-  if (existing !== undefined && !maySee(existing)) throw nameTaken(request.slug);
-  if (existing === undefined) requireMayCreate();
+  if (existing !== undefined && !isVisible(principal, existing)) throw nameTaken(request.slug);
+  if (existing === undefined) requireAllowed(principal, 'project.create');
   const action = existing === undefined ? 'created' : 'linked';
-  const hash = existing?.hash ?? (await createProject(doors, actor, { name: request.slug, mode: request.mode })).summary.hash;
+  const hash = existing?.hash ?? (await createProject(doors, principal.actor, { name: request.slug, mode: request.mode })).summary.hash;
   const row = existing ?? (await findProjectByHash(doors.catalog.db, hash as ProjectHash));
   if (row === undefined) throw new Error(`project ${hash} has vanished from the catalog`);
   const { engine, project } = doors.engines.of(row);

@@ -1,27 +1,18 @@
 import type { ProjectSummary } from '@flux/contract/project';
-import { listProjects, listRemovedProjects, type ProjectRow } from '../catalog/projects.ts';
+import { listVisibleProjects, type ProjectRow, type Visibility } from '../catalog/projects.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import type { ProjectDoors } from './doors.ts';
 
-/** Every project that somebody may see and that is there, by slug, with the state of its Postgres as it is now. */
-export async function listVisibleProjects(doors: ProjectDoors, maySee: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
-  return summarizeAll(doors, (row) => row.lifecycle === 'active' && maySee(row));
-}
+/** Which projects a list is about. `unfinished`: also those that are being created or removed. */
+export type ListedProjects = 'active' | 'unfinished' | 'removed';
 
-/** The same with those that are being made or removed. */
-export async function listAllVisibleProjects(doors: ProjectDoors, maySee: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
-  return summarizeAll(doors, maySee);
-}
+const LIFECYCLES = { active: ['active'], unfinished: ['creating', 'active', 'removing'], removed: ['removed'] } as const;
 
-async function summarizeAll(doors: ProjectDoors, isWanted: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
-  const rows = (await listProjects(doors.catalog.db)).filter(isWanted);
+/** The projects that somebody may see, by slug, with the present state of their Postgres; removed ones by newest removal. */
+export async function listSummaries(doors: ProjectDoors, visible: Visibility, which: ListedProjects): Promise<ProjectSummary[]> {
+  const rows = await listVisibleProjects(doors.catalog.db, visible, LIFECYCLES[which]);
+  if (which === 'removed') return rows.map((row) => ({ ...summaryOf(doors, row), status: 'missing' }));
   return Promise.all(rows.map((row) => summarize(doors, row)));
-}
-
-/** Every removed project that somebody may see, newest removal first: their backups are still there. */
-export async function listVisibleRemovedProjects(doors: ProjectDoors, maySee: (project: ProjectRow) => boolean): Promise<ProjectSummary[]> {
-  const rows = (await listRemovedProjects(doors.catalog.db)).filter(maySee);
-  return rows.map((row) => ({ ...summaryOf(doors, row), status: 'missing' }));
 }
 
 /** One project as a list shows it. An engine that cannot be asked makes the project `partial`, never an error of the list. */

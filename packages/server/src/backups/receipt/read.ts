@@ -53,7 +53,7 @@ export async function listProjectReceipts(
       sha256: row.sha256,
       previousSha256: row.previous_sha256,
       createdAt: row.created_at.toISOString(),
-      envelope: { ...row.envelope, signatures: [...row.envelope.signatures] },
+      envelope: row.envelope,
     })),
     nextCursor: rows.length > limit ? String(shown.at(-1)?.seq) : null,
   };

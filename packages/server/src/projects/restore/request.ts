@@ -3,6 +3,7 @@ import type { OperationId } from '@flux/contract/ids';
 import { isSlug } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { RestoreRequest } from '@flux/contract/restore';
+import { type Principal, requireAllowed } from '../../access/policy.ts';
 import { overrideOf, refuseShutGate } from '../../backups/gate.ts';
 import { refuseUnrestorable } from '../../backups/restore/open.ts';
 import { parseTarget } from '../../backups/restore/to.ts';
@@ -20,13 +21,6 @@ import { backupRestore } from './run.ts';
 import type { RestoreDoors } from './side.ts';
 import { findTables } from './tables.ts';
 
-/** Whoever asks: an actor, and whether it may make projects. */
-export interface RestoreAsker {
-  readonly actor: Actor & { readonly userId: ProjectRow['owner_id'] };
-  /** Throws when this token is limited to certain projects. */
-  requireUnlimited(): void;
-}
-
 /**
  * Resolves what is meant, refuses what can be refused at once, records the operation and puts it before the workers.
  *
@@ -35,15 +29,15 @@ export interface RestoreAsker {
 export async function requestRestore(
   doors: RestoreDoors,
   project: ProjectRow,
-  asker: RestoreAsker,
+  principal: Principal,
   selector: BackupSelector,
   body: RestoreRequest,
 ): Promise<OperationId> {
   const { catalog } = doors.projects;
   const backup = await selectBackup(catalog.db, project, selector);
   refuseUnrestorable(backup);
-  const plan = await makePlan(doors, project, backup, asker, body ?? {});
-  return await begin(doors, project, asker.actor, backup, plan);
+  const plan = await makePlan(doors, project, backup, principal, body ?? {});
+  return await begin(doors, project, principal.actor, backup, plan);
 }
 
 /** Records an undo of the newest restore in place. @throws FluxError `not_ready`, `not_found`, `busy` */
@@ -67,7 +61,7 @@ async function makePlan(
   doors: RestoreDoors,
   project: ProjectRow,
   backup: BackupRow,
-  asker: RestoreAsker,
+  principal: Principal,
   body: NonNullable<RestoreRequest>,
 ): Promise<RestorePlan> {
   const { into, to, inPlace = false, mode, tables } = body;
@@ -84,7 +78,7 @@ async function makePlan(
     const sealedUri = doors.backups.seal.seal(to).toString('base64');
     return { how: 'to', sealedUri, force: body.force ?? false, prerequisites: body.prerequisites ?? false };
   }
-  if (tables === undefined && !inPlace) return await planInto(doors, project, backup, asker, into, mode);
+  if (tables === undefined && !inPlace) return await planInto(doors, project, backup, principal, into, mode);
   requireActive(project);
   if (backup.engine !== project.engine)
     throw new FluxError(
@@ -113,7 +107,7 @@ async function planInto(
   doors: RestoreDoors,
   project: ProjectRow,
   backup: BackupRow,
-  asker: RestoreAsker,
+  principal: Principal,
   into: string | undefined,
   mode: EngineKind = backup.engine,
 ): Promise<RestorePlan> {
@@ -127,6 +121,6 @@ async function planInto(
       hint: 'Leave out --mode, or pass --mode v1_dedicated.',
     });
   if ((await findProjectBySlug(doors.projects.catalog.db, slug)) !== undefined) throw nameTaken(slug);
-  if (!revives(project, { slug, mode })) asker.requireUnlimited();
+  if (!revives(project, { slug, mode })) requireAllowed(principal, 'project.create');
   return { how: 'into', slug, mode };
 }

@@ -1,0 +1,38 @@
+import { FluxError, fromProblem, type Problem } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
+import type { OperationKind } from '@flux/contract/operation';
+import { OPERATION_RESULTS, type OperationResult } from '@flux/contract/operation-results';
+import type { FastifyRequest } from 'fastify';
+import { type OperationRow, readOperation, waitForOperation } from '../operations/wait.ts';
+import type { ApiDoors } from './doors.ts';
+import { toOperationAnswer } from './operations.ts';
+import type { WorkAnswer } from './router.ts';
+
+/**
+ * Answers a request for long work: with the operation for a client that prefers so, else with the result when it is there. When
+ * such a client goes away, the work goes on.
+ */
+export async function answerWork<K extends OperationKind, Body>(
+  doors: ApiDoors,
+  { request, signal }: { readonly request: FastifyRequest; readonly signal: AbortSignal },
+  { kind, id }: { readonly kind: K; readonly id: OperationId },
+  toBody: (result: OperationResult<K>) => Promise<Body>,
+): Promise<WorkAnswer<Body>> {
+  if (prefersAsync(request)) return { operation: toOperationAnswer(await readOperation(doors.catalog, id)) };
+  const operation = await waitForOperation(doors.catalog, id, signal);
+  return { done: await toBody(resultOf(kind, operation)) };
+}
+
+function resultOf<K extends OperationKind>(kind: K, operation: OperationRow): OperationResult<K> {
+  if (operation.state === 'succeeded') return OPERATION_RESULTS[kind].parse(operation.result) as OperationResult<K>;
+  if (operation.error !== null) throw fromProblem(operation.error as Problem);
+  throw new FluxError('lost_contact', 'The control plane is stopping; the work is not done.', {
+    hint: 'Look with `flux backup list` when it runs again.',
+  });
+}
+
+function prefersAsync(request: FastifyRequest): boolean {
+  return String(request.headers.prefer ?? '')
+    .split(',')
+    .some((preference) => preference.trim().toLowerCase() === 'respond-async');
+}
