@@ -10,7 +10,6 @@ import { composeCatalog } from './compose/catalog.ts';
 import { emptyScratchFolder, prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
 import { composeEngines } from './compose/engines.ts';
 import { composeOperations } from './compose/operations.ts';
-import { composePostgresDoor } from './compose/postgres-door.ts';
 import { composeRuntime } from './compose/runtime.ts';
 import { composeSharedCluster } from './compose/shared-cluster.ts';
 import type { Config } from './config.ts';
@@ -19,6 +18,7 @@ import { createSharedEngine } from './engines/shared/engine.ts';
 import { createPooledTenants } from './engines/shared/pooled.ts';
 import { keepLease } from './operations/lease.ts';
 import { recoverOperations } from './operations/recover.ts';
+import { openPostgresPrograms } from './postgres/programs.ts';
 import { removeUnbornProjects } from './projects/create.ts';
 import type { Machine } from './projects/doctor.ts';
 import type { ProjectDoors } from './projects/doors.ts';
@@ -103,7 +103,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     store,
     queue,
     engines,
-    postgres: composePostgresDoor(toolbox, account, await emptyScratchFolder(config.dataFolder)),
+    programs: openPostgresPrograms(toolbox, account, await emptyScratchFolder(config.dataFolder)),
     disposables,
     verifyLimits: {
       memoryBytes: config.verify.memoryBytes,

@@ -11,10 +11,11 @@ import { insertChangeMarks } from '../catalog/change-marks.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { defineOperation, type Task } from '../operations/define.ts';
 import { requestOperation } from '../operations/request.ts';
+import { type DumpSession, openDumpSession } from '../postgres/dump-session.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { abandonBackups } from './abandon.ts';
-import type { BackupDoors, DumpSession } from './doors.ts';
+import type { BackupDoors } from './doors.ts';
 import { readBackupItem } from './item.ts';
 import { validateBackup } from './validate.ts';
 
@@ -108,7 +109,7 @@ async function writeArtifact(doors: BackupDoors, project: ProjectRow, backupId: 
   task.progress({ phase: 'connect', message: 'Opening a snapshot' });
   const { engine, project: opened } = doors.engines.of(project);
   const source = await engine.backupSource(opened);
-  await using session = await doors.postgres.openDump(source, signal);
+  await using session = await openDumpSession(doors.programs, source, signal);
   await using draft = await doors.store.create({ projectId: project.id, backupId });
   const manifest = await dumpInto(draft, session, task);
   const manifestText = JSON.stringify(manifest);

@@ -5,8 +5,8 @@ import { recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, findBackupById, lockBackup, updateBackup } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import type { BackupsTable } from '../catalog/tables.ts';
+import { findArchiveDamage } from '../postgres/archive/walk.ts';
 import type { Clock } from '../system/clock.ts';
-import type { BackupDoors } from './doors.ts';
 import { isProven } from './trust.ts';
 
 /** What reading an artifact showed. */
@@ -41,13 +41,8 @@ export async function compareBytes(doors: ReadingDoors, row: BackupRow, reader: 
 }
 
 /** The same, and in the same pass walks the structure of the archive from its first block to its last. */
-export async function readArtifact(
-  doors: ReadingDoors & Pick<BackupDoors, 'postgres'>,
-  row: BackupRow,
-  reader: Reader,
-  signal: AbortSignal,
-): Promise<BytesRead> {
-  return readOnce(doors, row, reader, signal, (bytes) => doors.postgres.findArchiveDamage(bytes));
+export async function readArtifact(doors: ReadingDoors, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
+  return readOnce(doors, row, reader, signal, findArchiveDamage);
 }
 
 /** @param walk may stop before the end; what it found counts only when the bytes are those that were written */

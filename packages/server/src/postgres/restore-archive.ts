@@ -3,20 +3,20 @@ import { createReadStream } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
-import { type Account, type ProcessResult, runProcess } from '../system/process.ts';
+import { type ProcessResult, runProcess } from '../system/process.ts';
 import { readArchiveToc } from './archive/toc.ts';
-import { libpqEnvironment, type PostgresTarget, type PostgresTools } from './target.ts';
+import type { PostgresPrograms } from './programs.ts';
+import { interpretRestore, type RestoreOutcome } from './restore.ts';
+import { libpqEnvironment, type PostgresTarget } from './target.ts';
 
 /** An archive to restore into a database that stays. */
 export interface ArchiveRestore {
-  readonly tools: PostgresTools;
+  /** The major of the server that it is restored into. */
+  readonly major: number;
   readonly path: string;
   /** What the bytes must be; they are hashed once more on their way. */
   readonly sha256: string;
   readonly target: PostgresTarget;
-  readonly account?: Account | undefined;
-  /** A folder of ours that the account can walk through, for a list that lives as long as the restore. */
-  readonly scratchFolder: string;
   /** Whether the archive's own grants are carried out. */
   readonly grants: 'restored' | 'left out';
   /** `all or nothing` restores in one transaction. */
@@ -32,11 +32,11 @@ export interface ArchiveRestore {
  * file, and leaves all owners to the role that it connects as.
  *
  * @returns how pg_restore ended; a failure of it is a value
- * @throws FluxError `artifact_invalid` when the bytes are not those that were asked for; `artifact_gone`, `volume_unusable`
+ * @throws FluxError `artifact_invalid` when the bytes are not those that were asked for; `artifact_gone`, `volume_unusable`, `postgres_missing`
  */
-export async function restoreArchive(request: ArchiveRestore): Promise<ProcessResult> {
+export async function restoreArchive(programs: PostgresPrograms, request: ArchiveRestore): Promise<RestoreOutcome> {
   const { entries } = await readArchiveToc(request.path, request.signal);
-  const folder = await mkdtemp(join(request.scratchFolder, 'restore-'));
+  const folder = await mkdtemp(join(programs.scratchFolder, 'restore-'));
   try {
     // The list holds numbers only, and the other account must be able to read it.
     await chmod(folder, 0o711);
@@ -44,15 +44,16 @@ export async function restoreArchive(request: ArchiveRestore): Promise<ProcessRe
     const wanted = entries.filter((entry) => !request.omits(entry));
     await writeFile(list, wanted.map(({ dumpId }) => `${dumpId};\n`).join(''), { mode: 0o644 });
     await chmod(list, 0o644);
-    return await feed(request, list);
+    return interpretRestore(await loadArchive(programs, request, list));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-async function feed(request: ArchiveRestore, list: string): Promise<ProcessResult> {
-  const program = request.tools.pgRestore;
-  if (program === undefined) throw new FluxError('postgres_missing', `There is no pg_restore of major ${request.tools.major} here.`);
+async function loadArchive({ toolbox, account }: PostgresPrograms, request: ArchiveRestore, list: string): Promise<ProcessResult> {
+  const tools = toolbox.require(request.major, 'client');
+  const program = tools.pgRestore;
+  if (program === undefined) throw new FluxError('postgres_missing', `There is no pg_restore of major ${request.major} here.`);
   const failed = new AbortController();
   const bytes = createReadStream(request.path, { highWaterMark: 1 << 20 });
   const hash = createHash('sha256');
@@ -68,9 +69,9 @@ async function feed(request: ArchiveRestore, list: string): Promise<ProcessResul
   });
   bytes.once('error', (error) => failed.abort(error));
   try {
-    const ended = await (request.tools.run ?? runProcess)(program, restoreOptions(request, list), {
+    const ended = await (tools.run ?? runProcess)(program, restoreOptions(request, list), {
       env: { ...libpqEnvironment(request.target), LC_ALL: 'C.UTF-8' },
-      account: request.account,
+      account,
       input: bytes,
       signal: request.signal === undefined ? failed.signal : AbortSignal.any([request.signal, failed.signal]),
     });

@@ -1,7 +1,10 @@
 import { FluxError } from '@flux/contract/errors';
 import type { Task } from '../../operations/define.ts';
 import type { Arbiter } from '../../postgres/manifest/changed-definitions.ts';
+import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { interpretRestore } from '../../postgres/restore.ts';
+import { restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
 import { disposableRequest } from '../disposable-request.ts';
 import type { BackupDoors } from '../doors.ts';
 
@@ -17,14 +20,14 @@ export function arbiterInSandbox(doors: BackupDoors, archive: { readonly path: s
     task.progress({ phase: 'compare', message: 'Asking Postgres which definitions are the same' });
     await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, task.signal));
     const signal = AbortSignal.any([task.signal, instance.gone]);
-    const before = await doors.postgres.runSql(instance.superuser, manifest.prerequisitesBefore, signal);
-    const restored = await instance.pgRestore(['--schema-only', ...doors.postgres.restoreArguments(manifest)]);
-    const outcome = doors.postgres.interpretRestore(restored);
+    const before = await runSql(instance.superuser, manifest.prerequisitesBefore, signal);
+    const restored = await instance.pgRestore(['--schema-only', ...restoreArgumentsFor(manifest)]);
+    const outcome = interpretRestore(restored);
     const problem = before.problem ?? (outcome.kind === 'success' ? undefined : outcome.message);
     if (problem !== undefined)
       throw new FluxError('verification_inconclusive', `Definitions that are worded differently could not be compared: ${problem}`, {
         hint: 'Look closer with `flux backup verify`.',
       });
-    return await doors.postgres.findEqualDefinitions(instance.superuser, changed, signal);
+    return await findEqualDefinitions(instance.superuser, changed, signal);
   };
 }

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import type { Task } from '../../operations/define.ts';
+import { openDumpSession } from '../../postgres/dump-session.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { runSql } from '../../postgres/restored-database.ts';
 import { disposableRequest } from '../disposable-request.ts';
 import type { BackupDoors } from '../doors.ts';
 import { restoreAndCompare } from '../verify/restore.ts';
@@ -38,7 +40,7 @@ export interface RelayedArchive extends AsyncDisposable {
 export async function relayArchive(doors: BackupDoors, source: OpenedBackup, request: RelayRequest, task: Task): Promise<RelayedArchive> {
   const { manifest, path, row } = source;
   await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, task.signal));
-  const verdict = await restoreAndCompare(doors, instance, manifest, task, startStopwatch());
+  const verdict = await restoreAndCompare(instance, manifest, task, startStopwatch());
   if (verdict.verdict !== 'restorable')
     throw new FluxError(
       verdict.verdict === 'failed' ? 'verification_failed' : 'verification_inconclusive',
@@ -46,14 +48,15 @@ export async function relayArchive(doors: BackupDoors, source: OpenedBackup, req
       { hint: `Look closer with \`flux backup verify --id ${row.id}\`.` },
     );
   task.progress({ phase: 'relay', message: request.doing });
-  const changed = await doors.postgres.runSql(instance.superuser, request.sql, task.signal);
+  const changed = await runSql(instance.superuser, request.sql, task.signal);
   if (changed.problem !== undefined)
     throw new FluxError('postgres_failed', `The sandbox could not make what was asked for: ${changed.problem}`, {
       hint: 'Nothing was changed.',
     });
 
   const { schema, internalRoles } = request;
-  await using session = await doors.postgres.openDump(
+  await using session = await openDumpSession(
+    doors.programs,
     { kind: 'tenant_export', target: instance.superuser, major: manifest.server.major, schema, internalRoles },
     task.signal,
   );

@@ -5,6 +5,9 @@ import type { RestoreAnswer } from '@flux/contract/restore';
 import { sortPrerequisites } from '../../engines/prerequisites.ts';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
+import { lookAtDatabase } from '../../postgres/look.ts';
+import { restoreArchive } from '../../postgres/restore-archive.ts';
+import { compareRestored, runSql } from '../../postgres/restored-database.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { BackupDoors } from '../doors.ts';
@@ -42,7 +45,7 @@ export async function restoreToUri(doors: BackupDoors, source: OpenedBackup, req
   const target = parseTarget(request.uri);
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Looking at ${target.database} on ${target.host}` });
-  const found = await doors.postgres.lookAt(target, task.signal);
+  const found = await lookAtDatabase(target, task.signal);
   if (found.objects > 0 && !request.force)
     throw new FluxError(
       'not_ready',
@@ -51,22 +54,20 @@ export async function restoreToUri(doors: BackupDoors, source: OpenedBackup, req
         hint: 'Make an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
       },
     );
-  if (request.prerequisites) await makePrerequisites(doors, manifest.prerequisitesBefore, target, task.signal);
+  if (request.prerequisites) await makePrerequisites(manifest.prerequisitesBefore, target, task.signal);
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore', total: row.size_bytes ?? 0, unit: 'bytes' });
-  const outcome = await doors.postgres.restoreArchive(
-    {
-      major: found.major,
-      path: source.path,
-      sha256: source.sha256,
-      target,
-      grants: 'left out',
-      transaction: 'all or nothing',
-      omits: () => false,
-      onBytes: (done) =>
-        task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, total: row.size_bytes ?? 0, unit: 'bytes' }),
-    },
-    task.signal,
-  );
+  const outcome = await restoreArchive(doors.programs, {
+    major: found.major,
+    path: source.path,
+    sha256: source.sha256,
+    target,
+    grants: 'left out',
+    transaction: 'all or nothing',
+    omits: () => false,
+    onBytes: (done) =>
+      task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, total: row.size_bytes ?? 0, unit: 'bytes' }),
+    signal: task.signal,
+  });
   if (outcome.kind !== 'success') {
     task.signal.throwIfAborted();
     throw new FluxError('postgres_failed', `${target.database} was not restored and is as it was: ${outcome.message}`, {
@@ -79,7 +80,7 @@ export async function restoreToUri(doors: BackupDoors, source: OpenedBackup, req
   return { ok: true, how: 'to', backupId: row.id, project: null, ...compared, ...replaced };
 }
 
-async function makePrerequisites(doors: BackupDoors, sql: string, target: PostgresTarget, signal: AbortSignal): Promise<void> {
+async function makePrerequisites(sql: string, target: PostgresTarget, signal: AbortSignal): Promise<void> {
   const { roles, extensions, others } = sortPrerequisites(sql);
   const statements = [
     ...roles.map(({ name }) => {
@@ -92,7 +93,7 @@ async function makePrerequisites(doors: BackupDoors, sql: string, target: Postgr
     ]),
     ...others,
   ];
-  const { problem } = await doors.postgres.runSql(target, statements.join(';\n'), signal);
+  const { problem } = await runSql(target, statements.join(';\n'), signal);
   if (problem === undefined) return;
   throw new FluxError('postgres_failed', `What the backup refers to could not be made first: ${problem}`, {
     hint: 'Make it by hand with the SQL of `flux backup show`, and leave out --prerequisites.',
@@ -109,7 +110,7 @@ async function compare(
   const none = { tablesCompared: 0, rowsCompared: 0 };
   if (!wasEmpty) return { ...none, notes: ['The database was not empty, so what is in it now was not compared with the backup.'] };
   try {
-    const { tablesCompared, rowsCompared, differences } = await doors.postgres.compareRestored(
+    const { tablesCompared, rowsCompared, differences } = await compareRestored(
       target,
       source.manifest,
       arbiterInSandbox(doors, source, task),

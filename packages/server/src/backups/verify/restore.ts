@@ -1,7 +1,9 @@
 import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
+import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
-import type { BackupDoors } from '../doors.ts';
+import { interpretRestore } from '../../postgres/restore.ts';
+import { compareRestored, restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import { judgeComparison, type Verdict } from './verdict.ts';
 
@@ -9,27 +11,19 @@ import { judgeComparison, type Verdict } from './verdict.ts';
  * Restores an artifact into an instance that is all its own, and judges what came back. The instance's own troubles (a bound
  * that was reached, a crash) are looked at before anything it answers is believed.
  */
-export async function restoreAndCompare(
-  doors: BackupDoors,
-  instance: DisposableInstance,
-  manifest: Manifest,
-  task: Task,
-  watch: Stopwatch,
-): Promise<Verdict> {
+export async function restoreAndCompare(instance: DisposableInstance, manifest: Manifest, task: Task, watch: Stopwatch): Promise<Verdict> {
   const signal = AbortSignal.any([task.signal, instance.gone]);
   const trouble = () => describeTrouble(instance);
 
   task.progress({ phase: 'prepare', message: 'Making the roles and extensions that the source had' });
-  const before = await watch
-    .time('prepare', () => doors.postgres.runSql(instance.superuser, manifest.prerequisitesBefore, signal))
-    .catch(asProblem);
+  const before = await watch.time('prepare', () => runSql(instance.superuser, manifest.prerequisitesBefore, signal)).catch(asProblem);
   if (before.problem !== undefined) {
     return { verdict: 'inconclusive', summary: trouble() ?? `What the source had could not be made here first: ${before.problem}` };
   }
 
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
-  const ended = await watch.time('restore', () => instance.pgRestore(doors.postgres.restoreArguments(manifest)));
-  const end = doors.postgres.interpretRestore(ended);
+  const ended = await watch.time('restore', () => instance.pgRestore(restoreArgumentsFor(manifest)));
+  const end = interpretRestore(ended);
   const stopped = trouble();
   if (stopped !== undefined)
     return { verdict: 'inconclusive', summary: stopped, ...(end.kind === 'success' ? {} : { toolOutput: end.output }) };
@@ -38,7 +32,7 @@ export async function restoreAndCompare(
 
   let after: { readonly problem: string | undefined };
   try {
-    after = await watch.time('complete', () => doors.postgres.runSql(instance.superuser, manifest.prerequisitesAfter, signal));
+    after = await watch.time('complete', () => runSql(instance.superuser, manifest.prerequisitesAfter, signal));
   } catch (error) {
     return { verdict: 'inconclusive', summary: trouble() ?? asProblem(error).problem };
   }
@@ -52,10 +46,10 @@ export async function restoreAndCompare(
   task.progress({ phase: 'compare', message: 'Comparing with what was dumped' });
   try {
     const comparison = await watch.time('compare', () =>
-      doors.postgres.compareRestored(
+      compareRestored(
         instance.superuser,
         manifest,
-        (changed) => doors.postgres.findEqualDefinitions(instance.superuser, changed, signal),
+        (changed) => findEqualDefinitions(instance.superuser, changed, signal),
         task.progress,
         signal,
       ),

@@ -97,7 +97,7 @@ async function reachVerdict(doors: BackupDoors, row: BackupRow, task: Task, watc
     const ready = await instance;
     seen.postgresVersion = ready.postgresVersion;
     seen.sandbox = ready.sandbox;
-    return await restoreAndCompare(doors, ready, manifest, task, watch);
+    return await restoreAndCompare(ready, manifest, task, watch);
   } catch (error) {
     if (task.signal.aborted) throw error;
     if (isFluxError(error, 'artifact_gone')) throw error;

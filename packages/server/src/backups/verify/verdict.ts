@@ -1,5 +1,5 @@
 import type { Difference } from '@flux/contract/backup';
-import type { Comparison } from '../doors.ts';
+import type { Comparison } from '../../postgres/restored-database.ts';
 
 /**
  * How a verification ended. `failed` is proof from the artifact itself; whatever else goes wrong is `inconclusive` and takes

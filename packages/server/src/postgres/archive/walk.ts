@@ -1,3 +1,4 @@
+import { isFluxError } from '@flux/contract/errors';
 import { type ByteReader, createByteReader, damagedAt, readFileInChunks } from './byte-reader.ts';
 import { readByte, readInt } from './primitives.ts';
 import { type ArchiveEntry, type ArchiveToc, readToc } from './toc.ts';
@@ -97,5 +98,16 @@ async function passData(reader: ByteReader): Promise<number> {
     if (length < 0) throw damagedAt(at, `a piece of data has the length ${length}`);
     await reader.skip(length);
     total += length;
+  }
+}
+
+/** Walks every block of an archive. Resolves with what is wrong with it, or undefined; bytes behind the damage are not taken. */
+export async function findArchiveDamage(bytes: AsyncIterable<Buffer>): Promise<string | undefined> {
+  try {
+    await walkArchiveStream(bytes);
+    return undefined;
+  } catch (error) {
+    if (isFluxError(error, 'artifact_invalid')) return error.message;
+    throw error;
   }
 }

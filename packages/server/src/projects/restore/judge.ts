@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
-import type { Comparison } from '../../backups/doors.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import type { Comparison } from '../../postgres/restored-database.ts';
 import { unquoteIdentifier } from '../../postgres/sql/quote.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import type { BackupDoors, Comparison } from '../../backups/doors.ts';
+import type { BackupDoors } from '../../backups/doors.ts';
 import { arbiterInSandbox } from '../../backups/restore/arbiter.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
@@ -9,6 +9,9 @@ import type { Engine, EngineProject } from '../../engines/engine.ts';
 import type { RestoreSide, SideSpec } from '../../engines/restore-side.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { restoreArchive } from '../../postgres/restore-archive.ts';
+import type { Comparison } from '../../postgres/restored-database.ts';
+import { compareRestored } from '../../postgres/restored-database.ts';
 import { unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { ProjectDoors } from '../doors.ts';
 import { judgeRestored } from './judge.ts';
@@ -61,7 +64,7 @@ export async function restoreBeside(
     await fill(doors, archive, manifest, side, task);
     task.progress({ phase: 'complete', message: 'Putting back owners, grants and the ledger' });
     await side.complete(archive.manifest.prerequisitesAfter);
-    const comparison = await doors.backups.postgres.compareRestored(
+    const comparison = await compareRestored(
       side.inspector,
       archive.manifest,
       arbiterInSandbox(doors.backups, archive, task),
@@ -132,19 +135,17 @@ async function fill(
   task: Task,
 ): Promise<void> {
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
-  const outcome = await doors.backups.postgres.restoreArchive(
-    {
-      major: side.major,
-      path: archive.path,
-      sha256: archive.sha256,
-      target: side.target,
-      grants: manifest.backupKind === 'tenant_export' ? 'left out' : 'restored',
-      transaction: 'statement by statement',
-      omits: side.omits,
-      onBytes: (done) => task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
-    },
-    task.signal,
-  );
+  const outcome = await restoreArchive(doors.backups.programs, {
+    major: side.major,
+    path: archive.path,
+    sha256: archive.sha256,
+    target: side.target,
+    grants: manifest.backupKind === 'tenant_export' ? 'left out' : 'restored',
+    transaction: 'statement by statement',
+    omits: side.omits,
+    onBytes: (done) => task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
+    signal: task.signal,
+  });
   if (outcome.kind === 'success') return;
   task.signal.throwIfAborted();
   throw new FluxError('postgres_failed', `The backup could not be restored: ${outcome.message}`, {

@@ -8,6 +8,8 @@ import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { restoreArchive } from '../../postgres/restore-archive.ts';
+import { compareRestored } from '../../postgres/restored-database.ts';
 import { quoteIdentifier, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import { judgeRestored } from './judge.ts';
 import type { RestoreDoors } from './side.ts';
@@ -31,19 +33,17 @@ export async function restoreTables(
   await using shelf = await engine.openShelf(project, task.signal);
   await using relayed = await relayArchive(doors.backups, source, copiedTables(shelf.schema, tables, source.manifest.internalRoles), task);
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
-  const outcome = await doors.backups.postgres.restoreArchive(
-    {
-      major: shelf.major,
-      path: relayed.path,
-      sha256: relayed.sha256,
-      target: shelf.target,
-      grants: 'left out',
-      transaction: 'all or nothing',
-      omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === shelf.schema,
-      onBytes: (done) => task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
-    },
-    task.signal,
-  );
+  const outcome = await restoreArchive(doors.backups.programs, {
+    major: shelf.major,
+    path: relayed.path,
+    sha256: relayed.sha256,
+    target: shelf.target,
+    grants: 'left out',
+    transaction: 'all or nothing',
+    omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === shelf.schema,
+    onBytes: (done) => task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
+    signal: task.signal,
+  });
   if (outcome.kind !== 'success') {
     task.signal.throwIfAborted();
     throw new FluxError('postgres_failed', `The tables could not be restored: ${outcome.message}`, {
@@ -52,7 +52,7 @@ export async function restoreTables(
     });
   }
   await shelf.finish();
-  const comparison = await doors.backups.postgres.compareRestored(
+  const comparison = await compareRestored(
     shelf.inspector,
     relayed.manifest,
     arbiterInSandbox(doors.backups, relayed, task),

@@ -1,0 +1,88 @@
+import { availableParallelism } from 'node:os';
+import type { Readable } from 'node:stream';
+import type { Progress } from '@flux/contract/operation';
+import { type ChangeMarks, readChangeMarks } from './change-marks.ts';
+import { dumpDatabase } from './dump.ts';
+import type { ContentProgress } from './manifest/content.ts';
+import { type ManifestSource, recordManifest, scopeOf } from './manifest/record.ts';
+import { addLaterSequences, readSequences } from './manifest/sequences.ts';
+import type { Manifest } from './manifest.ts';
+import type { PostgresPrograms } from './programs.ts';
+import { estimateBytes, openSnapshot } from './snapshot.ts';
+import type { PostgresTarget } from './target.ts';
+
+/** A dump in progress: one snapshot of the source, seen by pg_dump and by the manifest alike. */
+export interface DumpSession extends AsyncDisposable {
+  /** Ends whatever runs under the session, with this reason. */
+  abort(reason: unknown): void;
+  /** Version of the source server, for example `15.18`. */
+  readonly serverVersion: string;
+  /** Where the counters of changes stood just before the snapshot; undefined when they could not be read. */
+  readonly changeMarks: ChangeMarks | undefined;
+  /** Size of what will be dumped, in bytes on the server's disk: an estimate for progress. */
+  readonly estimatedBytes: number;
+  /** Runs pg_dump under the snapshot; resolves only when pg_dump has ended with status 0. @throws FluxError `dump_failed` */
+  dump(onStdout: (bytes: Readable) => Promise<void>): Promise<void>;
+  /** Records what the dump must contain, under the same snapshot. */
+  recordManifest(onProgress: (progress: Progress) => void): Promise<Manifest>;
+  /** Adds what can only be known when the dump has ended: how far busy sequences have gone meanwhile. */
+  completeManifest(manifest: Manifest): Promise<Manifest>;
+}
+
+/** What is dumped, and where it is. */
+type DumpSource = ManifestSource & { readonly target: PostgresTarget; readonly major: number };
+
+/** pg_dump keeps a processor busy with compressing, and waits when it has to share that. */
+const SESSIONS_BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1));
+
+/**
+ * Opens a snapshot of a source for a dump.
+ *
+ * @throws FluxError `postgres_missing` before anything runs, `instance_unavailable`
+ */
+export async function openDumpSession(programs: PostgresPrograms, source: DumpSource, signal: AbortSignal): Promise<DumpSession> {
+  const { account, toolbox } = programs;
+  const tools = toolbox.require(source.major, 'client');
+  const compression = await programs.compressionOf(tools);
+  const aborter = new AbortController();
+  const both = AbortSignal.any([signal, aborter.signal]);
+  let changeMarks: ChangeMarks | undefined;
+  const snapshot = await openSnapshot(source.target, {
+    signal: both,
+    // Read before the snapshot: counting a change twice is harmless, missing one is not.
+    beforehand: async (session) => {
+      // A backup is worth as much without them.
+      changeMarks = await readChangeMarks(session, source.schema ?? null).catch(() => undefined);
+    },
+  });
+  try {
+    // Before pg_dump begins: a sequence only goes on, so what the archive holds is never behind what is read here.
+    const sequences = await readSequences(snapshot.session, scopeOf(source));
+    const [version] = await snapshot.session.query<{ server_version: string }>('SHOW server_version');
+    return {
+      serverVersion: version?.server_version ?? String(source.major),
+      changeMarks,
+      estimatedBytes: await estimateBytes(snapshot.session, source.schema),
+      abort: (reason) => aborter.abort(reason),
+      dump: async (onStdout) => {
+        const { target, schema } = source;
+        await dumpDatabase({ tools, target, snapshotId: snapshot.id, schema, compression, account, onStdout, signal: both });
+      },
+      recordManifest: (onProgress) =>
+        recordManifest({
+          snapshot,
+          source,
+          sequences,
+          parallel: SESSIONS_BESIDE_DUMP,
+          onProgress: ({ bytesDone, bytesTotal }: ContentProgress) =>
+            onProgress({ phase: 'manifest', message: 'Counting what is dumped', done: bytesDone, total: bytesTotal, unit: 'bytes' }),
+          signal: both,
+        }),
+      completeManifest: (manifest) => addLaterSequences(snapshot.session, manifest),
+      [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await snapshot[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+import { availableParallelism } from 'node:os';
+import type { Difference } from '@flux/contract/backup';
+import type { Progress } from '@flux/contract/operation';
+import { connectPostgres, sqlStateOf } from './connect.ts';
+import { type Arbiter, changedDefinitions } from './manifest/changed-definitions.ts';
+import { compareManifests } from './manifest/compare.ts';
+import { measureRestored } from './manifest/measure.ts';
+import type { Manifest } from './manifest.ts';
+import { restoreArguments } from './restore.ts';
+import type { PostgresTarget } from './target.ts';
+
+/** What a restored database was found to hold. */
+export interface Comparison {
+  readonly differences: readonly Difference[];
+  readonly tablesCompared: number;
+  readonly rowsCompared: number;
+  readonly objectsCompared: Readonly<Record<string, number>>;
+}
+
+/** The processors share restore and digests; more sessions than these only wait for each other. */
+const PARALLEL = Math.max(2, Math.min(4, availableParallelism()));
+/** Below this size of a database, a second job of pg_restore takes longer to start than it saves. */
+const JOBS_FROM_BYTES = 64 * 2 ** 20;
+
+/** The options of pg_restore that bring an archive with this manifest back for a verification. */
+export function restoreArgumentsFor({ backupKind, server }: Pick<Manifest, 'backupKind' | 'server'>): readonly string[] {
+  return restoreArguments({ kind: backupKind, jobs: server.databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL });
+}
+
+/**
+ * Runs SQL of ours in a database.
+ *
+ * @returns `problem` is what the server says against the SQL
+ * @throws when it could not be asked: a connection that broke, or a server that stops, says nothing about the SQL
+ */
+export async function runSql(target: PostgresTarget, sql: string, signal: AbortSignal): Promise<{ readonly problem: string | undefined }> {
+  if (sql.trim() === '') return { problem: undefined };
+  await using session = await connectPostgres(target, { signal });
+  try {
+    await session.run(sql);
+    return { problem: undefined };
+  } catch (error) {
+    const state = sqlStateOf(error);
+    if (state === undefined || state.startsWith('08') || state.startsWith('57')) throw error;
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/**
+ * Asks a restored database the questions of its manifest and compares the answers. Nothing of the database is executed there.
+ *
+ * @param arbiter decides about definitions that Postgres words differently; asked only when there are any
+ */
+export async function compareRestored(
+  target: PostgresTarget,
+  manifest: Manifest,
+  arbiter: Arbiter,
+  onProgress: (progress: Progress) => void,
+  signal: AbortSignal,
+): Promise<Comparison> {
+  const found = await measureRestored({
+    target,
+    manifest,
+    parallel: PARALLEL,
+    onProgress: ({ bytesDone, bytesTotal }) =>
+      onProgress({ phase: 'compare', message: 'Comparing with what was dumped', done: bytesDone, total: bytesTotal, unit: 'bytes' }),
+    signal,
+  });
+  const changed = changedDefinitions(manifest, found);
+  return compareManifests(manifest, found, changed.length === 0 ? undefined : await arbiter(changed));
+}
