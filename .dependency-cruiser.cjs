@@ -106,6 +106,13 @@ module.exports = {
       to: { path: server, pathNot: `${server}(artifacts|system)/` },
     },
     {
+      name: 'blobs-alone',
+      severity: 'error',
+      comment: 'blobs stores bytes and knows nothing of who they belong to: it uses system and no other room.',
+      from: { path: floor('blobs') },
+      to: { path: server, pathNot: `${server}(blobs|system)/` },
+    },
+    {
       name: 'catalog-alone',
       severity: 'error',
       comment: 'catalog uses no other door.',
@@ -159,7 +166,7 @@ module.exports = {
       severity: 'error',
       comment: 'A driver reaches Postgres, instances and files through the domain, never by itself.',
       from: { path: floor('api|worker') },
-      to: { path: floor('engines|disposable|instances|postgres|artifacts'), dependencyTypesNot: ['type-only'] },
+      to: { path: floor('engines|disposable|instances|postgres|artifacts|blobs'), dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'only-process-spawns',

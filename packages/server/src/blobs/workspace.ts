@@ -1,0 +1,159 @@
+import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isFluxError } from '@flux/contract/errors';
+import { abortable } from './abortable.ts';
+import { askOnce, draftPathFor, type IsWorkerAlive, removeDeadDrafts, throwIfAny } from './drafts.ts';
+import { readPieces } from './read-pieces.ts';
+import type { BlobPieces, BlobStore, StoredBlob } from './store.ts';
+import { toVolumeError } from './volume-error.ts';
+import { writeGathered } from './write-gathered.ts';
+
+/** A store on this machine, which can give a file a second name instead of copying it. */
+export interface LinkableStore {
+  /**
+   * Gives the file of a blob this name as well. `impossible` when the file system cannot; the caller copies then.
+   *
+   * @throws FluxError `artifact_gone`, `volume_unusable` when the store is absent
+   */
+  linkTo(key: string, target: string, signal: AbortSignal): Promise<'linked' | 'impossible'>;
+}
+
+/**
+ * A file of this machine with the bytes of a blob. It is one file for as long as it is lent: replacing or deleting the blob in its
+ * store does not change what `path` and `read` give. Disposing of it removes the name, not the blob.
+ */
+export interface LocalBlob extends AsyncDisposable {
+  /** For tools that must seek, such as pg_restore. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** The bytes of this very file, through the descriptor that was opened when it was lent. May be called more than once. */
+  read(signal: AbortSignal): BlobPieces;
+  /**
+   * Whether the file was written to since it was lent. A second name does not protect from a write into the file itself: a proof
+   * about bytes that were hashed before counts only while this is false.
+   */
+  wasModified(): Promise<boolean>;
+}
+
+/** A file that is written here and never becomes a blob. Disposing of it removes it. */
+export interface ScratchFile extends AsyncDisposable {
+  readonly path: string;
+  /** Takes the bytes, once. @throws FluxError `volume_full`, `volume_unusable` */
+  write(source: AsyncIterable<Buffer>, signal: AbortSignal): Promise<StoredBlob>;
+}
+
+/** Local files for tools, on the same file system as the volume, marked with their worker, and gone when they are given back. */
+export interface Workspace {
+  /**
+   * Lends a file with the bytes of a blob: a second name of it where the store is on this machine, a private copy otherwise.
+   *
+   * @throws FluxError `artifact_gone`, `volume_full`, `volume_unusable`
+   */
+  lend(store: BlobStore, key: string, signal: AbortSignal): Promise<LocalBlob>;
+  /** Starts an empty file. @throws FluxError `volume_full`, `volume_unusable` */
+  create(signal: AbortSignal): Promise<ScratchFile>;
+  /** Removes what killed workers left; files of living workers stay. @throws AggregateError */
+  sweep(isAlive: IsWorkerAlive): Promise<void>;
+}
+
+export interface WorkspaceOptions {
+  /** Hidden below the volume, so that second names are possible. Created, mode 0700, when it is first needed. */
+  readonly folder: string;
+  /** Id of the worker that the files are for, asked for at each file. */
+  workerId(): string;
+}
+
+/** Creates the workspace in a folder. */
+export function createWorkspace({ folder, workerId }: WorkspaceOptions): Workspace {
+  const newPath = async (signal: AbortSignal) => {
+    signal.throwIfAborted();
+    const path = draftPathFor(join(folder, 'file'), workerId());
+    await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error) => {
+      throw toVolumeError(error);
+    });
+    return path;
+  };
+  return {
+    lend: async (store, key, signal) => {
+      const path = await newPath(signal);
+      try {
+        const linked = isLinkable(store) ? await store.linkTo(key, path, signal) : 'impossible';
+        if (linked === 'impossible') await copyBlob(store, key, path, signal);
+        return await openLent(path);
+      } catch (error) {
+        await rm(path, { force: true });
+        throw error;
+      }
+    },
+    create: async (signal) => createScratchFile(await newPath(signal)),
+    sweep: async (isAlive) => throwIfAny(await removeDeadDrafts(folder, askOnce(isAlive))),
+  };
+}
+
+function isLinkable(store: BlobStore): store is BlobStore & LinkableStore {
+  return 'linkTo' in store;
+}
+
+async function copyBlob(store: BlobStore, key: string, path: string, signal: AbortSignal): Promise<void> {
+  await using copy = await openNew(path);
+  const pieces = await store.get(key, { signal });
+  try {
+    await writeGathered(pieces, copy);
+  } catch (error) {
+    throw signal.aborted || isFluxError(error) ? error : toVolumeError(error);
+  } finally {
+    await pieces.return();
+  }
+}
+
+async function openLent(path: string): Promise<LocalBlob> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    throw toVolumeError(error);
+  }
+  try {
+    const lent = await file.stat({ bigint: true });
+    return {
+      path,
+      sizeBytes: Number(lent.size),
+      read: (signal) => readPieces({ file, start: 0, end: Number(lent.size), signal, release: async () => undefined }),
+      wasModified: async () => {
+        const now = await file.stat({ bigint: true });
+        return now.size !== lent.size || now.mtimeNs !== lent.mtimeNs;
+      },
+      [Symbol.asyncDispose]: async () => {
+        await file.close();
+        await rm(path, { force: true });
+      },
+    };
+  } catch (error) {
+    await file.close();
+    throw toVolumeError(error);
+  }
+}
+
+async function createScratchFile(path: string): Promise<ScratchFile> {
+  const file = await openNew(path);
+  return {
+    path,
+    write: async (source, signal) => {
+      try {
+        return await writeGathered(abortable(source, signal), file);
+      } catch (error) {
+        throw signal.aborted ? error : toVolumeError(error);
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await file.close();
+      await rm(path, { force: true });
+    },
+  };
+}
+
+async function openNew(path: string): Promise<FileHandle> {
+  return open(path, 'wx', 0o600).catch((error) => {
+    throw toVolumeError(error);
+  });
+}
