@@ -46,7 +46,7 @@ export interface BackupSource {
 }
 
 /** SQL to run as the owner in one transaction together with its ledger row. */
-export interface PushRequest {
+export interface ScriptRequest {
   readonly sql: string;
   readonly filename: string;
   readonly mode: 'raw' | 'versioned' | 'repeatable';
@@ -93,7 +93,7 @@ export interface Engine {
    *   `migration_conflict` with `details: {version, filename, appliedChecksum, checksum}`; `instance_stopped`;
    *   `instance_unavailable`
    */
-  push(project: EngineProject, request: PushRequest): Promise<PushOutcome>;
+  push(project: EngineProject, request: ScriptRequest): Promise<PushOutcome>;
   listMigrations(project: EngineProject): Promise<readonly AppliedMigration[]>;
   /** @throws FluxError `instance_stopped`, `instance_unavailable` */
   backupSource(project: EngineProject): Promise<BackupSource>;

@@ -1,15 +1,15 @@
 import { findApplied, REPEATABLE_PREFIX } from '@flux/contract/applied';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { type ConnectOptions, type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/connect.ts';
-import type { PushOutcome, PushRequest } from './engine.ts';
+import type { PushOutcome, ScriptRequest } from './engine.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
-import { checkDeferred, executePlan, markSession } from './push/execute.ts';
-import { type PushPlan, planPush } from './push/plan.ts';
+import { checkDeferred, executeScript, markSession } from './push/execute.ts';
+import { type PreparedScript, prepareScript } from './push/prepare.ts';
 import { shorten } from './push/shorten.ts';
 
 /** Where a push goes. */
 export interface PushPlace {
-  /** Opens a session whose `session_user` is the owner: SET ROLE could be taken back by the file. */
+  /** Opens a session whose `session_user` is the owner: the file could reset a SET ROLE. */
   open(options: ConnectOptions): Promise<PostgresSession>;
   readonly ledger: Ledger;
   /** SQL text for search_path; the role's own when absent. */
@@ -17,36 +17,36 @@ export interface PushPlace {
 }
 
 const MAX_WARNINGS = 100;
-/** Warnings go into the answer and into the catalog: a push that was committed must not fail by what it said. */
+/** Warnings go into the answer and into the catalog: a committed push must not fail because of the size of its warnings. */
 const MAX_WARNING_CHARACTERS = 2000;
 /** How long a push waits for another of the same version, and how long its statements wait for locks of other sessions. */
 const WAIT = { ledger: '60s', statements: '30s' };
-/** Two first pushes into a database make the ledger at once; the one that comes second finds it there the next time. */
+/** Two first pushes into a database create the ledger at the same time; the second one fails and finds it on its next attempt. */
 const RACES = new Set(['23505', '42P06', '42P07']);
 
 /**
- * Runs a file in one transaction together with its line in the ledger.
+ * Runs a file in one transaction together with its row in the ledger.
  *
- * The ledger comes first: one push of a project has it at a time, and the others wait and then see what was applied.
+ * The ledger row is claimed first: pushes of one version wait for each other and then see what was applied.
  *
  * @throws FluxError `sql_failed`, `sql_not_allowed`, `migration_conflict`, `busy`, `instance_unavailable`
  */
-export async function pushSql(place: PushPlace, request: PushRequest): Promise<PushOutcome> {
-  const plan = planPush(request.sql, request.filename);
+export async function applyScript(place: PushPlace, request: ScriptRequest): Promise<PushOutcome> {
+  const script = prepareScript(request.sql, request.filename);
   try {
-    return await attempt(place, request, plan).catch((error) => {
-      if (RACES.has(sqlStateOf(error) ?? '')) return attempt(place, request, plan);
+    return await attempt(place, request, script).catch((error) => {
+      if (RACES.has(sqlStateOf(error) ?? '')) return attempt(place, request, script);
       throw error;
     });
   } catch (error) {
     request.signal?.throwIfAborted();
-    throw explain(plan, error);
+    throw explain(script, error);
   }
 }
 
-async function attempt(place: PushPlace, request: PushRequest, plan: PushPlan): Promise<PushOutcome> {
+async function attempt(place: PushPlace, request: ScriptRequest, script: PreparedScript): Promise<PushOutcome> {
   await using session = await place.open({ settings: settingsFor(place), searchPath: 'role', signal: request.signal });
-  const warnings = [...plan.warnings];
+  const warnings = [...script.warnings];
   await endWithClient(session);
   await session.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
   const mark = await markSession(session);
@@ -60,11 +60,11 @@ async function attempt(place: PushPlace, request: PushRequest, plan: PushPlan): 
     const isWarning = severity === 'WARNING' || sqlState.startsWith('01');
     if (isWarning && warnings.length < MAX_WARNINGS) warnings.push(shorten(message, MAX_WARNING_CHARACTERS));
   });
-  await executePlan(session, plan, mark);
-  await checkDeferred(session, plan);
+  await executeScript(session, script, mark);
+  await checkDeferred(session, script);
   if (request.dryRun) await session.run('ROLLBACK');
-  else await commit(session, plan);
-  return { ...claim, statements: plan.statements.length, warnings };
+  else await commit(session, script);
+  return { ...claim, statements: script.statements.length, warnings };
 }
 
 /** Settings that a role may have been given by its owner and that would change what a push means. */
@@ -80,7 +80,7 @@ function settingsFor(place: PushPlace): Record<string, string> {
   };
 }
 
-/** Lets the server notice soon when we are gone or have given up, instead of at the end of a long statement (from 14 on). */
+/** Has the server check the connection every two seconds, so that it ends a statement whose client is gone (from 14 on). */
 async function endWithClient(session: PostgresSession): Promise<void> {
   const sql = `select pg_catalog.set_config(name, '2s', false) from pg_catalog.pg_settings where name = 'client_connection_check_interval'`;
   // Some systems cannot watch a connection; then the server notices later.
@@ -89,7 +89,7 @@ async function endWithClient(session: PostgresSession): Promise<void> {
 
 type Claimed = Pick<PushOutcome, 'skipped' | 'previousChecksum'>;
 
-async function claimEntry(session: PostgresSession, ledger: Ledger, request: PushRequest): Promise<Claimed> {
+async function claimEntry(session: PostgresSession, ledger: Ledger, request: ScriptRequest): Promise<Claimed> {
   if (request.mode === 'raw') return { skipped: false };
   const entry = entryOf(request);
   const claimed = await ledger.insertOrLock(session, entry).catch((error) => {
@@ -125,7 +125,7 @@ function claimMigration(entry: LedgerEntry, found: LedgerEntry | undefined): Cla
   throw editedSince(entry, found);
 }
 
-function entryOf(request: PushRequest): LedgerEntry {
+function entryOf(request: ScriptRequest): LedgerEntry {
   const { version, checksum, filename } = request;
   if (!version || !checksum)
     throw new FluxError('invalid_request', `A ${request.mode} push of ${filename} needs a version and a checksum.`, {
@@ -137,7 +137,7 @@ function entryOf(request: PushRequest): LedgerEntry {
 function editedSince(entry: LedgerEntry, found: LedgerEntry): FluxError {
   const renamed = found.filename === entry.filename ? '' : ` as ${found.filename}`;
   return new FluxError('migration_conflict', `${entry.filename} was applied before${renamed}, and has been edited since.`, {
-    hint: 'Bring the file back as it was applied, and put the change into a new migration.',
+    hint: 'Restore the file as it was applied, and put the change into a new migration.',
     details: {
       version: entry.version,
       appliedVersion: found.version,
@@ -148,14 +148,14 @@ function editedSince(entry: LedgerEntry, found: LedgerEntry): FluxError {
   });
 }
 
-async function commit(session: PostgresSession, plan: PushPlan): Promise<void> {
+async function commit(session: PostgresSession, script: PreparedScript): Promise<void> {
   try {
     await session.run('COMMIT');
   } catch (error) {
     if (serverErrorOf(error) !== undefined) throw error;
     throw new FluxError(
       'instance_unavailable',
-      `The connection was lost while ${plan.filename} was being committed; it may be applied or not.`,
+      `The connection was lost while ${script.filename} was being committed; it may be applied or not.`,
       {
         hint: 'Look with `flux migrations list`, and at the database, before you push it again.',
         cause: error,
@@ -164,24 +164,24 @@ async function commit(session: PostgresSession, plan: PushPlan): Promise<void> {
   }
 }
 
-/** Whatever is not ours yet: the server refused something of ours, or the connection broke. */
-function explain(plan: PushPlan, error: unknown): unknown {
+/** Turns what is not a FluxError yet into one: the server refused a statement of Flux, or the connection was lost. */
+function explain(script: PreparedScript, error: unknown): unknown {
   if (isFluxError(error, 'postgres_failed'))
-    return new FluxError('sql_failed', `${plan.filename}: ${error.message}`, {
-      hint: `Nothing of ${plan.filename} was applied. Leave out the statement that says so much, or let it say less.`,
-      details: { filename: plan.filename },
+    return new FluxError('sql_failed', `${script.filename}: ${error.message}`, {
+      hint: `Nothing of ${script.filename} was applied. Remove the statement that sends so many messages, or reduce them.`,
+      details: { filename: script.filename },
       cause: error,
     });
   if (isFluxError(error)) return error;
   const failure = serverErrorOf(error);
   if (failure !== undefined)
-    return new FluxError('sql_failed', `${plan.filename}: ${shorten(failure.message)}`, {
-      hint: `Nothing of ${plan.filename} was applied. Flux could not begin or end its transaction, or write the ledger.`,
-      details: { filename: plan.filename, sqlState: failure.code },
+    return new FluxError('sql_failed', `${script.filename}: ${shorten(failure.message)}`, {
+      hint: `Nothing of ${script.filename} was applied. Flux could not begin or end its transaction, or write the ledger.`,
+      details: { filename: script.filename, sqlState: failure.code },
       cause: error,
     });
-  return new FluxError('instance_unavailable', `The connection was lost while ${plan.filename} ran: ${(error as Error).message}`, {
-    hint: `Nothing of ${plan.filename} was applied; push it again when the server answers (\`flux list\`).`,
+  return new FluxError('instance_unavailable', `The connection was lost while ${script.filename} ran: ${(error as Error).message}`, {
+    hint: `Nothing of ${script.filename} was applied; push it again when the server answers (\`flux list\`).`,
     cause: error,
   });
 }

@@ -4,7 +4,7 @@ import type { PushAnswer, PushRequest } from '@flux/contract/project';
 import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import type { PushRequest as EnginePush, PushOutcome } from '../engines/engine.ts';
+import type { PushOutcome, ScriptRequest } from '../engines/engine.ts';
 import { defineOperation } from '../operations/define.ts';
 import { runInline } from '../operations/run.ts';
 import { requireActive } from './active.ts';
@@ -13,7 +13,7 @@ import type { ProjectDoors } from './doors.ts';
 /** What a push needs: where, and the SQL, which is not recorded in the catalog. */
 interface PushWork {
   readonly engines: ProjectDoors['engines'];
-  readonly push: Omit<EnginePush, 'signal'>;
+  readonly push: Omit<ScriptRequest, 'signal'>;
 }
 
 /** Runs SQL in a project. It runs while its caller waits, since the SQL is nowhere but in the caller's request. */
@@ -55,7 +55,7 @@ export async function pushSql(
     });
   }
   requireActive(project);
-  const work = { engines: doors.engines, push: toEnginePush(body) };
+  const work = { engines: doors.engines, push: toScriptRequest(body) };
   const { filename, mode, dryRun } = work.push;
   const order = { project, requester, request: { filename, mode, dryRun } };
   const { id, result, isRecorded } = await runInline(doors.operations, pushOperation, work, order, signal);
@@ -65,7 +65,7 @@ export async function pushSql(
   return { ...result, warnings: [...(result.warnings ?? []), note] };
 }
 
-function toEnginePush(request: PushRequest): PushWork['push'] {
+function toScriptRequest(request: PushRequest): PushWork['push'] {
   const { sql, migration, repeatable } = request;
   const common = { sql, dryRun: request.dryRun ?? false, force: repeatable?.force ?? false };
   if (migration !== undefined && repeatable !== undefined) {

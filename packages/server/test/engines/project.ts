@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
-import type { EngineProject, PushRequest } from '../../src/engines/engine.ts';
+import type { EngineProject, ScriptRequest } from '../../src/engines/engine.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { createLog } from '../../src/system/log.ts';
 
@@ -22,7 +22,7 @@ export function makeProject(engine: EngineKind, slug = 'bloom-atelier', attached
 }
 
 /** A raw push, or one with a version. */
-export function pushOf(sql: string, more: Partial<PushRequest> = {}): PushRequest {
+export function pushOf(sql: string, more: Partial<ScriptRequest> = {}): ScriptRequest {
   const checksum = createHash('sha256').update(sql).digest('hex');
   return { sql, filename: '001_init.sql', mode: 'raw', dryRun: false, force: false, ...(more.version ? { checksum } : {}), ...more };
 }

@@ -4,7 +4,7 @@ import { connectPostgres } from '../../postgres/connect.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
-import { pushSql } from '../push.ts';
+import { applyScript } from '../push.ts';
 import { askVersion } from '../running.ts';
 import { parsePostgresUri } from '../uri.ts';
 import type { DedicatedEngineParts } from './engine.ts';
@@ -54,7 +54,7 @@ export function createAttachedEngine({ toolbox }: Pick<DedicatedEngineParts, 'to
       const { user, password = '', host, port, database } = target(project);
       return { user, password, host, port, database };
     },
-    push: (project, request) => pushSql({ open: (options) => connectPostgres(target(project), options), ledger: ownLedger }, request),
+    push: (project, request) => applyScript({ open: (options) => connectPostgres(target(project), options), ledger: ownLedger }, request),
     async listMigrations(project) {
       await using session = await connectPostgres(target(project));
       return await ownLedger.list(session);

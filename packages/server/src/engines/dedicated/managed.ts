@@ -6,7 +6,7 @@ import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
 import { connectAsRole, keepPassword } from '../login.ts';
-import { pushSql } from '../push.ts';
+import { applyScript } from '../push.ts';
 import { nothingKept } from '../restore-side.ts';
 import { askVersion, requireRunning } from '../running.ts';
 import type { DedicatedEngineParts } from './engine.ts';
@@ -69,7 +69,7 @@ export function createManagedEngine({ runtime, toolbox, defaultMajor, publicHost
     async push(project, request) {
       await ensureRunning(project);
       const open = (options: object) => connectAsRole(owner(project), admin(project), log, options);
-      return pushSql({ open, ledger: ownLedger }, request);
+      return applyScript({ open, ledger: ownLedger }, request);
     },
     async listMigrations(project) {
       await ensureRunning(project);

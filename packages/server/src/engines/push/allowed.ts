@@ -37,7 +37,7 @@ interface Refusal {
   readonly hint: string;
 }
 
-const ONE_TRANSACTION = 'each file runs in one transaction of its own together with its line in the ledger';
+const ONE_TRANSACTION = 'each file runs in one transaction of its own together with its row in the ledger';
 const OUTSIDE = 'Run it from outside with psql and the URI that `flux project credentials` prints.';
 
 const REFUSALS: readonly Refusal[] = [
@@ -48,19 +48,19 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     pattern: /^COPY (.* )?FROM STDIN( |$)/,
-    why: 'wants data from a terminal, and only SQL is sent to the server',
+    why: 'reads data from a terminal, and only SQL is sent to the server',
     hint: `Turn the data into INSERT statements (\`pg_dump --inserts\` does), or load it from outside with psql and the URI that \`flux project credentials\` prints.`,
   },
   {
     pattern: /^(CREATE|DROP) (DATABASE|TABLESPACE)( |$)|^ALTER SYSTEM( |$)/,
     why: 'concerns the whole server, which is not this project alone',
-    hint: 'Take it out of the file; Flux makes the database of a project.',
+    hint: 'Take it out of the file; Flux creates the database of a project.',
   },
   { pattern: /^VACUUM( |$)|^CLUSTER$|^DISCARD ALL$/, why: `cannot run in a transaction, and ${ONE_TRANSACTION}`, hint: OUTSIDE },
   {
     pattern: /^(CREATE (UNIQUE )?|DROP )INDEX CONCURRENTLY( |$)/,
     why: `cannot run in a transaction, and ${ONE_TRANSACTION}`,
-    hint: `Leave out CONCURRENTLY, which holds up writes for as long as the index takes. Or: ${OUTSIDE}`,
+    hint: `Leave out CONCURRENTLY, which blocks writes while the index is built. Or: ${OUTSIDE}`,
   },
   {
     pattern: /^REINDEX (INDEX |TABLE |SCHEMA |DATABASE |SYSTEM )?CONCURRENTLY( |$)|^REINDEX (SCHEMA|DATABASE|SYSTEM)( |$)/,
@@ -71,13 +71,13 @@ const REFUSALS: readonly Refusal[] = [
 ];
 
 /**
- * Refuses what the transaction of a push cannot hold; the first one in the file is named.
+ * Refuses what cannot run in the transaction of a push; the error names the first such statement of the file.
  *
  * @throws FluxError `sql_not_allowed`
  */
 export function ensureAllowed(filename: string, statements: readonly SqlStatement[], backslash: SqlScript['backslash']): void {
   for (const statement of statements) {
-    // What follows COPY FROM STDIN is data and may hold anything, so the order in the file decides which problem is told.
+    // What follows COPY FROM STDIN is data and may contain anything, so the first problem in the file is reported.
     if (backslash !== undefined && backslash.start < statement.end) break;
     const refusal = REFUSALS.find(({ pattern }) => matches(statement, pattern));
     if (refusal === undefined) continue;

@@ -6,7 +6,7 @@ import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { connectAsRole, keepPassword } from '../login.ts';
-import { pushSql } from '../push.ts';
+import { applyScript } from '../push.ts';
 import { nothingKept } from '../restore-side.ts';
 import { requireRunning, versionOf } from '../running.ts';
 import type { SharedCluster } from './cluster.ts';
@@ -98,7 +98,7 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
     async push(project, request) {
       await ensureRunning(project);
       const searchPath = quoteIdentifier(tenantNamesOf(project).schema);
-      return pushSql({ open: (options) => openOwner(project, options), ledger: tenantLedger, searchPath }, request);
+      return applyScript({ open: (options) => openOwner(project, options), ledger: tenantLedger, searchPath }, request);
     },
     async listMigrations(project) {
       await ensureRunning(project);

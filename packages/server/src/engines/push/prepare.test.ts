@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { planPush } from './plan.ts';
+import { prepareScript } from './prepare.ts';
 
 const refusal = (sql: string) => {
   try {
-    planPush(sql, 'f.sql');
+    prepareScript(sql, 'f.sql');
   } catch (error) {
     return error as { code: string; message: string; hint: string; details: object };
   }
   return undefined;
 };
 
-describe('planPush', () => {
+describe('prepareScript', () => {
   it.each([
     'begin; select 1',
     'select 1; commit',
@@ -69,7 +69,7 @@ describe('planPush', () => {
   it('names the line of the first thing that it refuses', () => {
     const sql = "select 1;\n  COPY t (a)\nFROM stdin;\n1\tit's; commit;\n\\.\n";
     expect(refusal(sql)).toMatchObject({
-      message: expect.stringContaining('f.sql:2: COPY ... FROM STDIN wants data'),
+      message: expect.stringContaining('f.sql:2: COPY ... FROM STDIN reads data'),
       hint: expect.stringContaining('INSERT'),
       details: { filename: 'f.sql', line: 2, column: 3, statement: 'COPY t (a)\nFROM stdin' },
     });
@@ -78,25 +78,25 @@ describe('planPush', () => {
   });
 
   it('leaves out BEGIN and COMMIT around a whole file, and says so', () => {
-    const plan = planPush('\uFEFF-- x\nBEGIN ISOLATION LEVEL SERIALIZABLE;\nselect 1;\nselect 2;\nCOMMIT WORK;\n-- end', 'f.sql');
-    expect(plan.statements.map(({ text }) => text)).toEqual(['select 1', 'select 2']);
-    expect(plan.warnings).toEqual([expect.stringMatching(/BEGIN ISOLATION LEVEL SERIALIZABLE in line 2 and COMMIT WORK in line 5/)]);
-    expect(planPush('begin; end', 'f.sql').statements).toEqual([]);
+    const script = prepareScript('\uFEFF-- x\nBEGIN ISOLATION LEVEL SERIALIZABLE;\nselect 1;\nselect 2;\nCOMMIT WORK;\n-- end', 'f.sql');
+    expect(script.statements.map(({ text }) => text)).toEqual(['select 1', 'select 2']);
+    expect(script.warnings).toEqual([expect.stringMatching(/BEGIN ISOLATION LEVEL SERIALIZABLE in line 2 and COMMIT WORK in line 5/)]);
+    expect(prepareScript('begin; end', 'f.sql').statements).toEqual([]);
     expect(refusal('begin; select 1; commit; begin; select 2; commit')).toMatchObject({ code: 'sql_not_allowed' });
     expect(refusal('begin; select 1; commit and chain')).toMatchObject({ code: 'sql_not_allowed' });
     expect(refusal('begin; select 1; rollback')).toMatchObject({ code: 'sql_not_allowed' });
   });
 
   it('sends neighbouring statements together, and every statement once', () => {
-    expect(planPush('', 'f.sql').chunks).toEqual([]);
-    expect(planPush('select 1; select 2', 'f.sql').chunks).toEqual([{ first: 0, count: 2 }]);
-    const many = planPush('select 1;'.repeat(12_001), 'f.sql');
+    expect(prepareScript('', 'f.sql').chunks).toEqual([]);
+    expect(prepareScript('select 1; select 2', 'f.sql').chunks).toEqual([{ first: 0, count: 2 }]);
+    const many = prepareScript('select 1;'.repeat(12_001), 'f.sql');
     expect(many.chunks).toEqual([
       { first: 0, count: 5000 },
       { first: 5000, count: 5000 },
       { first: 10_000, count: 2001 },
     ]);
-    const large = planPush(`select '${'x'.repeat(700_000)}';`.repeat(3), 'f.sql');
+    const large = prepareScript(`select '${'x'.repeat(700_000)}';`.repeat(3), 'f.sql');
     expect(large.chunks).toEqual([0, 1, 2].map((first) => ({ first, count: 1 })));
   });
 });

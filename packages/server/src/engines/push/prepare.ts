@@ -1,17 +1,17 @@
 import { placeAt, type SqlStatement, splitSql } from '@flux/contract/sql/split';
 import { ensureAllowed, isTransactionBegin, isTransactionEnd, refuseText } from './allowed.ts';
 
-/** A file that may be pushed, taken apart. */
-export interface PushPlan {
+/** A file that may run in one transaction, split into statements and into the chunks that are sent. */
+export interface PreparedScript {
   readonly filename: string;
   readonly sql: string;
   readonly statements: readonly SqlStatement[];
-  readonly chunks: readonly PushChunk[];
+  readonly chunks: readonly ScriptChunk[];
   readonly warnings: readonly string[];
 }
 
 /** Neighbouring statements that are sent to the server as one text. */
-export interface PushChunk {
+export interface ScriptChunk {
   /** Number of the first statement, counted from 0, and number of statements. */
   readonly first: number;
   readonly count: number;
@@ -24,16 +24,16 @@ export interface PushChunk {
 const CHUNK = { characters: 1 << 20, statements: 5000 };
 
 /**
- * Takes a file apart and refuses what cannot run inside one transaction of ours, before anything runs.
+ * Splits a file and refuses what cannot run inside one transaction, before anything runs.
  *
  * @throws FluxError `sql_not_allowed` with `details: {statement, line, column}`
  */
-export function planPush(sql: string, filename: string): PushPlan {
+export function prepareScript(sql: string, filename: string): PreparedScript {
   const nul = sql.indexOf('\0');
-  if (nul >= 0) throw refuseText(filename, placeAt(sql, nul), 'the file holds a NUL character', 'Save the file as UTF-8 text.');
-  const script = splitSql(sql);
+  if (nul >= 0) throw refuseText(filename, placeAt(sql, nul), 'the file contains a NUL character', 'Save the file as UTF-8 text.');
+  const split = splitSql(sql);
   const warnings: string[] = [];
-  let statements = script.statements;
+  let statements = split.statements;
   const [first, last] = [statements[0], statements.at(-1)];
   if (first && last && first !== last && isTransactionBegin(first) && isTransactionEnd(last)) {
     statements = statements.slice(1, -1);
@@ -41,12 +41,12 @@ export function planPush(sql: string, filename: string): PushPlan {
       `${filename}: ${first.words.join(' ')} in line ${first.line} and ${last.words.join(' ')} in line ${last.line} were left out; each file is one transaction anyway.`,
     );
   }
-  ensureAllowed(filename, statements, script.backslash);
+  ensureAllowed(filename, statements, split.backslash);
   return { filename, sql, statements, chunks: chunksOf(statements), warnings };
 }
 
-function chunksOf(statements: readonly SqlStatement[]): PushChunk[] {
-  const chunks: PushChunk[] = [];
+function chunksOf(statements: readonly SqlStatement[]): ScriptChunk[] {
+  const chunks: ScriptChunk[] = [];
   let first = 0;
   for (let index = 0; index < statements.length; index++) {
     const start = statements[first]?.start ?? 0;
