@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { sampleOf } from '../scripts/tiers.ts';
 import { type Flux, processesOf, startFlux, type TestProject } from './harness/flux.ts';
 import { psql } from './harness/postgres.ts';
 import { pause, until } from './harness/process.ts';
@@ -159,14 +160,16 @@ async function createAll(): Promise<void> {
 }
 
 // Each kill meets a create of one engine and a verify of the other: twelve moments in all.
-it.each([
+const KILLS = [
   [0.02, 'v1', 'v2'],
   [0.2, 'v2', 'v1'],
   [0.4, 'v1', 'v2'],
   [0.6, 'v2', 'v1'],
   [0.8, 'v1', 'v2'],
   [0.97, 'v2', 'v1'],
-])('survives kill -9 after %d of a create on %s and of a verify on %s', async (moment, engine) => {
+] as const;
+
+it.each(sampleOf(KILLS, 3))('survives kill -9 after %d of a create on %s and of a verify on %s', async (moment, engine) => {
   const [created, verified] = (engine === 'v1' ? projects : projects.toReversed()) as [TestProject, TestProject];
   const before = postmasters();
   // Both are at the same part of their way when the kill comes; the shorter one begins later.

@@ -24,7 +24,7 @@ if ('refused' in prepared) {
   const { status } = spawnSync(join(root, 'node_modules/.bin/vitest'), ['run', ...TESTS, ...process.argv.slice(2)], {
     cwd: root,
     stdio: 'inherit',
-    env: { ...process.env, FLUX_POSTGRES_BIN_DIRS: prepared.bin, FLUX_POSTGRES_MAJOR: String(major) },
+    env: { ...process.env, FLUX_TEST_TIER: 'all', FLUX_POSTGRES_BIN_DIRS: prepared.bin, FLUX_POSTGRES_MAJOR: String(major) },
   });
   process.exitCode = status ?? 1;
 }

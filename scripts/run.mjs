@@ -15,7 +15,8 @@ const COMMANDS = {
   demo: { postgres: true, build: true, steps: [['node', 'scripts/demo.ts']] },
   start: { postgres: true, build: true, steps: [['node', 'packages/server/bin/flux-server.js']], handsOver: true },
   // The walls of each kind of sandbox have tests of their own.
-  test: { postgres: true, sandboxes: 'all', build: true, steps: [['vitest', 'run']] },
+  test: { postgres: true, sandboxes: 'all', build: true, env: { FLUX_TEST_TIER: 'quick' }, steps: [['vitest', 'run']] },
+  'test:full': { postgres: true, sandboxes: 'all', build: true, env: { FLUX_TEST_TIER: 'full' }, steps: [['vitest', 'run']] },
   docker: { postgres: true, build: true, steps: [['node', 'scripts/docker-suite.mjs']] },
   'test:newest': { postgres: true, build: true, steps: [['node', 'scripts/newest-suite.mjs']] },
   // The machines that it makes set themselves up.
@@ -23,7 +24,7 @@ const COMMANDS = {
   'test:sabotage': {
     postgres: true,
     build: true,
-    env: { FLUX_TEST_RECORD: 'yes' },
+    env: { FLUX_TEST_TIER: 'all', FLUX_TEST_RECORD: 'yes' },
     steps: [
       ['vitest', 'run', 'acceptance/sabotage/corpus.test.ts'],
       ['node', 'scripts/docs.ts', '--write'],
@@ -32,7 +33,7 @@ const COMMANDS = {
   'test:no-false-alarm': {
     postgres: true,
     build: true,
-    env: { FLUX_TEST_RECORD: 'yes', FLUX_TEST_REPEATS: '20' },
+    env: { FLUX_TEST_TIER: 'all', FLUX_TEST_RECORD: 'yes', FLUX_TEST_REPEATS: '20' },
     steps: [
       ['vitest', 'run', 'acceptance/sabotage/no-false-alarm.test.ts'],
       ['node', 'scripts/docs.ts', '--write'],
@@ -41,7 +42,7 @@ const COMMANDS = {
   'test:power': {
     postgres: true,
     build: true,
-    env: { FLUX_TEST_RECORD: 'yes', FLUX_TEST_CUTS: '50' },
+    env: { FLUX_TEST_TIER: 'all', FLUX_TEST_RECORD: 'yes', FLUX_TEST_CUTS: '50' },
     steps: [
       ['vitest', 'run', 'acceptance/power/power.test.ts'],
       ['node', 'scripts/docs.ts', '--write'],

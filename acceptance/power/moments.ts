@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 
-/** Whether this is only the sample that `npm test` takes. */
+/** Whether this is only the sample that `npm run test:full` takes. */
 export const IS_SAMPLE = process.env.FLUX_TEST_CUTS === undefined;
 
 /** How many cuts each scenario gets: 50 by `npm run test:power`. */

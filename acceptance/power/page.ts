@@ -17,7 +17,7 @@ the command leaves it, whole: every row, object, privilege and sequence, the lin
 run again and must come to its end, with nothing half-made left behind.
 
 The moments are drawn at random over the time that the command takes undisturbed, and a little beyond, one from each of as many equal
-parts as there are cuts. The tests are in \`acceptance/power/\`; a few cuts of each run with \`npm test\`. This page is written by
+parts as there are cuts. The tests are in \`acceptance/power/\`; a few cuts of each run with \`npm run test:full\`. This page is written by
 \`npm run test:power\`; \`FLUX_TEST_SEED=<seed>\` draws the same moments again.
 
 Last recorded run: ${machine}.

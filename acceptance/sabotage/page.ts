@@ -32,7 +32,7 @@ export function sabotagePage({ machine, postgres, damages, good }: SabotageRecor
   return `# Sabotage
 
 Everything below is done to a real backup of the built server, and \`flux backup verify\` must notice: never \`Restorable\`, exit code 7
-(failed: proof from the artifact itself) or 10 (inconclusive). The tests are in \`acceptance/sabotage/\` and run with \`npm test\`; this page
+(failed: proof from the artifact itself) or 10 (inconclusive). The tests are in \`acceptance/sabotage/\` and run with \`npm run test:full\`, a sample of them with \`npm test\`; this page
 is written by \`npm run test:sabotage\` and \`npm run test:no-false-alarm\`. Times are from the prompt to the verdict, and only informative.
 
 Last recorded run: ${detected} of ${CORPUS.length} damages, all noticed, all hostile ones contained. PostgreSQL ${postgres}, ${machine}.
