@@ -9,7 +9,7 @@ export interface InstanceSpec {
   readonly major: number;
   /** `none`: Unix socket only. `loopback`: also a TCP port on 127.0.0.1, chosen once and kept. */
   readonly network: 'none' | 'loopback';
-  /** Settings for postgresql.conf beyond the runtime's own; values are already quoted as Postgres wants them. */
+  /** Settings of the server beyond the runtime's own, as plain values: nothing is quoted. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { FluxError } from '@flux/contract/errors';
 import { type Account, type ProcessResult, runProcess } from '../system/process.ts';
+import { quoteIdentifier } from './sql/quote.ts';
 import { libpqEnvironment, type PostgresTarget, type PostgresTools } from './target.ts';
 
 /** How pg_dump compresses the data of an archive. All of them are read by pg_restore of the same major. */
@@ -105,7 +106,7 @@ function compressionOption(major: number, compression: DumpCompression): string 
 
 /** pg_dump takes a pattern, not a name; between double quotes nothing is special but the quote itself. Source: manual, psql, Patterns. */
 function schemaPattern(schema: string): string {
-  return `"${schema.replaceAll('"', '""')}"`;
+  return quoteIdentifier(schema);
 }
 
 function cannotStart(program: string, error: NodeJS.ErrnoException): FluxError {

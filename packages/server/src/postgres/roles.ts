@@ -1,22 +1,6 @@
-import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import type { PostgresSession } from './connect.ts';
+import { scramVerifier } from './scram.ts';
 import { quoteIdentifier, quoteLiteral } from './sql/quote.ts';
-
-const ITERATIONS = 4096;
-
-/**
- * What Postgres stores instead of a password, computed here so that the password itself is in no statement and thus in no
- * log of a server. Source: RFC 5803, and the manual, "pg_authid".
- *
- * @param salt 16 random bytes unless a test asks for others
- */
-export function scramVerifier(password: string, salt: Uint8Array = randomBytes(16)): string {
-  // NFKC is the part of SASLprep (RFC 4013) that changes printable text; clients normalise in the same way.
-  const salted = pbkdf2Sync(password.normalize('NFKC'), salt, ITERATIONS, 32, 'sha256');
-  const storedKey = createHash('sha256').update(hmac(salted, 'Client Key')).digest('base64');
-  const serverKey = hmac(salted, 'Server Key').toString('base64');
-  return `SCRAM-SHA-256$${ITERATIONS}:${Buffer.from(salt).toString('base64')}$${storedKey}:${serverKey}`;
-}
 
 /** What a role may do; everything not named is refused to it. */
 export interface RoleSpec {
@@ -65,8 +49,4 @@ export async function ensureApiRoles(session: PostgresSession): Promise<void> {
   if (missing('service_role')) await session.run('CREATE ROLE service_role NOLOGIN BYPASSRLS');
   if (missing('authenticator')) await session.run('CREATE ROLE authenticator NOLOGIN NOINHERIT');
   await session.run('GRANT anon, authenticated, service_role TO authenticator');
-}
-
-function hmac(key: Uint8Array, text: string): Buffer {
-  return createHmac('sha256', key).update(text).digest();
 }

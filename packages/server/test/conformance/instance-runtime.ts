@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { InstanceRuntime, InstanceSpec } from '../../src/instances/instance.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
+import { ensureRole } from '../../src/postgres/roles.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 
 /** One place where runtimes can be opened one after the other, as a control plane does that is started again. */
@@ -86,6 +87,19 @@ export function describeInstanceRuntime(name: string, preparePlace: () => Promis
       expect(await backendOf(overTcp)).toBeGreaterThan(0);
       await expect(backendOf({ ...overTcp, password: 'wrong' })).rejects.toMatchObject({ details: { sqlState: '28P01' } });
       expect(await ask(overTcp, `select rolpassword like 'SCRAM-SHA-256$%' from pg_authid where rolname = current_user`)).toBe(true);
+    });
+
+    it('lets a role log in with a password that is not ASCII, as SASLprep (RFC 4013) reads it', async () => {
+      await runtime.create(spec('one', 'loopback'));
+      const { port } = await runtime.status('one');
+      {
+        await using session = await connectPostgres(runtime.superuser('one'), { searchPath: 'role' });
+        await ensureRole(session, { name: 'reader', password: '\ufb01sh pa\u0308ss\u00a0word' });
+      }
+      const reader = { host: '127.0.0.1', port: port as number, user: 'reader', database: 'postgres' };
+      for (const password of ['\ufb01sh pa\u0308ss\u00a0word', 'fish p\u00e4ss word'])
+        expect(await ask({ ...reader, password }, 'select current_user::text')).toBe('reader');
+      await expect(backendOf({ ...reader, password: 'fish pass word' })).rejects.toMatchObject({ details: { sqlState: '28P01' } });
     });
 
     it('finds its servers again when it was closed with keep', async () => {

@@ -3,7 +3,9 @@ import { type DockerEngine, LABELS, labelsOf } from '../../instances/docker/engi
 import { bind, memoryFolder, script, walls } from '../../instances/docker/isolation.ts';
 import { makerLabel } from '../../instances/docker/run-tool.ts';
 import { DISPOSABLE_DATA, RUN_DISPOSABLE } from '../../instances/docker/scripts.ts';
+import { settingArguments } from '../../postgres/server-settings.ts';
 import type { DisposableLimits } from '../provider.ts';
+import { disposableSettings } from '../settings.ts';
 
 /** All that one disposable container is made from. */
 export interface DisposableSetting {
@@ -28,41 +30,11 @@ export function disposableName({ engine, id }: Pick<DisposableSetting, 'engine' 
   return `flux-${engine.owner}-d-${id}`;
 }
 
-/** Nothing here outlives a crash, and nothing needs to: the instance is thrown away. */
-const SETTINGS = {
-  listen_addresses: '',
-  unix_socket_directories: INSIDE.socket,
-  // The folder around it, which only the control plane can enter, keeps others away.
-  unix_socket_permissions: '0777',
-  fsync: 'off',
-  full_page_writes: 'off',
-  synchronous_commit: 'off',
-  wal_level: 'minimal',
-  max_wal_senders: '0',
-  max_wal_size: '16GB',
-  checkpoint_timeout: '1h',
-  autovacuum: 'off',
-  jit: 'off',
-  max_parallel_maintenance_workers: '0',
-  max_connections: '32',
-  // A restore in one transaction holds a lock on every table.
-  max_locks_per_transaction: '4096',
-  // A server that restarts after a crash of a backend has lost what was not durable, which is everything.
-  restart_after_crash: 'off',
-  timezone: 'UTC',
-  log_timezone: 'UTC',
-  lc_messages: 'C',
-  // Only the SQLSTATE, to tell a full disk from a broken archive.
-  log_line_prefix: '%e ',
-  log_min_error_statement: 'panic',
-  log_checkpoints: 'off',
-};
-
 /** A container with no network, no privileges, nothing to write to but bounded memory or its own volume, and bounds on all else. */
 export async function disposableContainer(setting: DisposableSetting): Promise<ContainerCreateOptions> {
   const { engine, limits, memoryBytes } = setting;
-  const shared = `${Math.floor(Math.min(128 * 2 ** 20, limits.memoryBytes / 8) / 1024)}kB`;
-  const settings = Object.entries({ ...SETTINGS, shared_buffers: shared }).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  // The folder around the socket, which only the control plane can enter, keeps others away.
+  const settings = settingArguments(disposableSettings(limits, { socketFolder: INSIDE.socket, socketMode: '0777' }));
   const data = memoryBytes === null ? {} : { [DISPOSABLE_DATA]: memoryFolder(memoryBytes) };
   return {
     name: disposableName(setting),

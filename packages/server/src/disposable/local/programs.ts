@@ -1,11 +1,13 @@
 import { chmod, chown, open } from 'node:fs/promises';
 import { SUPERUSER } from '../../instances/names.ts';
+import { settingArguments } from '../../postgres/server-settings.ts';
 import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
 import { libpqEnvironment } from '../../postgres/target.ts';
 import { type Account, type Daemon, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
 import type { DisposableLimits } from '../provider.ts';
 import { RESTORE_DATABASE } from '../restore-database.ts';
 import { boundingLines, type Room, type Sandbox, type SystemPath } from '../sandbox/sandbox.ts';
+import { disposableSettings } from '../settings.ts';
 import type { DisposableFolders } from './folders.ts';
 import type { Template } from './template.ts';
 
@@ -41,43 +43,10 @@ export function disposableTarget(folders: DisposableFolders, database: string = 
   return { host: folders.socket, port: 5432, user: SUPERUSER, database };
 }
 
-/** Nothing here outlives a crash, and nothing needs to: the instance is thrown away. */
-const SETTINGS = {
-  listen_addresses: '',
-  unix_socket_permissions: '0700',
-  fsync: 'off',
-  full_page_writes: 'off',
-  synchronous_commit: 'off',
-  wal_level: 'minimal',
-  max_wal_senders: '0',
-  max_wal_size: '16GB',
-  checkpoint_timeout: '1h',
-  autovacuum: 'off',
-  jit: 'off',
-  max_parallel_maintenance_workers: '0',
-  max_connections: '32',
-  // A restore in one transaction holds a lock on every table.
-  max_locks_per_transaction: '4096',
-  // A server that restarts after a crash of a backend has lost what was not durable, which is everything.
-  restart_after_crash: 'off',
-  timezone: 'UTC',
-  log_timezone: 'UTC',
-  lc_messages: 'C',
-  // Only the SQLSTATE, to tell a full disk from a broken archive.
-  log_line_prefix: '%e ',
-  log_min_error_statement: 'panic',
-  log_checkpoints: 'off',
-};
-
 /** Starts the server in a room of its own: it copies the template to where the data lives and becomes postgres. */
 export async function startDisposableServer(setting: DisposableSetting): Promise<Daemon> {
   const { sandbox, folders, tools, account, limits, memoryBytes, template } = setting;
   const inside = insideOf(setting);
-  const settings = {
-    ...SETTINGS,
-    unix_socket_directories: inside.socket,
-    shared_buffers: `${Math.floor(Math.min(128 * 2 ** 20, limits.memoryBytes / 8) / 1024)}kB`,
-  };
   const command = sandbox.enter({
     ...commonRoom(setting),
     binds: [
@@ -93,7 +62,7 @@ export async function startDisposableServer(setting: DisposableSetting): Promise
       inside.data,
       tools.postgres as string,
       ...['-D', inside.data],
-      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ...settingArguments(disposableSettings(limits, { socketFolder: inside.socket, socketMode: '0700' })),
     ],
   });
   await using log = await open(folders.log, 'a', 0o600);

@@ -1,5 +1,7 @@
 import type { ContainerCreateOptions } from 'dockerode';
+import { settingArguments } from '../../postgres/server-settings.ts';
 import type { InstanceRecord } from '../record.ts';
+import { instanceSettings } from '../settings.ts';
 import { type DockerEngine, LABELS, labelsOf } from './engine.ts';
 import { imageOf } from './images.ts';
 import { bind, memoryFolder, script, walls } from './isolation.ts';
@@ -28,11 +30,12 @@ export function instanceContainer(
   options: { readonly image: string; readonly socketFolder: string; readonly limits: InstanceLimits },
 ): ContainerCreateOptions {
   const { id, major, network } = record.spec;
-  const settings = Object.entries({ ...serverSettings(record), ...record.spec.settings });
+  // The folder around the socket, which only the control plane can enter, keeps others away.
+  const settings = instanceSettings(record.spec, { tcpAddresses: '*', socketFolder: SOCKET, socketMode: '0777' });
   return {
     name: nameOf(engine, id),
     Image: imageOf(options.image, major),
-    ...script(RUN_SERVER, [String(major), ...settings.flatMap(([name, value]) => ['-c', `${name}=${unquoted(value)}`])]),
+    ...script(RUN_SERVER, [String(major), ...settingArguments(settings)]),
     Env: ['TZ=UTC'],
     Labels: labelsOf(engine, 'instance', { [LABELS.instance]: id }),
     // Fast shutdown: no new connections, open transactions rolled back, a checkpoint.
@@ -61,32 +64,4 @@ export function instanceContainer(
       LogConfig: { Type: 'json-file', Config: { 'max-size': '8m', 'max-file': '2' } },
     },
   };
-}
-
-/** Not a word of these is secret: whoever may look at the container sees them. */
-function serverSettings(record: InstanceRecord): Record<string, string> {
-  return {
-    listen_addresses: record.spec.network === 'none' ? '' : '*',
-    unix_socket_directories: SOCKET,
-    // The folder around it, which only the control plane can enter, keeps others away.
-    unix_socket_permissions: '0777',
-    cluster_name: `flux-${record.spec.id}`,
-    max_connections: '100',
-    shared_buffers: '32MB',
-    min_wal_size: '80MB',
-    max_wal_size: '1GB',
-    password_encryption: 'scram-sha-256',
-    timezone: 'UTC',
-    log_timezone: 'UTC',
-    lc_messages: 'C',
-    log_line_prefix: '%m [%p] %q%u@%d ',
-    log_statement: 'none',
-    // A statement that failed may hold a password or somebody's data; the log says what went wrong, not with which words.
-    log_min_error_statement: 'panic',
-  };
-}
-
-/** Settings come quoted for a configuration file; on a command line a value stands for itself. */
-function unquoted(value: string): string {
-  return /^'.*'$/s.test(value) ? value.slice(1, -1).replaceAll("''", "'") : value;
 }

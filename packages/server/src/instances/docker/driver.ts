@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
+import { scramVerifier } from '../../postgres/scram.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Housing } from '../driver.ts';
 import { foldersOf } from '../folders.ts';
@@ -12,7 +13,6 @@ import { type DockerEngine, engineError, LABELS, labelsOf, statusOf, unlessMissi
 import { imageOf, requireImage } from './images.ts';
 import { type DockerHome, type DockerServer, launchContainer, logOf, removeContainer } from './launch.ts';
 import { runTool } from './run-tool.ts';
-import { scramVerifier } from './scram.ts';
 import { DATA_VOLUME, MAKE_DATA } from './scripts.ts';
 import { sweepContainers } from './sweep.ts';
 

@@ -1,12 +1,14 @@
 import { chmod, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
+import { renderConfigFile } from '../../postgres/server-settings.ts';
 import type { PostgresTools } from '../../postgres/target.ts';
 import { writeFileAtomically } from '../../system/atomic-file.ts';
 import { type Account, type ProcessResult, runProcess } from '../../system/process.ts';
 import { type InstanceFolders, makeAccountFolder, makeOpenFolder } from '../folders.ts';
 import { SUPERUSER } from '../names.ts';
 import type { InstanceRecord } from '../record.ts';
+import { instanceSettings } from '../settings.ts';
 
 /**
  * Makes the data folder of a dedicated instance with initdb: checksums on, password required from the first start.
@@ -68,30 +70,13 @@ function initdbError(result: ProcessResult): FluxError {
 
 /** Writes the settings of a server anew, so that a newer Flux brings its own to an older instance. */
 export async function writeConfig(folders: InstanceFolders, record: InstanceRecord): Promise<void> {
-  const settings: Record<string, string> = {
-    data_directory: quote(folders.data),
-    hba_file: quote(folders.access),
-    listen_addresses: record.spec.network === 'loopback' ? "'127.0.0.1'" : "''",
+  const settings = {
+    data_directory: folders.data,
+    hba_file: folders.access,
     port: String(record.port ?? 5432),
-    unix_socket_directories: quote(folders.socket),
-    unix_socket_permissions: '0700',
-    cluster_name: quote(`flux-${record.spec.id}`),
-    max_connections: '100',
-    shared_buffers: '32MB',
-    min_wal_size: '80MB',
-    max_wal_size: '1GB',
-    password_encryption: "'scram-sha-256'",
-    timezone: "'UTC'",
-    log_timezone: "'UTC'",
-    lc_messages: "'C'",
-    log_line_prefix: "'%m [%p] %q%u@%d '",
-    log_statement: "'none'",
-    // A statement that failed may hold a password or somebody's data; the log says what went wrong, not with which words.
-    log_min_error_statement: 'panic',
-    ...record.spec.settings,
+    ...instanceSettings(record.spec, { tcpAddresses: '127.0.0.1', socketFolder: folders.socket, socketMode: '0700' }),
   };
-  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${value}`);
-  await writeReadable(folders.config, `# Written by Flux at each start; changes here are lost.\n${lines.join('\n')}\n`);
+  await writeReadable(folders.config, `# Written by Flux at each start; changes here are lost.\n${renderConfigFile(settings)}`);
   await writeReadable(
     folders.access,
     ['# Written by Flux at each start.', 'local all all scram-sha-256', 'host all all 127.0.0.1/32 scram-sha-256', ''].join('\n'),
@@ -103,8 +88,4 @@ async function writeReadable(path: string, content: string): Promise<void> {
   await writeFileAtomically(path, content, 0o644);
   // The mask of whoever started us may have taken the bits away again.
   await chmod(path, 0o644);
-}
-
-function quote(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`;
 }

@@ -1,6 +1,7 @@
 import type { PostgresSession } from '../connect.ts';
 import type { TableContent } from '../manifest.ts';
-import { type DigestColumn, quoteName, rowHash } from './digest-expression.ts';
+import { quoteIdentifier } from '../sql/quote.ts';
+import { type DigestColumn, rowHash } from './digest-expression.ts';
 import { inScope, type Scope } from './scope.ts';
 import { shareOut } from './share-out.ts';
 
@@ -94,7 +95,7 @@ async function scan(session: PostgresSession, batch: readonly Relation[], major:
     const digest = `coalesce(sum(${rowHash(stored, major)}), 0)::text`;
     const digestGenerated = generated.length > 0 ? `coalesce(sum(${rowHash(generated, major)}), 0)::text` : 'NULL::text';
     // The condition is one that an extension has registered for its own configuration table; pg_dump appends it in the same way.
-    return `SELECT ${index} AS i, count(*) AS rows, ${digest} AS digest, ${digestGenerated} AS generated FROM ONLY ${quoteName(relation.schema)}.${quoteName(relation.table)} ${relation.condition ?? ''}`;
+    return `SELECT ${index} AS i, count(*) AS rows, ${digest} AS digest, ${digestGenerated} AS generated FROM ONLY ${quoteIdentifier(relation.schema)}.${quoteIdentifier(relation.table)} ${relation.condition ?? ''}`;
   });
   const rows = await session.query<{ i: number; rows: string; digest: string; generated: string | null }>(
     sql.length === 1 ? (sql[0] as string) : sql.map((one) => `(${one}\n)`).join('\nUNION ALL\n'),

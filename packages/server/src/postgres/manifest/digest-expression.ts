@@ -1,3 +1,4 @@
+import { quoteIdentifier } from '../sql/quote.ts';
 /** A column as the digest must know it. */
 export interface DigestColumn {
   readonly name: string;
@@ -32,13 +33,13 @@ export function rowHash(columns: readonly DigestColumn[], major: number): string
   const fields = sorted.flatMap(fieldsOf);
   // hash_record_extended came with Postgres 14; and a table may have so many columns that a ROW cannot hold the extra fields.
   if (major < 14 || fields.length > MAX_ROW)
-    return `hashtextextended(ROW(${sorted.map(({ name }) => quoteName(name)).join(', ')})::text COLLATE "C", 0)`;
+    return `hashtextextended(ROW(${sorted.map(({ name }) => quoteIdentifier(name)).join(', ')})::text COLLATE "C", 0)`;
   if (fields.length === 0) return `hashint8extended(0, 0)`;
   return `hashint8extended(hash_record_extended(ROW(${fields.join(', ')}), 0), 0)`;
 }
 
 function fieldsOf(column: DigestColumn): string[] {
-  const name = quoteName(column.name);
+  const name = quoteIdentifier(column.name);
   if (HASHED_AS_IS.has(column.type)) return [name];
   if (HASHED_AS_BYTES.has(column.type)) return [`${name} COLLATE "C"`];
   // Without a length, trailing blanks are part of the value, and the hash leaves them out; with one, all have the same length.
@@ -50,9 +51,4 @@ function fieldsOf(column: DigestColumn): string[] {
   // concat() calls the output function, where a cast to text could be somebody's own function; num_nulls() does not take a
   // composite value whose fields are all null for a null.
   return [`CASE num_nulls(${name}) WHEN 0 THEN concat(${name}) END COLLATE "C"`];
-}
-
-/** A name as an SQL identifier, always quoted. */
-export function quoteName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
 }

@@ -1,15 +1,16 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
+
 /** An identifier as SQL text, always in double quotes, so that a name is never read as a keyword. */
 export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
+  return escapeIdentifier(name);
 }
 
-/** The way back: the name that an identifier stands for, which the server quotes only when it has to. */
+/** The reverse: the name that an identifier stands for, which the server quotes only when it has to. */
 export function unquoteIdentifier(text: string): string {
   return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text;
 }
 
 /** A text constant as SQL text; one with a backslash becomes an E'' constant, which reads the same under every setting. */
 export function quoteLiteral(text: string): string {
-  const quoted = `'${text.replaceAll("'", "''").replaceAll('\\', '\\\\')}'`;
-  return text.includes('\\') ? ` E${quoted}` : quoted;
+  return escapeLiteral(text);
 }

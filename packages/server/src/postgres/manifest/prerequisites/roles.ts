@@ -1,5 +1,5 @@
 import type { PostgresSession } from '../../connect.ts';
-import { quoteName } from '../digest-expression.ts';
+import { quoteIdentifier } from '../../sql/quote.ts';
 import type { Scope } from '../scope.ts';
 import { createRole } from './literal.ts';
 import { TENANT_OBJECTS } from './tenant-objects.ts';
@@ -41,7 +41,7 @@ export async function databaseRoles(session: PostgresSession): Promise<string> {
   const memberships = roles.flatMap(({ name, memberOf }) =>
     memberOf
       .filter((group) => known.has(group) || group.startsWith('pg_'))
-      .map((group) => `GRANT ${quoteName(group)} TO ${quoteName(name)};`),
+      .map((group) => `GRANT ${quoteIdentifier(group)} TO ${quoteIdentifier(name)};`),
   );
   return [...roles.map((role) => createRole(role.name, attributes(role))), ...memberships].join('\n');
 }

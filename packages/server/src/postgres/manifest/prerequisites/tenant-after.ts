@@ -1,7 +1,7 @@
 import type { PostgresSession } from '../../connect.ts';
+import { quoteLiteral } from '../../sql/quote.ts';
 import { grantedObjects, OWNED } from '../objects/rights.ts';
 import { inScope, notOfExtension, type Scope } from '../scope.ts';
-import { quoteLiteral } from './literal.ts';
 
 /** SQL that completes a restored tenant export: owners, grants, default privileges, the migration ledger. May be run again. */
 export async function tenantAfter(session: PostgresSession, scope: Scope): Promise<string> {

@@ -1,7 +1,7 @@
 import type { PostgresSession } from '../../connect.ts';
-import { quoteName } from '../digest-expression.ts';
+import { quoteIdentifier, quoteLiteral } from '../../sql/quote.ts';
 import type { Scope } from '../scope.ts';
-import { quoteLiteral, statementIf } from './literal.ts';
+import { statementIf } from './literal.ts';
 import { tenantRoles } from './roles.ts';
 import { NEEDED_OBJECTS, TENANT_OBJECTS } from './tenant-objects.ts';
 
@@ -94,7 +94,7 @@ export async function tenantBefore(session: PostgresSession, scope: Scope): Prom
   const sql = [
     'SET check_function_bodies = off;',
     await tenantRoles(session, scope),
-    ...[...schemas].filter((name) => name !== scope.schema).map((name) => `CREATE SCHEMA IF NOT EXISTS ${quoteName(name)};`),
+    ...[...schemas].filter((name) => name !== scope.schema).map((name) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(name)};`),
     ...extensions.values(),
     ...statements,
   ];
@@ -102,6 +102,6 @@ export async function tenantBefore(session: PostgresSession, scope: Scope): Prom
 }
 
 function createExtension({ extension, extensionSchema, version }: Needed): string {
-  const name = quoteName(extension as string);
-  return `CREATE EXTENSION IF NOT EXISTS ${name} WITH SCHEMA ${quoteName(extensionSchema as string)} CASCADE; -- ${version?.replaceAll(/\s/g, ' ')} in the source`;
+  const name = quoteIdentifier(extension as string);
+  return `CREATE EXTENSION IF NOT EXISTS ${name} WITH SCHEMA ${quoteIdentifier(extensionSchema as string)} CASCADE; -- ${version?.replaceAll(/\s/g, ' ')} in the source`;
 }

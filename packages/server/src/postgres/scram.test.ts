@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { scramVerifier } from './roles.ts';
+import { scramVerifier } from './scram.ts';
 
 it('computes the verifier that the example of RFC 7677 uses', () => {
   const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
