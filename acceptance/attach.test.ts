@@ -40,7 +40,7 @@ it('backs up a database of the user and proves it, and makes nothing in it', asy
   expect((await flux.flux('project', 'credentials', 'legacy-shop', '--hash', hash, '--field', 'postgres.url')).stdout.trim()).toBe(uri);
 
   const stopped = await flux.flux('project', 'stop', 'legacy-shop', '--hash', hash);
-  expect(stopped.stderr).toContain('legacy-shop is attached: Flux does not run its server and cannot stop it.');
+  expect(stopped.stderr).toContain('legacy-shop is attached: Flux does not run its server and cannot start or stop it.');
   expect(stopped.exitCode).toBe(2);
   // When it does not answer, only it is not well.
   await elsewhere[Symbol.asyncDispose]();

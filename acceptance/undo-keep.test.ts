@@ -64,7 +64,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('what a restore in place o
 
     expect(await audit()).toMatch(new RegExp(`project\\.undo_expire .*${restored.previousKeptAs}`));
     const undo = await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes');
-    expect(undo.stderr).toContain(`Nothing that a restore in place of ${project.slug} has replaced is kept.`);
+    expect(undo.stderr).toContain(`There is nothing to undo for ${project.slug}.`);
     expect(undo.exitCode).toBe(4);
     expect(flux.log()).toContain('removed expired undo data');
   });

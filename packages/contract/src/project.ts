@@ -5,6 +5,9 @@ const time = z.iso.datetime().describe('UTC, ISO 8601');
 /** How a project lives in Postgres, on the wire called `mode`. */
 export const Mode = z.enum(['v1_dedicated', 'v2_shared']);
 
+/** What a project can do beyond backups and pushes, for example `power` (start and stop), `staging` (restore in place), `undo`. */
+const Capabilities = z.array(z.string());
+
 /** `GET /list`: without `unfinished`, projects that are being made or removed are left out; `removed` lists those that were removed. */
 export const ListQuery = z.object({
   removed: z.enum(['true', 'false']).optional(),
@@ -23,6 +26,7 @@ export const ProjectSummary = z.object({
   mode: Mode,
   /** True for a database of the user's that Flux backs up but does not run. */
   attached: z.boolean(),
+  capabilities: Capabilities,
   createdAt: time,
   removedAt: time.nullable(),
   /** How often the instance died and was started again since the control plane first ran it. */
@@ -75,7 +79,13 @@ export const InitAnswer = z.object({
 export type InitAnswer = z.infer<typeof InitAnswer>;
 
 /** `GET /projects/:hash` */
-export const ProjectAnswer = z.object({ slug: z.string(), hash: z.string(), mode: Mode, apiSchema: z.string() });
+export const ProjectAnswer = z.object({
+  slug: z.string(),
+  hash: z.string(),
+  mode: Mode,
+  apiSchema: z.string(),
+  capabilities: Capabilities,
+});
 /** `GET /projects/:hash` */
 export type ProjectAnswer = z.infer<typeof ProjectAnswer>;
 

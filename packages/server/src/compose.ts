@@ -13,9 +13,9 @@ import { composeOperations } from './compose/operations.ts';
 import { composeRuntime } from './compose/runtime.ts';
 import { composeSharedCluster } from './compose/shared-cluster.ts';
 import type { Config } from './config.ts';
+import { createAttachedEngine } from './engines/attached/engine.ts';
 import { createDedicatedEngine } from './engines/dedicated/engine.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
-import { createPooledTenants } from './engines/shared/pooled.ts';
 import { keepLease } from './operations/lease.ts';
 import { recoverOperations } from './operations/recover.ts';
 import { openPostgresPrograms } from './postgres/programs.ts';
@@ -93,8 +93,8 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     {
       v1_dedicated: createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
       v2_shared: createSharedEngine({ cluster, log }),
+      attached: createAttachedEngine({ toolbox }),
     },
-    createPooledTenants(cluster),
     seal,
   );
   const store = createVolumeStore(config.backupsFolder);

@@ -1,9 +1,10 @@
 import { ROUTES } from '@flux/contract/routes';
 import { visibleProjects } from '../access/policy.ts';
-import { requireActive } from '../projects/active.ts';
 import { createProject, initProject } from '../projects/create.ts';
 import { readCredentials } from '../projects/credentials.ts';
-import { listSummaries, summarize } from '../projects/list.ts';
+import { describeProject, listMigrations } from '../projects/details.ts';
+import { listSummaries } from '../projects/list.ts';
+import { startProject, stopProject } from '../projects/power.ts';
 import { pushSql } from '../projects/push.ts';
 import type { ApiDoors } from './doors.ts';
 import { type Router, requireProject } from './router.ts';
@@ -17,34 +18,21 @@ export function registerProjectRoutes(router: Router, doors: ApiDoors): void {
   });
   router.json(ROUTES.createProject, async ({ principal, body }) => createProject(projects, principal.actor, body));
   router.json(ROUTES.initProject, async ({ principal, body }) => initProject(projects, principal, body));
-  router.json(ROUTES.getProject, async ({ principal, params }) => {
-    const row = await requireProject(doors, principal, params.hash);
-    const { engine, project } = projects.engines.of(row);
-    return { slug: row.slug, hash: row.hash, mode: row.engine, apiSchema: engine.apiSchema(project) };
-  });
-  router.json(ROUTES.startProject, async ({ principal, params }) => {
-    const row = await requireProject(doors, principal, params.hash);
-    requireActive(row);
-    const { engine, project } = projects.engines.of(row);
-    await engine.start(project);
-    return { summary: await summarize(projects, row) };
-  });
-  router.json(ROUTES.stopProject, async ({ principal, params }) => {
-    const row = await requireProject(doors, principal, params.hash);
-    requireActive(row);
-    const { engine, project } = projects.engines.of(row);
-    await engine.stop(project);
-    return { summary: await summarize(projects, row) };
-  });
+  router.json(ROUTES.getProject, async ({ principal, params }) =>
+    describeProject(projects, await requireProject(doors, principal, params.hash)),
+  );
+  router.json(ROUTES.startProject, async ({ principal, params, signal }) =>
+    startProject(projects, await requireProject(doors, principal, params.hash), signal),
+  );
+  router.json(ROUTES.stopProject, async ({ principal, params, signal }) =>
+    stopProject(projects, await requireProject(doors, principal, params.hash), signal),
+  );
   router.json(ROUTES.getCredentials, async ({ principal, params }) =>
     readCredentials(projects, await requireProject(doors, principal, params.hash)),
   );
-  router.json(ROUTES.listMigrations, async ({ principal, params }) => {
-    const row = await requireProject(doors, principal, params.hash);
-    requireActive(row);
-    const { engine, project } = projects.engines.of(row);
-    return { applied: [...(await engine.listMigrations(project))] };
-  });
+  router.json(ROUTES.listMigrations, async ({ principal, params, signal }) => ({
+    applied: [...(await listMigrations(projects, await requireProject(doors, principal, params.hash), signal))],
+  }));
   router.json(ROUTES.push, async ({ principal, body, signal }) =>
     pushSql(projects, await requireProject(doors, principal, body.hash), principal.actor, body, signal),
   );

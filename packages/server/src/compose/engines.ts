@@ -1,12 +1,16 @@
 import type { EngineKind } from '@flux/contract/labels';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { Engine, EngineProject, ProjectSecrets } from '../engines/engine.ts';
-import type { PooledTenants } from '../engines/pooled.ts';
 import type { ProjectEngines } from '../projects/doors.ts';
 import type { Seal } from '../system/seal.ts';
 
-/** Finds the engine of a project and opens the project's secrets for it. */
-export function composeEngines(engines: Readonly<Record<EngineKind, Engine>>, pooled: PooledTenants, seal: Seal): ProjectEngines {
+/** One of each engine. */
+export interface EngineSet extends Readonly<Record<EngineKind, Engine>> {
+  readonly attached: Engine;
+}
+
+/** Chooses the engine of a project and unseals the project's secrets for it. */
+export function composeEngines(engines: EngineSet, seal: Seal): ProjectEngines {
   const open = (row: ProjectRow): EngineProject => ({
     id: row.id,
     slug: row.slug,
@@ -15,9 +19,7 @@ export function composeEngines(engines: Readonly<Record<EngineKind, Engine>>, po
     secrets: JSON.parse(seal.unseal(row.sealed_secrets)) as ProjectSecrets,
   });
   return {
-    of: (row) => ({ engine: engines[row.engine], project: open(row) }),
-    byKind: (kind) => engines[kind],
-    pooled,
+    of: (row) => ({ engine: row.attached ? engines.attached : engines[row.engine], project: open(row) }),
     sealSecrets: (secrets) => seal.seal(JSON.stringify(secrets)),
   };
 }

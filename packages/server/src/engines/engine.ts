@@ -1,15 +1,17 @@
 import type { ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
-import type { AppliedMigration, PostgresParts } from '@flux/contract/project';
+import type { PostgresParts } from '@flux/contract/project';
 import type { InstanceStatus } from '../instances/instance.ts';
 import type { ChangeMarks } from '../postgres/change-marks.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
-import type { KeptData, RestoreSide, SideSpec, SwapOutcome } from './restore-side.ts';
-import type { TableShelf } from './shelf.ts';
+import type { OwnerAccess } from './owner-access.ts';
+import type { PooledSupport } from './pooled.ts';
+import type { StagingSupport } from './staging.ts';
+import type { UndoSupport } from './undo.ts';
 
 /**
- * What an engine needs to know of a project. `secrets` are plain text here (the catalog stores them sealed); an engine makes
- * them in `newSecrets` and finds the same ones in every later call.
+ * What an engine needs to know of a project. `secrets` are plain text here; the catalog stores them sealed. They are created
+ * with the project and never change.
  */
 export interface EngineProject {
   readonly id: ProjectId;
@@ -29,19 +31,19 @@ export interface ProjectSecrets {
   readonly backupPassword: string;
   /** HMAC secret that the project's JWTs are signed with. */
   readonly jwtSecret: string;
-  /** URI of a database that the user attached; only then is it set. */
+  /** URI of the user's own database. Only the attached engine reads it; whether a project is attached is a column of the catalog. */
   readonly attachedUri?: string | undefined;
 }
 
 /** Everything that a dump and its manifest need. */
 export interface BackupSource {
   readonly kind: 'project_db' | 'tenant_export';
-  /** The role that dumps: on v2 it reads everything of the tenant schema and nothing else (BYPASSRLS, no superuser). */
+  /** The role that dumps: on v2 it reads everything of the tenant schema and nothing else (BYPASSRLS, not a superuser). */
   readonly target: PostgresTarget;
   readonly major: number;
   /** Only this schema is dumped; undefined dumps the whole database. */
   readonly schema?: string;
-  /** Roles whose grants are Flux's own and no part of the user's data. */
+  /** Roles whose grants are Flux's own and not part of the user's data. */
   readonly internalRoles: readonly string[];
 }
 
@@ -69,52 +71,57 @@ export interface PushOutcome {
   readonly warnings: readonly string[];
 }
 
-/** How a project lives in Postgres: one implementation for each engine. Every method may be repeated after a failure. */
+/** State of a project's Postgres as it is now. */
+export interface EngineStatus extends Omit<InstanceStatus, 'major'> {
+  /** Null when the server could not be asked. */
+  readonly major: number | null;
+  /** For example `15.18`; null when the server could not be asked. */
+  readonly postgresVersion: string | null;
+}
+
+/**
+ * How a project lives in Postgres: what every engine can do, and capabilities that are absent where it cannot
+ * (`requireCapability` turns an absent one into an error with a sentence). Every method MUST be repeatable after a failure, and
+ * gives up when its signal is aborted.
+ */
 export interface Engine {
+  readonly name: 'dedicated' | 'shared' | 'attached';
   readonly kind: EngineKind;
   /** The schema that the project's API shows: `public` on v1, `t_<shortId>_api` on v2. */
   apiSchema(project: EngineProject): string;
-  /**
-   * Makes instance or schema, roles and login; repeating it completes a half-made one.
-   *
-   * @param major what a server of its own should be of, when it can be had here
-   */
-  provision(project: EngineProject, signal?: AbortSignal, major?: number): Promise<void>;
-  /** Removes everything that `provision` made; repeating it completes a half-removed one. */
-  remove(project: EngineProject): Promise<void>;
-  start(project: EngineProject): Promise<void>;
-  /** @throws FluxError `invalid_request` on v2, where the cluster is everybody's */
-  stop(project: EngineProject): Promise<void>;
-  status(project: EngineProject): Promise<InstanceStatus & { readonly postgresVersion: string | null }>;
-  /** The login for people and programs outside, reachable from the user's machine. */
-  credentials(project: EngineProject): Promise<PostgresParts>;
-  /**
-   * @throws FluxError `sql_failed` with `details: {problem, advice, statement, line, column?, sqlState, position}`; `sql_not_allowed`;
-   *   `migration_conflict` with `details: {version, filename, appliedChecksum, checksum}`; `instance_stopped`;
-   *   `instance_unavailable`
-   */
-  push(project: EngineProject, request: ScriptRequest): Promise<PushOutcome>;
-  listMigrations(project: EngineProject): Promise<readonly AppliedMigration[]>;
-  /** @throws FluxError `instance_stopped`, `instance_unavailable` */
-  backupSource(project: EngineProject): Promise<BackupSource>;
-  /** Where the counters of changes stand now. @throws FluxError `instance_stopped`, `instance_unavailable` */
-  readChangeMarks(project: EngineProject, signal: AbortSignal): Promise<ChangeMarks>;
   /** Names of the roles that belong to the project alone, always in the same order; the owner of its data is the first. */
   roleNames(project: EngineProject): readonly string[];
   /**
-   * Makes an empty place beside the live data, to restore into. What an earlier restore left of one is removed first.
+   * Creates instance or schema, roles and login; repeating it completes an incomplete project.
    *
-   * @throws FluxError `invalid_request` for an attached database, which is not ours; `instance_stopped`, `instance_unavailable`
+   * @param major preferred major of a new server; ignored when it is not installed
    */
-  openSide(project: EngineProject, spec: SideSpec, signal?: AbortSignal): Promise<RestoreSide>;
-  /** Makes a place beside the live data that is as a new project is, ready to be swapped in. @throws as `openSide` */
-  openEmptySide(project: EngineProject, signal?: AbortSignal): Promise<RestoreSide>;
-  /** Makes a schema beside the live data for single tables. @throws as `openSide` */
-  openShelf(project: EngineProject, signal?: AbortSignal): Promise<TableShelf>;
-  /** What restores in place have replaced and kept, newest first. @throws FluxError `instance_stopped`, `instance_unavailable` */
-  listKept(project: EngineProject): Promise<readonly KeptData[]>;
-  /** Makes the newest of them live again, and keeps what is live now. @throws FluxError `not_found` when nothing is kept */
-  undoSwap(project: EngineProject): Promise<SwapOutcome>;
-  /** Removes what is kept. */
-  dropKept(project: EngineProject, names: readonly string[]): Promise<void>;
+  provision(project: EngineProject, signal?: AbortSignal, major?: number): Promise<void>;
+  /** Removes everything that `provision` created, and nothing that was there before. */
+  remove(project: EngineProject, signal?: AbortSignal): Promise<void>;
+  status(project: EngineProject, signal?: AbortSignal): Promise<EngineStatus>;
+  /** The login for people and programs outside, reachable from the user's machine. */
+  credentials(project: EngineProject, signal?: AbortSignal): Promise<PostgresParts>;
+  /** @throws FluxError `instance_stopped`, `instance_unavailable` */
+  backupSource(project: EngineProject, signal?: AbortSignal): Promise<BackupSource>;
+  /** Current values of the counters of changes. @throws FluxError `instance_stopped`, `instance_unavailable` */
+  readChangeMarks(project: EngineProject, signal?: AbortSignal): Promise<ChangeMarks>;
+  /** How pushes connect, and where they record migrations. @throws FluxError `instance_stopped`, `instance_unavailable` */
+  ownerAccess(project: EngineProject, signal?: AbortSignal): Promise<OwnerAccess>;
+  /** The server belongs to the project alone, and Flux runs it. */
+  readonly power?: PowerSupport;
+  /** Data can be restored beside the live data and swapped in. */
+  readonly staging?: StagingSupport;
+  /** Replaced data is retained for an undo. */
+  readonly undo?: UndoSupport;
+  /** The project shares its server with others. */
+  readonly pooled?: PooledSupport;
+}
+
+/** Starts and stops the server of a project. */
+export interface PowerSupport {
+  /** Returns when the server answers queries. */
+  start(project: EngineProject, signal?: AbortSignal): Promise<void>;
+  /** Stops it until `start`, also across restarts of the control plane. */
+  stop(project: EngineProject, signal?: AbortSignal): Promise<void>;
 }

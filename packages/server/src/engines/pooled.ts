@@ -5,36 +5,38 @@ export interface TenantSurvey {
   readonly tables: number;
   readonly estimatedRows: number;
   readonly sizeBytes: number;
-  readonly major: number;
-  /** Objects outside of the schema that its objects need, and that no export of it holds, in sentences. */
+  /** Objects outside of the schema that its objects need and no export of it holds, in sentences. */
   readonly needsOutside: readonly string[];
-  /** Roles, besides the project's own and those that every project has, that hold rights in the schema or own something there. */
+  /** Roles, besides the project's own and those that every project has, that have privileges in the schema or own objects there. */
   readonly otherRoles: readonly string[];
   /** Functions whose text or settings name the schema; after the move it is called `public`. */
   readonly functionsThatNameIt: readonly string[];
   /** Objects of other projects that use objects of this one. */
   readonly usedBy: readonly string[];
   readonly extensions: readonly string[];
-  /** Transactions that were prepared and hold locks until somebody ends them. */
+  /** Transactions that were prepared and keep their locks until somebody ends them. */
   readonly preparedTransactions: readonly string[];
 }
 
-/** A promise that nobody writes. Disposing of it lets everybody go on. */
-export interface WriteHold extends AsyncDisposable {
-  /** @throws FluxError `instance_unavailable` when the promise may have been broken since it was given */
-  assertHeld(): Promise<void>;
+/** While it exists, nobody writes to the project. Disposing of it lets waiting writers continue. */
+export interface WriteBlock extends AsyncDisposable {
+  /** @throws FluxError `instance_unavailable` when somebody may have written since the block began */
+  assertUnbroken(): Promise<void>;
 }
 
-/** The pool, as a move out of it needs it. */
-export interface PooledTenants {
+/** What moving a project out of the pool needs of the pool. */
+export interface PooledSupport {
   /** @throws FluxError `instance_stopped`, `instance_unavailable` */
-  survey(project: EngineProject): Promise<TenantSurvey>;
+  survey(project: EngineProject, signal?: AbortSignal): Promise<TenantSurvey>;
   /**
-   * Makes everybody wait who would write to a table of the project, whoever it is; reading goes on. A crash of ours ends it.
+   * Makes every session wait that would write to a table of the project; reading continues. A crash of the control plane ends
+   * the block.
    *
-   * @throws FluxError `not_ready` when somebody else's transaction does not end in time
+   * @throws FluxError `not_ready` when another transaction does not end in time
    */
-  holdWrites(project: EngineProject, signal: AbortSignal): Promise<WriteHold>;
-  /** Ends the sessions of the project and lets nobody log in again. `start` of the engine opens it again. */
-  closeLogins(project: EngineProject): Promise<void>;
+  blockWrites(project: EngineProject, signal: AbortSignal): Promise<WriteBlock>;
+  /** Ends the sessions of the project and refuses new ones until `repair`. */
+  closeLogins(project: EngineProject, signal?: AbortSignal): Promise<void>;
+  /** Starts the cluster, creates what is missing of the project there, and lets its logins in again. */
+  repair(project: EngineProject, signal?: AbortSignal): Promise<void>;
 }

@@ -1,20 +1,12 @@
 import { findApplied, REPEATABLE_PREFIX } from '@flux/contract/applied';
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import { type ConnectOptions, type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/connect.ts';
+import { type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/connect.ts';
 import type { PushOutcome, ScriptRequest } from './engine.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
+import type { OwnerAccess } from './owner-access.ts';
 import { checkDeferred, executeScript, markSession } from './push/execute.ts';
 import { type PreparedScript, prepareScript } from './push/prepare.ts';
 import { shorten } from './push/shorten.ts';
-
-/** Where a push goes. */
-export interface PushPlace {
-  /** Opens a session whose `session_user` is the owner: the file could reset a SET ROLE. */
-  open(options: ConnectOptions): Promise<PostgresSession>;
-  readonly ledger: Ledger;
-  /** SQL text for search_path; the role's own when absent. */
-  readonly searchPath?: string;
-}
 
 const MAX_WARNINGS = 100;
 /** Warnings go into the answer and into the catalog: a committed push must not fail because of the size of its warnings. */
@@ -31,7 +23,7 @@ const RACES = new Set(['23505', '42P06', '42P07']);
  *
  * @throws FluxError `sql_failed`, `sql_not_allowed`, `migration_conflict`, `busy`, `instance_unavailable`
  */
-export async function applyScript(place: PushPlace, request: ScriptRequest): Promise<PushOutcome> {
+export async function applyScript(place: OwnerAccess, request: ScriptRequest): Promise<PushOutcome> {
   const script = prepareScript(request.sql, request.filename);
   try {
     return await attempt(place, request, script).catch((error) => {
@@ -44,7 +36,7 @@ export async function applyScript(place: PushPlace, request: ScriptRequest): Pro
   }
 }
 
-async function attempt(place: PushPlace, request: ScriptRequest, script: PreparedScript): Promise<PushOutcome> {
+async function attempt(place: OwnerAccess, request: ScriptRequest, script: PreparedScript): Promise<PushOutcome> {
   await using session = await place.open({ settings: settingsFor(place), searchPath: 'role', signal: request.signal });
   const warnings = [...script.warnings];
   await endWithClient(session);
@@ -68,7 +60,7 @@ async function attempt(place: PushPlace, request: ScriptRequest, script: Prepare
 }
 
 /** Settings that a role may have been given by its owner and that would change what a push means. */
-function settingsFor(place: PushPlace): Record<string, string> {
+function settingsFor(place: OwnerAccess): Record<string, string> {
   return {
     role: 'none',
     standard_conforming_strings: 'on',

@@ -3,6 +3,9 @@ import type { InstanceStatus } from '../instances/instance.ts';
 import { connectPostgres, type PostgresSession } from '../postgres/connect.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 
+/** The parts of a status that decide whether a project can be worked on. */
+type RunningState = Pick<InstanceStatus, 'state' | 'problem'>;
+
 /**
  * Refuses when an instance does not run.
  *
@@ -10,7 +13,7 @@ import type { PostgresTarget } from '../postgres/target.ts';
  * @param startCommand the command that starts it
  * @throws FluxError `instance_stopped`, `instance_unavailable`
  */
-export function requireRunning(status: InstanceStatus, name: string, startCommand: string): void {
+export function requireRunning(status: RunningState, name: string, startCommand: string): void {
   if (status.state === 'running') return;
   if (status.state === 'stopped')
     throw new FluxError('instance_stopped', `The Postgres instance of ${name} is stopped.`, { hint: `Start it with \`${startCommand}\`.` });
@@ -21,17 +24,37 @@ export function requireRunning(status: InstanceStatus, name: string, startComman
   });
 }
 
-/** Version of the server, for example `15.18`, and whatever else the question answers. */
-export async function askVersion(target: PostgresTarget): Promise<{ readonly version: string; readonly major: number }> {
-  await using session = await connectPostgres(target);
+/**
+ * The TCP port of a server that must have one.
+ *
+ * @throws FluxError `instance_unavailable`
+ */
+export function requirePort({ id, port }: Pick<InstanceStatus, 'id' | 'port'>): number {
+  if (port !== null) return port;
+  throw new FluxError('instance_unavailable', `The Postgres instance ${id} has no port to connect to.`, {
+    hint: 'See `flux list`, and the log of the instance in the data folder.',
+  });
+}
+
+/** Version of a server, as a person and as a program needs it. */
+export interface ServerVersion {
+  /** For example `15.18`. */
+  readonly version: string;
+  readonly major: number;
+}
+
+/** Connects and asks for the version. @throws FluxError `instance_unavailable` */
+export async function askVersion(target: PostgresTarget, signal?: AbortSignal): Promise<ServerVersion> {
+  await using session = await connectPostgres(target, { signal });
   return await versionOf(session);
 }
 
 /** Version of the server of a session. */
-export async function versionOf(session: PostgresSession): Promise<{ readonly version: string; readonly major: number }> {
+export async function versionOf(session: PostgresSession): Promise<ServerVersion> {
   const [row] = await session.query<{ version: string; number: number }>(
     `select pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1) as version,
             pg_catalog.current_setting('server_version_num')::int as number`,
   );
-  return { version: row?.version ?? '', major: Math.floor((row?.number ?? 0) / 10_000) };
+  if (row === undefined) throw new Error('the server did not tell its version');
+  return { version: row.version, major: Math.floor(row.number / 10_000) };
 }

@@ -2,7 +2,6 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { Catalog } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { Engine, EngineProject, ProjectSecrets } from '../engines/engine.ts';
-import type { PooledTenants } from '../engines/pooled.ts';
 import type { Lease } from '../operations/lease.ts';
 import type { RunDeps } from '../operations/run.ts';
 import type { Clock } from '../system/clock.ts';
@@ -26,8 +25,5 @@ export interface ProjectDoors {
 /** Finds engines, and seals what they must remember. */
 export interface ProjectEngines {
   of(project: ProjectRow): { readonly engine: Engine; readonly project: EngineProject };
-  byKind(kind: EngineKind): Engine;
-  /** What a move out of the pool asks of the pool. */
-  readonly pooled: PooledTenants;
   sealSecrets(secrets: ProjectSecrets): Buffer;
 }

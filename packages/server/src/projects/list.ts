@@ -1,5 +1,6 @@
 import type { ProjectSummary } from '@flux/contract/project';
 import { listVisibleProjects, type ProjectRow, type Visibility } from '../catalog/projects.ts';
+import { capabilitiesOf } from '../engines/capabilities.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import type { ProjectDoors } from './doors.ts';
 
@@ -34,6 +35,7 @@ export async function summarize(doors: ProjectDoors, row: ProjectRow): Promise<P
 
 /** What the catalog alone knows of a project. */
 function summaryOf(doors: ProjectDoors, row: ProjectRow): ProjectSummary {
+  const { engine } = doors.engines.of(row);
   return {
     slug: row.slug,
     hash: row.hash,
@@ -43,6 +45,7 @@ function summaryOf(doors: ProjectDoors, row: ProjectRow): ProjectSummary {
     lifecycle: row.lifecycle,
     mode: row.engine,
     attached: row.attached,
+    capabilities: capabilitiesOf(engine),
     createdAt: row.created_at.toISOString(),
     removedAt: row.removed_at?.toISOString() ?? null,
     restarts: 0,

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { PushOutcome, ScriptRequest } from '../engines/engine.ts';
+import { applyScript } from '../engines/push.ts';
 import { defineOperation } from '../operations/define.ts';
 import { runInline } from '../operations/run.ts';
 import { requireActive } from './active.ts';
@@ -27,7 +28,7 @@ const pushOperation = defineOperation({
   afterWorkerLoss: 'end',
   run: async ({ engines, push }: PushWork, { project: row }, task) => {
     const { engine, project } = engines.of(row);
-    return toAnswer(await engine.push(project, { ...push, signal: task.signal }));
+    return toAnswer(await applyScript(await engine.ownerAccess(project, task.signal), { ...push, signal: task.signal }));
   },
   onSucceeded: async (db, { project, request, requester }, { skipped, statements }) => {
     if (request.dryRun || skipped === true) return;

@@ -1,4 +1,3 @@
-import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import type { OperationResult } from '@flux/contract/operation-results';
 import type { ResetRequest } from '@flux/contract/project';
@@ -6,6 +5,7 @@ import * as z from 'zod';
 import { type Override, OverrideSchema, overrideOf, redeemClearance, refuseShutGate, requireGate } from '../backups/gate.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
+import { requireCapability } from '../engines/capabilities.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { requestOperation } from '../operations/request.ts';
 import { requireActive } from './active.ts';
@@ -30,10 +30,7 @@ export const reset = defineOperation({
  */
 export async function requestReset(doors: RestoreDoors, project: ProjectRow, requester: Actor, body: ResetRequest): Promise<OperationId> {
   requireActive(project);
-  if (project.attached)
-    throw new FluxError('invalid_request', `${project.slug} is attached: Flux does not run its server and empties nothing there.`, {
-      hint: 'Empty it by hand.',
-    });
+  requireCapability(doors.projects.engines.of(project).engine, 'staging', project);
   const override = overrideOf(body ?? {});
   await refuseShutGate(doors.backups, project, 'reset', override);
   return requestOperation(doors.projects.operations, reset, async () => ({ project, requester, request: { override } }));
@@ -51,8 +48,8 @@ async function resetProject(
   const clearance = await requireGate(doors.backups, row, 'reset', request.override, task.signal);
   const { engine, project } = doors.projects.engines.of(row);
   task.progress({ phase: 'prepare', message: 'Creating an empty place beside the live data' });
-  const side = await engine.openEmptySide(project, task.signal);
-  const swapped = await swapInAndKeep(doors, row, side, task, async (db) => {
+  const staging = await requireCapability(engine, 'staging', project).openEmpty(project, task.signal);
+  const swapped = await swapInAndKeep(doors, row, staging, task, async (db) => {
     await redeemClearance(db, clearance, row, 'reset', requester);
     await recordAudit(db, requester, { action: 'project.reset', projectId: row.id, subject: row.slug });
   });

@@ -1,6 +1,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requireCapability } from '../../src/engines/capabilities.ts';
 import { createDedicatedEngine } from '../../src/engines/dedicated/engine.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
 import type { InstanceRuntime } from '../../src/instances/instance.ts';
@@ -8,7 +9,7 @@ import { connectPostgres } from '../../src/postgres/connect.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
 import { runProcess } from '../../src/system/process.ts';
 import { contentSql, sampleSql } from './chinook.ts';
-import { makeProject, pushOf, quietLog, uriOf } from './project.ts';
+import { listMigrations, makeProject, pushOf, quietLog, runPush, uriOf } from './project.ts';
 import { openTestRuntime, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
@@ -32,7 +33,7 @@ beforeAll(async () => {
 
 afterAll(() => place?.close());
 
-const SIDE = {
+const STAGING = {
   kind: 'project_db',
   place: 'beside',
   ownerName: null,
@@ -109,17 +110,17 @@ describe('a dedicated project', () => {
   });
 
   it('may be provisioned again without losing anything', async () => {
-    await engine.push(project, pushOf('create table kept (id int); insert into kept values (1)'));
+    await runPush(engine, project, pushOf('create table kept (id int); insert into kept values (1)'));
     await engine.provision(project);
     expect(await ask(await login(), 'select id from kept')).toEqual([{ id: 1 }]);
-    await engine.push(project, pushOf('drop table kept'));
+    await runPush(engine, project, pushOf('drop table kept'));
   });
 
   it('takes its own password again after the owner has changed it', async () => {
     await ask(await login(), `alter role bloom_atelier_owner password 'another'`);
     expect(await ask(await login(), 'select 1 as one')).toEqual([{ one: 1 }]);
     await ask(await login(), `alter role bloom_atelier_owner password 'another'`);
-    expect(await engine.push(project, pushOf('select 1'))).toMatchObject({ statements: 1 });
+    expect(await runPush(engine, project, pushOf('select 1'))).toMatchObject({ statements: 1 });
   });
 
   it('does not run as superuser what the owner has put in the way of our own names', async () => {
@@ -137,12 +138,13 @@ describe('a dedicated project', () => {
       await engine.credentials(project);
       expect(await engine.status(project)).toMatchObject({ state: 'running', problem: null });
       await engine.backupSource(project);
-      await (await engine.openSide(project, SIDE)).discard();
-      await (await engine.openEmptySide(project)).swapIn('keep');
-      await engine.undoSwap(project);
-      await engine.dropKept(
+      const [staging, undo] = [requireCapability(engine, 'staging', project), requireCapability(engine, 'undo', project)];
+      await (await staging.open(project, STAGING)).discard();
+      await (await staging.openEmpty(project)).swapIn('keep');
+      await undo.swapBack(project);
+      await undo.drop(
         project,
-        (await engine.listKept(project)).map(({ name }) => name),
+        (await undo.list(project)).map(({ name }) => name),
       );
     } finally {
       await ask(await login(), 'alter database bloom_atelier reset search_path');
@@ -152,8 +154,9 @@ describe('a dedicated project', () => {
 
   it('is restored over itself by its owner from outside, without one error', async () => {
     const owner = await login();
-    await engine.push(project, pushOf(sampleSql(), { mode: 'versioned', version: '001' }));
-    await engine.push(
+    await runPush(engine, project, pushOf(sampleSql(), { mode: 'versioned', version: '001' }));
+    await runPush(
+      engine,
       project,
       pushOf(`create extension if not exists pg_trgm; create extension if not exists citext;
         create view loud as select artist_id, upper(name) as name from artist;
@@ -184,21 +187,21 @@ describe('a dedicated project', () => {
 
     expect(await ask(source.target, contentSql('public'))).toEqual(contents);
     expect(await ask(owner, 'select count(*) from loud')).toHaveLength(1);
-    expect(await engine.listMigrations(project)).toMatchObject([{ version: '001', filename: '001_init.sql' }]);
-    expect(await engine.push(project, pushOf(sampleSql(), { mode: 'versioned', version: '001' }))).toMatchObject({ skipped: true });
+    expect(await listMigrations(engine, project)).toMatchObject([{ version: '001', filename: '001_init.sql' }]);
+    expect(await runPush(engine, project, pushOf(sampleSql(), { mode: 'versioned', version: '001' }))).toMatchObject({ skipped: true });
     await rm(file);
   }, 60_000);
 
   it('says that it is stopped and how to start it', async () => {
     const parts = await login();
-    await engine.stop(project);
+    await requireCapability(engine, 'power', project).stop(project);
     expect(await engine.status(project)).toMatchObject({ state: 'stopped', postgresVersion: null });
     const refusal = { code: 'instance_stopped', hint: 'Start it with `flux project start bloom-atelier`.' };
     await expect(engine.backupSource(project)).rejects.toMatchObject(refusal);
-    await expect(engine.push(project, pushOf('select 1'))).rejects.toMatchObject(refusal);
-    await expect(engine.listMigrations(project)).rejects.toMatchObject(refusal);
+    await expect(runPush(engine, project, pushOf('select 1'))).rejects.toMatchObject(refusal);
+    await expect(listMigrations(engine, project)).rejects.toMatchObject(refusal);
     expect(await login()).toEqual(parts);
-    await engine.start(project);
+    await requireCapability(engine, 'power', project).start(project);
     expect(await engine.status(project)).toMatchObject({ state: 'running' });
   }, 30_000);
 
@@ -215,60 +218,4 @@ describe('a dedicated project', () => {
     },
     30_000,
   );
-});
-
-describe('an attached database', () => {
-  let attached: EngineProject;
-  let target: PostgresTarget;
-
-  beforeAll(async () => {
-    await runtime.create({ id: 'theirs', major: place.major, network: 'loopback' });
-    await ask(runtime.superuser('theirs'), `create role shop login password 'p@ss/word'`);
-    await ask(runtime.superuser('theirs'), 'create database shop owner shop');
-    const { port } = await runtime.status('theirs');
-    target = { host: '127.0.0.1', port: port ?? 0, user: 'shop', password: 'p@ss/word', database: 'shop' };
-    attached = makeProject('v1_dedicated', 'shop', `postgresql://shop:p%40ss%2Fword@127.0.0.1:${port}/shop?sslmode=prefer`);
-  }, 30_000);
-
-  it('is looked at and left alone until a migration is pushed', async () => {
-    const everything = () =>
-      ask(target, `select nspname from pg_namespace where oid >= 16384 union all select relname from pg_class where oid >= 16384`);
-    await engine.provision(attached);
-    expect(await engine.status(attached)).toMatchObject({ state: 'running', port: target.port });
-    expect(await engine.listMigrations(attached)).toEqual([]);
-    await engine.push(attached, pushOf('create table t (id int)', { mode: 'versioned', version: '1', dryRun: true }));
-    await engine.push(attached, pushOf('select 1'));
-    expect(await everything()).toEqual([]);
-
-    const pushes = [1, 2].map(() => engine.push(attached, pushOf('create table t (id int)', { mode: 'versioned', version: '1' })));
-    expect((await Promise.all(pushes)).map(({ skipped }) => skipped).sort()).toEqual([false, true]);
-    expect(await engine.listMigrations(attached)).toHaveLength(1);
-    await engine.remove(attached);
-    expect(await ask(target, 'select * from t')).toEqual([]);
-  });
-
-  it('is dumped and reached as the URI says', async () => {
-    expect(await engine.credentials(attached)).toEqual(target);
-    expect(await engine.backupSource(attached)).toEqual({
-      kind: 'project_db',
-      target: { ...target, sslMode: 'prefer' },
-      major: place.major,
-      internalRoles: [],
-    });
-  });
-
-  it('is neither started nor stopped', async () => {
-    await expect(engine.start(attached)).rejects.toMatchObject({ code: 'invalid_request', hint: expect.stringContaining('flux list') });
-    await expect(engine.stop(attached)).rejects.toMatchObject({ code: 'invalid_request' });
-  });
-
-  it('is missing or failing when it does not answer', async () => {
-    const uri = attached.secrets.attachedUri ?? '';
-    expect(await engine.status(makeProject('v1_dedicated', 'shop', uri.replace('/shop?', '/gone?')))).toMatchObject({ state: 'missing' });
-    const closed = makeProject('v1_dedicated', 'shop', 'postgresql://shop:secret@127.0.0.1:1/shop');
-    expect(await engine.status(closed)).toMatchObject({ state: 'failing', postgresVersion: null });
-    await expect(engine.provision(closed)).rejects.toMatchObject({ code: 'instance_unavailable' });
-    await expect(engine.backupSource(closed)).rejects.toMatchObject({ code: 'instance_unavailable' });
-    await expect(engine.provision(closed)).rejects.not.toThrow(/secret/);
-  });
 });

@@ -5,7 +5,7 @@ import { createSharedEngine } from '../../src/engines/shared/engine.ts';
 import { tenantNamesOf } from '../../src/engines/shared/names.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
-import { makeProject, pushOf, quietLog } from './project.ts';
+import { listMigrations, makeProject, pushOf, quietLog, runPush } from './project.ts';
 import { openTestRuntime, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
@@ -26,7 +26,8 @@ beforeAll(async () => {
   for (const project of [victim, intruder]) await engine.provision(project);
   victims = tenantNamesOf(victim);
   intruders = tenantNamesOf(intruder);
-  await engine.push(
+  await runPush(
+    engine,
     victim,
     pushOf(
       `create table secrets (id serial primary key, body text); insert into secrets (body) values ('mine');
@@ -38,7 +39,7 @@ beforeAll(async () => {
       { mode: 'versioned', version: 'victims-own' },
     ),
   );
-  await engine.push(intruder, pushOf('create table own (i int)', { mode: 'versioned', version: 'own' }));
+  await runPush(engine, intruder, pushOf('create table own (i int)', { mode: 'versioned', version: 'own' }));
 }, 60_000);
 
 afterAll(() => place?.close());
@@ -172,7 +173,7 @@ describe('one tenant, with another in the same database', () => {
 
   it('cannot escape from a push', async () => {
     const outcome = (sql: string) =>
-      engine.push(intruder, pushOf(fill(sql))).then(
+      runPush(engine, intruder, pushOf(fill(sql))).then(
         () => 'allowed',
         (error) => error.details.sqlState ?? error.code,
       );
@@ -203,7 +204,7 @@ describe('one tenant, with another in the same database', () => {
     expect(await session.query('select version from flux.list_migrations()')).toEqual([{ version: 'own' }]);
     await session.query(`select flux.record_migration('victims-own', 'x', 'x')`);
     expect(await session.query(`select inserted from flux.claim_migration('own', 'x', 'x')`)).toEqual([{ inserted: false }]);
-    expect(await engine.listMigrations(victim)).toMatchObject([{ version: 'victims-own', filename: '001_init.sql' }]);
+    expect(await listMigrations(engine, victim)).toMatchObject([{ version: 'victims-own', filename: '001_init.sql' }]);
     await using login = await connectPostgres(asRole('login'), { searchPath: 'role' });
     await expect(login.query('select * from flux.list_migrations()')).rejects.toMatchObject({ code: REFUSED });
     await using admin = await connectPostgres(cluster.admin(), { searchPath: 'role' });
@@ -211,13 +212,14 @@ describe('one tenant, with another in the same database', () => {
   });
 
   it('finds no door in functions that run as the owner of the ledger', async () => {
-    await engine.push(
+    await runPush(
+      engine,
       intruder,
       pushOf(`create function now() returns timestamptz language plpgsql as $$ begin raise 'called as %', current_user; end $$;
         create function "left"(name, int) returns text language plpgsql as $$ begin raise 'called as %', current_user; end $$;
         create operator ${intruders.schema}.!~ (function = texteq, leftarg = text, rightarg = text)`),
     );
-    expect(await engine.push(intruder, pushOf('select 1', { mode: 'versioned', version: 'after' }))).toMatchObject({ skipped: false });
+    expect(await runPush(engine, intruder, pushOf('select 1', { mode: 'versioned', version: 'after' }))).toMatchObject({ skipped: false });
   });
 
   it('reads with its dump role nothing of the other', async () => {

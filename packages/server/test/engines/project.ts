@@ -1,7 +1,10 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
-import type { EngineProject, ScriptRequest } from '../../src/engines/engine.ts';
+import type { AppliedMigration } from '@flux/contract/project';
+import type { Engine, EngineProject, PushOutcome, ScriptRequest } from '../../src/engines/engine.ts';
+import { listApplied } from '../../src/engines/owner-access.ts';
+import { applyScript } from '../../src/engines/push.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { createLog } from '../../src/system/log.ts';
 
@@ -30,4 +33,14 @@ export function pushOf(sql: string, more: Partial<ScriptRequest> = {}): ScriptRe
 /** The parts of a target as the URI that a user pastes. */
 export function uriOf({ user, password = '', host, port, database }: PostgresTarget): string {
   return `postgresql://${user}:${password}@${host}:${port}/${database}`;
+}
+
+/** Pushes to a project of an engine. */
+export async function runPush(engine: Engine, project: EngineProject, request: ScriptRequest): Promise<PushOutcome> {
+  return await applyScript(await engine.ownerAccess(project, request.signal), request);
+}
+
+/** The ledger of a project of an engine. */
+export async function listMigrations(engine: Engine, project: EngineProject): Promise<readonly AppliedMigration[]> {
+  return await listApplied(await engine.ownerAccess(project));
 }

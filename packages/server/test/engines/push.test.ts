@@ -7,7 +7,7 @@ import { createSharedEngine } from '../../src/engines/shared/engine.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { sampleSql } from './chinook.ts';
-import { makeProject, pushOf, quietLog } from './project.ts';
+import { listMigrations, makeProject, pushOf, quietLog, runPush } from './project.ts';
 import { openTestRuntime, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
@@ -43,7 +43,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
     return await session.query(sql);
   };
   const failed = async (sql: string, more: Parameters<typeof pushOf>[1] = {}) =>
-    engine.push(project, pushOf(sql, more)).then(
+    runPush(engine, project, pushOf(sql, more)).then(
       () => Promise.reject(new Error('the push succeeded')),
       (error) => error,
     );
@@ -54,10 +54,10 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
 
   it('takes the sample database in a few seconds, and 15,600 single INSERTs too', async () => {
     const started = performance.now();
-    await engine.push(project, pushOf(sampleSql()));
-    await engine.push(project, pushOf('create table many (id int primary key, body text)'));
+    await runPush(engine, project, pushOf(sampleSql()));
+    await runPush(engine, project, pushOf('create table many (id int primary key, body text)'));
     const inserts = Array.from({ length: 15_600 }, (_, i) => `INSERT INTO many VALUES (${i}, N'Grüße; 😀 ${i}');`).join('\n');
-    expect(await engine.push(project, pushOf(inserts))).toMatchObject({ skipped: false, statements: 15_600, warnings: [] });
+    expect(await runPush(engine, project, pushOf(inserts))).toMatchObject({ skipped: false, statements: 15_600, warnings: [] });
     expect(await ask('select count(*) from many')).toEqual([{ count: '15600' }]);
     // Measured at under 2 s on two busy cores; a round trip for each statement would be far beyond this.
     expect(performance.now() - started).toBeLessThan(15_000);
@@ -116,18 +116,18 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
 
   it('applies a version once, and stops when the file was edited since', async () => {
     const first = pushOf('create table once (id int)', { mode: 'versioned', version: '010', filename: '010_once.sql' });
-    expect(await engine.push(project, { ...first, dryRun: true })).toMatchObject({ skipped: false, statements: 1 });
+    expect(await runPush(engine, project, { ...first, dryRun: true })).toMatchObject({ skipped: false, statements: 1 });
     expect(await isThere('once')).toBe(false);
-    expect(await engine.listMigrations(project)).toEqual([]);
-    expect(await engine.push(project, first)).toEqual({ skipped: false, statements: 1, warnings: [] });
-    expect(await engine.push(project, first)).toMatchObject({ skipped: true, previousChecksum: first.checksum });
+    expect(await listMigrations(engine, project)).toEqual([]);
+    expect(await runPush(engine, project, first)).toEqual({ skipped: false, statements: 1, warnings: [] });
+    expect(await runPush(engine, project, first)).toMatchObject({ skipped: true, previousChecksum: first.checksum });
     const edited = pushOf('create table once (id bigint)', { mode: 'versioned', version: '010', filename: '010_twice.sql' });
-    await expect(engine.push(project, edited)).rejects.toMatchObject({
+    await expect(runPush(engine, project, edited)).rejects.toMatchObject({
       code: 'migration_conflict',
       message: '010_twice.sql was applied before as 010_once.sql, and has been edited since.',
       details: { version: '010', filename: '010_twice.sql', appliedChecksum: first.checksum, checksum: edited.checksum },
     });
-    expect(await engine.listMigrations(project)).toEqual([
+    expect(await listMigrations(engine, project)).toEqual([
       {
         version: '010',
         filename: '010_once.sql',
@@ -139,27 +139,27 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
 
   it('leaves no line in the ledger when the file fails', async () => {
     await failed('create table t (id int); select 1/0', { mode: 'versioned', version: '011' });
-    expect((await engine.listMigrations(project)).map(({ version }) => version)).not.toContain('011');
+    expect((await listMigrations(engine, project)).map(({ version }) => version)).not.toContain('011');
   });
 
   it('runs a repeatable script again when it has changed or when told to', async () => {
     const of = (sql: string, force = false) => pushOf(sql, { mode: 'repeatable', version: 'views', filename: 'views.sql', force });
     const [one, two] = [of('create or replace view w as select 1 as n'), of('create or replace view w as select 2 as n')];
-    expect(await engine.push(project, one)).toEqual({ skipped: false, statements: 1, warnings: [] });
-    expect(await engine.push(project, one)).toMatchObject({ skipped: true, previousChecksum: one.checksum });
-    expect(await engine.push(project, two)).toMatchObject({ skipped: false, previousChecksum: one.checksum });
-    expect(await engine.push(project, { ...two, force: true })).toMatchObject({ skipped: false, previousChecksum: two.checksum });
+    expect(await runPush(engine, project, one)).toEqual({ skipped: false, statements: 1, warnings: [] });
+    expect(await runPush(engine, project, one)).toMatchObject({ skipped: true, previousChecksum: one.checksum });
+    expect(await runPush(engine, project, two)).toMatchObject({ skipped: false, previousChecksum: one.checksum });
+    expect(await runPush(engine, project, { ...two, force: true })).toMatchObject({ skipped: false, previousChecksum: two.checksum });
     expect(await ask('select n from w')).toEqual([{ n: 2 }]);
-    const entries = (await engine.listMigrations(project)).filter(({ version }) => version === 'R:views');
+    const entries = (await listMigrations(engine, project)).filter(({ version }) => version === 'R:views');
     expect(entries).toMatchObject([{ checksum: two.checksum }]);
   });
 
   it('never applies a version twice when two push it at once', async () => {
     const push = pushOf('select pg_sleep(0.2); create table raced (id int)', { mode: 'versioned', version: '020' });
-    const outcomes = await Promise.all([push, push, push].map((each) => engine.push(project, each)));
+    const outcomes = await Promise.all([push, push, push].map((each) => runPush(engine, project, each)));
     expect(outcomes.map(({ skipped }) => skipped).sort()).toEqual([false, true, true]);
     const failing = pushOf('select pg_sleep(0.2), 1/0', { mode: 'versioned', version: '021' });
-    const both = await Promise.allSettled([failing, failing].map((each) => engine.push(project, each)));
+    const both = await Promise.allSettled([failing, failing].map((each) => runPush(engine, project, each)));
     expect(both.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
   });
 
@@ -170,57 +170,59 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
     ['a version of another kind and the same name', 'b1946ac9', '004_a.sql', '004', '004_a.sql'],
   ])('applies a migration once when it comes again with %s', async (_, version, filename, otherVersion, otherFilename) => {
     const mark = version.replace(/\W/g, '_');
-    await engine.push(project, pushOf(`create table counted_${mark} (n int); insert into counted_${mark} values (100)`));
+    await runPush(engine, project, pushOf(`create table counted_${mark} (n int); insert into counted_${mark} values (100)`));
     const sql = `update counted_${mark} set n = n * 2`;
-    const before = (await engine.listMigrations(project)).length;
+    const before = (await listMigrations(engine, project)).length;
     const first = pushOf(sql, { mode: 'versioned', version, filename });
-    expect(await engine.push(project, first)).toMatchObject({ skipped: false });
+    expect(await runPush(engine, project, first)).toMatchObject({ skipped: false });
     const again = pushOf(sql, { mode: 'versioned', version: otherVersion, filename: otherFilename });
-    expect(await engine.push(project, again)).toMatchObject({ skipped: true, statements: 0, previousChecksum: first.checksum });
-    expect(await engine.push(project, { ...again, dryRun: true })).toMatchObject({ skipped: true });
+    expect(await runPush(engine, project, again)).toMatchObject({ skipped: true, statements: 0, previousChecksum: first.checksum });
+    expect(await runPush(engine, project, { ...again, dryRun: true })).toMatchObject({ skipped: true });
     expect(await ask(`select n from counted_${mark}`)).toEqual([{ n: 200 }]);
-    expect(await engine.listMigrations(project)).toHaveLength(before + 1);
+    expect(await listMigrations(engine, project)).toHaveLength(before + 1);
   });
 
   it('stops at a migration that was edited since, also under another spelling of its version', async () => {
     const applied = pushOf('select 1', { mode: 'versioned', version: '050_a.sql', filename: '050_a.sql' });
-    await engine.push(project, applied);
+    await runPush(engine, project, applied);
     const edited = pushOf('create table edited (n int)', { mode: 'versioned', version: '50', filename: '050_a.sql' });
-    await expect(engine.push(project, edited)).rejects.toMatchObject({
+    await expect(runPush(engine, project, edited)).rejects.toMatchObject({
       code: 'migration_conflict',
       message: '050_a.sql was applied before, and has been edited since.',
       details: { version: '50', appliedVersion: '050_a.sql', appliedChecksum: applied.checksum, checksum: edited.checksum },
     });
     expect(await isThere('edited')).toBe(false);
-    expect((await engine.listMigrations(project)).map(({ version }) => version)).not.toContain('50');
+    expect((await listMigrations(engine, project)).map(({ version }) => version)).not.toContain('50');
   });
 
   it('keeps two names with one number apart, and a script of the same name from a migration', async () => {
     const names = ['060_a.sql', '060_b.sql'];
     for (const version of names)
-      expect(await engine.push(project, pushOf(`select '${version}'`, { mode: 'versioned', version, filename: version }))).toMatchObject({
+      expect(
+        await runPush(engine, project, pushOf(`select '${version}'`, { mode: 'versioned', version, filename: version })),
+      ).toMatchObject({
         skipped: false,
       });
     const script = pushOf('select 70', { mode: 'repeatable', version: 'fn', filename: 'fn.sql' });
-    expect(await engine.push(project, script)).toMatchObject({ skipped: false });
-    expect(await engine.push(project, { ...script, mode: 'versioned' })).toMatchObject({ skipped: false });
+    expect(await runPush(engine, project, script)).toMatchObject({ skipped: false });
+    expect(await runPush(engine, project, { ...script, mode: 'versioned' })).toMatchObject({ skipped: false });
   });
 
   it('never applies two spellings of one version when they come at once', async () => {
-    await engine.push(project, pushOf('create table together (n int); insert into together values (100)'));
+    await runPush(engine, project, pushOf('create table together (n int); insert into together values (100)'));
     const sql = 'select pg_sleep(0.2); update together set n = n * 2';
     const versions = ['080', '80', '080_a.sql'];
     const outcomes = await Promise.all(
-      versions.map((version) => engine.push(project, pushOf(sql, { mode: 'versioned', version, filename: '080_a.sql' }))),
+      versions.map((version) => runPush(engine, project, pushOf(sql, { mode: 'versioned', version, filename: '080_a.sql' }))),
     );
     expect(outcomes.map(({ skipped }) => skipped).sort()).toEqual([false, true, true]);
     expect(await ask('select n from together')).toEqual([{ n: 200 }]);
-    expect((await engine.listMigrations(project)).filter(({ filename }) => filename === '080_a.sql')).toHaveLength(1);
+    expect((await listMigrations(engine, project)).filter(({ filename }) => filename === '080_a.sql')).toHaveLength(1);
   });
 
   it('passes warnings on, and nothing else that the server says', async () => {
     const sql = `do $$ begin raise notice 'a notice'; raise warning 'a warning'; end $$; drop table if exists nothing_there`;
-    expect((await engine.push(project, pushOf(`begin; ${sql}; commit;`))).warnings).toEqual([
+    expect((await runPush(engine, project, pushOf(`begin; ${sql}; commit;`))).warnings).toEqual([
       expect.stringContaining('BEGIN in line 1'),
       'a warning',
     ]);
@@ -245,18 +247,20 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
 
   it('survives a file that changes its role, its path or its settings', async () => {
     const sql = `set search_path = ''; set lock_timeout = 1; set statement_timeout = '1h'; select set_config('search_path', '', false)`;
-    expect(await engine.push(project, pushOf(sql, { mode: 'versioned', version: '030' }))).toMatchObject({ statements: 4 });
-    expect(await engine.push(project, pushOf('select * from once'))).toMatchObject({ statements: 1 });
+    expect(await runPush(engine, project, pushOf(sql, { mode: 'versioned', version: '030' }))).toMatchObject({ statements: 4 });
+    expect(await runPush(engine, project, pushOf('select * from once'))).toMatchObject({ statements: 1 });
   });
 
   it('takes an empty file, and one with nothing but comments', async () => {
-    expect(await engine.push(project, pushOf(''))).toEqual({ skipped: false, statements: 0, warnings: [] });
-    expect(await engine.push(project, pushOf('-- nothing yet', { mode: 'versioned', version: '040' }))).toMatchObject({ statements: 0 });
+    expect(await runPush(engine, project, pushOf(''))).toEqual({ skipped: false, statements: 0, warnings: [] });
+    expect(await runPush(engine, project, pushOf('-- nothing yet', { mode: 'versioned', version: '040' }))).toMatchObject({
+      statements: 0,
+    });
   });
 
   it('stops when it is told to, and the server stops too', async () => {
     const stop = new AbortController();
-    const push = engine.push(project, pushOf('create table late (id int); select pg_sleep(60)', { signal: stop.signal }));
+    const push = runPush(engine, project, pushOf('create table late (id int); select pg_sleep(60)', { signal: stop.signal }));
     setTimeout(() => stop.abort(new Error('enough')), 300);
     await expect(push).rejects.toThrow('enough');
     const running = `select from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`;
@@ -279,6 +283,6 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
 
   it('needs version and checksum for a migration', async () => {
     const { checksum: _, ...without } = pushOf('select 1', { mode: 'versioned', version: '1' });
-    await expect(engine.push(project, without)).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(runPush(engine, project, without)).rejects.toMatchObject({ code: 'invalid_request' });
   });
 });

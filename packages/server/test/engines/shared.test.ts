@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requireCapability } from '../../src/engines/capabilities.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
 import { embeddedSharedCluster, externalSharedCluster, type SharedCluster } from '../../src/engines/shared/cluster.ts';
 import { createSharedEngine } from '../../src/engines/shared/engine.ts';
@@ -10,7 +11,7 @@ import { tenantAfter } from '../../src/postgres/manifest/prerequisites/tenant-af
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
 import { runProcess } from '../../src/system/process.ts';
 import { contentSql, sampleSql } from './chinook.ts';
-import { makeProject, pushOf, quietLog } from './project.ts';
+import { listMigrations, makeProject, pushOf, quietLog, runPush } from './project.ts';
 import { openTestRuntime, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
@@ -35,7 +36,7 @@ const ask = async (target: PostgresTarget, sql: string) => {
 describe('a shared project', () => {
   it('is missing, and its removal nothing, before there is a cluster', async () => {
     expect(await engine.status(project)).toMatchObject({ state: 'missing', postgresVersion: null });
-    await expect(engine.push(project, pushOf('select 1'))).rejects.toMatchObject({ code: 'instance_unavailable' });
+    await expect(runPush(engine, project, pushOf('select 1'))).rejects.toMatchObject({ code: 'instance_unavailable' });
     await engine.remove(project);
   });
 
@@ -49,7 +50,8 @@ describe('a shared project', () => {
   }, 60_000);
 
   it('lets its login use what is pushed and make nothing', async () => {
-    await engine.push(
+    await runPush(
+      engine,
       project,
       pushOf(`create table notes (id int generated always as identity, body text, n serial);
       create function twice(n int) returns int language sql as 'select n * 2'; create view v as select body from notes`),
@@ -71,17 +73,23 @@ describe('a shared project', () => {
     const names = tenantNamesOf(project);
     await ask(await engine.credentials(project), `alter role ${names.login} password 'another'`);
     expect(await ask(await engine.credentials(project), 'select 1 as one')).toEqual([{ one: 1 }]);
-    await engine.push(project, pushOf(`alter role ${names.ddl} password 'another'; alter role ${names.ddl} set search_path = pg_catalog`));
-    expect(await engine.push(project, pushOf('create table found_again (i int)'))).toMatchObject({ statements: 1 });
-    await engine.push(
+    await runPush(
+      engine,
+      project,
+      pushOf(`alter role ${names.ddl} password 'another'; alter role ${names.ddl} set search_path = pg_catalog`),
+    );
+    expect(await runPush(engine, project, pushOf('create table found_again (i int)'))).toMatchObject({ statements: 1 });
+    await runPush(
+      engine,
       project,
       pushOf(`drop table ${names.schema}.found_again; alter role ${names.ddl} set default_transaction_read_only = on`),
     );
-    expect(await engine.push(project, pushOf('create table t (); drop table t'))).toMatchObject({ statements: 2 });
+    expect(await runPush(engine, project, pushOf('create table t (); drop table t'))).toMatchObject({ statements: 2 });
   });
 
   it('is dumped whole by a role that can only read it', async () => {
-    await engine.push(
+    await runPush(
+      engine,
       project,
       pushOf(`${sampleSql()}; create table locked (id serial, x int); insert into locked (x) values (1);
         alter table locked enable row level security; alter table locked force row level security;
@@ -116,7 +124,7 @@ describe('a shared project', () => {
   }, 60_000);
 
   it('tells its dump role the ledger, its own only', async () => {
-    await engine.push(project, pushOf('select 1', { mode: 'versioned', version: '7' }));
+    await runPush(engine, project, pushOf('select 1', { mode: 'versioned', version: '7' }));
     const { target } = await engine.backupSource(project);
     expect(await ask(target, 'select version from flux.list_migrations()')).toEqual([{ version: '7' }]);
     await using session = await connectPostgres(target, { searchPath: 'role' });
@@ -129,35 +137,37 @@ describe('a shared project', () => {
     const comment = `select obj_description('flux'::regnamespace, 'pg_namespace') as layout`;
     const [now] = await ask(cluster.admin(), comment);
     await ask(cluster.admin(), `comment on schema flux is 'Flux shared database, layout 1'`);
-    const before = await engine.listMigrations(project);
+    const before = await listMigrations(engine, project);
     expect(before).toHaveLength(1);
 
     await cluster.open();
 
     expect(await ask(cluster.admin(), comment)).toEqual([now]);
-    expect(await engine.listMigrations(project)).toEqual(before);
+    expect(await listMigrations(engine, project)).toEqual(before);
     const dryRun = pushOf('select 999', { mode: 'versioned', version: '999', dryRun: true });
-    expect(await engine.push(project, dryRun)).toMatchObject({ skipped: false });
+    expect(await runPush(engine, project, dryRun)).toMatchObject({ skipped: false });
   });
 
-  it('cannot be stopped, and is made whole by start when its schema was dropped', async () => {
-    await expect(engine.stop(project)).rejects.toMatchObject({ code: 'invalid_request', hint: expect.stringContaining('flux migrate') });
+  it('cannot be stopped, and is repaired when its schema was dropped', async () => {
+    expect(() => requireCapability(engine, 'power', project)).toThrow(
+      expect.objectContaining({ code: 'invalid_request', hint: expect.stringContaining('flux migrate') }),
+    );
     const other = makeProject('v2_shared', 'other');
     await engine.provision(other);
-    await engine.push(other, pushOf(`drop schema ${engine.apiSchema(other)} cascade`));
+    await runPush(engine, other, pushOf(`drop schema ${engine.apiSchema(other)} cascade`));
     expect(await engine.status(other)).toMatchObject({ state: 'missing' });
     const refusal = { code: 'not_ready', hint: expect.stringContaining('flux project start other') };
-    await expect(engine.push(other, pushOf('select 1'))).rejects.toMatchObject(refusal);
+    await expect(runPush(engine, other, pushOf('select 1'))).rejects.toMatchObject(refusal);
     await expect(engine.backupSource(other)).rejects.toMatchObject(refusal);
-    await engine.start(other);
-    expect(await engine.push(other, pushOf('create table t (i int)'))).toMatchObject({ statements: 1 });
+    await requireCapability(engine, 'pooled', other).repair(other);
+    expect(await runPush(engine, other, pushOf('create table t (i int)'))).toMatchObject({ statements: 1 });
     await engine.remove(other);
   });
 
   it('is removed with its sessions, roles and ledger, and nothing else is', async () => {
     const gone = makeProject('v2_shared', 'gone');
     await engine.provision(gone);
-    await engine.push(gone, pushOf('create table t (i int); grant select on t to anon', { mode: 'versioned', version: '1' }));
+    await runPush(engine, gone, pushOf('create table t (i int); grant select on t to anon', { mode: 'versioned', version: '1' }));
     await using busy = await connectPostgres(await engine.credentials(gone), { searchPath: 'role' });
     await busy.run('begin; select * from t');
     await engine.remove(gone);
@@ -169,7 +179,7 @@ describe('a shared project', () => {
       union all select version from flux.flux_migrations where tenant_schema like '${prefix}%'
       union all select defaclrole::text from pg_default_acl where defaclrole not in (select oid from pg_roles)`;
     expect(await ask(cluster.admin(), left)).toEqual([]);
-    expect(await engine.listMigrations(project)).toHaveLength(1);
+    expect(await listMigrations(engine, project)).toHaveLength(1);
     expect(await engine.status(gone)).toMatchObject({ state: 'missing' });
     await expect(engine.credentials(gone)).rejects.toMatchObject({ code: 'instance_unavailable' });
   });
@@ -179,8 +189,8 @@ describe('a shared project', () => {
     await ask(cluster.admin(), 'select pg_reload_conf()');
     const other = makeProject('v2_shared', 'logged');
     await engine.provision(other);
-    await engine.push(other, pushOf(`alter role ${tenantNamesOf(other).ddl} password 'another'`));
-    await engine.push(other, pushOf('select 1'));
+    await runPush(engine, other, pushOf(`alter role ${tenantNamesOf(other).ddl} password 'another'`));
+    await runPush(engine, other, pushOf('select 1'));
     await ask(cluster.admin(), 'alter system reset all');
     await ask(cluster.admin(), 'select pg_reload_conf()');
     await engine.remove(other);

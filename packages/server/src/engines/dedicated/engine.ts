@@ -1,48 +1,126 @@
+import { isFluxError } from '@flux/contract/errors';
 import type { InstanceRuntime } from '../../instances/instance.ts';
-import type { PostgresToolbox } from '../../postgres/target.ts';
+import { readChangeMarks } from '../../postgres/change-marks.ts';
+import { connectPostgres } from '../../postgres/connect.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import type { Engine, EngineProject } from '../engine.ts';
-import { createAttachedEngine } from './attached.ts';
-import { createManagedEngine } from './managed.ts';
+import { ownLedger } from '../ledger.ts';
+import { connectAsRole, ensurePassword } from '../login.ts';
+import { askVersion, requirePort, requireRunning } from '../running.ts';
+import { nothingToUndo } from '../undo.ts';
+import { databaseNameOf, instanceIdOf, ownerNameOf } from './names.ts';
+import { provisionCluster, provisionDatabase } from './provision.ts';
+import { type DedicatedPlace, openEmptyDatabase, openStagingDatabase } from './staging.ts';
+import { listUndoDatabases, swapDatabases } from './swap.ts';
+import { openDedicatedTables } from './table-staging.ts';
 
 export interface DedicatedEngineParts {
   readonly runtime: InstanceRuntime;
-  /** For attached databases: pg_dump must be of their server's major. */
   readonly toolbox: PostgresToolbox;
-  /** The major that a new instance is made with. */
+  /** The major of new instances. */
   readonly defaultMajor: () => number;
   /** How users reach the ports of instances. */
   readonly publicHost: string;
   readonly log: Log;
 }
 
-/**
- * A project in a database of its own: in an instance that Flux runs, or, when `secrets.attachedUri` is set, in a database of
- * the user's that Flux backs up and pushes to and otherwise leaves alone.
- */
-export function createDedicatedEngine(parts: DedicatedEngineParts): Engine {
-  const managed = createManagedEngine(parts);
-  const attached = createAttachedEngine(parts);
-  const engineOf = (project: EngineProject) => (project.secrets.attachedUri === undefined ? managed : attached);
+/** A project in an instance of its own that Flux runs. */
+export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost, log }: DedicatedEngineParts): Engine {
+  const admin = (project: EngineProject) => runtime.superuser(instanceIdOf(project), databaseNameOf(project));
+  const owner = (project: EngineProject): PostgresTarget => ({
+    ...admin(project),
+    user: ownerNameOf(project),
+    password: project.secrets.loginPassword,
+  });
+  const startCommand = (project: EngineProject) => `flux project start ${project.slug}`;
+  const ensureRunning = async (project: EngineProject) => {
+    const status = await runtime.status(instanceIdOf(project));
+    requireRunning(status, project.slug, startCommand(project));
+    return status;
+  };
+  const openPlace = async (project: EngineProject, signal?: AbortSignal): Promise<DedicatedPlace> => {
+    const { major } = await ensureRunning(project);
+    await ensurePassword(owner(project), admin(project), log, signal);
+    return { project, major, admin: (database) => runtime.superuser(instanceIdOf(project), database), log };
+  };
+  const listUndo = async (project: EngineProject, signal?: AbortSignal) => {
+    await ensureRunning(project);
+    await using session = await connectPostgres(runtime.superuser(instanceIdOf(project)), { signal });
+    return await listUndoDatabases(session, databaseNameOf(project));
+  };
+
   return {
+    name: 'dedicated',
     kind: 'v1_dedicated',
-    apiSchema: (project) => engineOf(project).apiSchema(project),
-    provision: (project, signal, major) => engineOf(project).provision(project, signal, major),
-    remove: (project) => engineOf(project).remove(project),
-    start: (project) => engineOf(project).start(project),
-    stop: (project) => engineOf(project).stop(project),
-    status: (project) => engineOf(project).status(project),
-    credentials: (project) => engineOf(project).credentials(project),
-    push: (project, request) => engineOf(project).push(project, request),
-    listMigrations: (project) => engineOf(project).listMigrations(project),
-    backupSource: (project) => engineOf(project).backupSource(project),
-    readChangeMarks: (project, signal) => engineOf(project).readChangeMarks(project, signal),
-    roleNames: (project) => engineOf(project).roleNames(project),
-    openSide: (project, spec, signal) => engineOf(project).openSide(project, spec, signal),
-    openEmptySide: (project, signal) => engineOf(project).openEmptySide(project, signal),
-    openShelf: (project, signal) => engineOf(project).openShelf(project, signal),
-    listKept: (project) => engineOf(project).listKept(project),
-    undoSwap: (project) => engineOf(project).undoSwap(project),
-    dropKept: (project, names) => engineOf(project).dropKept(project, names),
+    apiSchema: () => 'public',
+    roleNames: (project) => [ownerNameOf(project)],
+    async provision(project, signal, major) {
+      const id = instanceIdOf(project);
+      const wanted = major !== undefined && toolbox.majors().includes(major) ? major : defaultMajor();
+      await runtime.create({ id, major: wanted, network: 'loopback' }, signal);
+      await provisionCluster(runtime.superuser(id), project, signal);
+      await provisionDatabase(admin(project), owner(project), log, signal);
+    },
+    remove: (project) => runtime.remove(instanceIdOf(project)),
+    async status(project, signal) {
+      const status = await runtime.status(instanceIdOf(project));
+      if (status.state !== 'running') return { ...status, postgresVersion: null };
+      try {
+        return { ...status, postgresVersion: (await askVersion(admin(project), signal)).version };
+      } catch (error) {
+        if (!isFluxError(error)) throw error;
+        return { ...status, state: 'failing', problem: error.message, postgresVersion: null };
+      }
+    },
+    async credentials(project, signal) {
+      const status = await runtime.status(instanceIdOf(project));
+      // A printed password must work: one that the owner has changed is set to the known one again.
+      if (status.state === 'running') await ensurePassword(owner(project), admin(project), log, signal);
+      else if (status.port === null) requireRunning(status, project.slug, startCommand(project));
+      const { user, database } = owner(project);
+      return { user, password: project.secrets.loginPassword, host: publicHost, port: requirePort(status), database };
+    },
+    async backupSource(project) {
+      const { major } = await ensureRunning(project);
+      const target = admin(project);
+      return { kind: 'project_db', target, major, internalRoles: [target.user] };
+    },
+    async readChangeMarks(project, signal) {
+      await ensureRunning(project);
+      await using session = await connectPostgres(admin(project), { signal });
+      return await readChangeMarks(session, null);
+    },
+    async ownerAccess(project) {
+      await ensureRunning(project);
+      return { open: (options) => connectAsRole(owner(project), admin(project), log, options), ledger: ownLedger };
+    },
+    power: {
+      start: (project, signal) => runtime.start(instanceIdOf(project), signal),
+      stop: (project) => runtime.stop(instanceIdOf(project)),
+    },
+    staging: {
+      open: async (project, spec, signal) => openStagingDatabase(await openPlace(project, signal), spec, signal),
+      openEmpty: async (project, signal) => openEmptyDatabase(await openPlace(project, signal), signal),
+      async openTables(project, signal) {
+        const { major } = await openPlace(project, signal);
+        return await openDedicatedTables({ major, admin: admin(project), owner: owner(project) }, signal);
+      },
+    },
+    undo: {
+      list: listUndo,
+      async swapBack(project, signal) {
+        const newest = (await listUndo(project, signal)).find(({ isWhole }) => isWhole);
+        if (newest === undefined) throw nothingToUndo(project.slug);
+        const live = databaseNameOf(project);
+        return await swapDatabases(runtime.superuser(instanceIdOf(project)), { live, next: newest.name, previous: 'keep' }, signal);
+      },
+      async drop(project, names, signal) {
+        const ours = (await listUndo(project, signal)).filter(({ name }) => names.includes(name));
+        await using session = await connectPostgres(runtime.superuser(instanceIdOf(project)), { signal });
+        for (const { name } of ours) await session.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`);
+      },
+    },
   };
 }

@@ -1,13 +1,9 @@
 import type { InstanceId } from '../../instances/instance.ts';
 import type { EngineProject } from '../engine.ts';
+import { shortIdOf } from '../short-id.ts';
 
 /** The databases that every server has. */
 const TAKEN = new Set(['postgres', 'template0', 'template1']);
-
-/** The first 12 hex digits of a project's id. */
-export function shortIdOf(project: Pick<EngineProject, 'id'>): string {
-  return project.id.replaceAll('-', '').slice(0, 12);
-}
 
 /** The instance of a dedicated project. */
 export function instanceIdOf(project: Pick<EngineProject, 'id'>): InstanceId {

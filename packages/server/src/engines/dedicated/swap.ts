@@ -1,9 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { keepEndingSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import { type KeptData, keptNameFor, replacedAtOf, type SwapOutcome } from '../restore-side.ts';
+import { replacedAtOf, type SwapOutcome, type UndoData, undoNameFor } from '../undo.ts';
 
 export interface DatabaseSwap {
   readonly live: string;
@@ -19,20 +19,26 @@ export interface DatabaseSwap {
  * @param admin a superuser in a third database
  * @throws FluxError `not_ready` when a prepared transaction or a session that does not end keeps the old one
  */
-export async function swapDatabases(admin: PostgresTarget, { live, next, previous }: DatabaseSwap): Promise<SwapOutcome> {
+export async function swapDatabases(
+  admin: PostgresTarget,
+  { live, next, previous }: DatabaseSwap,
+  signal?: AbortSignal,
+): Promise<SwapOutcome> {
+  signal?.throwIfAborted();
+  // From here on no abort is heard: a connection that is dropped during COMMIT would leave open which of the two is live.
   await using session = await connectPostgres(admin);
   await using drain = await connectPostgres(admin);
-  const kept = (await listKeptDatabases(session, live)).map(({ name }) => name);
-  const keptAs = keptNameFor(live, kept, new Date());
+  const existing = (await listUndoDatabases(session, live)).map(({ name }) => name);
+  const undoName = undoNameFor(live, existing, new Date());
   const began = performance.now();
   const draining = new AbortController();
-  const drained = endSessions(drain, [live, next], draining.signal);
+  const drained = keepEndingSessions(drain, { databases: [live, next] }, draining.signal);
   try {
     await session.run('BEGIN');
-    await session.run(`ALTER DATABASE ${quoteIdentifier(live)} RENAME TO ${quoteIdentifier(keptAs)}`);
+    await session.run(`ALTER DATABASE ${quoteIdentifier(live)} RENAME TO ${quoteIdentifier(undoName)}`);
     await session.run(`ALTER DATABASE ${quoteIdentifier(next)} RENAME TO ${quoteIdentifier(live)}`);
-    // What is kept is for an undo; whoever could still write to it would believe that it is live.
-    await session.run(`ALTER DATABASE ${quoteIdentifier(keptAs)} WITH ALLOW_CONNECTIONS false`);
+    // A client that could still write to the replaced database would believe that it is live.
+    await session.run(`ALTER DATABASE ${quoteIdentifier(undoName)} WITH ALLOW_CONNECTIONS false`);
     await session.run(`ALTER DATABASE ${quoteIdentifier(live)} WITH ALLOW_CONNECTIONS true`);
     await session.run('COMMIT');
   } catch (error) {
@@ -49,14 +55,14 @@ export async function swapDatabases(admin: PostgresTarget, { live, next, previou
     await drained;
   }
   const outageMs = Math.round(performance.now() - began);
-  if (previous === 'keep') return { keptAs, outageMs };
-  await session.run(`DROP DATABASE ${quoteIdentifier(keptAs)} WITH (FORCE)`);
-  return { keptAs: null, outageMs };
+  if (previous === 'keep') return { undoName, outageMs };
+  await session.run(`DROP DATABASE ${quoteIdentifier(undoName)} WITH (FORCE)`);
+  return { undoName: null, outageMs };
 }
 
-/** The databases that restores in place have kept, newest first. */
-export async function listKeptDatabases(session: PostgresSession, live: string): Promise<KeptData[]> {
-  // -2 marks a database whose removal was cut short (the manual, DROP DATABASE).
+/** The databases that restores in place have replaced, newest first. */
+export async function listUndoDatabases(session: PostgresSession, live: string): Promise<UndoData[]> {
+  // -2 marks a database whose removal was interrupted (the manual, DROP DATABASE).
   const rows = await session.query<{ name: string; size: string; whole: boolean }>(
     `select datname as name, pg_catalog.pg_database_size(oid) as size, datconnlimit <> -2 as whole from pg_catalog.pg_database
      where left(datname, length($1)) = $1 and substr(datname, length($1) + 1) ~ '^_before_[0-9]{14}$' order by datname desc`,
@@ -65,7 +71,7 @@ export async function listKeptDatabases(session: PostgresSession, live: string):
   return rows.map(({ name, size, whole }) => ({ name, replacedAt: replacedAtOf(name), sizeBytes: Number(size), isWhole: whole }));
 }
 
-/** Copies what ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE have set for the live database; no dump holds it. */
+/** Copies the settings of ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE from the live database; no dump contains them. */
 export async function copySettings(live: PostgresTarget, to: string): Promise<void> {
   await using session = await connectPostgres(live);
   const rows = await session.query<{ role: string | null; entries: string[] }>(
@@ -81,14 +87,5 @@ export async function copySettings(live: PostgresTarget, to: string): Promise<vo
       // A name with a dot is two identifiers here.
       await session.run(`ALTER ${whose} SET ${name.split('.').map(quoteIdentifier).join('.')} FROM CURRENT`);
     }
-  }
-}
-
-async function endSessions(session: PostgresSession, databases: readonly string[], signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await session.query('select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity where datname = any($1)', [
-      databases,
-    ]);
-    await delay(20, undefined, { signal }).catch(() => undefined);
   }
 }

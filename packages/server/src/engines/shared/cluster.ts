@@ -3,49 +3,55 @@ import type { InstanceRuntime, InstanceStatus } from '../../instances/instance.t
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
-import { askVersion } from '../running.ts';
+import { askVersion, requirePort } from '../running.ts';
 import { ensureSharedLayout } from './layout.ts';
-import { againAfterRace } from './turn.ts';
+import { retryAfterRace } from './tenant-lock.ts';
 
 /** The database that all tenants share. */
 const SHARED_DATABASE = 'flux_shared';
 
+/** State of the cluster as it is now. */
+export interface ClusterStatus extends Omit<InstanceStatus, 'major'> {
+  /** Null when an external cluster could not be asked. */
+  readonly major: number | null;
+}
+
 /** The pooled cluster that v2 projects live in. */
 export interface SharedCluster {
   /**
-   * Makes, starts and prepares the cluster as far as it is needed. May be called again and at the same time.
+   * Creates, starts and prepares the cluster as far as needed. May be called again and at the same time.
    *
-   * @throws FluxError `instance_unavailable`, `config_invalid` when the administrator of an external one is no superuser
+   * @throws FluxError `instance_unavailable`, `config_invalid` when the administrator of an external one is not a superuser
    */
   open(signal?: AbortSignal): Promise<void>;
   /** The superuser's way into the shared database; nothing is started. @throws FluxError `not_found` before `open` */
   admin(): PostgresTarget;
-  status(): Promise<InstanceStatus>;
+  status(signal?: AbortSignal): Promise<ClusterStatus>;
   /** Host and port for programs outside. */
   address(): Promise<{ readonly host: string; readonly port: number }>;
 }
 
 export interface EmbeddedClusterParts {
   readonly runtime: InstanceRuntime;
-  /** The major that the cluster is made with. */
+  /** The major of a new cluster. */
   readonly major: () => number;
   readonly publicHost: string;
 }
 
-/** The instance `shared` of the runtime, made when the first v2 project is. */
+/** The instance `shared` of the runtime, created with the first v2 project. */
 export function embeddedSharedCluster({ runtime, major, publicHost }: EmbeddedClusterParts): SharedCluster {
   const admin = () => runtime.superuser('shared', SHARED_DATABASE);
   return {
     async open(signal) {
       const settings = { max_connections: '200', max_locks_per_transaction: '256' };
       await runtime.create({ id: 'shared', major: major(), network: 'loopback', settings }, signal);
-      await againAfterRace(() => withSession(runtime.superuser('shared'), signal, ensureSharedDatabase));
-      await againAfterRace(() => withSession(admin(), signal, ensureSharedLayout));
+      await retryAfterRace(() => withSession(runtime.superuser('shared'), signal, ensureSharedDatabase));
+      await retryAfterRace(() => withSession(admin(), signal, ensureSharedLayout));
     },
     admin,
     status: () => runtime.status('shared'),
     async address() {
-      return { host: publicHost, port: (await runtime.status('shared')).port ?? 0 };
+      return { host: publicHost, port: requirePort(await runtime.status('shared')) };
     },
   };
 }
@@ -54,7 +60,7 @@ export function embeddedSharedCluster({ runtime, major, publicHost }: EmbeddedCl
 export function externalSharedCluster({ target, log }: { readonly target: PostgresTarget; readonly log: Log }): SharedCluster {
   return {
     open: (signal) =>
-      againAfterRace(() =>
+      retryAfterRace(() =>
         withSession(target, signal, async (session) => {
           await requireSuperuser(session, target);
           await ensureSharedLayout(session);
@@ -62,13 +68,13 @@ export function externalSharedCluster({ target, log }: { readonly target: Postgr
         }),
       ),
     admin: () => target,
-    async status() {
+    async status(signal) {
       const known = { id: 'shared', port: target.port, restarts: 0, lastRestartAt: null };
       try {
-        return { ...known, state: 'running', major: (await askVersion(target)).major, problem: null };
+        return { ...known, state: 'running', major: (await askVersion(target, signal)).major, problem: null };
       } catch (error) {
         if (!isFluxError(error)) throw error;
-        return { ...known, state: 'failing', major: 0, problem: error.message };
+        return { ...known, state: 'failing', major: null, problem: error.message };
       }
     },
     address: async () => ({ host: target.host, port: target.port }),
@@ -78,7 +84,7 @@ export function externalSharedCluster({ target, log }: { readonly target: Postgr
 async function ensureSharedDatabase(session: PostgresSession): Promise<void> {
   const [found] = await session.query('select from pg_catalog.pg_database where datname = $1', [SHARED_DATABASE]);
   if (found !== undefined) return;
-  // A tenant that could connect to these would find rooms that no backup looks into.
+  // A tenant that could connect to these could store data in databases that are not backed up.
   await session.run('REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC');
   await session.run(`CREATE DATABASE ${SHARED_DATABASE} TEMPLATE template0 ENCODING 'UTF8'`);
 }
@@ -86,12 +92,12 @@ async function ensureSharedDatabase(session: PostgresSession): Promise<void> {
 async function requireSuperuser(session: PostgresSession, target: PostgresTarget): Promise<void> {
   const [role] = await session.query<{ rolsuper: boolean }>('select rolsuper from pg_catalog.pg_roles where rolname = current_user');
   if (role?.rolsuper) return;
-  throw new FluxError('config_invalid', `${target.user} is no superuser of the shared cluster at ${target.host}:${target.port}.`, {
+  throw new FluxError('config_invalid', `${target.user} is not a superuser of the shared cluster at ${target.host}:${target.port}.`, {
     hint: 'Give FLUX_SHARED_POSTGRES_URL a superuser: tenants are kept apart by roles and privileges that only a superuser can set.',
   });
 }
 
-/** Other databases of an external cluster are not ours to close, but tenants can see into the open ones. */
+/** Other databases of an external cluster belong to its operator, but tenants can connect to the open ones. */
 async function warnOfOpenDatabases(session: PostgresSession, log: Log): Promise<void> {
   const open = await session.query<{ datname: string }>(
     `select datname from pg_catalog.pg_database

@@ -1,14 +1,14 @@
-import { shortIdOf } from '../dedicated/names.ts';
 import type { EngineProject } from '../engine.ts';
+import { shortIdOf } from '../short-id.ts';
 
 /** The schema and the roles of one tenant. */
 export interface TenantNames {
   readonly schema: string;
   /** Owns the schema and everything in it; pushes log in as it. */
   readonly ddl: string;
-  /** Holds the privileges of programs that use the data; nobody logs in as it. */
+  /** Has the privileges of programs that use the data; nobody logs in as it. */
   readonly role: string;
-  /** What users and their programs log in as. */
+  /** Users and their programs log in as this role. */
   readonly login: string;
   /** Reads everything of the schema for a dump, and writes nothing. */
   readonly backup: string;

@@ -2,13 +2,12 @@ import type { PostgresSession } from '../../postgres/connect.ts';
 import { tenantBefore } from '../../postgres/manifest/prerequisites/tenant-before.ts';
 import type { TenantSurvey } from '../pooled.ts';
 import { sortPrerequisites } from '../prerequisites.ts';
-import { versionOf } from '../running.ts';
 import type { TenantNames } from './names.ts';
 
-const EVERYBODYS_ROLES = new Set(['anon', 'authenticated', 'service_role', 'authenticator']);
+const API_ROLES = new Set(['anon', 'authenticated', 'service_role', 'authenticator']);
 
 /**
- * Looks at a tenant before it moves; nothing is changed and no row is read.
+ * Examines a tenant before it moves; nothing is changed and no row is read.
  *
  * @param session a superuser's, in the shared database
  */
@@ -27,9 +26,8 @@ export async function surveyTenant(session: PostgresSession, names: TenantNames)
     tables: size?.tables ?? 0,
     estimatedRows: Math.round(size?.rows ?? 0),
     sizeBytes: Number(size?.bytes ?? 0),
-    major: (await versionOf(session)).major,
     needsOutside: notes,
-    otherRoles: roles.filter((name) => !own.has(name) && !EVERYBODYS_ROLES.has(name)),
+    otherRoles: roles.filter((name) => !own.has(name) && !API_ROLES.has(name)),
     functionsThatNameIt: await functionsThatName(session, schema),
     usedBy: await usersOf(session, schema),
     extensions,

@@ -3,15 +3,15 @@ import { ensureRole } from '../../postgres/roles.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { ProjectSecrets } from '../engine.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';
-import { inTurn } from './turn.ts';
+import { withTenantLock } from './tenant-lock.ts';
 
 const LIMITS = { ddl: 10, login: 20, backup: 10 };
 
 /**
- * Makes the schema and the roles of a tenant, or makes them whole again.
+ * Creates the schema and the roles of a tenant, or what is missing of them.
  *
- * No role is a member of another's except login of role, and none may create anything outside its schema: what another
- * tenant has cannot be named without USAGE on its schema. Visible to everybody, since the catalogs of a database are open
+ * No role is a member of another's except login of role, and none may create anything outside its schema: objects
+ * of another tenant cannot be named without USAGE on its schema. Visible to everybody, since the catalogs of a database are open
  * to all who connect: names and definitions of objects (also the source of functions and views), names of roles, sizes and
  * statistics counters, and who is connected. Shared by everybody: channels of NOTIFY and the numbers of advisory locks, which
  * is why nothing of ours relies on either here. A tenant may give others what is its own, with GRANT, and take it back.
@@ -19,10 +19,10 @@ const LIMITS = { ddl: 10, login: 20, backup: 10 };
  * @param session a superuser's, in the shared database
  */
 export async function provisionTenant(session: PostgresSession, names: TenantNames, secrets: ProjectSecrets): Promise<void> {
-  await inTurn(session, () => makeTenant(session, names, secrets));
+  await withTenantLock(session, () => createTenant(session, names, secrets));
 }
 
-async function makeTenant(session: PostgresSession, names: TenantNames, secrets: ProjectSecrets): Promise<void> {
+async function createTenant(session: PostgresSession, names: TenantNames, secrets: ProjectSecrets): Promise<void> {
   const schema = quoteIdentifier(names.schema);
   const [ddl, role, login, backup] = [names.ddl, names.role, names.login, names.backup].map(quoteIdentifier);
   const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} IN SCHEMA ${schema}`;
@@ -58,7 +58,7 @@ async function makeTenant(session: PostgresSession, names: TenantNames, secrets:
     RESET ROLE`);
 }
 
-/** What programs may do in the schema of a tenant, and with what will be made there: SQL for the owner of the schema. */
+/** Privileges of programs in the schema of a tenant, on present and future objects: SQL for the owner of the schema. */
 export function privilegesOfRole(names: TenantNames): string {
   const [schema, ddl, role] = [names.schema, names.ddl, names.role].map(quoteIdentifier);
   const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} IN SCHEMA ${schema}`;
@@ -71,8 +71,8 @@ export function privilegesOfRole(names: TenantNames): string {
 }
 
 /**
- * Gives the dump role SELECT on what its default privileges did not reach: tables whose owner has revoked it, or that came
- * here some other way. Only relations of the tenant's schema, one by one.
+ * Gives the dump role SELECT where its default privileges did not: on tables whose owner has revoked it, or that were moved
+ * here from another schema. Only relations of the tenant's schema, one by one.
  *
  * @param session a superuser's, in the shared database
  */

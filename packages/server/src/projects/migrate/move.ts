@@ -4,6 +4,7 @@ import { type Clearance, precheckGate, redeemClearance, requireGate } from '../.
 import { backUpPresentState } from '../../backups/restore/present.ts';
 import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import { flipEngine, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
+import { requireCapability } from '../../engines/capabilities.ts';
 import type { Task } from '../../operations/define.ts';
 import type { RestoreDoors } from '../restore/side.ts';
 import { copyToDedicated } from './copy.ts';
@@ -24,13 +25,14 @@ export async function moveToDedicated(
 ): Promise<MigrateResult> {
   const { projects } = doors;
   const { lockWrites, dropSourceAfter } = request.order;
-  const { project } = projects.engines.of(row);
+  const { engine, project } = projects.engines.of(row);
+  const pool = requireCapability(engine, 'pooled', project);
   if (dropSourceAfter) await precheckGate(doors.backups, row, 'migrate_drop_source', request.override, task.signal);
   await setMigrationState(projects.catalog.db, row.id, 'copying');
   let moved: MigrateResult;
   try {
     task.progress({ phase: 'hold', message: lockWrites ? 'Waiting for writers to end' : 'Leaving writers alone' });
-    await using hold = lockWrites ? await projects.engines.pooled.holdWrites(project, task.signal) : undefined;
+    await using block = lockWrites ? await pool.blockWrites(project, task.signal) : undefined;
     const held = performance.now();
     const backupId = await backUpPresentState(doors.backups, row, { note }, task);
     const clearance = dropSourceAfter ? await clear(doors, row, request, task) : null;
@@ -38,8 +40,8 @@ export async function moveToDedicated(
     task.progress({ phase: 'flip', message: 'Flipping the project to its own server' });
     task.signal.throwIfAborted();
     const closed = performance.now();
-    await projects.engines.pooled.closeLogins(project);
-    await hold?.assertHeld();
+    await pool.closeLogins(project, task.signal);
+    await block?.assertUnbroken();
     await flip(doors, row, clearance, request.requester);
     const now = performance.now();
     const times = { writesHeldMs: lockWrites ? Math.round(now - held) : null, outageMs: Math.round(now - closed) };

@@ -34,7 +34,8 @@ export interface SurveyedPlan {
 
 /** Looks at a pooled project and says what a migration would do and what is in its way. Changes nothing. */
 export async function planMigration({ engines }: ProjectDoors, row: ProjectRow, order: MigrationOrder): Promise<SurveyedPlan> {
-  const survey = row.engine === 'v2_shared' ? await engines.pooled.survey(engines.of(row).project) : undefined;
+  const { engine, project } = engines.of(row);
+  const survey = await engine.pooled?.survey(project);
   const plan: MigratePlan = {
     slug: row.slug,
     hash: row.hash,

@@ -2,6 +2,7 @@ import { isFluxError } from '@flux/contract/errors';
 import * as z from 'zod';
 import { listHalfMigrated, lockProject, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
 import type { MigrationState } from '../../catalog/tables.ts';
+import { requireCapability } from '../../engines/capabilities.ts';
 import { defineOperation } from '../../operations/define.ts';
 import { SYSTEM } from '../../operations/request.ts';
 import { runInline } from '../../operations/run.ts';
@@ -24,7 +25,7 @@ export async function takeBack(doors: ProjectDoors, id: ProjectRow['id']): Promi
   const row = await pooledIn(doors, id, 'copying');
   if (row === undefined) return;
   const { engine, project } = doors.engines.of(row);
-  await engine.start(project);
+  await requireCapability(engine, 'pooled', project).repair(project);
   await dedicatedOf(doors, row).remove();
   await setMigrationState(doors.catalog.db, id, null);
 }

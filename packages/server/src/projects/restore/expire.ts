@@ -16,14 +16,14 @@ export const undoExpire = defineOperation({
   runsOn: 'project host',
   audit: null,
   afterWorkerLoss: 'end',
-  run: async (doors: ProjectDoors, { project: row }) => {
+  run: async (doors: ProjectDoors, { project: row }, task) => {
     // Looked at again: until now, an undo could have made something of it live.
     const removed = await findExpired(doors, row);
     await doors.catalog.db.transaction().execute(async (db) => {
       for (const subject of removed) await recordAudit(db, SYSTEM, { action: 'project.undo_expire', projectId: row.id, subject });
     });
     const { engine, project } = doors.engines.of(row);
-    await engine.dropKept(project, removed);
+    await engine.undo?.drop(project, removed, task.signal);
     doors.log.info({ project: row.hash, names: removed }, 'removed expired undo data');
     return { removed };
   },

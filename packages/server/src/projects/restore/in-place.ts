@@ -4,6 +4,7 @@ import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { backUpPresentState } from '../../backups/restore/present.ts';
 import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
+import { requireCapability } from '../../engines/capabilities.ts';
 import type { Task } from '../../operations/define.ts';
 import { keptFields } from './kept.ts';
 import { type RestoreDoors, restoreBeside } from './side.ts';
@@ -57,7 +58,7 @@ export async function restoreInPlace(
 export async function undoInPlace(doors: RestoreDoors, row: ProjectRow, task: Task): Promise<RestoreAnswer> {
   const { engine, project } = doors.projects.engines.of(row);
   task.progress({ phase: 'swap', message: 'Swapping the names back' });
-  const { keptAs, outageMs } = await engine.undoSwap(project);
+  const { undoName, outageMs } = await requireCapability(engine, 'undo', project).swapBack(project, task.signal);
   return {
     ok: true,
     how: 'undo',
@@ -66,7 +67,7 @@ export async function undoInPlace(doors: RestoreDoors, row: ProjectRow, task: Ta
     tablesCompared: 0,
     rowsCompared: 0,
     notes: [],
-    ...keptFields(doors.projects, keptAs),
+    ...keptFields(doors.projects, undoName),
     presentBackupId: null,
     outageMs,
   };

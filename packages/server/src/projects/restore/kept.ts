@@ -1,7 +1,7 @@
 import type { Finding } from '@flux/contract/doctor';
 import { isFluxError } from '@flux/contract/errors';
 import type { ProjectRow } from '../../catalog/projects.ts';
-import { type KeptData, replacedAtOf } from '../../engines/restore-side.ts';
+import { replacedAtOf, type UndoData } from '../../engines/undo.ts';
 import type { ProjectDoors } from '../doors.ts';
 
 /** What `flux doctor` calls it. */
@@ -25,10 +25,10 @@ export function keptFields({ undoKeepMs }: Pick<ProjectDoors, 'undoKeepMs'>, kep
 }
 
 /** What is kept of a project, newest first. A project whose Postgres does not run has nothing that could be looked at. */
-export async function listKept(doors: ProjectDoors, row: ProjectRow): Promise<readonly KeptData[]> {
+export async function listKept(doors: ProjectDoors, row: ProjectRow): Promise<readonly UndoData[]> {
   const { engine, project } = doors.engines.of(row);
   try {
-    return await engine.listKept(project);
+    return (await engine.undo?.list(project)) ?? [];
   } catch (error) {
     if (isFluxError(error, 'instance_stopped') || isFluxError(error, 'instance_unavailable')) return [];
     throw error;

@@ -12,6 +12,7 @@ import { readManifest } from '../../backups/verify/run.ts';
 import type { Actor } from '../../catalog/audit.ts';
 import type { BackupRow } from '../../catalog/backups.ts';
 import { findProjectBySlug, type ProjectRow } from '../../catalog/projects.ts';
+import { requireCapability } from '../../engines/capabilities.ts';
 import { requestOperation } from '../../operations/request.ts';
 import { requireActive } from '../active.ts';
 import { nameTaken } from '../create.ts';
@@ -43,6 +44,7 @@ export async function requestRestore(
 /** Records an undo of the newest restore in place. @throws FluxError `not_ready`, `not_found`, `busy` */
 export async function requestUndo(doors: RestoreDoors, row: ProjectRow, actor: Actor): Promise<OperationId> {
   requireActive(row);
+  requireCapability(doors.projects.engines.of(row).engine, 'undo', row);
   return await begin(doors, row, actor, null, { how: 'undo' });
 }
 
@@ -88,10 +90,7 @@ async function makePlan(
         hint: 'Restore it into a new project with --into.',
       },
     );
-  if (project.attached)
-    throw new FluxError('invalid_request', `${project.slug} is attached: Flux does not run its server and replaces nothing there.`, {
-      hint: 'Restore into an empty database with --to, or into a new project with --into.',
-    });
+  requireCapability(doors.projects.engines.of(project).engine, 'staging', project);
   if (tables !== undefined) {
     const manifest = await readManifest(doors.backups, backup);
     findTables(manifest, tables, manifest.schema ?? 'public');

@@ -1,12 +1,14 @@
 import { FluxError } from '@flux/contract/errors';
+import type { EngineKind } from '@flux/contract/labels';
 import type { BackupDoors } from '../../backups/doors.ts';
 import { arbiterInSandbox } from '../../backups/restore/arbiter.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
 import { renamedSchema } from '../../backups/restore/relay-sql.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
+import { requireCapability } from '../../engines/capabilities.ts';
 import type { Engine, EngineProject } from '../../engines/engine.ts';
-import type { RestoreSide, SideSpec } from '../../engines/restore-side.ts';
+import type { Staging, StagingSpec } from '../../engines/staging.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { restoreArchive } from '../../postgres/restore-archive.ts';
@@ -26,12 +28,12 @@ export interface RestoreDoors {
 export interface RestoreGoal {
   readonly engine: Engine;
   readonly project: EngineProject;
-  readonly place: SideSpec['place'];
+  readonly place: StagingSpec['place'];
 }
 
 /** Data that came back beside the live data and was compared with its manifest: all that is left is to swap it in. */
 export interface ProvenSide {
-  readonly side: RestoreSide;
+  readonly side: Staging;
   readonly comparison: Comparison;
   readonly notes: readonly string[];
 }
@@ -54,9 +56,13 @@ export async function restoreBeside(
     throw new FluxError('invalid_request', 'A backup of a whole database cannot become one schema of a pooled cluster.', {
       hint: 'Leave out --mode, or pass --mode v1_dedicated.',
     });
-  const names = doors.projects.engines.byKind(row.engine).roleNames(doors.projects.engines.of(sourceProject).project);
+  const names = rolesOf(doors, sourceProject, row.engine);
   task.progress({ phase: 'prepare', message: 'Making an empty place beside the live data' });
-  const side = await goal.engine.openSide(goal.project, specOf(manifest, names[0] ?? null, goal.place), task.signal);
+  const side = await requireCapability(goal.engine, 'staging', goal.project).open(
+    goal.project,
+    specOf(manifest, names[0] ?? null, goal.place),
+    task.signal,
+  );
   let relayed: RelayedArchive | undefined;
   try {
     relayed = await fit(doors, source, names, goal, side, task);
@@ -82,7 +88,13 @@ export async function restoreBeside(
   }
 }
 
-function specOf(manifest: Manifest, ownerName: string | null, place: SideSpec['place']): SideSpec {
+/** The names that the project's own roles had where the backup was taken: it may have lived in another engine then. */
+function rolesOf({ projects }: RestoreDoors, sourceProject: ProjectRow, engineThen: EngineKind): readonly string[] {
+  const { engine, project } = projects.engines.of({ ...sourceProject, engine: engineThen });
+  return engine.roleNames(project);
+}
+
+function specOf(manifest: Manifest, ownerName: string | null, place: StagingSpec['place']): StagingSpec {
   const { encoding, collate, ctype } = manifest.server;
   const extensions = manifest.objects
     .filter(({ kind, name }) => kind === 'extension' && name !== 'plpgsql')
@@ -109,7 +121,7 @@ async function fit(
   source: OpenedBackup,
   sourceRoles: readonly string[],
   goal: RestoreGoal,
-  side: RestoreSide,
+  side: Staging,
   task: Task,
 ): Promise<RelayedArchive | undefined> {
   const from = source.manifest.schema;
@@ -131,7 +143,7 @@ async function fill(
   doors: RestoreDoors,
   archive: { readonly path: string; readonly sha256: string },
   manifest: Manifest,
-  side: RestoreSide,
+  side: Staging,
   task: Task,
 ): Promise<void> {
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });

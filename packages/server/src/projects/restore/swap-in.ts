@@ -1,6 +1,7 @@
 import type { DatabaseTransaction } from '../../catalog/open.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
-import type { RestoreSide } from '../../engines/restore-side.ts';
+import { requireCapability } from '../../engines/capabilities.ts';
+import type { Staging } from '../../engines/staging.ts';
 import type { Task } from '../../operations/define.ts';
 import { type KeptFields, keptFields } from './kept.ts';
 import type { RestoreDoors } from './side.ts';
@@ -14,22 +15,23 @@ import type { RestoreDoors } from './side.ts';
 export async function swapInAndKeep(
   { projects }: RestoreDoors,
   row: ProjectRow,
-  side: RestoreSide,
+  side: Staging,
   task: Task,
   redeem: (db: DatabaseTransaction) => Promise<void>,
 ): Promise<KeptFields & { readonly outageMs: number }> {
   const { engine, project } = projects.engines.of(row);
+  const undo = requireCapability(engine, 'undo', project);
   try {
     task.progress({ phase: 'swap', message: 'Swapping the names' });
     task.signal.throwIfAborted();
     await projects.catalog.db.transaction().execute(redeem);
-    const older = (await engine.listKept(project)).map(({ name }) => name);
-    const { keptAs, outageMs } = await side.swapIn('keep');
+    const older = (await undo.list(project, task.signal)).map(({ name }) => name);
+    const { undoName, outageMs } = await side.swapIn('keep', task.signal);
     // Only what has just been replaced is kept: two would fill the disk in silence.
-    await engine
-      .dropKept(project, older)
+    await undo
+      .drop(project, older)
       .catch((error) => projects.log.warn({ err: error, project: row.hash }, 'what an older restore had replaced stays'));
-    return { ...keptFields(projects, keptAs), outageMs };
+    return { ...keptFields(projects, undoName), outageMs };
   } catch (error) {
     await side.discard().catch((failure) => projects.log.warn({ err: failure, project: row.hash }, 'a half-made place stays'));
     throw error;

@@ -6,6 +6,7 @@ import { relayArchive } from '../../backups/restore/relay.ts';
 import { copiedTables } from '../../backups/restore/relay-sql.ts';
 import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
+import { requireCapability } from '../../engines/capabilities.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { restoreArchive } from '../../postgres/restore-archive.ts';
@@ -30,17 +31,22 @@ export async function restoreTables(
   const { engine, project } = doors.projects.engines.of(row);
   const tables = findTables(source.manifest, wanted, source.manifest.schema ?? 'public');
   task.progress({ phase: 'prepare', message: 'Making a schema beside the live one' });
-  await using shelf = await engine.openShelf(project, task.signal);
-  await using relayed = await relayArchive(doors.backups, source, copiedTables(shelf.schema, tables, source.manifest.internalRoles), task);
+  await using staging = await requireCapability(engine, 'staging', project).openTables(project, task.signal);
+  await using relayed = await relayArchive(
+    doors.backups,
+    source,
+    copiedTables(staging.schema, tables, source.manifest.internalRoles),
+    task,
+  );
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
   const outcome = await restoreArchive(doors.backups.programs, {
-    major: shelf.major,
+    major: staging.major,
     path: relayed.path,
     sha256: relayed.sha256,
-    target: shelf.target,
+    target: staging.target,
     grants: 'left out',
     transaction: 'all or nothing',
-    omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === shelf.schema,
+    omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === staging.schema,
     onBytes: (done) => task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
     signal: task.signal,
   });
@@ -51,9 +57,9 @@ export async function restoreTables(
       details: { toolOutput: outcome.output },
     });
   }
-  await shelf.finish();
+  await staging.finish();
   const comparison = await compareRestored(
-    shelf.inspector,
+    staging.inspector,
     relayed.manifest,
     arbiterInSandbox(doors.backups, relayed, task),
     task.progress,
@@ -64,9 +70,9 @@ export async function restoreTables(
     action: 'project.restore_tables',
     projectId: row.id,
     subject: source.row.id,
-    details: { tables: tables.map(({ from }) => from), schema: shelf.schema },
+    details: { tables: tables.map(({ from }) => from), schema: staging.schema },
   });
-  shelf.keep();
+  staging.handOver();
   return {
     ok: true,
     how: 'tables',
@@ -74,7 +80,7 @@ export async function restoreTables(
     project: { slug: row.slug, hash: row.hash, mode: row.engine },
     tablesCompared: comparison.tablesCompared,
     rowsCompared: comparison.rowsCompared,
-    tables: tables.map(({ from, name }) => ({ table: from, as: `${shelf.schema}.${quoteIdentifier(name)}` })),
+    tables: tables.map(({ from, name }) => ({ table: from, as: `${staging.schema}.${quoteIdentifier(name)}` })),
     notes,
     previousKeptAs: null,
     previousKeptUntil: null,

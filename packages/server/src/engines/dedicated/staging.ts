@@ -1,10 +1,11 @@
+import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier, quoteLiteral, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import type { EngineProject } from '../engine.ts';
 import { type SortedPrerequisites, sortPrerequisites } from '../prerequisites.ts';
-import type { RestoreSide, SideSpec } from '../restore-side.ts';
+import type { Staging, StagingSpec } from '../staging.ts';
 import { databaseNameOf, ownerNameOf } from './names.ts';
 import { provisionDatabase } from './provision.ts';
 import { copySettings, swapDatabases } from './swap.ts';
@@ -18,17 +19,17 @@ export interface DedicatedPlace {
 }
 
 /** Name of the database that is restored into, until it is swapped in. */
-function sideNameOf(project: EngineProject): string {
+function stagingNameOf(project: EngineProject): string {
   return `${databaseNameOf(project)}_next`;
 }
 
 /**
- * Makes an empty database beside the live one, in the same server. The owner role restores; in a project that nobody uses yet
- * it bears the name that the archive knows, so that grants and policies find it, until the swap gives it its own name.
+ * Creates an empty database beside the live one, in the same server. The owner role restores; in a project that nobody uses yet
+ * it has the name that the archive knows, so that grants and policies find it, until the swap gives it its own name.
  */
-export async function openSideDatabase(place: DedicatedPlace, spec: SideSpec, signal?: AbortSignal): Promise<RestoreSide> {
+export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSpec, signal?: AbortSignal): Promise<Staging> {
   const { project, admin, log } = place;
-  const name = sideNameOf(project);
+  const name = stagingNameOf(project);
   const ownName = ownerNameOf(project);
   const ownerName = spec.place === 'fresh' ? (spec.ownerName ?? ownName) : ownName;
   const needed = sortPrerequisites(spec.prerequisites);
@@ -51,7 +52,7 @@ export async function openSideDatabase(place: DedicatedPlace, spec: SideSpec, si
   await discard();
   await rename(ownName, ownerName);
   await asAdmin('postgres', async (session) => {
-    await makeRoles(session, needed);
+    await createRoles(session, needed);
     const { encoding, collate, ctype } = spec;
     await session.run(
       `CREATE DATABASE ${quoteIdentifier(name)} OWNER ${quoteIdentifier(ownerName)} TEMPLATE template0
@@ -59,7 +60,7 @@ export async function openSideDatabase(place: DedicatedPlace, spec: SideSpec, si
     );
     await session.run(`REVOKE ALL ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC`);
   });
-  const made = await asAdmin(name, (session) =>
+  const created = await asAdmin(name, (session) =>
     prepareDatabase(session, place.major, ownerName, [...spec.extensions, ...needed.extensions]),
   );
   if (spec.kind === 'tenant_export') {
@@ -74,16 +75,17 @@ export async function openSideDatabase(place: DedicatedPlace, spec: SideSpec, si
     major: place.major,
     schema: null,
     omits: ({ kind, tag }) =>
-      (kind === 'EXTENSION' && made.extensions.has(tag)) ||
-      (kind === 'COMMENT' && tag.startsWith('EXTENSION ') && made.extensions.has(unquoteIdentifier(tag.slice('EXTENSION '.length)))) ||
-      (kind === 'SCHEMA' && made.schemas.has(tag)),
+      (kind === 'EXTENSION' && created.extensions.has(tag)) ||
+      (kind === 'COMMENT' && tag.startsWith('EXTENSION ') && created.extensions.has(unquoteIdentifier(tag.slice('EXTENSION '.length)))) ||
+      (kind === 'SCHEMA' && created.schemas.has(tag)),
     async complete(prerequisitesAfter) {
       if (prerequisitesAfter.trim() === '') return;
       await using session = await connectPostgres(target, { signal });
       await session.run(prerequisitesAfter);
     },
-    async swapIn(previous) {
-      if (spec.schema !== null) await makePublic(target, spec.schema);
+    async swapIn(previous, swapSignal) {
+      swapSignal?.throwIfAborted();
+      if (spec.schema !== null) await renameToPublic(target, spec.schema);
       await copySettings(admin(databaseNameOf(project)), name);
       await rename(ownerName, ownName);
       return await swapDatabases(admin('postgres'), { live: databaseNameOf(project), next: name, previous });
@@ -92,43 +94,45 @@ export async function openSideDatabase(place: DedicatedPlace, spec: SideSpec, si
   };
 }
 
-/** Makes a database beside the live one that holds what a new project's holds, with the locale of the live one. */
-export async function openEmptyDatabase(place: DedicatedPlace, signal?: AbortSignal): Promise<RestoreSide> {
+/** Creates a database beside the live one with the contents of a new project's and the locale of the live one. */
+export async function openEmptyDatabase(place: DedicatedPlace, signal?: AbortSignal): Promise<Staging> {
   await using session = await connectPostgres(place.admin('postgres'), { signal });
-  const [live] = await session.query<Pick<SideSpec, 'encoding' | 'collate' | 'ctype'>>(
+  const [live] = await session.query<Pick<StagingSpec, 'encoding' | 'collate' | 'ctype'>>(
     `select pg_catalog.pg_encoding_to_char(encoding) as encoding, datcollate as collate, datctype as ctype
      from pg_catalog.pg_database where datname = $1`,
     [databaseNameOf(place.project)],
   );
-  const { encoding = 'UTF8', collate = 'C', ctype = 'C' } = live ?? {};
-  const locale = { encoding, collate, ctype };
-  // Like a tenant export it brings no whole database with it, so that what every project has is made first.
+  if (live === undefined)
+    throw new FluxError('not_ready', `The database ${databaseNameOf(place.project)} of ${place.project.slug} is not there.`, {
+      hint: `Create an empty one with \`flux project start ${place.project.slug}\`, or restore a backup into a new project.`,
+    });
+  // Like a tenant export it brings no whole database with it, so the parts that every project has are created first.
   const nothing = { kind: 'tenant_export', place: 'beside', ownerName: null, schema: null, prerequisites: '', extensions: [] } as const;
-  return await openSideDatabase(place, { ...nothing, ...locale }, signal);
+  return await openStagingDatabase(place, { ...nothing, ...live }, signal);
 }
 
 async function hasRole(session: PostgresSession, name: string): Promise<boolean> {
   return (await session.query('select from pg_catalog.pg_roles where rolname = $1', [name])).length > 0;
 }
 
-/** Makes the roles that are missing. Nobody becomes a member of a role that was here before: it may be more than it was there. */
-async function makeRoles(session: PostgresSession, { roles, memberships }: SortedPrerequisites): Promise<void> {
-  const made = new Set<string>();
+/** Creates the missing roles. Nobody becomes a member of a role that existed before: it may have more rights here than at the source. */
+async function createRoles(session: PostgresSession, { roles, memberships }: SortedPrerequisites): Promise<void> {
+  const created = new Set<string>();
   for (const { name, inherits, bypassesRls } of roles) {
     if (name.startsWith('pg_') || (await hasRole(session, name))) continue;
     await session.run(`CREATE ROLE ${quoteIdentifier(name)} NOLOGIN${inherits ? '' : ' NOINHERIT'}${bypassesRls ? ' BYPASSRLS' : ''}`);
-    made.add(name);
+    created.add(name);
   }
   for (const { group, member } of memberships) {
-    if (made.has(group) && (await hasRole(session, member)))
+    if (created.has(group) && (await hasRole(session, member)))
       await session.run(`GRANT ${quoteIdentifier(group)} TO ${quoteIdentifier(member)}`);
   }
 }
 
-/** Makes what only a superuser may: extensions that are not trusted, and before 15 the owner of `public`. */
-async function prepareDatabase(session: PostgresSession, major: number, owner: string, extensions: SideSpec['extensions']) {
+/** Creates what only a superuser may: extensions that are not trusted, and before 15 the owner of `public`. */
+async function prepareDatabase(session: PostgresSession, major: number, owner: string, extensions: StagingSpec['extensions']) {
   if (major < 15) await session.run(`ALTER SCHEMA public OWNER TO ${quoteIdentifier(owner)}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
-  const made = { extensions: new Set<string>(), schemas: new Set<string>() };
+  const created = { extensions: new Set<string>(), schemas: new Set<string>() };
   for (const { name, schema } of extensions) {
     const [found] = await session.query<{ needed: boolean }>(
       `select v.superuser and not v.trusted as needed from pg_catalog.pg_available_extensions a
@@ -140,16 +144,16 @@ async function prepareDatabase(session: PostgresSession, major: number, owner: s
     const [there] = await session.query('select from pg_catalog.pg_namespace where nspname = $1', [schema]);
     if (there === undefined) {
       await session.run(`CREATE SCHEMA ${quoteIdentifier(schema)} AUTHORIZATION ${quoteIdentifier(owner)}`);
-      made.schemas.add(schema);
+      created.schemas.add(schema);
     }
     await session.run(`CREATE EXTENSION ${quoteIdentifier(name)} WITH SCHEMA ${quoteIdentifier(schema)} CASCADE`);
-    made.extensions.add(name);
+    created.extensions.add(name);
   }
-  return made;
+  return created;
 }
 
 /** The schema of a tenant becomes the one that the API of a dedicated project shows. Objects follow; text in functions does not. */
-async function makePublic(owner: PostgresTarget, schema: string): Promise<void> {
+async function renameToPublic(owner: PostgresTarget, schema: string): Promise<void> {
   await using session = await connectPostgres(owner);
   await session.run('BEGIN; DROP SCHEMA IF EXISTS public');
   await session.run(`ALTER SCHEMA ${quoteIdentifier(schema)} RENAME TO public`);

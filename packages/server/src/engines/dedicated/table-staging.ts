@@ -1,34 +1,34 @@
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import { dropEmptyShelves, shelfNameFor, type TableShelf } from '../shelf.ts';
+import { dropEmptyTableStagings, type TableStaging, tableStagingNameFor } from '../table-staging.ts';
 
-/** Makes a schema of the owner's in the live database, for tables that come back beside the live ones. */
-export async function openDedicatedShelf(
+/** Creates a schema in the live database that belongs to its owner, for tables that are restored beside the live ones. */
+export async function openDedicatedTables(
   place: { readonly major: number; readonly admin: PostgresTarget; readonly owner: PostgresTarget },
   signal?: AbortSignal,
-): Promise<TableShelf> {
-  const schema = shelfNameFor('', new Date());
+): Promise<TableStaging> {
+  const schema = tableStagingNameFor('', new Date());
   const withOwner = async (until: AbortSignal | undefined, work: (session: PostgresSession) => Promise<void>) => {
     await using session = await connectPostgres(place.owner, { signal: until });
     await work(session);
   };
   await withOwner(signal, async (session) => {
-    await dropEmptyShelves(session, '');
+    await dropEmptyTableStagings(session, '');
     await session.run(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
   });
-  let isKept = false;
+  let isHandedOver = false;
   return {
     schema,
     target: place.owner,
     inspector: place.admin,
     major: place.major,
     finish: async () => undefined,
-    keep: () => {
-      isKept = true;
+    handOver: () => {
+      isHandedOver = true;
     },
     [Symbol.asyncDispose]: async () => {
-      if (!isKept) await withOwner(undefined, (session) => session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} CASCADE`));
+      if (!isHandedOver) await withOwner(undefined, (session) => session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} CASCADE`));
     },
   };
 }

@@ -2,30 +2,30 @@ import type { PostgresSession } from '../postgres/connect.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 
-/** A schema beside the live data for single tables. Disposing of it removes it, unless it is kept. */
-export interface TableShelf extends AsyncDisposable {
+/** A schema beside the live data for single tables. Disposing of it removes it, unless it was handed over. */
+export interface TableStaging extends AsyncDisposable {
   readonly schema: string;
   /** Where pg_restore connects; never a superuser. */
   readonly target: PostgresTarget;
-  /** Where what came back is looked at. */
+  /** The session that compares the restored tables connects here. */
   readonly inspector: PostgresTarget;
   readonly major: number;
   /** Lets the inspector read, after pg_restore. */
   finish(): Promise<void>;
-  /** From now on it belongs to the user. */
-  keep(): void;
+  /** From now on it belongs to the user, and disposing leaves it. */
+  handOver(): void;
 }
 
-/** A name for one: 17 digits, UTC, to the millisecond. */
-export function shelfNameFor(stem: string, now: Date): string {
+/** Name for such a schema: 17 digits, UTC, to the millisecond. */
+export function tableStagingNameFor(stem: string, now: Date): string {
   return `${stem}restored_${now
     .toISOString()
     .replaceAll(/[^0-9]/g, '')
     .slice(0, 17)}`;
 }
 
-/** Drops the empty ones, which restores that were killed have left: tables come into one all at once or not at all. */
-export async function dropEmptyShelves(session: PostgresSession, stem: string): Promise<void> {
+/** Drops the empty ones that killed restores have left: tables arrive all at once or not at all. */
+export async function dropEmptyTableStagings(session: PostgresSession, stem: string): Promise<void> {
   const empty = await session.query<{ name: string }>(
     `select n.nspname as name from pg_catalog.pg_namespace n
      where left(n.nspname, length($1)) = $1 and substr(n.nspname, length($1) + 1) ~ '^restored_[0-9]{17}$'

@@ -3,42 +3,42 @@ import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession, sqlStateOf } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import type { WriteHold } from '../pooled.ts';
+import type { WriteBlock } from '../pooled.ts';
 import type { TenantNames } from './names.ts';
 
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 /** lock_not_available, deadlock_detected. */
-const IN_THE_WAY = new Set(['55P03', '40P01']);
+const CONFLICTS = new Set(['55P03', '40P01']);
 
 /**
- * Locks every table of the schema in EXCLUSIVE mode: SELECT and pg_dump go on, whoever would write or lock rows waits. A lock
- * is a session's, so that no crash leaves one behind; it is asked for in short turns, since everybody who comes after us
- * waits for whom we wait for.
+ * Locks every table of the schema in EXCLUSIVE mode: SELECT and pg_dump continue, sessions that would write or lock rows wait.
+ * A lock ends with its session, so no crash leaves one behind. It is requested with short timeouts again and again, since
+ * every later session would wait for the same transaction that we wait for.
  *
  * @param admin a superuser in the shared database
  */
-export async function holdTenantWrites(
+export async function blockTenantWrites(
   admin: PostgresTarget,
   { schema, ddl, login }: TenantNames,
   signal: AbortSignal,
-): Promise<WriteHold> {
+): Promise<WriteBlock> {
   const settings = { lock_timeout: '1s', statement_timeout: '0', idle_in_transaction_session_timeout: '0' };
   const session = await connectPostgres(admin, { settings, signal });
   try {
-    for (const deadline = Date.now() + PATIENCE_MS; !(await lockTables(session, schema)); await delay(100, undefined, { signal })) {
+    for (const deadline = Date.now() + TIMEOUT_MS; !(await lockTables(session, schema)); await delay(100, undefined, { signal })) {
       signal.throwIfAborted();
-      if (Date.now() > deadline) throw await inTheWay(session, [ddl, login]);
+      if (Date.now() > deadline) throw await writersRemain(session, [ddl, login]);
     }
   } catch (error) {
     await session.close();
     throw error;
   }
   return {
-    async assertHeld() {
+    async assertUnbroken() {
       try {
         await session.query('select 1');
       } catch (cause) {
-        throw new FluxError('instance_unavailable', 'The session that kept writers waiting is gone, so somebody may have written.', {
+        throw new FluxError('instance_unavailable', 'The session that blocked writes was lost, so another session may have written.', {
           hint: 'Nothing was changed. Run the command again.',
           cause,
         });
@@ -53,11 +53,11 @@ async function lockTables(session: PostgresSession, schema: string): Promise<boo
   try {
     const tables = await listTables(session, schema);
     if (tables.length > 0) await session.run(`LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`);
-    // A table that came while we waited for another one is not locked yet.
+    // A table that was created while we waited for another one is not locked yet.
     if ((await listTables(session, schema)).every((name) => tables.includes(name))) return true;
   } catch (error) {
-    // A table that went while we waited is undefined_table.
-    if (!IN_THE_WAY.has(sqlStateOf(error) ?? '') && sqlStateOf(error) !== '42P01') throw error;
+    // undefined_table: one was dropped while we waited.
+    if (!CONFLICTS.has(sqlStateOf(error) ?? '') && sqlStateOf(error) !== '42P01') throw error;
   }
   await session.run('ROLLBACK');
   return false;
@@ -73,7 +73,7 @@ async function listTables(session: PostgresSession, schema: string): Promise<str
   return rows.map(({ name }) => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`);
 }
 
-async function inTheWay(session: PostgresSession, roles: readonly string[]): Promise<FluxError> {
+async function writersRemain(session: PostgresSession, roles: readonly string[]): Promise<FluxError> {
   const [found] = await session.query<{ sessions: number; seconds: number }>(
     `select count(*)::int as sessions, coalesce(extract(epoch from max(pg_catalog.now() - xact_start)), 0)::int as seconds
      from pg_catalog.pg_stat_activity where usename = any($1) and xact_start is not null`,
@@ -81,7 +81,7 @@ async function inTheWay(session: PostgresSession, roles: readonly string[]): Pro
   );
   return new FluxError(
     'not_ready',
-    `Writes could not be stopped within ${PATIENCE_MS / 1000} s: ${found?.sessions ?? 0} sessions of the project are in a transaction, the oldest for ${found?.seconds ?? 0} s.`,
+    `Writes could not be stopped within ${TIMEOUT_MS / 1000} s: ${found?.sessions ?? 0} sessions of the project are in a transaction, the oldest for ${found?.seconds ?? 0} s.`,
     { hint: 'Nothing was changed. Let them end, then run the command again.' },
   );
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { requireCapability } from '../../src/engines/capabilities.ts';
 import { createDedicatedEngine } from '../../src/engines/dedicated/engine.ts';
 import { instanceIdOf } from '../../src/engines/dedicated/names.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
@@ -21,6 +22,7 @@ beforeAll(async () => {
 afterAll(() => place?.close());
 
 it('never swaps in what was replaced and is half removed, and removes the rest of it', async () => {
+  const undo = requireCapability(engine, 'undo', project);
   const [whole, half] = ['bloom_atelier_before_20260620171833', 'bloom_atelier_before_20260621000000'];
   await using admin = await connectPostgres(place.runtime.superuser(instanceIdOf(project)));
   await admin.run(`create database ${whole}`);
@@ -28,13 +30,13 @@ it('never swaps in what was replaced and is half removed, and removes the rest o
   // So does DROP DATABASE before it removes the first file.
   await admin.run(`update pg_database set datconnlimit = -2 where datname = '${half}'`);
 
-  expect(await engine.listKept(project)).toEqual([
+  expect(await undo.list(project)).toEqual([
     { name: half, replacedAt: new Date('2026-06-21T00:00:00Z'), sizeBytes: expect.any(Number), isWhole: false },
     { name: whole, replacedAt: new Date('2026-06-20T17:18:33Z'), sizeBytes: expect.any(Number), isWhole: true },
   ]);
-  const { keptAs } = await engine.undoSwap(project);
-  expect((await engine.listKept(project)).map(({ name }) => name)).toEqual([keptAs, half]);
-  await engine.dropKept(project, [half, keptAs ?? '']);
-  expect(await engine.listKept(project)).toEqual([]);
-  await expect(engine.undoSwap(project)).rejects.toMatchObject({ code: 'not_found' });
+  const { undoName } = await undo.swapBack(project);
+  expect((await undo.list(project)).map(({ name }) => name)).toEqual([undoName, half]);
+  await undo.drop(project, [half, undoName ?? '']);
+  expect(await undo.list(project)).toEqual([]);
+  await expect(undo.swapBack(project)).rejects.toMatchObject({ code: 'not_found' });
 });

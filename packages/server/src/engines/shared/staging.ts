@@ -2,11 +2,11 @@ import { splitSql } from '@flux/contract/sql/split';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import type { RestoreSide, SideSpec } from '../restore-side.ts';
+import type { Staging, StagingSpec } from '../staging.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';
 import { swapSchemas } from './swap.ts';
 import { grantToBackup, privilegesOfRole } from './tenant.ts';
-import { inTurn } from './turn.ts';
+import { withTenantLock } from './tenant-lock.ts';
 
 /** Where a tenant's cluster lets us in. */
 export interface TenantPlace {
@@ -18,19 +18,19 @@ export interface TenantPlace {
 }
 
 /** Name of the schema that is restored into, until it is swapped in. */
-function sideSchemaOf({ schema }: TenantNames): string {
+function stagingSchemaOf({ schema }: TenantNames): string {
   return schema.replace(/_api$/, '_next');
 }
 
 /**
- * Makes an empty schema for a tenant beside its live one. Nothing that a manifest says runs with more than the tenant's own
- * rights here: the cluster is everybody's.
+ * Creates an empty schema for a tenant beside its live one. No statement of a manifest runs with more than the tenant's own
+ * rights here: other tenants live in the same cluster.
  */
-export async function openSideSchema(place: TenantPlace, spec: SideSpec, signal?: AbortSignal): Promise<RestoreSide> {
+export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, signal?: AbortSignal): Promise<Staging> {
   const { names, admin, owner } = place;
-  // A tenant that was made a moment ago has nothing that could be spared: its own schema is the place, and needs no swap.
+  // A tenant that was created a moment ago has no data to protect: its own schema is the place, and needs no swap.
   const isOwn = spec.place === 'fresh' && spec.schema === names.schema;
-  const schema = isOwn ? names.schema : sideSchemaOf(names);
+  const schema = isOwn ? names.schema : stagingSchemaOf(names);
   const quoted = quoteIdentifier(schema);
   const asAdmin = async <T>(work: (session: PostgresSession) => Promise<T>): Promise<T> => {
     await using session = await connectPostgres(admin, { signal });
@@ -40,9 +40,9 @@ export async function openSideSchema(place: TenantPlace, spec: SideSpec, signal?
     await session.run(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`);
     await session.query('delete from flux.flux_migrations where tenant_schema = $1', [schema]);
   };
-  // Made anew, an own schema has no default privileges: those of the archive's schema decide.
+  // A schema that was just created has no default privileges: those in the archive decide.
   await asAdmin((session) =>
-    inTurn(session, async () => {
+    withTenantLock(session, async () => {
       await drop(session);
       await session.run(`CREATE SCHEMA ${quoted} AUTHORIZATION ${quoteIdentifier(names.ddl)}`);
     }),
@@ -58,7 +58,7 @@ export async function openSideSchema(place: TenantPlace, spec: SideSpec, signal?
       await asAdmin((session) => session.run(`GRANT USAGE ON SCHEMA ${quoted} TO ${quoteIdentifier(names.backup)}`));
       const ledger = await completeAsOwner(owner, schema, prerequisitesAfter, signal);
       await asAdmin((session) =>
-        inTurn(session, async () => {
+        withTenantLock(session, async () => {
           await session.run(`SET LOCAL ROLE ${LEDGER_OWNER}`);
           for (const line of ledger) await session.run(line);
           await session.run('RESET ROLE');
@@ -69,28 +69,29 @@ export async function openSideSchema(place: TenantPlace, spec: SideSpec, signal?
         }),
       );
     },
-    swapIn: async (previous) => (isOwn ? { keptAs: null, outageMs: 0 } : await swapSchemas(admin, names, schema, previous)),
+    swapIn: async (previous, swapSignal) =>
+      isOwn ? { undoName: null, outageMs: 0 } : await swapSchemas(admin, names, { next: schema, previous }, swapSignal),
     async discard() {
-      if (!isOwn) await asAdmin((session) => inTurn(session, () => drop(session)));
+      if (!isOwn) await asAdmin((session) => withTenantLock(session, () => drop(session)));
     },
   };
 }
 
-/** Makes a schema beside the live one with the privileges that a new tenant's has, ready to be swapped in. */
-export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal): Promise<RestoreSide> {
-  const schema = sideSchemaOf(place.names);
+/** Creates a schema beside the live one with the privileges of a new tenant's, ready to be swapped in. */
+export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal): Promise<Staging> {
+  const schema = stagingSchemaOf(place.names);
   const none = { encoding: '', collate: '', ctype: '', prerequisites: '', extensions: [] };
-  const side = await openSideSchema(place, { kind: 'tenant_export', place: 'beside', ownerName: null, schema, ...none }, signal);
-  await side.complete(privilegesOfRole({ ...place.names, schema }));
-  return side;
+  const staging = await openStagingSchema(place, { kind: 'tenant_export', place: 'beside', ownerName: null, schema, ...none }, signal);
+  await staging.complete(privilegesOfRole({ ...place.names, schema }));
+  return staging;
 }
 
-/** Runs what the tenant itself may run, and gives back the lines of the ledger, which it may not write. */
+/** Runs the statements that the tenant itself may run, and returns the rows of the ledger, which it may not write. */
 async function completeAsOwner(owner: PostgresTarget, schema: string, sql: string, signal?: AbortSignal): Promise<string[]> {
   const ledger: string[] = [];
   await using session = await connectPostgres(owner, { signal });
   await session.run('BEGIN');
-  // Flux takes EXECUTE from PUBLIC by default; what the source had granted or taken is said below, from what Postgres does by default.
+  // Flux revokes EXECUTE from PUBLIC by default; the statements below assume the default of Postgres, which grants it.
   await session.run(`GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ${quoteIdentifier(schema)} TO PUBLIC`);
   for (const { text } of splitSql(sql).statements) {
     if (text.startsWith('INSERT INTO flux.flux_migrations (')) ledger.push(text);

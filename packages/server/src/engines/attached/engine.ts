@@ -1,0 +1,67 @@
+import { isFluxError } from '@flux/contract/errors';
+import { readChangeMarks } from '../../postgres/change-marks.ts';
+import { connectPostgres } from '../../postgres/connect.ts';
+import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
+import type { Engine, EngineProject } from '../engine.ts';
+import { ownLedger } from '../ledger.ts';
+import { askVersion } from '../running.ts';
+import { shortIdOf } from '../short-id.ts';
+import { parsePostgresUri } from '../uri.ts';
+
+/** The database does not exist. Source: the manual, appendix A, `invalid_catalog_name`. */
+const NO_SUCH_DATABASE = '3D000';
+
+/**
+ * A database of the user's that Flux backs up and pushes to, and does not run. Nothing is created in it but the ledger, and
+ * that only when a migration is pushed; nothing is ever removed from it, so it has no capability beyond the core.
+ *
+ * @param toolbox pg_dump must be of the major of its server
+ */
+export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresToolbox }): Engine {
+  return {
+    name: 'attached',
+    kind: 'v1_dedicated',
+    apiSchema: () => 'public',
+    roleNames: () => [],
+    async provision(project, signal) {
+      const { major } = await askVersion(targetOf(project), signal);
+      toolbox.require(major, 'both');
+    },
+    remove: async () => undefined,
+    async status(project, signal) {
+      const target = targetOf(project);
+      const known = { id: `a-${shortIdOf(project)}`, port: target.port, restarts: 0, lastRestartAt: null };
+      try {
+        const { version, major } = await askVersion(target, signal);
+        return { ...known, state: 'running', major, problem: null, postgresVersion: version };
+      } catch (error) {
+        if (!isFluxError(error, 'instance_unavailable')) throw error;
+        const state = error.details.sqlState === NO_SUCH_DATABASE ? 'missing' : 'failing';
+        return { ...known, state, major: null, problem: error.message, postgresVersion: null };
+      }
+    },
+    async credentials(project) {
+      // Without a password in its URI the server asks for none; the answer has the field all the same.
+      const { user, password = '', host, port, database } = targetOf(project);
+      return { user, password, host, port, database };
+    },
+    async backupSource(project, signal) {
+      const target = targetOf(project);
+      const { major } = await askVersion(target, signal);
+      toolbox.require(major, 'client');
+      return { kind: 'project_db', target, major, internalRoles: [] };
+    },
+    async readChangeMarks(project, signal) {
+      await using session = await connectPostgres(targetOf(project), { signal });
+      return await readChangeMarks(session, null);
+    },
+    async ownerAccess(project) {
+      return { open: (options) => connectPostgres(targetOf(project), options), ledger: ownLedger };
+    },
+  };
+}
+
+function targetOf({ slug, secrets }: EngineProject): PostgresTarget {
+  if (secrets.attachedUri === undefined) throw new Error(`the attached project ${slug} has no URI among its secrets`);
+  return parsePostgresUri(secrets.attachedUri);
+}

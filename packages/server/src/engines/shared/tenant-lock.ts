@@ -1,0 +1,30 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type PostgresSession, sqlStateOf } from '../../postgres/connect.ts';
+
+/**
+ * Two processes created the same object, or changed the same row of a system catalog, at once: unique_violation, duplicate
+ * database, object, schema, table, "tuple concurrently updated", and a template database in use.
+ */
+const RACES = new Set(['23505', '42P04', '42710', '42P06', '42P07', 'XX000', '55006']);
+
+/**
+ * Runs work in a transaction of its own, one at a time for the whole cluster: privileges of the database and of the schema
+ * `flux` are one catalog row each, which cannot be changed twice at once. The lock is on a table that no tenant may lock; an
+ * advisory lock they could take.
+ */
+export async function withTenantLock(session: PostgresSession, work: () => Promise<void>): Promise<void> {
+  await session.run(`BEGIN; SET LOCAL lock_timeout = '60s'; LOCK TABLE flux.turn IN EXCLUSIVE MODE`);
+  await work();
+  await session.run('COMMIT');
+}
+
+/** Repeats work that lost a race before there was a table to lock: the object that it wanted to create exists the next time. */
+export async function retryAfterRace(work: () => Promise<void>, attempts = 6): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!RACES.has(sqlStateOf(error) ?? '') || attempts <= 1) throw error;
+    await delay(20 + Math.random() * 100);
+    await retryAfterRace(work, attempts - 1);
+  }
+}

@@ -1,0 +1,60 @@
+import { FluxError } from '@flux/contract/errors';
+import type { EngineProject } from './engine.ts';
+
+/** How a swap went. */
+export interface SwapOutcome {
+  /** Name under which the replaced data is retained for an undo; null when it was dropped. */
+  readonly undoName: string | null;
+  /** For how long nobody could reach the project, in milliseconds. */
+  readonly outageMs: number;
+}
+
+/** Data that a restore in place or a reset has replaced. */
+export interface UndoData {
+  readonly name: string;
+  /** When it was replaced, to the second. */
+  readonly replacedAt: Date;
+  readonly sizeBytes: number;
+  /** False when its removal was interrupted: it cannot be swapped back, only removed. */
+  readonly isWhole: boolean;
+}
+
+/** Replaced data, retained under other names in the same server. */
+export interface UndoSupport {
+  /** Newest first. @throws FluxError `instance_stopped`, `instance_unavailable` */
+  list(project: EngineProject, signal?: AbortSignal): Promise<readonly UndoData[]>;
+  /** Makes the newest of them live again and retains the data that is live now. @throws FluxError `not_found` when there is none */
+  swapBack(project: EngineProject, signal?: AbortSignal): Promise<SwapOutcome>;
+  /** Removes the named ones. Names that are not undo data of this project are ignored. */
+  drop(project: EngineProject, names: readonly string[], signal?: AbortSignal): Promise<void>;
+}
+
+/**
+ * Name for the data that is replaced now: 14 digits, UTC, to the second, which sort by time and are short enough for a name in
+ * Postgres. Two swaps within one second must not ask for one name, so it is always later than the newest existing one.
+ *
+ * @param existing names of the undo data, newest first
+ */
+export function undoNameFor(stem: string, existing: readonly string[], now: Date): string {
+  const digits = (time: Date) =>
+    time
+      .toISOString()
+      .replaceAll(/[^0-9]/g, '')
+      .slice(0, 14);
+  const newest = existing[0];
+  if (newest === undefined || digits(now) > newest.slice(-14)) return `${stem}_before_${digits(now)}`;
+  return `${stem}_before_${digits(new Date(replacedAtOf(newest).getTime() + 1000))}`;
+}
+
+/** The time in a name of `undoNameFor`. */
+export function replacedAtOf(name: string): Date {
+  const [, year, month, day, hour, minute, second] = /(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(name) ?? [];
+  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+}
+
+/** The error for an undo when no undo data is there. */
+export function nothingToUndo(slug: string): FluxError {
+  return new FluxError('not_found', `There is nothing to undo for ${slug}.`, {
+    hint: 'See `flux backup list`: the safety backup that was taken before the restore can be restored in place.',
+  });
+}

@@ -1,0 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { FluxError } from '@flux/contract/errors';
+import type { PostgresSession } from './connect.ts';
+
+/** Which sessions: those of some roles, or those in some databases; never the one that asks. */
+export type SessionFilter = { readonly roles: readonly string[] } | { readonly databases: readonly string[] };
+
+export interface EndSessionsOptions {
+  /**
+   * `all`: until none is left; take away the right to log in first, or clients that reconnect make this time out. `present`:
+   * only those that exist when the call begins.
+   */
+  readonly which: 'all' | 'present';
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Postgres ends a session when it next looks for interrupts, which is seldom longer than this. */
+const TIMEOUT_MS = 10_000;
+const POLL_MS = 20;
+
+/**
+ * Terminates sessions and returns when they are gone, also inside a transaction.
+ *
+ * @throws FluxError `instance_unavailable` when some do not end within the timeout
+ */
+export async function endSessions(session: PostgresSession, filter: SessionFilter, options: EndSessionsOptions): Promise<void> {
+  const { which, timeoutMs = TIMEOUT_MS, signal } = options;
+  const present = which === 'present' ? await terminate(session, filter) : undefined;
+  for (const deadline = Date.now() + timeoutMs; ; await delay(POLL_MS, undefined, { signal })) {
+    const alive = await terminate(session, filter, present);
+    if (alive.length === 0) return;
+    if (Date.now() > deadline) throw stillThere(filter, alive);
+  }
+}
+
+/**
+ * Terminates sessions again and again until aborted, those that come in meanwhile too: for a statement that needs all of them
+ * gone at once and lets nobody in from then on.
+ */
+export async function keepEndingSessions(session: PostgresSession, filter: SessionFilter, until: AbortSignal): Promise<void> {
+  while (!until.aborted) {
+    await terminate(session, filter);
+    // The only rejection is the abort that ends the loop.
+    await delay(POLL_MS, undefined, { signal: until }).catch(() => undefined);
+  }
+}
+
+/** @returns what was alive and is told to end now: a process id with its start, since process ids are used again */
+async function terminate(session: PostgresSession, filter: SessionFilter, only?: readonly string[]): Promise<string[]> {
+  // Within a transaction Postgres would show the same sessions again and again.
+  await session.query('select pg_catalog.pg_stat_clear_snapshot()');
+  const [column, values] = 'roles' in filter ? ['usename', filter.roles] : ['datname', filter.databases];
+  const rows = await session.query<{ session: string }>(
+    `select pid || '/' || backend_start as session, pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
+     where ${column} = any($1) and pid <> pg_catalog.pg_backend_pid() and ($2::text[] is null or pid || '/' || backend_start = any($2))`,
+    [values, only ?? null],
+  );
+  return rows.map((row) => row.session);
+}
+
+function stillThere(filter: SessionFilter, alive: readonly string[]): FluxError {
+  const whose = 'roles' in filter ? `of ${filter.roles.join(', ')}` : `in ${filter.databases.join(', ')}`;
+  return new FluxError('instance_unavailable', `${alive.length} sessions ${whose} do not end.`, {
+    hint: 'Run the same command again; see `pg_stat_activity` for what they are doing.',
+  });
+}

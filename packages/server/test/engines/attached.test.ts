@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAttachedEngine } from '../../src/engines/attached/engine.ts';
+import { capabilitiesOf, requireCapability } from '../../src/engines/capabilities.ts';
+import type { Engine, EngineProject } from '../../src/engines/engine.ts';
+import type { InstanceRuntime } from '../../src/instances/instance.ts';
+import { connectPostgres } from '../../src/postgres/connect.ts';
+import type { PostgresTarget } from '../../src/postgres/target.ts';
+import { listMigrations, makeProject, pushOf, runPush } from './project.ts';
+import { openTestRuntime, type TestRuntime } from './runtime.ts';
+
+let place: TestRuntime;
+let runtime: InstanceRuntime;
+let engine: Engine;
+
+beforeAll(async () => {
+  place = await openTestRuntime();
+  runtime = place.runtime;
+  engine = createAttachedEngine({ toolbox: place.toolbox });
+}, 60_000);
+
+afterAll(() => place?.close());
+
+const ask = async (target: PostgresTarget, sql: string) => {
+  await using session = await connectPostgres(target, { searchPath: 'role' });
+  return await session.query(sql);
+};
+
+describe('an attached database', () => {
+  let attached: EngineProject;
+  let target: PostgresTarget;
+
+  beforeAll(async () => {
+    await runtime.create({ id: 'theirs', major: place.major, network: 'loopback' });
+    await ask(runtime.superuser('theirs'), `create role shop login password 'p@ss/word'`);
+    await ask(runtime.superuser('theirs'), 'create database shop owner shop');
+    const { port } = await runtime.status('theirs');
+    target = { host: '127.0.0.1', port: port ?? 0, user: 'shop', password: 'p@ss/word', database: 'shop' };
+    attached = makeProject('v1_dedicated', 'shop', `postgresql://shop:p%40ss%2Fword@127.0.0.1:${port}/shop?sslmode=prefer`);
+  }, 30_000);
+
+  it('is looked at and left alone until a migration is pushed', async () => {
+    const everything = () =>
+      ask(target, `select nspname from pg_namespace where oid >= 16384 union all select relname from pg_class where oid >= 16384`);
+    await engine.provision(attached);
+    expect(await engine.status(attached)).toMatchObject({ state: 'running', port: target.port });
+    expect(await listMigrations(engine, attached)).toEqual([]);
+    await runPush(engine, attached, pushOf('create table t (id int)', { mode: 'versioned', version: '1', dryRun: true }));
+    await runPush(engine, attached, pushOf('select 1'));
+    expect(await everything()).toEqual([]);
+
+    const pushes = [1, 2].map(() => runPush(engine, attached, pushOf('create table t (id int)', { mode: 'versioned', version: '1' })));
+    expect((await Promise.all(pushes)).map(({ skipped }) => skipped).sort()).toEqual([false, true]);
+    expect(await listMigrations(engine, attached)).toHaveLength(1);
+    await engine.remove(attached);
+    expect(await ask(target, 'select * from t')).toEqual([]);
+  });
+
+  it('is dumped and reached as the URI says', async () => {
+    expect(await engine.credentials(attached)).toEqual(target);
+    expect(await engine.backupSource(attached)).toEqual({
+      kind: 'project_db',
+      target: { ...target, sslMode: 'prefer' },
+      major: place.major,
+      internalRoles: [],
+    });
+  });
+
+  it('can do nothing that needs a server of ours, and says what to do instead', () => {
+    expect(capabilitiesOf(engine)).toEqual([]);
+    for (const capability of ['power', 'staging', 'undo', 'pooled'] as const)
+      expect(() => requireCapability(engine, capability, attached)).toThrow(
+        expect.objectContaining({
+          code: 'invalid_request',
+          message: expect.stringMatching(/^shop is attached: Flux does not run its server and /),
+          hint: expect.stringMatching(/./),
+        }),
+      );
+  });
+
+  it('is missing or failing when it does not answer', async () => {
+    const uri = attached.secrets.attachedUri ?? '';
+    expect(await engine.status(makeProject('v1_dedicated', 'shop', uri.replace('/shop?', '/gone?')))).toMatchObject({ state: 'missing' });
+    const closed = makeProject('v1_dedicated', 'shop', 'postgresql://shop:secret@127.0.0.1:1/shop');
+    expect(await engine.status(closed)).toMatchObject({ state: 'failing', postgresVersion: null });
+    await expect(engine.provision(closed)).rejects.toMatchObject({ code: 'instance_unavailable' });
+    await expect(engine.backupSource(closed)).rejects.toMatchObject({ code: 'instance_unavailable' });
+    await expect(engine.provision(closed)).rejects.not.toThrow(/secret/);
+  });
+});
