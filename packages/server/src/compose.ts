@@ -98,22 +98,25 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     seal,
   );
   const store = createVolumeStore(config.backupsFolder);
+  const programs = openPostgresPrograms(toolbox, account, await emptyScratchFolder(config.dataFolder));
   const backups: BackupDoors = {
     catalog,
     store,
     queue,
     engines,
-    programs: openPostgresPrograms(toolbox, account, await emptyScratchFolder(config.dataFolder)),
-    disposables,
-    verifyLimits: {
-      memoryBytes: config.verify.memoryBytes,
-      diskBytes: config.verify.diskBytes,
-      processes: config.verify.processes,
-      wallClockMs: config.verify.timeoutMs,
+    programs,
+    sandbox: {
+      disposables,
+      limits: {
+        memoryBytes: config.verify.memoryBytes,
+        diskBytes: config.verify.diskBytes,
+        processes: config.verify.processes,
+        wallClockMs: config.verify.timeoutMs,
+      },
     },
-    backupTimeoutMs: config.backupTimeoutMs,
+    dumps: { programs, timeoutMs: config.backupTimeoutMs },
     seal,
-    fluxVersion: VERSION,
+    signing: { seal, fluxVersion: VERSION },
     clock,
     log,
   };
@@ -140,7 +143,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   await endInterruptedMigrations(projects, stopping.signal);
   await finishRemovals({ backups, projects }, stopping.signal);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
-  if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, backups.verifyLimits);
+  if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, backups.sandbox.limits);
   const tokenPath = join(config.dataFolder, 'admin-token');
   const madeToken = await ensureFirstToken(catalog, clock, tokenPath);
 

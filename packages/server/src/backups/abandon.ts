@@ -2,14 +2,14 @@ import type { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import { failUnfinishedBackups } from '../catalog/backups.ts';
 import type { DatabaseTransaction } from '../catalog/open.ts';
-import type { BackupDoors } from './doors.ts';
+import type { ReadingDeps } from './reading.ts';
 
 /**
  * What becomes of backups that an operation has not finished: their rows say `failed` from the commit on, and only then their files
  * are removed. A file without a row is litter; a row without its file would be a lie.
  */
 export async function abandonBackups(
-  { store }: Pick<BackupDoors, 'store'>,
+  { store }: Pick<ReadingDeps, 'store'>,
   db: DatabaseTransaction,
   { id }: { readonly id: OperationId },
   reason: FluxError,

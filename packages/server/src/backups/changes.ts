@@ -4,24 +4,24 @@ import type { BackupId } from '@flux/contract/ids';
 import { findChangeMarks } from '../catalog/change-marks.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { ChangeMarks } from '../postgres/change-marks.ts';
-import type { BackupDoors } from './doors.ts';
+import type { CreateDeps } from './create.ts';
 
-/** A server that does not answer must not hold up whoever only wants to know. */
-const PATIENCE_MS = 10_000;
+/** A server that does not answer must not delay an answer that is only informational. */
+const TIMEOUT_MS = 10_000;
 
 /** Tells how much of a project has changed since a backup, as far as Postgres has counted it. Never fails: it says why it cannot. */
 export async function readChangesSince(
-  doors: Pick<BackupDoors, 'catalog' | 'engines'>,
+  deps: Pick<CreateDeps, 'catalog' | 'engines'>,
   row: ProjectRow,
   backupId: BackupId,
   signal: AbortSignal,
 ): Promise<Changes> {
   if (row.lifecycle !== 'active') return { known: false, why: `${row.slug} is ${row.lifecycle}` };
-  const then = await findChangeMarks(doors.catalog.db, backupId);
+  const then = await findChangeMarks(deps.catalog.db, backupId);
   if (then === undefined) return { known: false, why: 'nothing was counted when that backup was made' };
   try {
-    const { engine, project } = doors.engines.of(row);
-    const now = await engine.readChangeMarks(project, AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]));
+    const { engine, project } = deps.engines.of(row);
+    const now = await engine.readChangeMarks(project, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
     return changesBetween(then as ChangeMarks, now);
   } catch (error) {
     signal.throwIfAborted();

@@ -9,15 +9,37 @@ import type { Actor } from '../catalog/audit.ts';
 import { type BackupRow, findBackupById, insertBackup, insertManifest, updateBackup } from '../catalog/backups.ts';
 import { insertChangeMarks } from '../catalog/change-marks.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
+import type { Engine, EngineProject } from '../engines/engine.ts';
 import { defineOperation, type Task } from '../operations/define.ts';
-import { requestOperation } from '../operations/request.ts';
+import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import { type DumpSession, openDumpSession } from '../postgres/dump-session.ts';
 import type { Manifest } from '../postgres/manifest.ts';
+import type { PostgresPrograms } from '../postgres/programs.ts';
+import type { Log } from '../system/log.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { abandonBackups } from './abandon.ts';
-import type { BackupDoors } from './doors.ts';
 import { readBackupItem } from './item.ts';
+import type { ReadingDeps } from './reading.ts';
 import { validateBackup } from './validate.ts';
+
+/** What creating a backup uses. */
+export interface CreateDeps extends ReadingDeps {
+  readonly log: Log;
+  readonly engines: EngineDirectory;
+  readonly dumps: DumpSettings;
+}
+
+/** How dumps are made. */
+export interface DumpSettings {
+  readonly programs: PostgresPrograms;
+  /** A dump that takes longer fails. */
+  readonly timeoutMs: number;
+}
+
+/** Finds the engine of a project and opens its secrets for it. */
+export interface EngineDirectory {
+  of(project: ProjectRow): { readonly engine: Engine; readonly project: EngineProject };
+}
 
 /** Creates a backup. Begun anew after a worker was lost: nothing is a backup before its last step. */
 export const backupCreate = defineOperation({
@@ -27,7 +49,7 @@ export const backupCreate = defineOperation({
   runsOn: 'project host',
   audit: ({ backupId }) => ({ action: 'backup.create', subject: String(backupId) }),
   afterWorkerLoss: 'restart',
-  run: (doors: BackupDoors, { project, backupId }, task) => createBackup(doors, project, requireBackupId(backupId), task),
+  run: (deps: CreateDeps, { project, backupId }, task) => createBackup(deps, project, requireBackupId(backupId), task),
   onInterrupted: abandonBackups,
 });
 
@@ -37,7 +59,7 @@ export const backupCreate = defineOperation({
  * @throws FluxError `busy`, `not_ready`
  */
 export async function requestBackup(
-  doors: BackupDoors,
+  deps: RequestDeps & Pick<CreateDeps, 'engines'>,
   project: ProjectRow,
   requester: Actor,
   note: string | undefined,
@@ -48,10 +70,10 @@ export async function requestBackup(
     });
   }
   // Looked at before a row exists: a stopped instance is the user's to start, not a failed backup.
-  const { engine, project: opened } = doors.engines.of(project);
+  const { engine, project: opened } = deps.engines.of(project);
   await engine.backupSource(opened);
-  return requestOperation(doors, backupCreate, async (db, operationId) => {
-    const { id } = await insertBackup(db, newBackup(project, operationId, doors.clock.now(), note ?? null));
+  return requestOperation(deps, backupCreate, async (db, operationId) => {
+    const { id } = await insertBackup(db, newBackup(project, operationId, deps.clock.now(), note ?? null));
     return { project, backupId: id, requester, request: {} };
   });
 }
@@ -69,22 +91,22 @@ export function newBackup(project: ProjectRow, operationId: OperationId, now: Da
  * fails leaves the row unfinished, for the end of the operation to mark as failed. One that a lost worker has made complete is
  * only validated.
  */
-export async function createBackup(doors: BackupDoors, project: ProjectRow, backupId: BackupId, task: Task): Promise<BackupAnswer> {
-  const { catalog, store, clock } = doors;
-  if ((await requireBackup(doors, backupId)).status !== 'complete') {
+export async function createBackup(deps: CreateDeps, project: ProjectRow, backupId: BackupId, task: Task): Promise<BackupAnswer> {
+  const { catalog, store, clock } = deps;
+  if ((await requireBackup(deps, backupId)).status !== 'complete') {
     await updateBackup(catalog.db, backupId, { status: 'running' });
-    await writeArtifact(doors, project, backupId, task);
+    await writeArtifact(deps, project, backupId, task);
   }
   task.progress({ phase: 'validate', message: 'Reading the artifact again' });
-  await validateBackup(doors, backupId, task.signal);
-  const row = await requireBackup(doors, backupId);
+  await validateBackup(deps, backupId, task.signal);
+  const row = await requireBackup(deps, backupId);
   if (row.artifact_validation === 'artifact_invalid') {
     throw new FluxError('artifact_invalid', `The artifact that was just written is not valid: ${row.artifact_validation_error}`, {
       hint: 'Check the disk of the backup volume, then run `flux backup create` again.',
       details: { backupId },
     });
   }
-  doors.log.info(
+  deps.log.info(
     { backup: backupId, project: project.hash, sizeBytes: row.size_bytes, ms: clock.now().getTime() - row.created_at.getTime() },
     'backup complete',
   );
@@ -92,7 +114,7 @@ export async function createBackup(doors: BackupDoors, project: ProjectRow, back
 }
 
 /** @throws FluxError `backup_not_found` */
-async function requireBackup({ catalog }: Pick<BackupDoors, 'catalog'>, id: BackupId): Promise<BackupRow> {
+async function requireBackup({ catalog }: Pick<CreateDeps, 'catalog'>, id: BackupId): Promise<BackupRow> {
   const row = await findBackupById(catalog.db, id);
   if (row === undefined) throw new FluxError('backup_not_found', `Backup ${id} is not in the catalog any more.`);
   return row;
@@ -104,19 +126,19 @@ export function requireBackupId(backupId: BackupId | null): BackupId {
   return backupId;
 }
 
-async function writeArtifact(doors: BackupDoors, project: ProjectRow, backupId: BackupId, task: Task): Promise<void> {
-  const signal = AbortSignal.any([task.signal, AbortSignal.timeout(doors.backupTimeoutMs)]);
+async function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: BackupId, task: Task): Promise<void> {
+  const signal = AbortSignal.any([task.signal, AbortSignal.timeout(deps.dumps.timeoutMs)]);
   task.progress({ phase: 'connect', message: 'Opening a snapshot' });
-  const { engine, project: opened } = doors.engines.of(project);
+  const { engine, project: opened } = deps.engines.of(project);
   const source = await engine.backupSource(opened);
-  await using session = await openDumpSession(doors.programs, source, signal);
-  await using draft = await doors.store.create({ projectId: project.id, backupId });
+  await using session = await openDumpSession(deps.dumps.programs, source, signal);
+  await using draft = await deps.store.create({ projectId: project.id, backupId });
   const manifest = await dumpInto(draft, session, task);
   const manifestText = JSON.stringify(manifest);
   task.progress({ phase: 'publish', message: 'Making the artifact durable' });
   signal.throwIfAborted();
   const artifact = await draft.publish(manifestText);
-  await recordComplete(doors, backupId, artifact, manifest, manifestText, session.changeMarks);
+  await recordComplete(deps, backupId, artifact, manifest, manifestText, session.changeMarks);
 }
 
 /** Dump and manifest run side by side under the same snapshot; the first that fails ends both. */
@@ -139,7 +161,7 @@ async function dumpInto(draft: ArtifactDraft, session: DumpSession, task: Task):
 }
 
 async function recordComplete(
-  doors: BackupDoors,
+  deps: CreateDeps,
   backupId: BackupId,
   artifact: Artifact,
   manifest: Manifest,
@@ -147,12 +169,12 @@ async function recordComplete(
   changeMarks: DumpSession['changeMarks'],
 ): Promise<void> {
   const manifestSha256 = createHash('sha256').update(manifestText).digest('hex');
-  await doors.catalog.db.transaction().execute(async (db) => {
+  await deps.catalog.db.transaction().execute(async (db) => {
     await insertManifest(db, backupId, manifestSha256, manifestText);
     if (changeMarks !== undefined) await insertChangeMarks(db, backupId, changeMarks);
     await updateBackup(db, backupId, {
       status: 'complete',
-      completed_at: doors.clock.now(),
+      completed_at: deps.clock.now(),
       size_bytes: artifact.sizeBytes,
       sha256: artifact.sha256,
       manifest_sha256: manifestSha256,

@@ -1,14 +1,19 @@
-import type { DisposableRequest } from '../disposable/provider.ts';
+import type { DisposableLimits, DisposableProvider, DisposableRequest } from '../disposable/provider.ts';
 import type { Manifest } from '../postgres/manifest.ts';
-import type { BackupDoors } from './doors.ts';
+
+/** Where archives are restored to be looked at, and what they may use there. */
+export interface VerificationSandbox {
+  readonly disposables: DisposableProvider;
+  readonly limits: DisposableLimits;
+}
 
 /** What an archive with this manifest is restored into: a server of its major, with the locale of its source. */
 export function disposableRequest(
-  { verifyLimits }: Pick<BackupDoors, 'verifyLimits'>,
+  limits: DisposableLimits,
   { server }: Pick<Manifest, 'server'>,
   archivePath: string,
   signal: AbortSignal,
 ): DisposableRequest {
   const { major, databaseBytes, encoding, collate, ctype } = server;
-  return { major, expectedBytes: databaseBytes, limits: verifyLimits, encoding, collate, ctype, archivePath, signal };
+  return { major, expectedBytes: databaseBytes, limits, encoding, collate, ctype, archivePath, signal };
 }

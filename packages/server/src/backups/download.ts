@@ -4,7 +4,7 @@ import type { ArtifactPieces } from '../artifacts/read-pieces.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { requirePresent } from './present.ts';
-import { damageOf, type ReadingDoors, recordReading } from './reading.ts';
+import { damageOf, type ReadingDeps, recordReading } from './reading.ts';
 
 /** An artifact that may be sent. `open` may be called for any part of it. */
 export interface Download {
@@ -27,7 +27,7 @@ type CompleteRow = BackupRow & { readonly size_bytes: number; readonly sha256: s
  *
  * @throws FluxError `artifact_gone` with who removed it and when; `not_ready` for a backup that is not complete
  */
-export async function openDownload(doors: ReadingDoors, project: ProjectRow, row: BackupRow): Promise<Download> {
+export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: BackupRow): Promise<Download> {
   if (!isComplete(row)) {
     throw new FluxError('not_ready', `Backup ${row.id} is ${row.status}, so it has no artifact to download.`, {
       hint: 'See `flux backup list --verbose`, or make a new one with `flux backup create`.',
@@ -36,7 +36,7 @@ export async function openDownload(doors: ReadingDoors, project: ProjectRow, row
   }
   requirePresent(row, 'Take a newer one: `flux backup list`.');
   const key = { projectId: row.project_id, backupId: row.id };
-  const found = await doors.store.stat(key);
+  const found = await deps.store.stat(key);
   if (found === undefined) {
     throw new FluxError('artifact_gone', `The file of backup ${row.id} is not on the backup volume, and Flux did not remove it.`, {
       hint: 'When the volume was unmounted, mount it again; otherwise make a new backup with `flux backup create`.',
@@ -57,9 +57,9 @@ export async function openDownload(doors: ReadingDoors, project: ProjectRow, row
     sha256: row.sha256,
     filename: `${project.hash}-${row.id}.dump`,
     open: async (range = { start: 0, end: row.size_bytes - 1 }) => {
-      const pieces = await doors.store.read(key, range);
+      const pieces = await deps.store.read(key, range);
       const isWhole = range.start === 0 && range.end === row.size_bytes - 1;
-      return isWhole ? checkWhole(doors, row, pieces) : pieces;
+      return isWhole ? checkWhole(deps, row, pieces) : pieces;
     },
   };
 }
@@ -69,14 +69,14 @@ function isComplete(row: BackupRow): row is CompleteRow {
 }
 
 /** Passes pieces on and hashes them. The last byte waits for the digest: a client that has them all may believe that they are good. */
-function checkWhole(doors: ReadingDoors, row: CompleteRow, pieces: ArtifactPieces): ArtifactPieces {
+function checkWhole(deps: ReadingDeps, row: CompleteRow, pieces: ArtifactPieces): ArtifactPieces {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   let lastByte: Buffer | undefined;
   const finish = async () => {
     const sha256 = hash.digest('hex');
     const damage = damageOf(row, sizeBytes, sha256);
-    await recordReading(doors, row.id, { sizeBytes, sha256, damage, extent: 'bytes' }, 'a download');
+    await recordReading(deps, row.id, { sizeBytes, sha256, damage, extent: 'bytes' }, 'a download');
     if (damage === undefined) return;
     await pieces.return();
     throw new FluxError('artifact_invalid', `The file of backup ${row.id} was damaged after it was written: ${damage}`);

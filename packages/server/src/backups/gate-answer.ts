@@ -6,9 +6,10 @@ import type { ArtifactStore } from '../artifacts/store.ts';
 import { type BackupRow, findBackupById, findLatestBackup, listProvenBackups } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { readChangesSince } from './changes.ts';
-import type { BackupDoors } from './doors.ts';
-import { examineRecorded, type GateDoors, latestIsUnfinishedWork, PROVES_FIRST } from './gate.ts';
+import type { CreateDeps } from './create.ts';
+import { examineRecorded, latestIsUnfinishedWork, PROVES_FIRST } from './gate.ts';
 import { lookAtArtifact } from './item.ts';
+import type { ReadingDeps } from './reading.ts';
 import { parseBackupSelector, selectBackup } from './select.ts';
 import { trustTierOf } from './trust.ts';
 import { examineDeletion } from './way-back.ts';
@@ -24,34 +25,34 @@ type Verdict = Pick<GateAnswer, 'decision' | 'tier' | 'label' | 'guidance' | 'de
 
 /** Tells what the gate would decide now, how old the proof is and what has changed since. Informational only; does not grant a clearance. */
 export async function answerGate(
-  doors: Pick<BackupDoors, 'catalog' | 'store' | 'engines' | 'clock'>,
+  deps: ReadingDeps & Pick<CreateDeps, 'engines'>,
   project: ProjectRow,
   { action, backup }: GateQuestion,
   signal: AbortSignal,
 ): Promise<GateAnswer> {
-  const latest = await findLatestBackup(doors.catalog.db, project.id);
-  const verdict = await verdictOn(doors, project, action, backup, signal);
+  const latest = await findLatestBackup(deps.catalog.db, project.id);
+  const verdict = await verdictOn(deps, project, action, backup, signal);
   const command = verdict.decision === 'refused' ? COMMAND_THAT_HELPS : null;
-  const proof = await proofOf(doors, project, signal);
-  return { action, ...verdict, command, backupId: latest?.id ?? null, proof, askedAt: doors.clock.now().toISOString() };
+  const proof = await proofOf(deps, project, signal);
+  return { action, ...verdict, command, backupId: latest?.id ?? null, proof, askedAt: deps.clock.now().toISOString() };
 }
 
-async function proofOf(doors: Parameters<typeof answerGate>[0], project: ProjectRow, signal: AbortSignal): Promise<GateAnswer['proof']> {
-  const row = await findNewestRestorable(doors, project);
+async function proofOf(deps: Parameters<typeof answerGate>[0], project: ProjectRow, signal: AbortSignal): Promise<GateAnswer['proof']> {
+  const row = await findNewestRestorable(deps, project);
   if (row === undefined || row.restore_verified_at === null) return null;
-  const changes = await readChangesSince(doors, project, row.id, signal);
+  const changes = await readChangesSince(deps, project, row.id, signal);
   return { backupId: row.id, takenAt: row.created_at.toISOString(), verifiedAt: row.restore_verified_at.toISOString(), changes };
 }
 
 /** The newest proven backup whose file is there with its size, and of which nothing bad was recorded. */
-async function findNewestRestorable({ catalog, store }: GateDoors, project: ProjectRow): Promise<BackupRow | undefined> {
+async function findNewestRestorable({ catalog, store }: ReadingDeps, project: ProjectRow): Promise<BackupRow | undefined> {
   for (const row of await listProvenBackups(catalog.db, project.id))
     if (row.restore_verification === 'restore_verified' && (await tierOf(store, row)) === 'restorable') return row;
   return undefined;
 }
 
 async function verdictOn(
-  doors: GateDoors,
+  deps: ReadingDeps,
   project: ProjectRow,
   action: GateAction,
   backup: string | undefined,
@@ -59,19 +60,19 @@ async function verdictOn(
 ): Promise<Verdict> {
   if (action === 'delete_last_verified') {
     if (backup === undefined) throw new FluxError('invalid_request', 'No backup was specified.', { hint: 'Add backup=<id>.' });
-    const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(backup));
-    const found = await examineDeletion(doors, row, signal);
+    const row = await selectBackup(deps.catalog.db, project, parseBackupSelector(backup));
+    const found = await examineDeletion(deps, row, signal);
     if (found.kind === 'refused') return { decision: 'refused', ...found.refusal };
-    const tier = await tierOf(doors.store, (await findBackupById(doors.catalog.db, row.id)) ?? row);
+    const tier = await tierOf(deps.store, (await findBackupById(deps.catalog.db, row.id)) ?? row);
     if (found.behind === null) return cleared(row, tier, 'It has no artifact that could be missed.');
     return cleared(row, tier, `Backup ${found.behind.id} stays behind, and its bytes are good.`);
   }
-  const found = await examineRecorded(doors, project);
+  const found = await examineRecorded(deps, project);
   if (found.kind === 'restorable')
     return cleared(found.latest, 'restorable', `The latest backup is restore-verified. ${whenRead(found.latest)}`);
   // It was cleared when it began.
   if (hasBegun(project, action)) return { decision: 'cleared', ...found.refusal, guidance: 'The removal had begun, and goes on.' };
-  if (PROVES_FIRST.has(action) && (await latestIsUnfinishedWork(doors, project)))
+  if (PROVES_FIRST.has(action) && (await latestIsUnfinishedWork(deps, project)))
     return {
       decision: 'cleared',
       ...found.refusal,

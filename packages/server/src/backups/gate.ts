@@ -8,7 +8,7 @@ import { type BackupRow, belongsToFailedOperation, findBackupById, findLatestBac
 import type { DatabaseTransaction } from '../catalog/open.ts';
 import { awaitOtherDeletions, type ProjectRow } from '../catalog/projects.ts';
 import { lookAtArtifact } from './item.ts';
-import { compareBytes, type ReadingDoors } from './reading.ts';
+import { compareBytes, type ReadingDeps } from './reading.ts';
 import { isProven, NOTHING_WRONG, stateOf, trustTierOf } from './trust.ts';
 import { examineDeletion } from './way-back.ts';
 
@@ -52,9 +52,6 @@ export type GateDecision =
   | { readonly kind: 'cleared'; readonly clearance: Clearance }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-/** What the gate reaches: it reads artifacts, and records what it finds. */
-export type GateDoors = ReadingDoors;
-
 /** What was found when the newest backup was looked at. */
 export type Examination =
   | { readonly kind: 'restorable'; readonly latest: BackupRow }
@@ -65,25 +62,25 @@ export type Examination =
  * be there and still be the file that was proven, which is found out by reading it. What the reading shows is recorded. A file that
  * was found damaged before is read again: its bytes may have been put back.
  */
-async function examineLatest(doors: GateDoors, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
-  const known = await examineRecorded(doors, project);
+async function examineLatest(deps: ReadingDeps, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
+  const known = await examineRecorded(deps, project);
   if (known.kind === 'refused') return known;
   const { latest } = known;
-  const bytes = await compareBytes(doors, latest, 'the gate', signal);
+  const bytes = await compareBytes(deps, latest, 'the gate', signal);
   if (bytes.damage === undefined) return { kind: 'restorable', latest };
   return { kind: 'refused', latest, refusal: refusalOf(project, 'pipeline_incomplete', latest, bytes.damage) };
 }
 
 /** The same as far as it is known without reading the file: what its row says, and whether it exists with its size. */
-export async function examineRecorded(doors: Pick<GateDoors, 'catalog' | 'store'>, project: ProjectRow): Promise<Examination> {
-  const latest = await findLatestBackup(doors.catalog.db, project.id);
+export async function examineRecorded(deps: Pick<ReadingDeps, 'catalog' | 'store'>, project: ProjectRow): Promise<Examination> {
+  const latest = await findLatestBackup(deps.catalog.db, project.id);
   const refuse = (reason: TrustTier, because?: string): Examination => ({
     kind: 'refused',
     latest,
     refusal: refusalOf(project, reason, latest, because),
   });
   if (latest === undefined) return refuse('no_backups');
-  const look = await lookAtArtifact(doors.store, latest);
+  const look = await lookAtArtifact(deps.store, latest);
   const { tier, artifactValidation, artifactValidationError } = stateOf(latest, look);
   const mayBeGoodAgain = look.problem === null && artifactValidation === 'artifact_invalid' && isProven(latest);
   if (tier !== 'restorable' && !mayBeGoodAgain)
@@ -100,15 +97,15 @@ export async function examineRecorded(doors: Pick<GateDoors, 'catalog' | 'store'
  * @throws FluxError `gate_refused`
  */
 export async function refuseShutGate(
-  doors: Pick<GateDoors, 'catalog' | 'store'>,
+  deps: Pick<ReadingDeps, 'catalog' | 'store'>,
   project: ProjectRow,
   action: DestructiveAction,
   override: Override | null,
 ): Promise<void> {
   if (override !== null) return;
-  const known = await examineRecorded(doors, project);
+  const known = await examineRecorded(deps, project);
   if (known.kind === 'restorable') return;
-  if (PROVES_FIRST.has(action) && (await latestIsUnfinishedWork(doors, project))) return;
+  if (PROVES_FIRST.has(action) && (await latestIsUnfinishedWork(deps, project))) return;
   throw refusalError(known.refusal);
 }
 
@@ -117,7 +114,7 @@ export const PROVES_FIRST: ReadonlySet<string> = new Set(['restore_in_place', 'm
 
 /** Decides whether something of a project may be destroyed: when its newest backup is good, or somebody answers for going on. */
 export async function consultGate(
-  doors: GateDoors,
+  deps: ReadingDeps,
   project: ProjectRow,
   action: DestructiveAction,
   override: Override | null,
@@ -128,7 +125,7 @@ export async function consultGate(
     clearance: { projectId: project.id, action, backupId, deletes: null, override } as Clearance,
   });
   if (override !== null) return clear(null);
-  const found = await examineLatest(doors, project, signal);
+  const found = await examineLatest(deps, project, signal);
   return found.kind === 'restorable' ? clear(found.latest.id) : { kind: 'refused', refusal: found.refusal };
 }
 
@@ -138,15 +135,15 @@ export async function consultGate(
  * @throws FluxError `gate_refused`
  */
 export async function requireDeletion(
-  doors: GateDoors,
+  deps: ReadingDeps,
   project: ProjectRow,
   row: BackupRow,
   override: Override | null,
   signal: AbortSignal,
 ): Promise<Clearance> {
-  const found = override === null ? await examineDeletion(doors, row, signal) : null;
+  const found = override === null ? await examineDeletion(deps, row, signal) : null;
   if (found?.kind === 'refused') throw refusalError(found.refusal);
-  const now = (await findBackupById(doors.catalog.db, row.id)) ?? row;
+  const now = (await findBackupById(deps.catalog.db, row.id)) ?? row;
   const { id, restore_verification } = now;
   const about = { projectId: project.id, action: 'delete_last_verified', deletes: { id, restore_verification } };
   return { ...about, backupId: found?.behind?.id ?? null, override } as Clearance;
@@ -154,13 +151,13 @@ export async function requireDeletion(
 
 /** The same as `consultGate`, for those who cannot go on without it. @throws FluxError `gate_refused` */
 export async function requireGate(
-  doors: GateDoors,
+  deps: ReadingDeps,
   project: ProjectRow,
   action: DestructiveAction,
   override: Override | null,
   signal: AbortSignal,
 ): Promise<Clearance> {
-  const decision = await consultGate(doors, project, action, override, signal);
+  const decision = await consultGate(deps, project, action, override, signal);
   if (decision.kind === 'refused') throw refusalError(decision.refusal);
   return decision.clearance;
 }
@@ -172,19 +169,19 @@ export async function requireGate(
  * @throws FluxError `gate_refused`
  */
 export async function precheckGate(
-  doors: GateDoors,
+  deps: ReadingDeps,
   project: ProjectRow,
   action: DestructiveAction,
   override: Override | null,
   signal: AbortSignal,
 ): Promise<void> {
-  const decision = await consultGate(doors, project, action, override, signal);
-  if (decision.kind === 'cleared' || (await latestIsUnfinishedWork(doors, project))) return;
+  const decision = await consultGate(deps, project, action, override, signal);
+  if (decision.kind === 'cleared' || (await latestIsUnfinishedWork(deps, project))) return;
   throw refusalError(decision.refusal);
 }
 
 /** Tells whether the newest backup is one that work of ours had begun for itself and could not finish. */
-export async function latestIsUnfinishedWork({ catalog }: Pick<GateDoors, 'catalog'>, project: ProjectRow): Promise<boolean> {
+export async function latestIsUnfinishedWork({ catalog }: Pick<ReadingDeps, 'catalog'>, project: ProjectRow): Promise<boolean> {
   const latest = await findLatestBackup(catalog.db, project.id);
   return latest !== undefined && (await belongsToFailedOperation(catalog.db, latest, ['backup_restore', 'migrate']));
 }

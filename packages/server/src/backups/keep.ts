@@ -6,17 +6,17 @@ import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, lockBackup, updateBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
-import { requestOperation } from '../operations/request.ts';
+import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import { requireBackupId } from './create.ts';
-import type { BackupDoors } from './doors.ts';
-import { type Clearance, type GateDoors, type Override, OverrideSchema, redeemDeletion, requireDeletion } from './gate.ts';
+import { type Clearance, type Override, OverrideSchema, redeemDeletion, requireDeletion } from './gate.ts';
 import { readBackupItem } from './item.ts';
 import { requirePresent } from './present.ts';
+import type { ReadingDeps } from './reading.ts';
 import { selectBackup } from './select.ts';
 
 /** Keeps a backup whatever any policy says, or lets the policy decide again. */
 export async function setPinned(
-  { catalog }: GateDoors,
+  { catalog }: ReadingDeps,
   project: ProjectRow,
   row: BackupRow,
   pinned: 'pinned' | 'unpinned',
@@ -41,7 +41,7 @@ export const backupDelete = defineOperation({
 
 /** Records the deletion of a backup and enqueues it. @throws FluxError `not_ready`, `artifact_gone`, `busy` while it is being verified */
 export async function requestDeletion(
-  doors: BackupDoors,
+  deps: RequestDeps,
   project: ProjectRow,
   row: BackupRow,
   requester: Actor & { readonly name: string },
@@ -50,7 +50,7 @@ export async function requestDeletion(
   // Before anything is read: what is pinned is not deleted, however good the others are.
   refuseUndeletable(row);
   const { name: by, ...actor } = requester;
-  return requestOperation(doors, backupDelete, async () => ({
+  return requestOperation(deps, backupDelete, async () => ({
     project,
     backupId: row.id,
     requester: actor,
@@ -65,33 +65,33 @@ export async function requestDeletion(
  * @throws FluxError `not_ready` when it is pinned or still being made; `artifact_gone` when it was removed before; `gate_refused`
  */
 async function deleteBackup(
-  doors: BackupDoors,
+  deps: ReadingDeps,
   { project, backupId, request, requester }: Order<{ readonly override: Override | null; readonly by: string }>,
   task: Task,
 ): Promise<OperationResult<'backup_delete'>> {
-  const row = await selectBackup(doors.catalog.db, project, requireBackupId(backupId));
+  const row = await selectBackup(deps.catalog.db, project, requireBackupId(backupId));
   task.progress({ phase: 'gate', message: 'Reading the backup that stays behind' });
-  const clearance = await requireDeletion(doors, project, row, request.override, task.signal);
-  await removeArtifact(doors, project, row, { ...requester, name: request.by }, clearance);
-  return { backup: await readBackupItem(doors.store, await selectBackup(doors.catalog.db, project, row.id), 'other') };
+  const clearance = await requireDeletion(deps, project, row, request.override, task.signal);
+  await removeArtifact(deps, project, row, { ...requester, name: request.by }, clearance);
+  return { backup: await readBackupItem(deps.store, await selectBackup(deps.catalog.db, project, row.id), 'other') };
 }
 
 /** @param clearance from `requireDeletion` */
 export async function removeArtifact(
-  doors: GateDoors,
+  deps: ReadingDeps,
   project: ProjectRow,
   row: BackupRow,
   actor: Actor & { readonly name: string },
   clearance: Clearance,
 ): Promise<void> {
-  await doors.catalog.db.transaction().execute(async (db) => {
+  await deps.catalog.db.transaction().execute(async (db) => {
     await redeemDeletion(db, clearance, project, row, actor);
     // What was pinned or deleted by somebody else meanwhile stays as it is now.
     refuseUndeletable((await lockBackup(db, row.id)) ?? row);
-    await updateBackup(db, row.id, { removed_at: doors.clock.now(), removed_by: actor.name });
+    await updateBackup(db, row.id, { removed_at: deps.clock.now(), removed_by: actor.name });
     await recordAudit(db, actor, { action: 'backup.delete', projectId: project.id, subject: row.id });
   });
-  await doors.store.remove({ projectId: row.project_id, backupId: row.id });
+  await deps.store.remove({ projectId: row.project_id, backupId: row.id });
 }
 
 /** Refuses what cannot be deleted whatever stays behind. @throws FluxError `not_ready`, `artifact_gone` */

@@ -13,7 +13,7 @@ import { type BackupSelector, selectBackup } from './select.ts';
 import { freshnessOf, NOTHING_WRONG } from './trust.ts';
 
 /** What reading the list needs. */
-export interface BackupShelf {
+export interface BackupReader {
   readonly catalog: Catalog;
   readonly store: ArtifactStore;
   readonly clock: Clock;
@@ -21,7 +21,7 @@ export interface BackupShelf {
 
 /** A page of a project's backups, newest first, with the answer about the newest. `cursor` comes from the page before. */
 export async function listProjectBackups(
-  { catalog, store, clock }: BackupShelf,
+  { catalog, store, clock }: BackupReader,
   project: ProjectRow,
   viewer: Viewer,
   page: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
@@ -45,7 +45,7 @@ const VERIFICATIONS_SHOWN = 10;
 
 /** One backup with its proofs and, for a tenant export, the SQL that it needs around it. */
 export async function showBackup(
-  { catalog, store }: BackupShelf,
+  { catalog, store }: BackupReader,
   project: ProjectRow,
   selector: BackupSelector,
   viewer: Viewer,

@@ -23,7 +23,7 @@ export interface BytesRead {
 export type Reader = 'the gate' | 'a download' | 'a restore' | 'a verification' | 'the validation' | 'a deletion';
 
 /** What a reading needs: the bytes, and the place where its result is recorded. */
-export interface ReadingDoors {
+export interface ReadingDeps {
   readonly catalog: Catalog;
   readonly store: ArtifactStore;
   readonly clock: Clock;
@@ -36,24 +36,24 @@ const SYSTEM = { userId: null, tokenId: null };
  *
  * @throws FluxError `artifact_gone`, `volume_unusable`; nothing is recorded then, because nothing is known about the bytes
  */
-export async function compareBytes(doors: ReadingDoors, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
-  return readOnce(doors, row, reader, signal);
+export async function compareBytes(deps: ReadingDeps, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
+  return readOnce(deps, row, reader, signal);
 }
 
 /** The same, and in the same pass walks the structure of the archive from its first block to its last. */
-export async function readArtifact(doors: ReadingDoors, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
-  return readOnce(doors, row, reader, signal, findArchiveDamage);
+export async function readArtifact(deps: ReadingDeps, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
+  return readOnce(deps, row, reader, signal, findArchiveDamage);
 }
 
 /** @param walk may stop before the end; what it found counts only when the bytes are those that were written */
 async function readOnce(
-  doors: ReadingDoors,
+  deps: ReadingDeps,
   row: BackupRow,
   reader: Reader,
   signal: AbortSignal,
   walk?: (bytes: AsyncIterable<Buffer>) => Promise<string | undefined>,
 ): Promise<BytesRead> {
-  const pieces = await doors.store.read({ projectId: row.project_id, backupId: row.id });
+  const pieces = await deps.store.read({ projectId: row.project_id, backupId: row.id });
   const hash = createHash('sha256');
   let sizeBytes = 0;
   async function* digested(): AsyncGenerator<Buffer, undefined> {
@@ -76,7 +76,7 @@ async function readOnce(
   const sha256 = hash.digest('hex');
   const damage = damageOf(row, sizeBytes, sha256) ?? structure;
   const read: BytesRead = { sizeBytes, sha256, damage, extent: walk === undefined ? 'bytes' : 'archive' };
-  await recordReading(doors, row.id, read, reader);
+  await recordReading(deps, row.id, read, reader);
   return read;
 }
 
@@ -92,7 +92,7 @@ export function damageOf(row: Pick<BackupRow, 'size_bytes' | 'sha256'>, sizeByte
  * line in the audit; a reading that shows nothing new changes nothing.
  */
 export async function recordReading(
-  { catalog, clock }: Omit<ReadingDoors, 'store'>,
+  { catalog, clock }: Omit<ReadingDeps, 'store'>,
   id: BackupRow['id'],
   read: BytesRead,
   reader: Reader,

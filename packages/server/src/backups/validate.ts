@@ -1,26 +1,26 @@
 import type { BackupId } from '@flux/contract/ids';
 import { findBackupById, listUnvalidatedBackups } from '../catalog/backups.ts';
-import type { BackupDoors } from './doors.ts';
-import { readArtifact } from './reading.ts';
+import type { Log } from '../system/log.ts';
+import { type ReadingDeps, readArtifact } from './reading.ts';
 
 /**
  * Looks at a complete artifact at once: it exists, has the recorded size and SHA-256, and its table of contents and every
  * block can be walked. What it finds is recorded. A valid archive does not prove that it restores; an invalid one proves that it
  * does not.
  */
-export async function validateBackup(doors: BackupDoors, backupId: BackupId, signal: AbortSignal): Promise<void> {
-  const row = await findBackupById(doors.catalog.db, backupId);
+export async function validateBackup(deps: ReadingDeps, backupId: BackupId, signal: AbortSignal): Promise<void> {
+  const row = await findBackupById(deps.catalog.db, backupId);
   if (row === undefined || row.status !== 'complete') return;
-  await readArtifact(doors, row, 'the validation', signal);
+  await readArtifact(deps, row, 'the validation', signal);
 }
 
 /**
  * Validates what a killed control plane left complete and not validated: its label would say for ever that it is being validated.
  * One that cannot be read now stays as it is, and the next start tries again.
  */
-export async function validateLeftovers(doors: BackupDoors, signal: AbortSignal): Promise<void> {
-  for (const { id } of await listUnvalidatedBackups(doors.catalog.db)) {
+export async function validateLeftovers(deps: ReadingDeps & { readonly log: Log }, signal: AbortSignal): Promise<void> {
+  for (const { id } of await listUnvalidatedBackups(deps.catalog.db)) {
     if (signal.aborted) return;
-    await validateBackup(doors, id, signal).catch((error) => doors.log.warn({ err: error, backup: id }, 'a backup could not be validated'));
+    await validateBackup(deps, id, signal).catch((error) => deps.log.warn({ err: error, backup: id }, 'a backup could not be validated'));
   }
 }

@@ -3,7 +3,7 @@ import { type TrustTier, trustLabel } from '@flux/contract/labels';
 import { type BackupRow, findBackupById, listKeptBackups, listProvenBackups } from '../catalog/backups.ts';
 import type { Refusal } from './gate.ts';
 import { lookAtArtifact } from './item.ts';
-import { compareBytes, type ReadingDoors } from './reading.ts';
+import { compareBytes, type ReadingDeps } from './reading.ts';
 import { trustTierOf } from './trust.ts';
 
 /** What a deletion would leave behind. */
@@ -21,19 +21,19 @@ export type DeletionExamination =
  *
  * A backup that never became complete has no bytes and may always be deleted.
  */
-export async function examineDeletion(doors: ReadingDoors, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
+export async function examineDeletion(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
   if (row.status !== 'complete' || row.removed_at !== null) return { kind: 'cleared', behind: null };
-  const [newest, ...older] = await listProvenBackups(doors.catalog.db, row.project_id);
-  if (newest === undefined) return await examineUnproven(doors, row, signal);
-  const problem = await problemOf(doors, newest, signal);
+  const [newest, ...older] = await listProvenBackups(deps.catalog.db, row.project_id);
+  if (newest === undefined) return await examineUnproven(deps, row, signal);
+  const problem = await problemOf(deps, newest, signal);
   if (newest.id !== row.id) {
     if (problem === undefined) return { kind: 'cleared', behind: newest };
-    return refused(newest, await tierOf(doors, newest), DAMAGED_NEWEST, problem);
+    return refused(newest, await tierOf(deps, newest), DAMAGED_NEWEST, problem);
   }
   if (problem === undefined) return refused(row, 'restorable', NEWEST_PROVEN);
-  const behind = await findGood(doors, older, signal);
+  const behind = await findGood(deps, older, signal);
   if (behind !== undefined) return { kind: 'cleared', behind };
-  return refused(row, await tierOf(doors, row), NOTHING_PROVEN_BEHIND, problem);
+  return refused(row, await tierOf(deps, row), NOTHING_PROVEN_BEHIND, problem);
 }
 
 const NEWEST_PROVEN = 'This is the newest restore-verified backup: without it there is no proven way back.';
@@ -42,27 +42,27 @@ const DAMAGED_NEWEST =
 const NOTHING_PROVEN_BEHIND = 'No other restore-verified backup with good bytes would stay behind, so this one is kept, damaged as it is.';
 const NOTHING_BEHIND = 'No other backup with good bytes would stay behind, so this one is kept: it may be the only way back.';
 
-async function examineUnproven(doors: ReadingDoors, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
-  const others = (await listKeptBackups(doors.catalog.db, row.project_id)).filter(
+async function examineUnproven(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
+  const others = (await listKeptBackups(deps.catalog.db, row.project_id)).filter(
     ({ id, restore_verification, artifact_validation }) =>
       id !== row.id && restore_verification !== 'restore_failed' && artifact_validation === 'artifact_valid',
   );
-  const behind = await findGood(doors, others, signal);
+  const behind = await findGood(deps, others, signal);
   if (behind !== undefined) return { kind: 'cleared', behind };
-  return refused(row, await tierOf(doors, row), NOTHING_BEHIND);
+  return refused(row, await tierOf(deps, row), NOTHING_BEHIND);
 }
 
-async function findGood(doors: ReadingDoors, rows: readonly BackupRow[], signal: AbortSignal): Promise<BackupRow | undefined> {
-  for (const row of rows) if ((await problemOf(doors, row, signal)) === undefined) return row;
+async function findGood(deps: ReadingDeps, rows: readonly BackupRow[], signal: AbortSignal): Promise<BackupRow | undefined> {
+  for (const row of rows) if ((await problemOf(deps, row, signal)) === undefined) return row;
   return undefined;
 }
 
 /** Why the bytes of a backup are not good, in a sentence; undefined when they are. They are read to their end, and the result is recorded. */
-async function problemOf(doors: ReadingDoors, row: BackupRow, signal: AbortSignal): Promise<string | undefined> {
-  const look = await lookAtArtifact(doors.store, row);
+async function problemOf(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<string | undefined> {
+  const look = await lookAtArtifact(deps.store, row);
   if (look.problem !== null) return look.problem;
   try {
-    return (await compareBytes(doors, row, 'a deletion', signal)).damage;
+    return (await compareBytes(deps, row, 'a deletion', signal)).damage;
   } catch (error) {
     if (isFluxError(error, 'artifact_gone') || isFluxError(error, 'volume_unusable')) return error.message;
     throw error;
@@ -70,7 +70,7 @@ async function problemOf(doors: ReadingDoors, row: BackupRow, signal: AbortSigna
 }
 
 /** The tier as it is after the reading. */
-async function tierOf({ catalog, store }: ReadingDoors, { id }: BackupRow): Promise<TrustTier> {
+async function tierOf({ catalog, store }: ReadingDeps, { id }: BackupRow): Promise<TrustTier> {
   const row = await findBackupById(catalog.db, id);
   return row === undefined ? 'no_backups' : trustTierOf(row, await lookAtArtifact(store, row));
 }

@@ -5,7 +5,7 @@ import { openDownload } from '../../src/backups/download.ts';
 import { consultGate, requireDeletion } from '../../src/backups/gate.ts';
 import { removeArtifact } from '../../src/backups/keep.ts';
 import { listProjectBackups } from '../../src/backups/list.ts';
-import { compareBytes, type ReadingDoors, recordReading } from '../../src/backups/reading.ts';
+import { compareBytes, type ReadingDeps, recordReading } from '../../src/backups/reading.ts';
 import { updateBackup } from '../../src/catalog/backups.ts';
 import type { ProjectRow } from '../../src/catalog/projects.ts';
 import { type BackupPlace, flip, nobody, openBackupPlace } from './place.ts';
@@ -13,7 +13,7 @@ import { type BackupPlace, flip, nobody, openBackupPlace } from './place.ts';
 type Made = { readonly id: BackupId; readonly path: string };
 
 let place: BackupPlace;
-let doors: ReadingDoors;
+let doors: ReadingDeps;
 let project: ProjectRow;
 let made: Made;
 const signal = new AbortController().signal;

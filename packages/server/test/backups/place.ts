@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import type { BackupId, ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
 import { backupKindOf } from '@flux/contract/labels';
 import { createVolumeStore } from '../../src/artifacts/volume.ts';
-import type { ReadingDoors } from '../../src/backups/reading.ts';
+import type { ReadingDeps } from '../../src/backups/reading.ts';
 import { type BackupRow, findBackupById, insertBackup, updateBackup } from '../../src/catalog/backups.ts';
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
 import { insertProject, type ProjectRow } from '../../src/catalog/projects.ts';
@@ -17,7 +17,7 @@ import { startCluster } from '../postgres/cluster.ts';
 export interface BackupPlace extends AsyncDisposable {
   readonly catalog: Catalog;
   readonly folder: string;
-  readonly doors: ReadingDoors;
+  readonly doors: ReadingDeps;
   newProject(): Promise<ProjectRow>;
   /** A backup whose artifact was written and validated, or one that failed. */
   addBackup(project: ProjectRow, status: 'complete' | 'failed'): Promise<{ readonly id: BackupId; readonly path: string }>;

@@ -15,7 +15,7 @@ import { generateEd25519, nameEd25519, rawEd25519, signEd25519 } from '../../sys
 import type { Seal } from '../../system/seal.ts';
 
 /** What signing needs; the private halves of keys are kept sealed. */
-export interface KeyRing {
+export interface SigningDeps {
   readonly seal: Seal;
   readonly clock: Clock;
 }
@@ -31,9 +31,9 @@ export interface Signer {
  *
  * @throws FluxError `volume_unusable` when the seal of the catalog was made with another secret key
  */
-export async function openSigner(db: DatabaseTransaction, ring: KeyRing): Promise<Signer> {
-  const key = await ensureActiveKey(db, ring);
-  const privatePem = unseal(ring.seal, key);
+export async function openSigner(db: DatabaseTransaction, deps: SigningDeps): Promise<Signer> {
+  const key = await ensureActiveKey(db, deps);
+  const privatePem = unseal(deps.seal, key);
   return { keyId: key.id, sign: (bytes) => signEd25519(privatePem, bytes) };
 }
 
@@ -42,23 +42,23 @@ export async function openSigner(db: DatabaseTransaction, ring: KeyRing): Promis
  *
  * @returns all keys, the new one first
  */
-export async function rotateSigningKey(ring: KeyRing & { readonly catalog: Catalog }, actor: Actor): Promise<ReceiptKeySet> {
-  await ring.catalog.db.transaction().execute(async (db) => {
+export async function rotateSigningKey(deps: SigningDeps & { readonly catalog: Catalog }, actor: Actor): Promise<ReceiptKeySet> {
+  await deps.catalog.db.transaction().execute(async (db) => {
     await lockSigningKeys(db);
-    const now = ring.clock.now();
+    const now = deps.clock.now();
     const retired = await retireActiveKey(db, now);
-    const key = await makeKey(db, ring.seal, now);
+    const key = await makeKey(db, deps.seal, now);
     await recordAudit(db, actor, { action: 'receipt-key.rotate', projectId: null, subject: key.id, details: { retired: retired ?? null } });
   });
-  return readKeySet(ring.catalog);
+  return readKeySet(deps.catalog);
 }
 
 /** Every public key that receipts were signed with. The first one is made here when nothing was signed yet, so that it can be pinned. */
-export async function publishKeys(ring: KeyRing & { readonly catalog: Catalog }): Promise<ReceiptKeySet> {
-  const found = await readKeySet(ring.catalog);
+export async function publishKeys(deps: SigningDeps & { readonly catalog: Catalog }): Promise<ReceiptKeySet> {
+  const found = await readKeySet(deps.catalog);
   if (found.keys.length > 0) return found;
-  await ring.catalog.db.transaction().execute((db) => ensureActiveKey(db, ring));
-  return readKeySet(ring.catalog);
+  await deps.catalog.db.transaction().execute((db) => ensureActiveKey(db, deps));
+  return readKeySet(deps.catalog);
 }
 
 async function readKeySet(catalog: Catalog): Promise<ReceiptKeySet> {
@@ -78,7 +78,7 @@ async function readKeySet(catalog: Catalog): Promise<ReceiptKeySet> {
   };
 }
 
-async function ensureActiveKey(db: DatabaseTransaction, { seal, clock }: KeyRing): Promise<SigningKeyRow> {
+async function ensureActiveKey(db: DatabaseTransaction, { seal, clock }: SigningDeps): Promise<SigningKeyRow> {
   const found = await holdActiveKey(db);
   if (found !== undefined) return found;
   // None, or it was retired while we waited for it: with the lock, what is there stays.

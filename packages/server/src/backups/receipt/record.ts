@@ -5,7 +5,8 @@ import { encodeForSigning, RECEIPT_PAYLOAD_TYPE, type ReceiptEnvelope, type Rece
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { DatabaseTransaction } from '../../catalog/open.ts';
 import { holdChainEnd, insertReceipt } from '../../catalog/receipts.ts';
-import { type KeyRing, openSigner, type Signer } from './keys.ts';
+import type { Seal } from '../../system/seal.ts';
+import { openSigner, type Signer, type SigningDeps } from './keys.ts';
 import { stateVerification } from './statement.ts';
 
 /** A verification that has ended, as its receipt needs it. */
@@ -16,20 +17,26 @@ export interface EndedVerification {
   readonly finishedAt: Date;
 }
 
+/** The seal that opens the signing key, and the version that receipts name. */
+export interface ReceiptSigning {
+  readonly seal: Seal;
+  readonly fluxVersion: string;
+}
+
 /**
  * Signs what a verification found and appends it to the chain of its project. MUST run in the transaction that records the
  * verdict: neither can be without the other, and the chain has no gap.
  */
 export async function recordReceipt(
   db: DatabaseTransaction,
-  ring: KeyRing & { readonly fluxVersion: string },
+  signing: ReceiptSigning & SigningDeps,
   ended: EndedVerification,
 ): Promise<void> {
   const { project, last } = await holdChainEnd(db, ended.backup.project_id);
   const sequence = (last?.seq ?? 0) + 1;
   const previousReceiptSha256 = last?.sha256 ?? null;
-  const statement = stateVerification({ ...ended, project, sequence, previousReceiptSha256, fluxVersion: ring.fluxVersion });
-  const { envelope, payloadSha256 } = signStatement(statement, await openSigner(db, ring));
+  const statement = stateVerification({ ...ended, project, sequence, previousReceiptSha256, fluxVersion: signing.fluxVersion });
+  const { envelope, payloadSha256 } = signStatement(statement, await openSigner(db, signing));
   await insertReceipt(db, {
     verification_id: ended.proof.verificationId as VerificationId,
     project_id: project.id,

@@ -5,8 +5,7 @@ import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore } from '../../postgres/restore.ts';
 import { restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
-import { disposableRequest } from '../disposable-request.ts';
-import type { BackupDoors } from '../doors.ts';
+import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
 
 /**
  * Decides about definitions of a database that stays. To create an object once more is to run SQL of the dump's owner as a
@@ -14,11 +13,15 @@ import type { BackupDoors } from '../doors.ts';
  *
  * @throws FluxError `verification_inconclusive` when that schema cannot be restored there; what `DisposableProvider.open` throws
  */
-export function arbiterInSandbox(doors: BackupDoors, archive: { readonly path: string; readonly manifest: Manifest }, task: Task): Arbiter {
+export function arbiterInSandbox(
+  { disposables, limits }: VerificationSandbox,
+  archive: { readonly path: string; readonly manifest: Manifest },
+  task: Task,
+): Arbiter {
   return async (changed) => {
     const { manifest, path } = archive;
     task.progress({ phase: 'compare', message: 'Asking Postgres which definitions are the same' });
-    await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, task.signal));
+    await using instance = await disposables.open(disposableRequest(limits, manifest, path, task.signal));
     const signal = AbortSignal.any([task.signal, instance.gone]);
     const before = await runSql(instance.superuser, manifest.prerequisitesBefore, signal);
     const restored = await instance.pgRestore(['--schema-only', ...restoreArgumentsFor(manifest)]);

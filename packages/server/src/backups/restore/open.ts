@@ -2,9 +2,8 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
-import type { BackupDoors } from '../doors.ts';
 import { requirePresent } from '../present.ts';
-import { readArtifact } from '../reading.ts';
+import { type ReadingDeps, readArtifact } from '../reading.ts';
 import { readManifest } from '../verify/run.ts';
 
 /** A backup whose bytes are those that were dumped. */
@@ -21,16 +20,16 @@ export interface OpenedBackup {
  *
  * @throws FluxError `artifact_invalid`, `artifact_gone`
  */
-export async function openBackup(doors: BackupDoors, row: BackupRow, task: Task): Promise<OpenedBackup> {
+export async function openBackup(deps: ReadingDeps, row: BackupRow, task: Task): Promise<OpenedBackup> {
   refuseUnrestorable(row);
   task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-  const path = await doors.store.localPath({ projectId: row.project_id, backupId: row.id });
-  const bytes = await readArtifact(doors, row, 'a restore', task.signal);
+  const path = await deps.store.localPath({ projectId: row.project_id, backupId: row.id });
+  const bytes = await readArtifact(deps, row, 'a restore', task.signal);
   if (bytes.damage !== undefined)
     throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${bytes.damage} Nothing was changed.`, {
       hint: 'Choose another one: `flux backup list`.',
     });
-  return { row, manifest: await readManifest(doors, row), path, sha256: bytes.sha256 };
+  return { row, manifest: await readManifest(deps, row), path, sha256: bytes.sha256 };
 }
 
 /** Refuses a backup that has no artifact. @throws FluxError `not_ready`, `artifact_gone` */

@@ -1,15 +1,23 @@
 import { randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
+import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { Task } from '../../operations/define.ts';
 import { openDumpSession } from '../../postgres/dump-session.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import type { PostgresPrograms } from '../../postgres/programs.ts';
 import { runSql } from '../../postgres/restored-database.ts';
-import { disposableRequest } from '../disposable-request.ts';
-import type { BackupDoors } from '../doors.ts';
+import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
 import { restoreAndCompare } from '../verify/restore.ts';
 import { startStopwatch } from '../verify/stopwatch.ts';
 import type { OpenedBackup } from './open.ts';
+
+/** What turning an archive into another one uses. */
+export interface RelayDeps {
+  readonly sandbox: VerificationSandbox;
+  readonly programs: PostgresPrograms;
+  readonly store: ArtifactStore;
+}
 
 /** How one schema of a restored archive becomes an archive of its own. */
 export interface RelayRequest {
@@ -37,9 +45,9 @@ export interface RelayedArchive extends AsyncDisposable {
  *
  * @throws FluxError `verification_failed`, `verification_inconclusive`, `sandbox_unavailable`, `postgres_failed`
  */
-export async function relayArchive(doors: BackupDoors, source: OpenedBackup, request: RelayRequest, task: Task): Promise<RelayedArchive> {
+export async function relayArchive(deps: RelayDeps, source: OpenedBackup, request: RelayRequest, task: Task): Promise<RelayedArchive> {
   const { manifest, path, row } = source;
-  await using instance = await doors.disposables.open(disposableRequest(doors, manifest, path, task.signal));
+  await using instance = await deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, path, task.signal));
   const verdict = await restoreAndCompare(instance, manifest, task, startStopwatch());
   if (verdict.verdict !== 'restorable')
     throw new FluxError(
@@ -50,17 +58,17 @@ export async function relayArchive(doors: BackupDoors, source: OpenedBackup, req
   task.progress({ phase: 'relay', message: request.doing });
   const changed = await runSql(instance.superuser, request.sql, task.signal);
   if (changed.problem !== undefined)
-    throw new FluxError('postgres_failed', `The sandbox could not make what was asked for: ${changed.problem}`, {
+    throw new FluxError('postgres_failed', `The schema could not be changed in the sandbox: ${changed.problem}`, {
       hint: 'Nothing was changed.',
     });
 
   const { schema, internalRoles } = request;
   await using session = await openDumpSession(
-    doors.programs,
+    deps.programs,
     { kind: 'tenant_export', target: instance.superuser, major: manifest.server.major, schema, internalRoles },
     task.signal,
   );
-  const draft = await doors.store.create({ projectId: row.project_id, backupId: randomUUID() as BackupId });
+  const draft = await deps.store.create({ projectId: row.project_id, backupId: randomUUID() as BackupId });
   try {
     const recorded = await session.recordManifest(task.progress);
     let sha256 = '';

@@ -6,13 +6,20 @@ import { sortPrerequisites } from '../../engines/prerequisites.ts';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
 import { lookAtDatabase } from '../../postgres/look.ts';
+import type { PostgresPrograms } from '../../postgres/programs.ts';
 import { restoreArchive } from '../../postgres/restore-archive.ts';
 import { compareRestored, runSql } from '../../postgres/restored-database.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import type { BackupDoors } from '../doors.ts';
+import type { VerificationSandbox } from '../disposable-request.ts';
 import { arbiterInSandbox } from './arbiter.ts';
 import type { OpenedBackup } from './open.ts';
+
+/** What a restore into a database of the user's uses. */
+export interface RestoreToDeps {
+  readonly sandbox: VerificationSandbox;
+  readonly programs: PostgresPrograms;
+}
 
 /** Where to, and how far to go. */
 export interface ToRequest {
@@ -41,7 +48,7 @@ export function parseTarget(uri: string): PostgresTarget {
  *
  * @throws FluxError `not_ready` for a database that is not empty; `postgres_failed`, `instance_unavailable`
  */
-export async function restoreToUri(doors: BackupDoors, source: OpenedBackup, request: ToRequest, task: Task): Promise<RestoreAnswer> {
+export async function restoreToUri(deps: RestoreToDeps, source: OpenedBackup, request: ToRequest, task: Task): Promise<RestoreAnswer> {
   const target = parseTarget(request.uri);
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Looking at ${target.database} on ${target.host}` });
@@ -56,7 +63,7 @@ export async function restoreToUri(doors: BackupDoors, source: OpenedBackup, req
     );
   if (request.prerequisites) await makePrerequisites(manifest.prerequisitesBefore, target, task.signal);
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore', total: row.size_bytes ?? 0, unit: 'bytes' });
-  const outcome = await restoreArchive(doors.programs, {
+  const outcome = await restoreArchive(deps.programs, {
     major: found.major,
     path: source.path,
     sha256: source.sha256,
@@ -75,7 +82,7 @@ export async function restoreToUri(doors: BackupDoors, source: OpenedBackup, req
       details: { toolOutput: outcome.output },
     });
   }
-  const compared = await compare(doors, source, target, found.objects === 0, task);
+  const compared = await compare(deps, source, target, found.objects === 0, task);
   const replaced = { previousKeptAs: null, previousKeptUntil: null, presentBackupId: null, outageMs: null };
   return { ok: true, how: 'to', backupId: row.id, project: null, ...compared, ...replaced };
 }
@@ -101,7 +108,7 @@ async function makePrerequisites(sql: string, target: PostgresTarget, signal: Ab
 }
 
 async function compare(
-  doors: BackupDoors,
+  deps: RestoreToDeps,
   source: OpenedBackup,
   target: PostgresTarget,
   wasEmpty: boolean,
@@ -113,7 +120,7 @@ async function compare(
     const { tablesCompared, rowsCompared, differences } = await compareRestored(
       target,
       source.manifest,
-      arbiterInSandbox(doors, source, task),
+      arbiterInSandbox(deps.sandbox, source, task),
       task.progress,
       task.signal,
     );

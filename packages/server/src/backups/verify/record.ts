@@ -3,8 +3,8 @@ import type { VerificationId } from '@flux/contract/ids';
 import { recordAudit } from '../../catalog/audit.ts';
 import { type BackupRow, updateBackup } from '../../catalog/backups.ts';
 import { insertVerification } from '../../catalog/verifications.ts';
-import type { BackupDoors } from '../doors.ts';
 import { recordReceipt } from '../receipt/record.ts';
+import type { VerifyDeps } from './run.ts';
 
 const SYSTEM = { userId: null, tokenId: null };
 
@@ -12,9 +12,9 @@ const SYSTEM = { userId: null, tokenId: null };
  * Records a verdict: proof, label, signed receipt and audit in one transaction. An inconclusive one leaves the label alone and
  * only notes what went wrong.
  */
-export async function recordVerification(doors: BackupDoors, row: BackupRow, proof: VerificationProof, startedAt: Date): Promise<void> {
-  const now = doors.clock.now();
-  await doors.catalog.db.transaction().execute(async (db) => {
+export async function recordVerification(deps: VerifyDeps, row: BackupRow, proof: VerificationProof, startedAt: Date): Promise<void> {
+  const now = deps.clock.now();
+  await deps.catalog.db.transaction().execute(async (db) => {
     await insertVerification(db, {
       id: proof.verificationId as VerificationId,
       backup_id: row.id,
@@ -24,7 +24,7 @@ export async function recordVerification(doors: BackupDoors, row: BackupRow, pro
       finished_at: now,
     });
     await updateBackup(db, row.id, labelChange(proof, now));
-    await recordReceipt(db, doors, { backup: row, proof, startedAt, finishedAt: now });
+    await recordReceipt(db, { ...deps.signing, clock: deps.clock }, { backup: row, proof, startedAt, finishedAt: now });
     await recordAudit(db, SYSTEM, {
       action: 'backup.verified',
       projectId: row.project_id,
@@ -32,7 +32,7 @@ export async function recordVerification(doors: BackupDoors, row: BackupRow, pro
       details: { verdict: proof.verdict, verificationId: proof.verificationId },
     });
   });
-  doors.log.info({ backup: row.id, verdict: proof.verdict, ms: proof.durationMs }, 'verification ended');
+  deps.log.info({ backup: row.id, verdict: proof.verdict, ms: proof.durationMs }, 'verification ended');
 }
 
 function labelChange(proof: VerificationProof, now: Date): Parameters<typeof updateBackup>[2] {

@@ -7,12 +7,11 @@ import type { DatabaseTransaction } from '../../catalog/open.ts';
 import { findOperationInTheWay } from '../../catalog/operations.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { defineOperation } from '../../operations/define.ts';
-import { busyWith, requestOperation } from '../../operations/request.ts';
+import { busyWith, type RequestDeps, requestOperation } from '../../operations/request.ts';
 import { requireBackupId } from '../create.ts';
-import type { BackupDoors } from '../doors.ts';
 import { requirePresent } from '../present.ts';
 import { type BackupSelector, selectBackup } from '../select.ts';
-import { verifyBackup } from './run.ts';
+import { type VerifyDeps, verifyBackup } from './run.ts';
 
 /** Proves a backup by restoring it. It touches only that backup: its project goes on meanwhile. */
 export const backupVerify = defineOperation({
@@ -22,7 +21,7 @@ export const backupVerify = defineOperation({
   runsOn: 'any',
   audit: ({ backupId }) => ({ action: 'backup.verify', subject: String(backupId) }),
   afterWorkerLoss: 'restart',
-  run: (doors: BackupDoors, { backupId }, task) => verifyBackup(doors, requireBackupId(backupId), task),
+  run: (deps: VerifyDeps, { backupId }, task) => verifyBackup(deps, requireBackupId(backupId), task),
   onInterrupted: async ({ clock }, db, { backupId }, reason) => {
     if (reason.code === 'interrupted')
       await updateBackup(db, requireBackupId(backupId), { last_problem: reason.message, last_problem_at: clock.now() });
@@ -37,12 +36,12 @@ export const backupVerify = defineOperation({
  * @throws FluxError `backup_not_found`, `not_ready`, `artifact_gone`, `busy`
  */
 export async function requestVerification(
-  doors: BackupDoors,
+  deps: RequestDeps,
   project: ProjectRow,
   requester: Actor,
   selector: BackupSelector,
 ): Promise<OperationId> {
-  return requestOperation(doors, backupVerify, async (db) => {
+  return requestOperation(deps, backupVerify, async (db) => {
     const backup = await selectBackup(db, project, selector);
     await refuseUnverifiable(db, backup);
     return { project, backupId: backup.id, requester, request: { selector } };

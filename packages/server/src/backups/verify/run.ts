@@ -7,28 +7,36 @@ import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
 import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import type { Log } from '../../system/log.ts';
 import { uuidv7 } from '../../system/uuid.ts';
-import { disposableRequest } from '../disposable-request.ts';
-import type { BackupDoors } from '../doors.ts';
-import { type BytesRead, readArtifact } from '../reading.ts';
+import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
+import { type BytesRead, type ReadingDeps, readArtifact } from '../reading.ts';
+import type { ReceiptSigning } from '../receipt/record.ts';
 import { recordVerification } from './record.ts';
 import { restoreAndCompare } from './restore.ts';
 import { type Stopwatch, startStopwatch } from './stopwatch.ts';
 import type { Verdict } from './verdict.ts';
 
+/** What a verification uses. */
+export interface VerifyDeps extends ReadingDeps {
+  readonly log: Log;
+  readonly sandbox: VerificationSandbox;
+  readonly signing: ReceiptSigning;
+}
+
 /**
  * Verifies a backup by really restoring it, and records the verdict. The verdict is the answer, whatever
  * it is; an error means that nothing could be recorded.
  */
-export async function verifyBackup(doors: BackupDoors, backupId: BackupId, task: Task): Promise<{ readonly proof: VerificationProof }> {
-  const row = await findBackupById(doors.catalog.db, backupId);
-  if (row === undefined) throw new FluxError('backup_not_found', 'The backup has vanished from the catalog.');
-  const startedAt = doors.clock.now();
+export async function verifyBackup(deps: VerifyDeps, backupId: BackupId, task: Task): Promise<{ readonly proof: VerificationProof }> {
+  const row = await findBackupById(deps.catalog.db, backupId);
+  if (row === undefined) throw new FluxError('backup_not_found', 'The backup is not in the catalog any more.');
+  const startedAt = deps.clock.now();
   const watch = startStopwatch();
   const seen: Evidence = {};
   try {
-    const verdict = await reachVerdict(doors, row, task, watch, seen);
-    return { proof: await recordVerdict(doors, row, task, watch, seen, verdict, startedAt) };
+    const verdict = await reachVerdict(deps, row, task, watch, seen);
+    return { proof: await recordVerdict(deps, row, task, watch, seen, verdict, startedAt) };
   } finally {
     // The verdict is recorded meanwhile; the operation ends when nothing of the instance is left.
     await seen.removal;
@@ -36,7 +44,7 @@ export async function verifyBackup(doors: BackupDoors, backupId: BackupId, task:
 }
 
 async function recordVerdict(
-  doors: BackupDoors,
+  deps: VerifyDeps,
   row: BackupRow,
   task: Task,
   watch: Stopwatch,
@@ -62,7 +70,7 @@ async function recordVerdict(
     phasesMs: watch.phases(),
     receiptId: verificationId,
   };
-  await recordVerification(doors, row, proof, startedAt);
+  await recordVerification(deps, row, proof, startedAt);
   return proof;
 }
 
@@ -81,18 +89,20 @@ interface Evidence {
   removal?: Promise<void>;
 }
 
-async function reachVerdict(doors: BackupDoors, row: BackupRow, task: Task, watch: Stopwatch, seen: Evidence): Promise<Verdict> {
+async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch: Stopwatch, seen: Evidence): Promise<Verdict> {
   const opening = new AbortController();
   let instance: Promise<DisposableInstance> | undefined;
   try {
-    const manifest = await readManifest(doors, row);
-    const archivePath = await doors.store.localPath({ projectId: row.project_id, backupId: row.id });
+    const manifest = await readManifest(deps, row);
+    const archivePath = await deps.store.localPath({ projectId: row.project_id, backupId: row.id });
     const signal = AbortSignal.any([task.signal, opening.signal]);
     // The instance comes up while the bytes are read: nothing is restored before they have matched.
-    instance = watch.time('open', () => doors.disposables.open(disposableRequest(doors, manifest, archivePath, signal)));
+    instance = watch.time('open', () =>
+      deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, archivePath, signal)),
+    );
     instance.catch(() => undefined);
     task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-    seen.bytes = await watch.time('read', () => readArtifact(doors, row, 'a verification', task.signal));
+    seen.bytes = await watch.time('read', () => readArtifact(deps, row, 'a verification', task.signal));
     if (seen.bytes.damage !== undefined) return { verdict: 'failed', summary: seen.bytes.damage };
     const ready = await instance;
     seen.postgresVersion = ready.postgresVersion;
@@ -101,7 +111,7 @@ async function reachVerdict(doors: BackupDoors, row: BackupRow, task: Task, watc
   } catch (error) {
     if (task.signal.aborted) throw error;
     if (isFluxError(error, 'artifact_gone')) throw error;
-    doors.log.warn({ err: error, backup: row.id }, 'verification is inconclusive');
+    deps.log.warn({ err: error, backup: row.id }, 'verification is inconclusive');
     const hint = isFluxError(error) && error.hint !== undefined ? ` ${error.hint}` : '';
     return { verdict: 'inconclusive', summary: `${error instanceof Error ? error.message : String(error)}${hint}` };
   } finally {
@@ -109,7 +119,7 @@ async function reachVerdict(doors: BackupDoors, row: BackupRow, task: Task, watc
     const opened = await instance?.catch(() => undefined);
     if (opened !== undefined)
       seen.removal = Promise.resolve(opened[Symbol.asyncDispose]()).catch((error: unknown) => {
-        doors.log.error({ err: error, backup: row.id }, 'a disposable Postgres was not removed');
+        deps.log.error({ err: error, backup: row.id }, 'a disposable Postgres was not removed');
       });
   }
 }
@@ -120,8 +130,8 @@ async function reachVerdict(doors: BackupDoors, row: BackupRow, task: Task, watc
  *
  * @throws FluxError `verification_inconclusive`
  */
-export async function readManifest(doors: BackupDoors, row: BackupRow): Promise<Manifest> {
-  const stored = await findManifest(doors.catalog.db, row.id);
+export async function readManifest(deps: Pick<ReadingDeps, 'catalog'>, row: BackupRow): Promise<Manifest> {
+  const stored = await findManifest(deps.catalog.db, row.id);
   if (stored === undefined || stored.sha256 !== row.manifest_sha256) {
     throw new FluxError(
       'verification_inconclusive',

@@ -73,7 +73,7 @@ export async function restoreBeside(
     const comparison = await compareRestored(
       side.inspector,
       archive.manifest,
-      arbiterInSandbox(doors.backups, archive, task),
+      arbiterInSandbox(doors.backups.sandbox, archive, task),
       task.progress,
       task.signal,
     );

@@ -61,7 +61,7 @@ export async function restoreTables(
   const comparison = await compareRestored(
     staging.inspector,
     relayed.manifest,
-    arbiterInSandbox(doors.backups, relayed, task),
+    arbiterInSandbox(doors.backups.sandbox, relayed, task),
     task.progress,
     task.signal,
   );
