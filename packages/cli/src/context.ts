@@ -23,3 +23,9 @@ export interface Context {
   /** The control plane with a given token, for `login`. */
   clientWith(token: string): FluxClient;
 }
+
+/** What a function needs that calls the control plane and shows what it waits for. */
+export type CallContext = Pick<Context, 'client' | 'output'>;
+
+/** What a function needs that asks a person at the terminal. */
+export type AskContext = Pick<Context, 'mayAsk' | 'stdin'>;

@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import type { Context } from './context.ts';
+import type { AskContext } from './context.ts';
 
 /** Reads all of standard input as text. */
 export async function readStdin(stdin: NodeJS.ReadStream): Promise<string> {
@@ -14,7 +14,7 @@ export async function readStdin(stdin: NodeJS.ReadStream): Promise<string> {
  * @param instead what to type where nobody can be asked
  * @throws FluxError `usage` where there is no terminal or --no-input was given; `interrupted_by_user` for Ctrl-C or the end of input
  */
-export async function askSecret(context: Context, question: string, instead: string): Promise<string> {
+export async function askSecret(context: AskContext, question: string, instead: string): Promise<string> {
   requireTerminal(context, question, instead);
   const { password, isCancel } = await import('@clack/prompts');
   const answer = await Promise.race([password({ message: question, output: process.stderr }), endOfInput(instead)]);
@@ -39,7 +39,7 @@ function endOfInput(instead: string): Promise<never> {
  * @param instead what to type where nobody can be asked
  * @throws FluxError as `askSecret`
  */
-export async function askText(context: Context, question: string, instead: string): Promise<string> {
+export async function askText(context: AskContext, question: string, instead: string): Promise<string> {
   requireTerminal(context, 'A confirmation', instead);
   const { text, isCancel } = await import('@clack/prompts');
   const answer = await Promise.race([text({ message: question, output: process.stderr }), endOfInput(instead)]);
@@ -47,7 +47,7 @@ export async function askText(context: Context, question: string, instead: strin
   return (answer ?? '').trim();
 }
 
-function requireTerminal(context: Context, what: string, instead: string): void {
+function requireTerminal(context: AskContext, what: string, instead: string): void {
   if (context.mayAsk && context.stdin.isTTY === true && process.stderr.isTTY) return;
   const why = context.mayAsk ? 'there is no terminal to ask on' : '--no-input was given';
   throw new FluxError('usage', `${what} is needed, and ${why}.`, { hint: instead });

@@ -1,12 +1,12 @@
 import { homedir } from 'node:os';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { CommanderError } from 'commander';
-import { connect, requireToken } from './connect.ts';
+import { connect, requireToken } from './client/connect.ts';
+import { createTransport } from './client/transport.ts';
 import { asFluxError, renderError, renderErrorJson } from './output/error.ts';
 import { createOutput, type Output } from './output/output.ts';
 import { buildProgram, type Dispatch, type GlobalOptions } from './program.ts';
 import { readSettings } from './settings/settings.ts';
-import { createTransport } from './transport.ts';
 
 /**
  * Runs one command line and renders whatever goes wrong.

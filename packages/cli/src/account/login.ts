@@ -2,7 +2,7 @@ import { FluxError } from '@flux/contract/errors';
 import { defineCommand } from '../command.ts';
 import { askSecret, readStdin } from '../prompt.ts';
 import { writeLogin } from '../settings/login-file.ts';
-import { assertToken } from '../token.ts';
+import { assertToken } from '../token/check.ts';
 
 /** `flux login` */
 export const command = defineCommand<{ tokenStdin?: boolean }>({

@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import { checkTarget, downloadToFile, partialOf, sizeOfPartial } from '../download/file.ts';
 import type { ArtifactIdentity, FetchOptions } from '../download/source.ts';
 import { downloadToStream } from '../download/stdout.ts';
@@ -51,14 +51,14 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
 });
 
 /** What the control plane says now about the artifact of which a part is already here; null when it cannot say. */
-async function identifyArtifact(context: Context, project: ResolvedProject, backupId: string): Promise<ArtifactIdentity | null> {
+async function identifyArtifact(context: CallContext, project: ResolvedProject, backupId: string): Promise<ArtifactIdentity | null> {
   const { backup } = await context.client().call('showBackup', { params: { hash: project.hash, id: backupId } });
   const { checksumSha256: sha256, sizeBytes } = backup;
   return sha256 === null || sizeBytes === null ? null : { sha256: sha256.toLowerCase(), sizeBytes };
 }
 
 async function watched(
-  context: Context,
+  context: CallContext,
   project: ResolvedProject,
   backupId: string,
   known: ArtifactIdentity | null,

@@ -1,10 +1,26 @@
 import { FluxError } from '@flux/contract/errors';
+import type { EngineKind } from '@flux/contract/labels';
+import type { RestoreAnswer, RestoreRequest } from '@flux/contract/restore';
 import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions } from '../destroy/confirm.ts';
-import { resolveProject } from '../project/resolve.ts';
+import type { CallContext, Context } from '../context.ts';
+import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { runOperation } from '../operations/run.ts';
+import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
+import { readStdin } from '../prompt.ts';
 import { describeRestore } from './restore-text.ts';
-import { type RestoreOptions, restoreBackup, toRestoreRequest, undoRestore } from './run-restore.ts';
 import { selectBackup } from './select.ts';
+
+/** Where a restore goes and how, as the command line says it. */
+type RestoreOptions = {
+  into?: string;
+  mode?: string;
+  to?: string;
+  force?: boolean;
+  prerequisites?: boolean;
+  inPlace?: boolean;
+  table?: string[];
+  skipPresentBackup?: boolean;
+};
 
 /** `flux backup restore` */
 export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOptions & DestroyOptions & { undo?: boolean }>({
@@ -73,3 +89,61 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     return 0;
   },
 });
+
+/** What to ask the control plane for. @throws FluxError `usage` for options that do not go together */
+async function toRestoreRequest(
+  context: Pick<Context, 'mayAsk' | 'output' | 'stdin'>,
+  options: RestoreOptions & DestroyOptions,
+): Promise<NonNullable<RestoreRequest>> {
+  const { into, mode, to, force, prerequisites, inPlace, skipPresentBackup, table } = options;
+  if ([into !== undefined || mode !== undefined, to !== undefined, inPlace === true, table !== undefined].filter(Boolean).length > 1)
+    throw new FluxError('usage', 'A restore goes to one place.', {
+      hint: 'Give one of --into <slug>, --to <uri>, --in-place and --table <name>; --mode belongs to --into.',
+    });
+  refuseStray('--to', to !== undefined, { '--force': force, '--prerequisites': prerequisites });
+  refuseStray('--in-place', inPlace === true, {
+    '--skip-present-backup': skipPresentBackup,
+    '--skip-backup-check': options.skipBackupCheck,
+  });
+  if (table !== undefined) return { tables: table };
+  if (inPlace === true) {
+    const { skipBackupCheck, reason } = overrideQuery(context, options);
+    return {
+      inPlace: true,
+      ...(skipPresentBackup === true ? { skipPresentBackup } : {}),
+      ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }),
+      ...(reason === undefined ? {} : { reason }),
+    };
+  }
+  if (to !== undefined) {
+    const uri = to === '-' ? (await readStdin(context.stdin)).trim() : to;
+    if (uri === '')
+      throw new FluxError('usage', 'The URI of the database is empty.', { hint: 'Pass postgresql://user:password@host:port/database.' });
+    return { to: uri, ...(force === true ? { force } : {}), ...(prerequisites === true ? { prerequisites } : {}) };
+  }
+  return { ...(into === undefined ? {} : { into }), ...(mode === undefined ? {} : { mode: mode as EngineKind }) };
+}
+
+/** Has a backup restored and waits for the end. */
+async function restoreBackup(
+  context: CallContext,
+  project: ResolvedProject,
+  backupId: string,
+  body: NonNullable<RestoreRequest>,
+): Promise<RestoreAnswer> {
+  const which = backupId === 'latest' ? 'the latest backup' : `backup ${backupId}`;
+  const words = { doing: `Restoring ${which} of ${project.slug}`, lookAgain: 'flux list' };
+  return (await runOperation(context, 'restoreBackup', { params: { hash: project.hash, id: backupId }, body }, words)) as RestoreAnswer;
+}
+
+/** Swaps back what the newest restore in place has replaced. */
+async function undoRestore(context: CallContext, project: ResolvedProject): Promise<RestoreAnswer> {
+  const words = { doing: `Undoing the restore of ${project.slug}`, lookAgain: 'flux list' };
+  return (await runOperation(context, 'undoRestore', { params: { hash: project.hash } }, words)) as RestoreAnswer;
+}
+
+function refuseStray(owner: string, isGiven: boolean, flags: Readonly<Record<string, boolean | undefined>>): void {
+  const stray = Object.keys(flags).find((flag) => flags[flag] === true);
+  if (isGiven || stray === undefined) return;
+  throw new FluxError('usage', `${stray} belongs to ${owner}.`, { hint: `Add ${owner}, or leave out ${stray}.` });
+}

@@ -1,6 +1,6 @@
 import type { BackupItem } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import { runOperation } from '../operations/run.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 
@@ -9,7 +9,7 @@ import type { ResolvedProject } from '../project/resolve.ts';
  *
  * @throws FluxError whatever kept it from that; an answer that claims success without it is an error too
  */
-export async function createBackup(context: Context, project: ResolvedProject, note: string | undefined): Promise<BackupItem> {
+export async function createBackup(context: CallContext, project: ResolvedProject, note: string | undefined): Promise<BackupItem> {
   const result = await runOperation(
     context,
     'createBackup',

@@ -1,7 +1,7 @@
 import type { BackupItem, VerificationProof } from '@flux/contract/backup';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { backupKindOf, trustLabel } from '@flux/contract/labels';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import { runOperation } from '../operations/run.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 
@@ -17,12 +17,12 @@ export interface Verified {
  * @param backupId an id, or `latest`
  * @throws FluxError when no proof came of it
  */
-export async function verifyBackup(context: Context, project: ResolvedProject, backupId: string): Promise<Verified> {
+export async function verifyBackup(context: CallContext, project: ResolvedProject, backupId: string): Promise<Verified> {
   const proof = await obtainProof(context, project, backupId);
   return { proof, label: await labelAfter(context, project, proof) };
 }
 
-async function obtainProof(context: Context, project: ResolvedProject, backupId: string): Promise<VerificationProof> {
+async function obtainProof(context: CallContext, project: ResolvedProject, backupId: string): Promise<VerificationProof> {
   const words = {
     doing: `Verifying ${backupId === 'latest' ? 'the latest backup' : `backup ${backupId}`} of ${project.slug}`,
     lookAgain: `flux backup list ${project.flags}`,
@@ -48,7 +48,7 @@ function hasProof(value: object): value is { readonly proof: VerificationProof }
 }
 
 /** The server's own words for the backup now. A verdict is worth showing even when this last question gets no answer. */
-async function labelAfter(context: Context, project: ResolvedProject, proof: VerificationProof): Promise<string> {
+async function labelAfter(context: CallContext, project: ResolvedProject, proof: VerificationProof): Promise<string> {
   try {
     const details = await context.client().call('showBackup', { params: { hash: project.hash, id: proof.backupId } });
     return details.backup.label;

@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { GateAction } from '@flux/contract/gate';
 import { refusalText } from '@flux/contract/refusal';
-import type { Context } from '../context.ts';
+import type { AskContext, CallContext, Context } from '../context.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 import { askText } from '../prompt.ts';
 import { askGate } from './gate.ts';
@@ -23,7 +23,7 @@ export const DESTROY_OPTIONS = [
  *
  * @throws FluxError `usage` when it is not confirmed
  */
-export async function confirmByName(context: Context, name: string, what: string, options: DestroyOptions): Promise<void> {
+export async function confirmByName(context: AskContext, name: string, what: string, options: DestroyOptions): Promise<void> {
   if (options.confirm !== undefined) {
     if (options.confirm === name) return;
     throw new FluxError('usage', `--confirm says ${JSON.stringify(options.confirm)}, not ${name}. Nothing was changed.`, {
@@ -53,7 +53,7 @@ export interface Destruction {
  * @throws FluxError `usage` when it is not confirmed; `gate_refused`
  */
 export async function confirmDestruction(
-  context: Context,
+  context: CallContext & AskContext & Pick<Context, 'now'>,
   project: ResolvedProject,
   { action, backup, what }: Destruction,
   options: DestroyOptions,
@@ -76,7 +76,10 @@ export async function confirmDestruction(
  *
  * @throws FluxError `usage` without a reason where nobody can be asked
  */
-export function overrideQuery(context: Context, options: DestroyOptions): { readonly skipBackupCheck?: 'true'; readonly reason?: string } {
+export function overrideQuery(
+  context: Pick<Context, 'mayAsk' | 'output'>,
+  options: DestroyOptions,
+): { readonly skipBackupCheck?: 'true'; readonly reason?: string } {
   if (options.skipBackupCheck !== true) return {};
   if (options.reason === undefined && !context.mayAsk) {
     throw new FluxError('usage', '--skip-backup-check with --no-input needs --reason: it is written into the audit.', {

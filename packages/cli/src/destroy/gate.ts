@@ -1,6 +1,6 @@
 import { isFluxError } from '@flux/contract/errors';
 import type { GateAction, GateAnswer } from '@flux/contract/gate';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 
 /** What the gate says now, or why it could not be asked. */
@@ -12,7 +12,7 @@ export type GateReply = GateAnswer | { readonly unknown: string };
  *
  * @param backup for `delete_last_verified`: which one is to be deleted
  */
-export async function askGate(context: Context, project: ResolvedProject, action: GateAction, backup?: string): Promise<GateReply> {
+export async function askGate(context: CallContext, project: ResolvedProject, action: GateAction, backup?: string): Promise<GateReply> {
   // The whole file of the newest backup is read for the answer.
   context.output.status.update('Looking at the newest backup');
   try {

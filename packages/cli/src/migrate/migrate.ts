@@ -1,9 +1,30 @@
+import { FluxError } from '@flux/contract/errors';
 import type { EngineKind } from '@flux/contract/labels';
+import type { MigrateAnswer, MigrateRequest } from '@flux/contract/migrate';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions } from '../destroy/confirm.ts';
-import { resolveProject } from '../project/resolve.ts';
+import type { CallContext, Context } from '../context.ts';
+import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { runOperation } from '../operations/run.ts';
+import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
 import { describePlan, describeResult } from './migrate-text.ts';
-import { type MigrateOptions, planMigration, runMigration, toMigrateRequest } from './run-migration.ts';
+
+/** How far a migration goes, as the command line says it. */
+type MigrateOptions = {
+  dryRun?: boolean;
+  dumpOnly?: boolean;
+  staged?: boolean;
+  discardStaged?: boolean;
+  dropSourceAfter?: boolean;
+  /** False only when somebody said so. */
+  lockWrites?: boolean;
+};
+
+const WAYS = [
+  ['dryRun', '--dry-run', 'dry_run'],
+  ['dumpOnly', '--dump-only', 'dump_only'],
+  ['staged', '--staged', 'staged'],
+  ['discardStaged', '--discard-staged', 'discard_staged'],
+] as const;
 
 /** `flux migrate` */
 export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOptions & { to?: EngineKind }>({
@@ -54,3 +75,40 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     return 0;
   },
 });
+
+/** What to ask the control plane for. @throws FluxError `usage` for options that do not go together */
+function toMigrateRequest(
+  context: Pick<Context, 'mayAsk' | 'output'>,
+  options: MigrateOptions & DestroyOptions,
+): Omit<MigrateRequest, 'slug' | 'hash' | 'to' | 'how'> & { readonly how: NonNullable<MigrateRequest['how']> } {
+  const given = WAYS.filter(([name]) => options[name] === true);
+  if (given.length > 1)
+    throw new FluxError('usage', `${given.map(([, flag]) => flag).join(' and ')} do not go together.`, { hint: 'Give one of them.' });
+  const how = given[0]?.[2] ?? 'move';
+  if (options.skipBackupCheck === true && options.dropSourceAfter !== true)
+    throw new FluxError('usage', '--skip-backup-check belongs to --drop-source-after: nothing else of a migration destroys.', {
+      hint: 'Leave it out.',
+    });
+  if (options.lockWrites === false && how === 'move')
+    context.output.warn('--no-lock-writes: rows that clients write while the migration runs stay behind in the pooled schema.');
+  const { skipBackupCheck, reason } = overrideQuery(context, options);
+  return {
+    how,
+    ...(options.lockWrites === false ? { lockWrites: false } : {}),
+    ...(options.dropSourceAfter === true ? { dropSourceAfter: true } : {}),
+    ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }),
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+/** The plan, and what a look at the source has found. */
+async function planMigration(context: CallContext, body: MigrateRequest): Promise<MigrateAnswer> {
+  context.output.status.update(`Looking at ${body.slug}`);
+  return await context.client().call('migrate', { params: {}, body });
+}
+
+/** Has a project moved and waits for the end. */
+async function runMigration(context: CallContext, project: ResolvedProject, body: MigrateRequest): Promise<MigrateAnswer> {
+  const words = { doing: `Migrating ${project.slug}`, lookAgain: `flux migrate ${project.flags} --dry-run` };
+  return (await runOperation(context, 'migrate', { params: {}, body }, words)) as MigrateAnswer;
+}

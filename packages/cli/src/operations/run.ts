@@ -1,7 +1,7 @@
 import type { CallInput, OperationRoute } from '@flux/contract/client';
 import { FluxError, fromProblem, isFluxError, type Problem } from '@flux/contract/errors';
 import { followOperation } from '@flux/contract/follow';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import { interruptible, pause } from '../interrupt.ts';
 import { createProgressMeter } from '../output/progress.ts';
 
@@ -23,7 +23,7 @@ const PATIENCE_MS = 30_000;
  * @throws FluxError the error of the work; `lost_contact` or `interrupted_by_user`, with the command to look again
  */
 export async function runOperation<Name extends OperationRoute>(
-  context: Context,
+  context: CallContext,
   name: Name,
   input: CallInput<Name>,
   words: RunWords,

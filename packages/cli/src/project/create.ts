@@ -51,7 +51,7 @@ export const command = defineCommand<{ mode?: string; attach?: string | true }>(
   },
 });
 
-async function readAttachUri(context: Context, flag: string | true | undefined): Promise<string | null> {
+async function readAttachUri(context: Pick<Context, 'env' | 'output' | 'stdin'>, flag: string | true | undefined): Promise<string | null> {
   const fromEnv = context.env.FLUX_ATTACH_URI;
   const uri = flag === '-' ? (await readStdin(context.stdin)).trim() : flag === true || flag === undefined ? fromEnv : flag;
   if (uri === undefined || uri === '') {

@@ -20,7 +20,11 @@ export interface ResolvedProject {
  *
  * @throws FluxError `usage`, `project_mismatch`, `project_not_found`
  */
-export async function resolveProject(context: Context, options: ProjectOptions, positional?: string): Promise<ResolvedProject> {
+export async function resolveProject(
+  context: Pick<Context, 'client' | 'settings'>,
+  options: ProjectOptions,
+  positional?: string,
+): Promise<ResolvedProject> {
   const named = nameProject(context.settings, options, positional);
   if (named.hash !== null) {
     const found = await context.client().call('getProject', { params: { hash: named.hash } });

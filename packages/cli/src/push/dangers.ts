@@ -1,5 +1,5 @@
 import type { Danger } from '@flux/contract/sql/dangers';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 import type { PlannedFile } from './plan.ts';
@@ -41,7 +41,7 @@ export function describeWayBack(reply: GateReply): string {
 }
 
 /** Warns of a push that destroys data while no proven backup stands behind it; it goes on all the same. */
-export async function warnOfDangers(context: Context, project: ResolvedProject, dangers: readonly FileDanger[]): Promise<void> {
+export async function warnOfDangers(context: CallContext, project: ResolvedProject, dangers: readonly FileDanger[]): Promise<void> {
   const [first] = dangers;
   if (first === undefined) return;
   const reply = await askGate(context, project, 'push');

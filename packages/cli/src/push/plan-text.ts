@@ -1,5 +1,5 @@
 import type { ExitCode } from '../command.ts';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import { formatCounted } from '../output/quantity.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
@@ -10,7 +10,7 @@ const MARKS = { destroys: '!', may_destroy: '~', unseen: '?' } as const;
 
 /** Shows what would run, which of it destroys data, and, when something does, whether there is a proven way back. */
 export async function showPlan(
-  context: Context,
+  context: CallContext,
   project: ResolvedProject,
   plan: readonly PlannedFile[],
   dangers: readonly FileDanger[],

@@ -4,7 +4,7 @@ import { describeProof, VERDICT_EXIT_CODES } from '../backup/proof-text.ts';
 import { createBackup } from '../backup/run-create.ts';
 import { verifyBackup } from '../backup/run-verify.ts';
 import { defineCommand, type ExitCode, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
 import { findDangersIn, warnOfDangers } from './dangers.ts';
 import { asRecorded, collectSqlFiles, DEFAULT_PLACES, type PushMode, type SqlFile } from './files.ts';
@@ -90,7 +90,7 @@ function requireRepeatable(files: readonly SqlFile[]): void {
   });
 }
 
-async function backUpFirst(context: Context, project: ResolvedProject): Promise<ExitCode> {
+async function backUpFirst(context: CallContext, project: ResolvedProject): Promise<ExitCode> {
   const created = await createBackup(context, project, 'before flux push');
   const { proof, label } = await verifyBackup(context, project, created.id);
   if (proof.verdict === 'restorable') {

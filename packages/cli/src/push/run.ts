@@ -1,5 +1,5 @@
 import type { PushAnswer, PushRequest } from '@flux/contract/project';
-import type { Context } from '../context.ts';
+import type { CallContext } from '../context.ts';
 import { formatCounted } from '../output/quantity.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 import type { SqlFile } from './files.ts';
@@ -28,7 +28,7 @@ export interface PushChoices {
  * @throws FluxError the first that fails, with its place; the files before it stay applied
  */
 export async function runPush(
-  context: Context,
+  context: CallContext,
   project: ResolvedProject,
   plan: readonly PlannedFile[],
   choices: PushChoices,
@@ -52,7 +52,7 @@ export async function runPush(
   return done;
 }
 
-async function tryTogether(context: Context, project: ResolvedProject, plan: readonly PlannedFile[]): Promise<PushedFile[]> {
+async function tryTogether(context: CallContext, project: ResolvedProject, plan: readonly PlannedFile[]): Promise<PushedFile[]> {
   const sent: SentFile[] = [];
   let sql = '';
   let firstLine = 0;
@@ -70,7 +70,7 @@ async function tryTogether(context: Context, project: ResolvedProject, plan: rea
   });
 }
 
-async function send(context: Context, body: PushRequest, sent: readonly SentFile[], after: string): Promise<PushAnswer> {
+async function send(context: CallContext, body: PushRequest, sent: readonly SentFile[], after: string): Promise<PushAnswer> {
   const { status } = context.output;
   // A terminal shows that something goes on; elsewhere the lines on stdout say so.
   if (context.output.isAnimated) status.update(`Running ${sent.map(({ file }) => file.filename).join(', ')}`);

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { createFluxClient, type FluxClient } from '@flux/contract/client';
 import { FluxError } from '@flux/contract/errors';
-import type { Output } from './output/output.ts';
-import type { Settings } from './settings/settings.ts';
-import { assertToken } from './token.ts';
+import type { Output } from '../output/output.ts';
+import type { Settings } from '../settings/settings.ts';
+import { assertToken } from '../token/check.ts';
+import { VERSION } from '../version.ts';
 import type { NodeTransport } from './transport.ts';
-import { VERSION } from './version.ts';
 
 const QUIET_MS = 80;
 
-/** Makes the client of a run for a token. While an answer is awaited, a terminal shows so. */
+/** Creates the client of a run for a token. While it waits for an answer, a terminal says so. */
 export function connect(settings: Settings, token: string, transport: NodeTransport, output: Output): FluxClient {
   const client = createFluxClient({
     base: settings.apiBase,
@@ -29,7 +29,7 @@ export function connect(settings: Settings, token: string, transport: NodeTransp
   return { ...client, call };
 }
 
-/** The token of a run, looked at before it is sent. */
+/** The token of a run, checked for typing errors before it is sent. */
 export function requireToken(settings: Settings): string {
   if (settings.token === null) {
     throw new FluxError('not_authenticated', settings.tokenRefusal ?? 'You are not logged in.', {
