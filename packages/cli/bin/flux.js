@@ -12,9 +12,9 @@ if (others.length === 0 && (first === '--version' || first === '-V' || first ===
   // Scripts ask for it all the time.
   process.stdout.write(`${JSON.parse(fs.readFileSync(path.join(__dirname, '../package.json'), 'utf8')).version}\n`);
 } else if (fs.existsSync(bundle)) {
-  import(bundle);
+  void import(bundle);
 } else if (major > 22 || (major === 22 && minor >= 18)) {
-  import('../src/main.ts');
+  void import('../src/main.ts');
 } else {
   process.stderr.write(
     `flux: this checkout has not been built, and Node ${process.versions.node} cannot run its sources (22.18 and later can).\n` +

@@ -76,7 +76,7 @@ describe('splitSql', () => {
     expect(splitSql('select 1;\n \\connect x').backslash).toEqual({ start: 11, line: 2, column: 2 });
   });
 
-  it('finds every statement again that was joined with semicolons', () => {
+  it('finds every statement again that was joined with semicolons', async () => {
     const piece = fc.oneof(
       fc.string({ unit: 'binary' }).map((text) => quoteLiteral(text.replaceAll('\0', ''))),
       fc.string().map((text) => quoteIdentifier(text)),
@@ -84,18 +84,18 @@ describe('splitSql', () => {
       fc.constantFrom('x', '(a; b)', '/* ; /* ; */ */ y', '-- ;\n z', '1.5e3', '+', '<>'),
     );
     const statement = fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => `select ${pieces.join(' ')}`.trim());
-    fc.assert(
+    await fc.assert(
       fc.property(fc.array(statement, { minLength: 1, maxLength: 5 }), (statements) => {
         expect(texts(statements.join(' ; '))).toEqual(statements);
       }),
     );
   });
 
-  it('never fails and never loses order, whatever the text is', () => {
+  it('never fails and never loses order, whatever the text is', async () => {
     const noise = fc.string({
       unit: fc.constantFrom("'", '"', '$', '\\', ';', '-', '/', '*', 'e', 'E', 'a', '(', ')', '\n', '\r', '😀', ' '),
     });
-    fc.assert(
+    await fc.assert(
       fc.property(noise, (sql) => {
         let last = 0;
         for (const { start, end, text } of splitSql(sql).statements) {

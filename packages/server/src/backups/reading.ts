@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Updateable } from 'kysely';
 import type { ArtifactStore } from '../artifacts/store.ts';
 import { recordAudit } from '../catalog/audit.ts';
-import { type BackupRow, findBackupById, lockBackup, updateBackup } from '../catalog/backups.ts';
+import { type BackupChange, type BackupRow, findBackupById, lockBackup, updateBackup } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
-import type { BackupsTable } from '../catalog/tables.ts';
 import { findArchiveDamage } from '../postgres/archive/walk.ts';
 import type { Clock } from '../system/clock.ts';
 import { isProven } from './trust.ts';
@@ -123,7 +121,7 @@ export async function recordReading(
  * back with the bytes. Good bytes make it valid again, and give back the label that they were proven under; bytes that nobody has
  * restored yet are only good again when the archive was walked as well, since its structure may be what was wrong.
  */
-function changeByReading(row: BackupRow, read: BytesRead, reader: Reader, now: Date): Updateable<BackupsTable> | undefined {
+function changeByReading(row: BackupRow, read: BytesRead, reader: Reader, now: Date): BackupChange | undefined {
   if (row.status !== 'complete' || row.removed_at !== null) return undefined;
   const { artifact_validation, restore_verification } = row;
   if (read.damage !== undefined) {

@@ -74,7 +74,10 @@ export async function listBackups(db: Database, projectId: ProjectId, limit: num
   return query.orderBy('seq', 'desc').limit(limit).execute();
 }
 
-export async function updateBackup(db: Database, id: BackupId, change: Updateable<BackupsTable>): Promise<BackupRow> {
+/** Columns of a backup to set. */
+export type BackupChange = Updateable<BackupsTable>;
+
+export async function updateBackup(db: Database, id: BackupId, change: BackupChange): Promise<BackupRow> {
   return db.updateTable('backups').set(change).where('id', '=', id).returningAll().executeTakeFirstOrThrow();
 }
 

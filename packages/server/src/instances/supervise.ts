@@ -124,6 +124,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     failures = 0;
   };
 
+  // biome-ignore lint/style/noRestrictedGlobals: bounds the log of this one instance for as long as it is supervised.
   const tidyTimer = setInterval(() => {
     housing.tidy(id).catch((error: unknown) => log.warn({ instance: id, err: error }, 'a log cannot be kept within bounds'));
   }, TIDY_MS);

@@ -62,6 +62,7 @@ export function createStandby(
   return {
     keep(major, limits) {
       wanted.set(major, limits);
+      // biome-ignore lint/style/noRestrictedGlobals: an idle server must go whether or not a worker runs here.
       timer ??= setInterval(
         () => void look().catch((error) => log.warn({ err: error }, 'a disposable Postgres was not removed')),
         LOOK_EVERY_MS,

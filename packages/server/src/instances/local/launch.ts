@@ -103,6 +103,7 @@ async function spawnServer(options: LaunchOptions): Promise<LocalServer> {
 
 function watch(postmaster: Postmaster, socketFolder: string): LocalServer {
   const ended = new AbortController();
+  // biome-ignore lint/style/noRestrictedGlobals: a process that is not our child can only be looked at again and again.
   const timer = setInterval(async () => {
     if (await isSameProcess(postmaster)) return;
     clearInterval(timer);
