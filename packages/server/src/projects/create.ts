@@ -18,36 +18,46 @@ import {
 } from '../catalog/projects.ts';
 import { isWorkerAlive } from '../catalog/worker-lease.ts';
 import type { ProjectSecrets } from '../engines/engine.ts';
-import type { ProjectDoors } from './doors.ts';
-import { summarize } from './list.ts';
+import type { Lease } from '../operations/lease.ts';
+import type { Clock } from '../system/clock.ts';
+import type { ProjectEngines } from './doors.ts';
+import { type SummaryDeps, summarize } from './list.ts';
+
+/** What creating a project uses. */
+export interface CreateProjectDeps extends SummaryDeps {
+  readonly engines: ProjectEngines;
+  readonly defaultMode: EngineKind;
+  readonly lease: Lease;
+  readonly clock: Clock;
+}
 
 /**
- * Makes a project: a row that says `creating`, then instance or schema, then `active`. A failure takes back what was made.
+ * Creates a project: a row that says `creating`, then instance or schema, then `active`. A failure removes what was created.
  *
  * @throws FluxError `invalid_request`, `name_taken`, and whatever the engine could not do
  */
 export async function createProject(
-  doors: ProjectDoors,
+  deps: CreateProjectDeps,
   actor: Actor & { userId: ProjectRow['owner_id'] },
   request: CreateProjectRequest,
 ): Promise<CreateProjectAnswer> {
-  const engineKind = chooseEngine(doors, request);
+  const engineKind = chooseEngine(deps, request);
   requireSlug(request.name);
-  return doors.lease.during(() => makeProject(doors, actor, request, engineKind));
+  return deps.lease.during(() => makeProject(deps, actor, request, engineKind));
 }
 
 async function makeProject(
-  doors: ProjectDoors,
+  deps: CreateProjectDeps,
   actor: Actor & { userId: ProjectRow['owner_id'] },
   request: CreateProjectRequest,
   engineKind: EngineKind,
 ): Promise<CreateProjectAnswer> {
   const secrets = newSecrets(request.attach);
-  const row = await recordProject(doors, actor, request, engineKind, secrets);
+  const row = await recordProject(deps, actor, request, engineKind, secrets);
   try {
-    const { engine, project } = doors.engines.of(row);
+    const { engine, project } = deps.engines.of(row);
     await engine.provision(project);
-    await doors.catalog.db.transaction().execute(async (db) => {
+    await deps.catalog.db.transaction().execute(async (db) => {
       await setProjectLifecycle(db, row.id, 'active');
       await recordAudit(db, actor, {
         action: 'project.create',
@@ -58,7 +68,7 @@ async function makeProject(
     });
     const { password, host } = await engine.credentials(project);
     return {
-      summary: await summarize(doors, { ...row, lifecycle: 'active' }),
+      summary: await summarize(deps, { ...row, lifecycle: 'active' }),
       mode: engineKind,
       ...(engineKind === 'v2_shared' ? { projectJwtSecret: secrets.jwtSecret } : {}),
       secrets: {
@@ -69,7 +79,7 @@ async function makeProject(
       },
     };
   } catch (error) {
-    await takeBack(doors, row);
+    await takeBack(deps, row);
     throw error;
   }
 }
@@ -80,33 +90,33 @@ async function makeProject(
  * @throws FluxError `name_taken` when it is somebody else's; `forbidden` when it would have to be created and the token may not
  */
 export async function initProject(
-  doors: ProjectDoors,
+  deps: CreateProjectDeps,
   principal: Principal,
   request: { readonly slug: string; readonly mode?: EngineKind | undefined },
 ): Promise<InitAnswer> {
   requireSlug(request.slug);
-  const existing = await findProjectBySlug(doors.catalog.db, request.slug);
+  const existing = await findProjectBySlug(deps.catalog.db, request.slug);
   if (existing !== undefined && !isVisible(principal, existing)) throw nameTaken(request.slug);
   if (existing === undefined) requireAllowed(principal, 'project.create');
   const action = existing === undefined ? 'created' : 'linked';
-  const hash = existing?.hash ?? (await createProject(doors, principal.actor, { name: request.slug, mode: request.mode })).summary.hash;
-  const row = existing ?? (await findProjectByHash(doors.catalog.db, hash as ProjectHash));
+  const hash = existing?.hash ?? (await createProject(deps, principal.actor, { name: request.slug, mode: request.mode })).summary.hash;
+  const row = existing ?? (await findProjectByHash(deps.catalog.db, hash as ProjectHash));
   if (row === undefined) throw new Error(`project ${hash} has vanished from the catalog`);
-  const { engine, project } = doors.engines.of(row);
-  return { action, slug: row.slug, hash: row.hash, mode: row.engine, apiUrl: doors.publicUrl, apiSchema: engine.apiSchema(project) };
+  const { engine, project } = deps.engines.of(row);
+  return { action, slug: row.slug, hash: row.hash, mode: row.engine, apiUrl: deps.publicUrl, apiSchema: engine.apiSchema(project) };
 }
 
-/** Takes back projects that a dead worker was making. Call at start; another server's that lives are left alone. */
-export async function removeUnbornProjects(doors: ProjectDoors): Promise<void> {
-  for (const { lockKey, ...row } of await listUnbornProjects(doors.catalog.db)) {
-    if (await isWorkerAlive(doors.catalog, lockKey)) continue;
-    doors.log.warn({ project: row.hash, slug: row.slug }, 'taking back a project whose making was interrupted');
-    await takeBack(doors, row);
+/** Removes projects that a dead worker was creating. Those of a server that lives are left alone. */
+export async function removeUnbornProjects(deps: CreateProjectDeps): Promise<void> {
+  for (const { lockKey, ...row } of await listUnbornProjects(deps.catalog.db)) {
+    if (await isWorkerAlive(deps.catalog, lockKey)) continue;
+    deps.log.warn({ project: row.hash, slug: row.slug }, 'removing a project whose creation was interrupted');
+    await takeBack(deps, row);
   }
 }
 
-function chooseEngine(doors: ProjectDoors, request: CreateProjectRequest): EngineKind {
-  if (request.attach === undefined) return request.mode ?? doors.defaultMode;
+function chooseEngine(deps: CreateProjectDeps, request: CreateProjectRequest): EngineKind {
+  if (request.attach === undefined) return request.mode ?? deps.defaultMode;
   if (request.mode === 'v2_shared') {
     throw new FluxError('invalid_request', 'An attached database is a v1_dedicated project; it cannot be v2_shared.', {
       hint: 'Leave out --mode.',
@@ -142,15 +152,15 @@ export function newSecrets(attachedUri: string | undefined): ProjectSecrets {
 
 /** Records a project that is being made. @throws FluxError `name_taken` */
 export async function recordProject(
-  doors: ProjectDoors,
+  deps: CreateProjectDeps,
   actor: { readonly userId: ProjectRow['owner_id'] },
   request: CreateProjectRequest,
   engine: EngineKind,
   secrets: ProjectSecrets,
 ): Promise<ProjectRow> {
-  if ((await findProjectBySlug(doors.catalog.db, request.name)) !== undefined) throw nameTaken(request.name);
+  if ((await findProjectBySlug(deps.catalog.db, request.name)) !== undefined) throw nameTaken(request.name);
   try {
-    return await insertProject(doors.catalog.db, {
+    return await insertProject(deps.catalog.db, {
       id: randomUUID() as ProjectId,
       owner_id: actor.userId,
       slug: request.name,
@@ -159,9 +169,9 @@ export async function recordProject(
       engine,
       attached: request.attach !== undefined,
       lifecycle: 'creating',
-      sealed_secrets: doors.engines.sealSecrets(secrets),
-      worker_id: doors.lease.held().workerId,
-      created_at: doors.clock.now(),
+      sealed_secrets: deps.engines.sealSecrets(secrets),
+      worker_id: deps.lease.held().workerId,
+      created_at: deps.clock.now(),
     });
   } catch (error) {
     // Two creates of one name at once: the constraint let one through.
@@ -171,16 +181,16 @@ export async function recordProject(
 }
 
 /** Removes a half-made project again; one with a history counts as removed instead. Never throws. */
-export async function takeBack(doors: ProjectDoors, row: ProjectRow): Promise<void> {
+export async function takeBack(deps: CreateProjectDeps, row: ProjectRow): Promise<void> {
   try {
-    const { engine, project } = doors.engines.of(row);
+    const { engine, project } = deps.engines.of(row);
     await engine.remove(project);
     // A removed project that was being brought back has backups, and keeps its row.
-    const hasHistory = (await findLatestBackup(doors.catalog.db, row.id)) !== undefined;
-    if (hasHistory) await markProjectRemoved(doors.catalog.db, row.id, doors.clock.now());
-    else await deleteUnbornProject(doors.catalog.db, row.id);
+    const hasHistory = (await findLatestBackup(deps.catalog.db, row.id)) !== undefined;
+    if (hasHistory) await markProjectRemoved(deps.catalog.db, row.id, deps.clock.now());
+    else await deleteUnbornProject(deps.catalog.db, row.id);
   } catch (error) {
     // The row stays as `creating`, so that the next start tries again.
-    doors.log.error({ err: error, project: row.hash }, 'could not take back a half-made project');
+    deps.log.error({ err: error, project: row.hash }, 'could not remove an incomplete project');
   }
 }

@@ -1,13 +1,16 @@
 import type { CredentialsAnswer, PostgresParts } from '@flux/contract/project';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { requireActive } from './active.ts';
-import type { ProjectDoors } from './doors.ts';
+import type { ProjectEngines } from './doors.ts';
 import { signProjectKey } from './keys.ts';
 
 /** How people and programs outside reach a project. */
-export async function readCredentials(doors: ProjectDoors, row: ProjectRow): Promise<CredentialsAnswer> {
+export async function readCredentials(
+  { engines }: { readonly engines: Pick<ProjectEngines, 'of'> },
+  row: ProjectRow,
+): Promise<CredentialsAnswer> {
   requireActive(row);
-  const { engine, project } = doors.engines.of(row);
+  const { engine, project } = engines.of(row);
   const postgres = await engine.credentials(project);
   const common = { mode: row.engine, slug: row.slug, hash: row.hash, postgresConnectionString: toUri(postgres), postgres };
   if (row.engine === 'v2_shared') {

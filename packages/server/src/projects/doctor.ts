@@ -15,28 +15,28 @@ export interface Machine {
   sandbox(): SandboxKind | null;
   /** Majors whose server and client programs are here. */
   majors(): readonly number[];
-  /** Room on the file systems of the backups and of the data folder, in bytes. */
+  /** Free space on the file systems of the backups and of the data folder, in bytes. */
   freeBytes(): Promise<{ readonly backups: number; readonly data: number }>;
 }
 
-export interface DoctorDoors extends ProjectDoors {
+export interface DoctorDeps extends ProjectDoors {
   readonly store: ArtifactStore;
   readonly machine: Machine;
 }
 
 const ORDER = ['danger', 'warning', 'fine'];
-const LITTLE_ROOM_BYTES = 2 * 2 ** 30;
+const LITTLE_SPACE_BYTES = 2 * 2 ** 30;
 const OLD_PROOF_MS = 7 * 24 * 3_600_000;
 
 /** One page about the server: what would stop a restore today, in order of danger. */
-export async function examineServer(doors: DoctorDoors, projects: readonly ProjectRow[]): Promise<DoctorAnswer> {
+export async function examineServer(deps: DoctorDeps, projects: readonly ProjectRow[]): Promise<DoctorAnswer> {
   const findings = [
-    sandboxFinding(doors.machine.sandbox()),
-    majorsFinding(doors.machine.majors()),
-    ...roomFindings(await doors.machine.freeBytes()),
+    sandboxFinding(deps.machine.sandbox()),
+    majorsFinding(deps.machine.majors()),
+    ...freeSpaceFindings(await deps.machine.freeBytes()),
   ];
   for (const project of projects) {
-    const { findings: all } = await examineProject(doors, project);
+    const { findings: all } = await examineProject(deps, project);
     const told = all.filter(({ severity, what }, index) => (index === 0 && severity !== 'fine') || what === KEPT);
     findings.push(...told.map((finding) => ({ ...finding, what: `${project.slug} (${project.hash}): ${finding.what}` })));
   }
@@ -44,14 +44,14 @@ export async function examineServer(doors: DoctorDoors, projects: readonly Proje
 }
 
 /** One page about a project. */
-export async function examineProject(doors: DoctorDoors, project: ProjectRow): Promise<DoctorAnswer> {
-  const latest = await findLatestBackup(doors.catalog.db, project.id);
-  const state = latest === undefined ? undefined : stateOf(latest, await lookAtArtifact(doors.store, latest));
-  const findings = [backupFinding(project, latest, state), ...proofFindings(doors, project, latest, state)];
-  if (project.lifecycle === 'active') findings.push(await instanceFinding(doors, project), ...(await keptFindings(doors, project)));
+export async function examineProject(deps: DoctorDeps, project: ProjectRow): Promise<DoctorAnswer> {
+  const latest = await findLatestBackup(deps.catalog.db, project.id);
+  const state = latest === undefined ? undefined : stateOf(latest, await lookAtArtifact(deps.store, latest));
+  const findings = [backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
+  if (project.lifecycle === 'active') findings.push(await instanceFinding(deps, project), ...(await keptFindings(deps, project)));
   findings.push(...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
-  if (Number.isInteger(major) && major > 0 && !doors.machine.majors().includes(major)) {
+  if (Number.isInteger(major) && major > 0 && !deps.machine.majors().includes(major)) {
     findings.push({
       severity: 'danger',
       what: 'Postgres programs',
@@ -77,10 +77,10 @@ function backupFinding(project: ProjectRow, latest: BackupRow | undefined, state
   };
 }
 
-function proofFindings(doors: DoctorDoors, project: ProjectRow, latest: BackupRow | undefined, state: BackupState | undefined): Finding[] {
+function proofFindings(deps: DoctorDeps, project: ProjectRow, latest: BackupRow | undefined, state: BackupState | undefined): Finding[] {
   const findings: Finding[] = [];
   const command = `flux backup create --project ${project.slug} --hash ${project.hash} --verify`;
-  if (latest !== undefined && state?.tier === 'restorable' && doors.clock.now().getTime() - latest.created_at.getTime() > OLD_PROOF_MS) {
+  if (latest !== undefined && state?.tier === 'restorable' && deps.clock.now().getTime() - latest.created_at.getTime() > OLD_PROOF_MS) {
     findings.push({
       severity: 'warning',
       what: 'age of the proof',
@@ -105,15 +105,18 @@ function migrationFindings({ slug, hash, migration_state }: ProjectRow): Finding
   const words = {
     copying: ['A migration is under way, or was interrupted and is being taken back.', null],
     staged: ['A dedicated copy waits for inspection; it holds the state of when it was made.', `${command} --discard-staged`],
-    source_kept: ['It has left the pool; the pooled schema is still there, closed.', `${command} --drop-source-after`],
+    source_kept: [
+      'It was migrated to a dedicated instance; the old pooled schema is retained, read-only.',
+      `${command} --drop-source-after`,
+    ],
     dropping_source: ['What it had in the pool is being removed.', null],
   } as const;
   const [found, next] = words[migration_state];
   return [{ severity: 'warning', what: 'migration', found, command: next }];
 }
 
-async function instanceFinding(doors: DoctorDoors, row: ProjectRow): Promise<Finding> {
-  const { engine, project } = doors.engines.of(row);
+async function instanceFinding(deps: DoctorDeps, row: ProjectRow): Promise<Finding> {
+  const { engine, project } = deps.engines.of(row);
   const status = await engine.status(project).catch((error: Error) => ({ state: 'failing' as const, problem: error.message, restarts: 0 }));
   if (status.state === 'running') {
     const died = status.restarts > 0 ? ` It died and was started again ${status.restarts} times.` : '';
@@ -157,14 +160,14 @@ function majorsFinding(majors: readonly number[]): Finding {
   return { severity: 'fine', what: 'Postgres programs', found: `PostgreSQL ${majors.join(', ')}.`, command: null };
 }
 
-function roomFindings(free: { readonly backups: number; readonly data: number }): Finding[] {
+function freeSpaceFindings(free: { readonly backups: number; readonly data: number }): Finding[] {
   const places = [
     ['backup volume', free.backups],
     ['data folder', free.data],
   ] as const;
   return places.map(([what, bytes]) => {
     const gib = `${(bytes / 2 ** 30).toFixed(1)} GiB free.`;
-    return bytes < LITTLE_ROOM_BYTES
+    return bytes < LITTLE_SPACE_BYTES
       ? { severity: 'warning', what, found: `Only ${gib}`, command: null }
       : { severity: 'fine', what, found: gib, command: null };
   });

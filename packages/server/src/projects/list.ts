@@ -1,8 +1,19 @@
 import type { ProjectSummary } from '@flux/contract/project';
+import type { Catalog } from '../catalog/open.ts';
 import { listVisibleProjects, type ProjectRow, type Visibility } from '../catalog/projects.ts';
 import { capabilitiesOf } from '../engines/capabilities.ts';
 import type { InstanceState } from '../instances/instance.ts';
-import type { ProjectDoors } from './doors.ts';
+import type { Log } from '../system/log.ts';
+import type { ProjectEngines } from './doors.ts';
+
+/** What the summary of a project is read from. */
+export interface SummaryDeps {
+  readonly catalog: Catalog;
+  readonly engines: Pick<ProjectEngines, 'of'>;
+  readonly log: Log;
+  /** Where people reach the control plane: `http://host:port`. */
+  readonly publicUrl: string;
+}
 
 /** Which projects a list is about. `unfinished`: also those that are being created or removed. */
 export type ListedProjects = 'active' | 'unfinished' | 'removed';
@@ -10,21 +21,21 @@ export type ListedProjects = 'active' | 'unfinished' | 'removed';
 const LIFECYCLES = { active: ['active'], unfinished: ['creating', 'active', 'removing'], removed: ['removed'] } as const;
 
 /** The projects that somebody may see, by slug, with the present state of their Postgres; removed ones by newest removal. */
-export async function listSummaries(doors: ProjectDoors, visible: Visibility, which: ListedProjects): Promise<ProjectSummary[]> {
-  const rows = await listVisibleProjects(doors.catalog.db, visible, LIFECYCLES[which]);
-  if (which === 'removed') return rows.map((row) => ({ ...summaryOf(doors, row), status: 'missing' }));
-  return Promise.all(rows.map((row) => summarize(doors, row)));
+export async function listSummaries(deps: SummaryDeps, visible: Visibility, which: ListedProjects): Promise<ProjectSummary[]> {
+  const rows = await listVisibleProjects(deps.catalog.db, visible, LIFECYCLES[which]);
+  if (which === 'removed') return rows.map((row) => ({ ...summaryOf(deps, row), status: 'missing' }));
+  return Promise.all(rows.map((row) => summarize(deps, row)));
 }
 
 /** One project as a list shows it. An engine that cannot be asked makes the project `partial`, never an error of the list. */
-export async function summarize(doors: ProjectDoors, row: ProjectRow): Promise<ProjectSummary> {
-  const { engine, project } = doors.engines.of(row);
+export async function summarize(deps: SummaryDeps, row: ProjectRow): Promise<ProjectSummary> {
+  const { engine, project } = deps.engines.of(row);
   const status = await engine.status(project).catch((error) => {
-    doors.log.warn({ err: error, project: row.hash }, 'state of a project is not known');
+    deps.log.warn({ err: error, project: row.hash }, 'state of a project is not known');
     return undefined;
   });
   return {
-    ...summaryOf(doors, row),
+    ...summaryOf(deps, row),
     status: row.lifecycle === 'active' ? onTheWire(status?.state ?? 'failing') : 'partial',
     restarts: status?.restarts ?? 0,
     lastRestartAt: status?.lastRestartAt?.toISOString() ?? null,
@@ -34,13 +45,13 @@ export async function summarize(doors: ProjectDoors, row: ProjectRow): Promise<P
 }
 
 /** What the catalog alone knows of a project. */
-function summaryOf(doors: ProjectDoors, row: ProjectRow): ProjectSummary {
-  const { engine } = doors.engines.of(row);
+function summaryOf(deps: SummaryDeps, row: ProjectRow): ProjectSummary {
+  const { engine } = deps.engines.of(row);
   return {
     slug: row.slug,
     hash: row.hash,
     status: 'partial',
-    apiUrl: doors.publicUrl,
+    apiUrl: deps.publicUrl,
     lifecycleState: row.lifecycle === 'removed' ? 'archived' : 'active',
     lifecycle: row.lifecycle,
     mode: row.engine,

@@ -7,13 +7,13 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import type { PushOutcome, ScriptRequest } from '../engines/engine.ts';
 import { applyScript } from '../engines/push.ts';
 import { defineOperation } from '../operations/define.ts';
-import { runInline } from '../operations/run.ts';
+import { type RunDeps, runInline } from '../operations/run.ts';
 import { requireActive } from './active.ts';
-import type { ProjectDoors } from './doors.ts';
+import type { ProjectEngines } from './doors.ts';
 
 /** What a push needs: where, and the SQL, which is not recorded in the catalog. */
 interface PushWork {
-  readonly engines: ProjectDoors['engines'];
+  readonly engines: Pick<ProjectEngines, 'of'>;
   readonly push: Omit<ScriptRequest, 'signal'>;
 }
 
@@ -44,7 +44,7 @@ const pushOperation = defineOperation({
  * @throws FluxError `busy`, and what the engine says
  */
 export async function pushSql(
-  doors: ProjectDoors,
+  { engines, operations }: { readonly engines: PushWork['engines']; readonly operations: RunDeps },
   project: ProjectRow,
   requester: Actor,
   body: PushRequest,
@@ -56,10 +56,10 @@ export async function pushSql(
     });
   }
   requireActive(project);
-  const work = { engines: doors.engines, push: toScriptRequest(body) };
+  const work = { engines: engines, push: toScriptRequest(body) };
   const { filename, mode, dryRun } = work.push;
   const order = { project, requester, request: { filename, mode, dryRun } };
-  const { id, result, isRecorded } = await runInline(doors.operations, pushOperation, work, order, signal);
+  const { id, result, isRecorded } = await runInline(operations, pushOperation, work, order, signal);
   if (isRecorded) return result;
   // It is committed in the project: to call it failed would have it pushed again.
   const note = `${filename} is done, but the catalog could not record that; the operation ${id} will be shown as interrupted.`;
