@@ -184,7 +184,7 @@ describe('the control plane', () => {
     const bare = inDisguise('mount -t tmpfs none /usr/lib/postgresql', ['/usr/bin/env', 'PATH=/nowhere']);
     const refused = await refusedStart({}, bare);
     expect(refused.stderr).toMatch(
-      /^PostgreSQL \d+ is needed, and .* of that major cannot be found\. No other major is here\.\nInstall it with `apt-get /,
+      /^No PostgreSQL with both server and client programs can be found on this host\.\nInstall one, for example with `apt-get /,
     );
     expect(refused.exitCode).toBe(1);
   });

@@ -30,7 +30,7 @@ let provider: DisposableProvider;
 
 beforeAll(async () => {
   engine = openDockerEngine({ socketPath: ENGINE.socketPath, dataFolder });
-  provider = createDockerDisposables({ engine, image: ENGINE.image, dataFolder, runFolder });
+  provider = createDockerDisposables({ engine, image: ENGINE.image, dataFolder, runFolder, log: createLog('silent') });
   mkdirSync(dataFolder, { mode: 0o711 });
   await makeArchive();
 });
@@ -107,7 +107,7 @@ it('gives up when it is told to, while it opens', async () => {
 });
 
 it('says which image is missing', async () => {
-  const other = createDockerDisposables({ engine, image: 'flux-nothing:{major}', dataFolder, runFolder });
+  const other = createDockerDisposables({ engine, image: 'flux-nothing:{major}', dataFolder, runFolder, log: createLog('silent') });
   await expect(open({}, 1_000_000, undefined, other)).rejects.toMatchObject({
     code: 'postgres_missing',
     message: expect.stringContaining(`flux-nothing:${major}`),
@@ -116,7 +116,7 @@ it('says which image is missing', async () => {
 
 it('says that there is no Docker, and how to start it', async () => {
   const nowhere = openDockerEngine({ socketPath: join(folder.path, 'no.sock'), dataFolder });
-  const other = createDockerDisposables({ engine: nowhere, image: ENGINE.image, dataFolder, runFolder });
+  const other = createDockerDisposables({ engine: nowhere, image: ENGINE.image, dataFolder, runFolder, log: createLog('silent') });
   await expect(open({}, 1_000_000, undefined, other)).rejects.toMatchObject({
     code: 'sandbox_unavailable',
     message: expect.stringContaining('Docker does not answer'),
@@ -127,17 +127,18 @@ it('says that there is no Docker, and how to start it', async () => {
 
 it('sweeps what a killed control plane left, and nothing of one that lives', async () => {
   await using mine = await open();
-  const source = (path: string) => JSON.stringify(new URL(`../../packages/server/src/instances/docker/${path}`, import.meta.url).href);
+  const source = (path: string) => JSON.stringify(new URL(`../../packages/server/src/${path}`, import.meta.url).href);
   const request = { ...requestOf({}, 3 * 1024 * MIB), signal: undefined };
   const child = spawn(
     process.execPath,
     [
       '--input-type=module',
       '-e',
-      `import { openDockerEngine } from ${source('engine.ts')};
-       import { createDockerDisposables } from ${source('disposable.ts')};
+      `import { openDockerEngine } from ${source('instances/docker/engine.ts')};
+       import { createDockerDisposables } from ${source('disposable/docker/provider.ts')};
+       import { createLog } from ${source('system/log.ts')};
        const engine = openDockerEngine(${JSON.stringify({ socketPath: ENGINE.socketPath, dataFolder })});
-       const provider = createDockerDisposables({ engine, ...${JSON.stringify({ image: ENGINE.image, dataFolder, runFolder })} });
+       const provider = createDockerDisposables({ engine, log: createLog('silent'), ...${JSON.stringify({ image: ENGINE.image, dataFolder, runFolder })} });
        await provider.open({ ...${JSON.stringify(request)}, signal: new AbortController().signal });
        process.stdout.write('ready');
        setInterval(() => undefined, 1000);`,

@@ -11,7 +11,7 @@ import { docker, dockerLines, ENGINE } from './engine.ts';
 
 const EXAMPLE = join(ROOT, 'examples/bloom-atelier/migrations');
 
-/** The catalog lives outside Docker, so that the control plane can speak while Docker is down. */
+/** The catalog lives outside Docker, so that the control plane answers while Docker is down. */
 let catalog: TestCluster;
 let flux: Flux;
 const env = { FLUX_RUNTIME: 'docker', DOCKER_HOST: ENGINE.host, FLUX_DOCKER_POSTGRES_IMAGE: ENGINE.image, FLUX_LOG_LEVEL: 'warn' };
@@ -75,7 +75,7 @@ it('restores into a new project, with the pg_restore of the image', async () => 
   expect(await count(await copy)).toBe(await count(projects.get('newer')?.uri ?? ''));
 });
 
-it('shows no password to whoever may look at containers', async () => {
+it('shows no password to a user who may inspect containers', async () => {
   const passwords = [...projects.values()].map(({ uri }) => new URL(uri).password);
   const containers = await dockerLines('ps', '-aq', '--filter', 'label=flux.data-folder');
   const { stdout } = await docker('inspect', ...containers);

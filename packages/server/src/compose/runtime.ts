@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isFluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { Config } from '../config.ts';
 import { createDockerDisposables } from '../disposable/docker/provider.ts';
 import { createLocalDisposables, type LocalDisposablesOptions } from '../disposable/local/provider.ts';
@@ -82,17 +82,20 @@ const NEWEST_IMAGE = 17;
 /** A path of a Unix socket has 107 bytes at most, so a deep data folder gets a short neighbour in the folder for temporary files. */
 function chooseRunFolder(dataFolder: string): string {
   const beside = join(dataFolder, 'run');
-  if (Buffer.byteLength(beside) <= LONGEST_RUN_FOLDER) return beside;
+  if (Buffer.byteLength(beside) <= MAX_RUN_FOLDER_BYTES) return beside;
   return join(tmpdir(), `flux-${createHash('sha256').update(dataFolder).digest('hex').slice(0, 12)}`);
 }
 
-const LONGEST_RUN_FOLDER = 60;
+const MAX_RUN_FOLDER_BYTES = 60;
 
+/** The major that the operator has set, otherwise the newest that is installed. @throws FluxError `postgres_missing` */
 function chooseMajor(config: Config, toolbox: PostgresToolbox): number {
-  const newest = toolbox.majors().at(-1);
-  const major = config.postgresMajor ?? newest;
-  // Asking for a major that cannot be there makes the error that says where was searched and what to install.
-  return toolbox.require(major ?? 15, 'both').major;
+  const major = config.postgresMajor ?? toolbox.majors().at(-1);
+  if (major === undefined)
+    throw new FluxError('postgres_missing', 'No PostgreSQL with both server and client programs can be found on this host.', {
+      hint: 'Install one, for example with `apt-get install postgresql`, or name the folder that contains it in FLUX_POSTGRES_BIN_DIRS.',
+    });
+  return toolbox.require(major, 'both').major;
 }
 
 /**
@@ -103,7 +106,7 @@ async function openDisposables(options: LocalDisposablesOptions): Promise<Dispos
     return await createLocalDisposables(options);
   } catch (error) {
     if (!isFluxError(error, 'sandbox_unavailable')) throw error;
-    options.log.warn({ err: error }, 'no sandbox can be made here: verifications will be refused');
+    options.log.warn({ err: error }, 'no sandbox works on this host: verifications will be refused');
     return {
       sandbox: null,
       open: () => Promise.reject(error),

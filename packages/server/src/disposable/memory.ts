@@ -12,11 +12,11 @@ const FREE_SHARE = 0.4;
 const BOUND_SHARE = 0.75;
 
 /**
- * Decides where the data folder lives: in memory, with that many bytes set aside, when all of it is sure to fit; otherwise
+ * Decides where the data folder lives: in memory, with that many bytes set aside, when there is certainly enough memory; otherwise
  * on disk (null).
  *
  * @param reservedBytes what other instances have set aside and may not have used yet
- * @throws FluxError `volume_full` when it does not fit on disk either
+ * @throws FluxError `volume_full` when there is not enough disk space either
  */
 export async function chooseMemoryBytes(
   request: Pick<DisposableRequest, 'expectedBytes' | 'limits'>,

@@ -27,7 +27,7 @@ export interface DisposableRequest {
 /** Which bound was exceeded. */
 export type LimitExceeded = { readonly limit: 'memory' | 'disk' | 'processes' | 'time'; readonly message: string };
 
-/** How strong the walls are. `off` only when the operator has said so. */
+/** How a disposable server is isolated. `off` only when the operator asked for it. */
 export type SandboxKind = 'bubblewrap' | 'unshare' | 'docker' | 'off';
 
 /**
@@ -37,7 +37,7 @@ export type SandboxKind = 'bubblewrap' | 'unshare' | 'docker' | 'off';
 export interface DisposableInstance extends AsyncDisposable {
   readonly sandbox: SandboxKind;
   readonly postgresVersion: string;
-  /** The superuser of the disposable server, over its Unix socket; database `flux_restore` is empty and made from template0 with the locale asked for. */
+  /** The superuser of the disposable server, over its Unix socket; database `flux_restore` is empty and was created from template0 with the requested locale. */
   readonly superuser: PostgresTarget;
   /**
    * Runs pg_restore inside the sandbox against the superuser's database, with the archive. `args` are further options.
@@ -52,21 +52,21 @@ export interface DisposableInstance extends AsyncDisposable {
   readonly gone: AbortSignal;
 }
 
-/** Makes disposable instances. */
+/** Creates disposable instances. */
 export interface DisposableProvider {
-  /** Null when none can be made here: `open` then refuses. */
+  /** Null when none can be created here: `open` then rejects. */
   readonly sandbox: SandboxKind | null;
   /**
    * @throws FluxError `sandbox_unavailable`, `postgres_missing`, `volume_full`, `verification_inconclusive`
    */
   open(request: DisposableRequest): Promise<DisposableInstance>;
-  /** Removes what a killed control plane left. Call once at start, before the first `open`. */
+  /** Removes what a killed control plane left behind. Call once at start, before the first `open`. */
   sweep(): Promise<void>;
   /**
-   * Keeps one instance of this major ready from now on, made in the background and made anew after each use, so that `open`
-   * need not wait for one. None is used twice. MAY be absent, and MAY let go of it while memory is short.
+   * Keeps one instance of this major ready from now on, started in the background and replaced after each use, so that `open`
+   * need not wait. None is used twice. MAY be absent, and MAY remove the instance while memory is short.
    */
   keepReady?(major: number, limits: DisposableLimits): void;
-  /** Removes what was kept ready; what `open` gave is its owner's. Nothing is opened after that. */
+  /** Removes the instances that were kept ready; those that `open` returned belong to their callers. Nothing is opened after that. */
   close?(): Promise<void>;
 }

@@ -40,7 +40,7 @@ export async function awaitSession(target: PostgresTarget, ended: AbortSignal, s
         }
       } catch (error) {
         const state = isFluxError(error) ? error.details.sqlState : undefined;
-        // 57P03: cannot_connect_now, "the database system is starting up". Class 28: the password does not fit.
+        // 57P03: cannot_connect_now, "the database system is starting up". Class 28: the password is wrong.
         if (typeof state === 'string' && state.startsWith('28')) throw error;
         recovering ||= state === '57P03';
       }

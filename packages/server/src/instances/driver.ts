@@ -1,15 +1,15 @@
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { InstanceRecord } from './record.ts';
 
-/** A server that answers, and the news of its end. */
+/** A server that answers queries, and a signal for its end. */
 export interface RunningServer {
   /** Aborted when the server has ended, however. */
   readonly ended: AbortSignal;
-  /** Stops looking whether it lives; the server goes on. */
+  /** Stops watching the process; the server goes on. */
   unwatch(): void;
 }
 
-/** Where the control plane keeps what it must know about an instance, whatever houses its server. */
+/** Where the control plane stores its own facts about an instance, whatever runs its server. */
 export interface InstancePlaces {
   readonly root: string;
   readonly record: string;
@@ -17,30 +17,30 @@ export interface InstancePlaces {
 }
 
 /**
- * What one kind of runtime has of its own: how a server is made, brought up, stopped and deleted. Which of them should run, who
- * waits for whom, and what happens after a crash is decided above, alike for all kinds.
+ * What differs between kinds of runtime: how a server is created, started, stopped and deleted. Which servers should run, the
+ * order of calls, and what happens after a crash is decided by the supervisor, in the same way for all kinds.
  */
-export interface Housing<Server extends RunningServer = RunningServer> {
+export interface InstanceDriver<Server extends RunningServer = RunningServer> {
   readonly kind: 'local' | 'docker';
   /** Prepares what all instances share; called once, first. */
   prepare(signal?: AbortSignal): Promise<void>;
   placesOf(id: string): InstancePlaces;
-  /** @throws FluxError `postgres_missing` when servers of this major cannot be made here */
+  /** @throws FluxError `postgres_missing` when servers of this major cannot be created here */
   requireMajor(major: number, signal?: AbortSignal): Promise<void>;
-  /** Makes the data of a new server. The record and the password are in their places by then. */
+  /** Creates the data of a new server. The record and the password have been written by then. */
   makeData(record: InstanceRecord, password: string, signal?: AbortSignal): Promise<void>;
-  /** Brings a server up, or takes up the one that already runs on its data, and returns when it answers. */
+  /** Starts a server, or adopts the one that already runs on its data, and returns when it answers. */
   launch(record: InstanceRecord, password: string, signal?: AbortSignal): Promise<Server>;
-  /** Stops the server, also one that nobody here has launched. */
+  /** Stops the server, even one that this control plane has not launched. */
   halt(id: string, server: Server | undefined): Promise<void>;
-  /** Stops whatever runs and deletes everything, the record last; nothing happens when nothing is there. */
+  /** Stops what runs and deletes everything, the record last. Does nothing when nothing exists. */
   remove(id: string): Promise<void>;
-  /** What is wrong with what an instance consists of; undefined when it looks whole. */
+  /** What is missing or broken of an instance; undefined when it looks whole. */
   damageOf(id: string): Promise<{ readonly state: 'missing' | 'corrupted'; readonly problem: string } | undefined>;
   /** The last lines of the server's log. */
   lastWords(id: string): Promise<string>;
-  /** The superuser's way in. */
+  /** How the superuser connects. */
   targetOf(record: InstanceRecord, password: string, server: Server | undefined, database: string | undefined): PostgresTarget;
-  /** Called now and then while an instance is supervised. */
+  /** Called every 30 seconds while an instance is supervised. */
   tidy(id: string): Promise<void>;
 }

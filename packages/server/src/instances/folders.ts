@@ -20,7 +20,7 @@ export interface InstanceFolders {
 /** sockaddr_un holds 108 bytes with the final zero (unix(7)); Postgres adds `/.s.PGSQL.<port>`. */
 const MAX_SOCKET_FOLDER = 107 - '/.s.PGSQL.65535'.length;
 
-/** The places of one instance, none of them made yet. @throws FluxError `config_invalid` when the socket's path would be too long */
+/** The paths of one instance; nothing is created. @throws FluxError `config_invalid` when the socket's path would be too long */
 export function foldersOf(dataFolder: string, runFolder: string, id: string): InstanceFolders {
   const root = join(dataFolder, 'instances', id);
   return {
@@ -47,7 +47,8 @@ export async function removeFolders(folders: InstanceFolders): Promise<void> {
   await rm(folders.root, settings);
 }
 
-async function namesIn(path: string): Promise<string[]> {
+/** Names of what a folder contains; none when it does not exist. */
+export async function namesIn(path: string): Promise<string[]> {
   try {
     return await readdir(path);
   } catch (error) {
@@ -135,7 +136,7 @@ async function mayEnter(path: string, account: Account): Promise<boolean> {
 export function volumeError(error: unknown, doing: string): unknown {
   const code = (error as NodeJS.ErrnoException)?.code;
   if (code === 'ENOSPC' || code === 'EDQUOT')
-    return new FluxError('volume_full', `There is no room left ${doing}.`, {
+    return new FluxError('volume_full', `There is no space left ${doing}.`, {
       hint: 'Free space in the data folder, then try again.',
       cause: error,
     });

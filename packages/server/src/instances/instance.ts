@@ -3,11 +3,11 @@ import type { PostgresTarget } from '../postgres/target.ts';
 /** Name of an instance: `[a-z0-9-]{1,40}`; `catalog` and `shared` are taken, a dedicated one is `p-<12 hex>`. */
 export type InstanceId = string;
 
-/** What is asked for when an instance is made. */
+/** What a caller asks for when it creates an instance. */
 export interface InstanceSpec {
   readonly id: InstanceId;
   readonly major: number;
-  /** `none`: Unix socket only. `loopback`: also a TCP port on 127.0.0.1, chosen once and kept. */
+  /** `none`: Unix socket only. `loopback`: also a TCP port on 127.0.0.1, chosen once for the life of the instance. */
   readonly network: 'none' | 'loopback';
   /** Settings of the server beyond the runtime's own, as plain values: nothing is quoted. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -36,10 +36,10 @@ export interface InstanceStatus {
  */
 export interface InstanceRuntime {
   readonly kind: 'local' | 'docker';
-  /** Takes up every instance that exists, starts those that should run, begins supervising. Call once. */
+  /** Adopts every instance that exists, starts those that should run, begins supervising. Call once. */
   open(signal?: AbortSignal): Promise<void>;
   /**
-   * Makes and starts an instance and returns when it answers queries. Repeating it for an id that exists starts that one.
+   * Creates and starts an instance and returns when it answers queries. Repeating it for an id that exists starts that one.
    * A failure half-way leaves nothing behind.
    *
    * @throws FluxError `postgres_missing`, `volume_full`, `volume_unusable`, `instance_unavailable`
@@ -54,7 +54,7 @@ export interface InstanceRuntime {
   status(id: InstanceId): Promise<InstanceStatus>;
   list(): Promise<readonly InstanceStatus[]>;
   /**
-   * The superuser's way in, for the control plane only (Unix socket, scram password).
+   * How the superuser connects, for the control plane only (Unix socket, scram password).
    *
    * @throws FluxError `not_found` for an unknown id
    */

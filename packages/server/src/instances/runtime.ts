@@ -4,7 +4,7 @@ import { FluxError } from '@flux/contract/errors';
 import { writeFileAtomically } from '../system/atomic-file.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import type { Housing, RunningServer } from './driver.ts';
+import type { InstanceDriver, RunningServer } from './driver.ts';
 import { makeOpenFolder, volumeError } from './folders.ts';
 import type { InstanceRuntime, InstanceSpec, InstanceStatus } from './instance.ts';
 import { chooseFreePort } from './ports.ts';
@@ -12,20 +12,20 @@ import { type InstanceRecord, newSecret, readRecord, writeRecord } from './recor
 import { type HostedInstance, hostInstance } from './supervise.ts';
 
 export interface RuntimeOptions<Server extends RunningServer> {
-  readonly housing: Housing<Server>;
+  readonly driver: InstanceDriver<Server>;
   readonly log: Log;
   readonly clock: Clock;
 }
 
-/** Runs Postgres servers in a housing of some kind. Nothing happens before `open`. */
-export function createHousedRuntime<Server extends RunningServer>({ housing, log, clock }: RuntimeOptions<Server>): InstanceRuntime {
+/** Runs Postgres servers by means of a driver. Nothing happens before `open`. */
+export function createInstanceRuntime<Server extends RunningServer>({ driver, log, clock }: RuntimeOptions<Server>): InstanceRuntime {
   const hosted = new Map<string, HostedInstance>();
   const damaged = new Map<string, string>();
   /** What `create` and `remove` are doing, by id, so that two calls for one id do not meet. */
   const underway = new Map<string, Promise<void>>();
   const reservedPorts = new Set<number>();
-  const parent = dirname(housing.placesOf('any').root);
-  const host = (record: InstanceRecord) => hostInstance({ housing, record, log, clock });
+  const parent = dirname(driver.placesOf('any').root);
+  const host = (record: InstanceRecord) => hostInstance({ driver, record, log, clock });
 
   const known = (id: string): HostedInstance => {
     const instance = hosted.get(id);
@@ -44,8 +44,8 @@ export function createHousedRuntime<Server extends RunningServer>({ housing, log
     }
   };
 
-  const takeUp = async (id: string, signal: AbortSignal | undefined): Promise<void> => {
-    const places = housing.placesOf(id);
+  const adoptInstance = async (id: string, signal: AbortSignal | undefined): Promise<void> => {
+    const places = driver.placesOf(id);
     const record = await readRecord(places.record).catch((error: Error) => error);
     if (record instanceof Error) {
       // No record and no data: `create` was killed before its first write. Anything else might be somebody's data.
@@ -55,9 +55,9 @@ export function createHousedRuntime<Server extends RunningServer>({ housing, log
       return;
     }
     if (record.phase !== 'ready') {
-      log.info({ instance: id, phase: record.phase }, 'an instance that was left half-way is removed');
+      log.info({ instance: id, phase: record.phase }, 'an instance that was not completely created or removed is removed now');
       const instance = await host(record).catch(() => undefined);
-      return instance === undefined ? housing.remove(id) : instance.remove();
+      return instance === undefined ? driver.remove(id) : instance.remove();
     }
     const instance = await host(record).catch((error: Error) => error);
     if (instance instanceof Error) {
@@ -69,8 +69,8 @@ export function createHousedRuntime<Server extends RunningServer>({ housing, log
   };
 
   const make = async (spec: InstanceSpec, signal: AbortSignal | undefined): Promise<void> => {
-    const places = housing.placesOf(spec.id);
-    await housing.requireMajor(spec.major, signal);
+    const places = driver.placesOf(spec.id);
+    await driver.requireMajor(spec.major, signal);
     let port: number | null = null;
     try {
       if (spec.network === 'loopback') {
@@ -82,7 +82,7 @@ export function createHousedRuntime<Server extends RunningServer>({ housing, log
       await makeOpenFolder(places.root);
       await writeRecord(places.record, record);
       await writeFileAtomically(places.secret, `${password}\n`);
-      await housing.makeData(record, password, signal);
+      await driver.makeData(record, password, signal);
       const instance = await host(record);
       try {
         await instance.start(signal);
@@ -92,8 +92,8 @@ export function createHousedRuntime<Server extends RunningServer>({ housing, log
       }
       hosted.set(spec.id, instance);
     } catch (error) {
-      await housing.remove(spec.id);
-      throw volumeError(error, `while Postgres instance ${spec.id} was being made`);
+      await driver.remove(spec.id);
+      throw volumeError(error, `while Postgres instance ${spec.id} was being created`);
     } finally {
       if (port !== null) reservedPorts.delete(port);
     }
@@ -105,19 +105,19 @@ export function createHousedRuntime<Server extends RunningServer>({ housing, log
     const nothing = { id, major: 0, port: null, restarts: 0, lastRestartAt: null };
     const problem = damaged.get(id);
     if (problem === undefined) return { ...nothing, state: 'missing', problem: null };
-    const damage = await housing.damageOf(id);
+    const damage = await driver.damageOf(id);
     return { ...nothing, state: damage?.state ?? 'corrupted', problem };
   };
 
   return {
-    kind: housing.kind,
+    kind: driver.kind,
     async open(signal) {
-      await housing.prepare(signal);
+      await driver.prepare(signal);
       await makeOpenFolder(parent);
       const ids = (await readdir(parent)).filter((name) => ID.test(name));
-      const taken = await Promise.allSettled(ids.map((id) => takeUp(id, signal)));
+      const taken = await Promise.allSettled(ids.map((id) => adoptInstance(id, signal)));
       for (const [index, result] of taken.entries())
-        if (result.status === 'rejected') log.error({ instance: ids[index], err: result.reason }, 'an instance cannot be taken up');
+        if (result.status === 'rejected') log.error({ instance: ids[index], err: result.reason }, 'an instance cannot be adopted');
       signal?.throwIfAborted();
     },
     async create(spec, signal) {
@@ -135,7 +135,7 @@ export function createHousedRuntime<Server extends RunningServer>({ housing, log
         const instance = hosted.get(id);
         hosted.delete(id);
         damaged.delete(id);
-        await (instance === undefined ? housing.remove(id) : instance.remove());
+        await (instance === undefined ? driver.remove(id) : instance.remove());
       }),
     status: statusOf,
     list: () => Promise.all([...new Set([...hosted.keys(), ...damaged.keys()])].sort().map(statusOf)),

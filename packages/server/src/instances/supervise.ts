@@ -2,7 +2,7 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import type { Housing, RunningServer } from './driver.ts';
+import type { InstanceDriver, RunningServer } from './driver.ts';
 import type { InstanceState, InstanceStatus } from './instance.ts';
 import { type InstanceRecord, readSecret, writeRecord } from './record.ts';
 
@@ -24,7 +24,7 @@ export interface HostedInstance {
 }
 
 export interface HostOptions<Server extends RunningServer> {
-  readonly housing: Housing<Server>;
+  readonly driver: InstanceDriver<Server>;
   readonly record: InstanceRecord;
   readonly log: Log;
   readonly clock: Clock;
@@ -38,9 +38,9 @@ const TIDY_MS = 30_000;
 
 /** Takes one instance under supervision; nothing is started by that. */
 export async function hostInstance<Server extends RunningServer>(options: HostOptions<Server>): Promise<HostedInstance> {
-  const { housing, log, clock } = options;
+  const { driver, log, clock } = options;
   const id = options.record.spec.id;
-  const places = housing.placesOf(id);
+  const places = driver.placesOf(id);
   const password = await readSecret(places.secret);
   let record = options.record;
   let server: Server | undefined;
@@ -52,7 +52,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
   let queue: Promise<unknown> = Promise.resolve();
   let isReleased = false;
 
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+  const enqueueForInstance = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = queue.then(work, work);
     queue = turn.catch(() => undefined);
     return turn;
@@ -67,14 +67,14 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     clearTimeout(retry);
     if (state !== 'failing') state = 'starting';
     try {
-      const running = await housing.launch(record, password, signal);
+      const running = await driver.launch(record, password, signal);
       server = running;
       state = 'running';
       problem = null;
       readyAt = Date.now();
-      running.ended.addEventListener('abort', () => void inTurn(() => onDeath(running)), { once: true });
+      running.ended.addEventListener('abort', () => void enqueueForInstance(() => onDeath(running)), { once: true });
       // The process may have ended between its first answer and the line above.
-      if (running.ended.aborted) void inTurn(() => onDeath(running));
+      if (running.ended.aborted) void enqueueForInstance(() => onDeath(running));
     } catch (error) {
       state = 'failing';
       problem = error instanceof Error ? error.message : String(error);
@@ -87,7 +87,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     server = undefined;
     if (isReleased || record.desired !== 'running') return;
     if (Date.now() - readyAt > HEALTHY_MS) failures = 0;
-    problem = `The server ended by itself: ${await housing.lastWords(id)}`;
+    problem = `The server ended by itself: ${await driver.lastWords(id)}`;
     state = failures === 0 ? 'starting' : 'failing';
     log.warn({ instance: id, failures }, 'a Postgres server ended by itself and is started again');
     planRestart(true);
@@ -98,7 +98,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     failures++;
     clearTimeout(retry);
     retry = setTimeout(() => {
-      void inTurn(async () => {
+      void enqueueForInstance(async () => {
         if (isReleased || record.desired !== 'running' || server !== undefined) return;
         try {
           if (counts) await save({ restarts: record.restarts + 1, lastRestartAt: clock.now() });
@@ -118,7 +118,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     server = undefined;
     running?.unwatch();
     // Also one that this control plane knows nothing of: a start of it may have been given up half-way.
-    await housing.halt(id, running);
+    await driver.halt(id, running);
     state = 'stopped';
     problem = null;
     failures = 0;
@@ -126,7 +126,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
 
   // biome-ignore lint/style/noRestrictedGlobals: bounds the log of this one instance for as long as it is supervised.
   const tidyTimer = setInterval(() => {
-    housing.tidy(id).catch((error: unknown) => log.warn({ instance: id, err: error }, 'a log cannot be kept within bounds'));
+    driver.tidy(id).catch((error: unknown) => log.warn({ instance: id, err: error }, 'a log cannot be kept within bounds'));
   }, TIDY_MS);
   tidyTimer.unref();
   const release = () => {
@@ -141,7 +141,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
       return record;
     },
     start: (signal) =>
-      inTurn(async () => {
+      enqueueForInstance(async () => {
         if (record.desired !== 'running') await save({ desired: 'running' });
         try {
           await launch(signal);
@@ -152,28 +152,28 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
         }
       }),
     stop: () =>
-      inTurn(async () => {
+      enqueueForInstance(async () => {
         await save({ desired: 'stopped' });
         await halt();
       }),
     shutdown: () => {
       release();
-      return inTurn(halt);
+      return enqueueForInstance(halt);
     },
     release: () => {
       release();
-      return inTurn(async () => undefined);
+      return enqueueForInstance(async () => undefined);
     },
     remove: () => {
       release();
-      return inTurn(async () => {
+      return enqueueForInstance(async () => {
         await save({ phase: 'removing', desired: 'stopped' }).catch(() => undefined);
         await halt();
-        await housing.remove(id);
+        await driver.remove(id);
       });
     },
     status: async () => {
-      const damage = await housing.damageOf(id);
+      const damage = await driver.damageOf(id);
       return {
         id,
         state: damage?.state ?? state,
@@ -184,7 +184,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
         problem: damage?.problem ?? problem,
       };
     },
-    superuser: (database) => housing.targetOf(record, password, server, database),
+    superuser: (database) => driver.targetOf(record, password, server, database),
   };
 }
 

@@ -55,7 +55,7 @@ export async function writeNoArchive(place: LocalPlace): Promise<void> {
   await writeFile(join(place.dataFolder, 'archive.dump'), 'PGDMP, or rather not', { mode: 0o600 });
 }
 
-/** Runs a program inside, as whoever owns a dump can, and answers what it printed. Fails as the statement does. */
+/** Runs a program inside, as the author of a dump can, and returns what it printed. Fails as the statement does. */
 export async function runInside(instance: DisposableInstance, shell: string): Promise<string> {
   await using session = await connectPostgres(instance.superuser, { searchPath: 'role' });
   await session.run('create temp table said (line text)');

@@ -17,7 +17,7 @@ import { runProcess } from '../../src/system/process.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
 import { type DisposablePlace, prepareDisposablePlace } from './disposable-place.ts';
 
-/** What is not about walls is tested without them, where there are none. */
+/** What does not depend on isolation is tested without a sandbox where none works. */
 const sandboxHere = (await whyNoSandbox()) === undefined ? 'auto' : 'off';
 
 describe('the local provider of disposable instances', async () => {
@@ -49,7 +49,7 @@ describe('the local provider of disposable instances', async () => {
     }
   });
 
-  it('puts a database that does not fit into memory on disk', async () => {
+  it('puts a database that is too large for memory on disk', async () => {
     await using instance = await provider.open(place.request({ limits: { memoryBytes: 160 * 2 ** 20 } }));
     expect((await instance.pgRestore([])).exitCode).toBe(0);
     expect(await ask(instance.superuser, 'select count(*)::int from orders')).toBe(100);
@@ -101,7 +101,7 @@ describe('the local provider of disposable instances', async () => {
   });
 
   it.each([0, 1, 2, 3, 5, 8, 12, 20, 35])(
-    'leaves nothing of a pg_restore that it ends after %i ms, while its walls are built',
+    'leaves nothing of a pg_restore that it ends after %i ms, while its sandbox is being built',
     async (ms) => {
       const cancel = new AbortController();
       await using instance = await provider.open(place.request({ signal: cancel.signal }));

@@ -81,7 +81,7 @@ function testMounts(kind: 'bubblewrap' | 'unshare'): void {
     expect((await runAmongMounts(kind, script)).split('\n')).toEqual(['below', '/usr/src/a b\\c', '/usr/src/plain/deep', '0']);
   });
 
-  it('keeps what each of them forbids, and adds what walls forbid', async () => {
+  it('keeps what each of them forbids, and adds what the sandbox forbids', async () => {
     const mountinfo = await runAmongMounts(kind, 'cat /proc/self/mountinfo');
     const mounts = mountinfo.split('\n').map((line) => line.split(' '));
     const optionsOf = (source: string) =>

@@ -10,10 +10,10 @@ import { type DisposablePlace, prepareDisposablePlace, runInside, writeNoArchive
 
 const FAILS = { timeout: 30_000 };
 
-describe('the walls of bubblewrap', await needsSandbox('bubblewrap'), () => testWalls('bubblewrap'));
-describe('the walls of unshare', await needsSandbox('unshare'), () => testWalls('unshare'));
+describe('the sandbox of bubblewrap', await needsSandbox('bubblewrap'), () => testIsolation('bubblewrap'));
+describe('the sandbox of unshare', await needsSandbox('unshare'), () => testIsolation('unshare'));
 
-function testWalls(kind: 'bubblewrap' | 'unshare'): void {
+function testIsolation(kind: 'bubblewrap' | 'unshare'): void {
   let place: DisposablePlace;
   let provider: DisposableProvider;
   let instance: DisposableInstance | undefined;
@@ -30,7 +30,7 @@ function testWalls(kind: 'bubblewrap' | 'unshare'): void {
   });
   afterAll(() => place.release());
 
-  describe('around a server with room to spare', () => {
+  describe('around a server within its limits', () => {
     let inside: (shell: string) => Promise<string>;
 
     beforeEach(async () => {

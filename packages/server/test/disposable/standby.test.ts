@@ -7,7 +7,7 @@ import type { DisposableProvider } from '../../src/disposable/provider.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
 import { type DisposablePlace, prepareDisposablePlace, writeNoArchive } from './disposable-place.ts';
 
-// Without walls none is kept: its data would be on disk, where one that nobody uses would be in the way.
+// Without a sandbox none is kept ready: its data would be on disk, where an unused server would take space from others.
 describe('a disposable instance that is kept ready', await needsSandbox(), () => {
   let place: DisposablePlace;
   let provider: DisposableProvider;

@@ -31,7 +31,7 @@ afterEach(async () => {
   await runtime.close('stop');
 });
 
-it('takes up the server of a control plane that was killed', async () => {
+it('adopts the server of a control plane that was killed', async () => {
   await runtime.close('stop');
   const script = `
     import { createLocalRuntime } from ${JSON.stringify(new URL('../../src/instances/local/runtime.ts', import.meta.url).href)};

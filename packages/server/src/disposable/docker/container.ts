@@ -1,6 +1,6 @@
 import type { ContainerCreateOptions } from 'dockerode';
 import { type DockerEngine, LABELS, labelsOf } from '../../instances/docker/engine.ts';
-import { bind, memoryFolder, script, walls } from '../../instances/docker/isolation.ts';
+import { bind, isolationOptions, memoryFolder, script } from '../../instances/docker/isolation.ts';
 import { makerLabel } from '../../instances/docker/run-tool.ts';
 import { DISPOSABLE_DATA, RUN_DISPOSABLE } from '../../instances/docker/scripts.ts';
 import { settingArguments } from '../../postgres/server-settings.ts';
@@ -44,7 +44,7 @@ export async function disposableContainer(setting: DisposableSetting): Promise<C
     Labels: labelsOf(engine, 'disposable', { [LABELS.maker]: await makerLabel() }),
     NetworkDisabled: true,
     HostConfig: {
-      ...walls(),
+      ...isolationOptions(),
       NetworkMode: 'none',
       Mounts: [
         bind(setting.socketFolder, INSIDE.socket, 'write'),

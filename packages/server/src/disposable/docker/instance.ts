@@ -49,7 +49,7 @@ export async function openDisposable(
       ),
     );
     removal ??= server.remove();
-    // Whoever disposes of the instance is told; nobody may have got that far.
+    // Dispose reports the error; here it must not become an unhandled rejection.
     removal.catch(() => undefined);
   };
   const watchdog = startWatchdog(server.container, limits, setting.memoryBytes === null, end);

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { type DockerEngine, engineError, filterOf } from '../../instances/docker/engine.ts';
 import { imageOf, requireImage } from '../../instances/docker/images.ts';
 import { makeSocketFolder } from '../../instances/docker/launch.ts';
 import { sweepContainers } from '../../instances/docker/sweep.ts';
-import { socketFolder, volumeError } from '../../instances/folders.ts';
+import { namesIn, socketFolder, volumeError } from '../../instances/folders.ts';
+import type { Log } from '../../system/log.ts';
 import { chooseMemoryBytes } from '../memory.ts';
 import type { DisposableInstance, DisposableProvider, DisposableRequest } from '../provider.ts';
 import { openDisposable } from './instance.ts';
@@ -20,12 +21,13 @@ export interface DockerDisposablesOptions {
   readonly dataFolder: string;
   /** For sockets: a short path. */
   readonly runFolder: string;
+  readonly log: Log;
 }
 
 const SOCKET_PREFIX = 'd-';
 
-/** Makes disposable instances as containers of this host's Docker. Nothing happens before `open` or `sweep`. */
-export function createDockerDisposables({ engine, image, dataFolder, runFolder }: DockerDisposablesOptions): DisposableProvider {
+/** Creates disposable instances as containers of this host's Docker. Nothing happens before `open` or `sweep`. */
+export function createDockerDisposables({ engine, image, dataFolder, runFolder, log }: DockerDisposablesOptions): DisposableProvider {
   const parent = join(dataFolder, 'disposable');
   /** Memory set aside by instances that live, by id. */
   const reserved = new Map<string, number>();
@@ -56,9 +58,9 @@ export function createDockerDisposables({ engine, image, dataFolder, runFolder }
     } catch (error) {
       await removeFolders();
       request.signal.throwIfAborted();
-      const told = volumeError(error, 'while a disposable Postgres was being made');
+      const told = volumeError(error, 'while a disposable Postgres was being created');
       if (told instanceof FluxError) throw told;
-      throw new FluxError('verification_inconclusive', `A disposable Postgres could not be made: ${(error as Error).message}`, {
+      throw new FluxError('verification_inconclusive', `A disposable Postgres could not be created: ${(error as Error).message}`, {
         cause: error,
       });
     }
@@ -68,20 +70,28 @@ export function createDockerDisposables({ engine, image, dataFolder, runFolder }
     sandbox: 'docker',
     open,
     async sweep() {
-      try {
-        await sweepContainers(engine, 'disposable');
-        const living = await engine.client.listContainers({ all: true, filters: filterOf(engine, 'disposable') });
-        const isLiving = (id: string) => living.some(({ Names }) => Names.some((given) => given.endsWith(`-d-${id}`)));
-        for (const id of await readdir(parent).catch(() => []))
-          if (!isLiving(id)) await rm(join(parent, id), { recursive: true, force: true });
-        for (const folder of await readdir(runFolder).catch(() => []))
-          if (folder.startsWith(SOCKET_PREFIX) && !isLiving(folder.slice(SOCKET_PREFIX.length)))
-            await rm(join(runFolder, folder), { recursive: true, force: true });
-      } catch {
-        // Without Docker nothing can be swept, and nothing of it runs; the next start tries again.
-      }
+      const living = await sweepAndList(engine).catch((error: unknown) => {
+        const told = engineError(error, engine, 'sandbox_unavailable');
+        if (!isFluxError(told, 'sandbox_unavailable')) throw told;
+        // Backups can be listed and downloaded while Docker is down; the next start sweeps what is left.
+        log.warn({ err: told }, 'disposable containers could not be removed');
+        return undefined;
+      });
+      if (living === undefined) return;
+      const isLiving = (id: string) => living.some((name) => name.endsWith(`-d-${id}`));
+      for (const id of await namesIn(parent)) if (!isLiving(id)) await rm(join(parent, id), { recursive: true, force: true });
+      for (const folder of await namesIn(runFolder))
+        if (folder.startsWith(SOCKET_PREFIX) && !isLiving(folder.slice(SOCKET_PREFIX.length)))
+          await rm(join(runFolder, folder), { recursive: true, force: true });
     },
   };
+}
+
+/** Removes the containers of control planes that no longer live, and returns the names of those that stay. */
+async function sweepAndList(engine: DockerEngine): Promise<readonly string[]> {
+  await sweepContainers(engine, 'disposable');
+  const containers = await engine.client.listContainers({ all: true, filters: filterOf(engine, 'disposable') });
+  return containers.flatMap(({ Names }) => Names);
 }
 
 /** A container's account is nobody here: it gets a copy, which costs nothing where the file system can share blocks. */

@@ -69,7 +69,7 @@ export async function startDisposable(setting: DisposableSetting): Promise<Dispo
   }
 }
 
-/** A fresh volume belongs to root: one short program gives it to whoever runs the server. */
+/** A new volume belongs to root: a short program opens it to the account that runs the server. */
 async function makeVolume(setting: DisposableSetting): Promise<void> {
   const { engine, image } = setting;
   const labels = labelsOf(engine, 'disposable', { [LABELS.maker]: await makerLabel() });

@@ -4,8 +4,8 @@ import type { DisposableLimits, LimitExceeded } from '../provider.ts';
 import { runInside } from './server.ts';
 
 const INTERVAL_MS = 500;
-/** Whoever is inside can hinder the measuring of its disk; after so many rounds without an answer that counts as exceeded. */
-const MOST_UNMEASURED = 5;
+/** A program inside can prevent the measuring of its disk; after so many rounds without a result the limit counts as exceeded. */
+const MAX_UNMEASURED = 5;
 const MEASURE_MS = 10_000;
 
 /** Watches the bounds that the kernel does not keep by itself, and the clock. */
@@ -50,7 +50,7 @@ export function startWatchdog(
     if (!isOnDisk || !facts.State.Running) return;
     const bytes = await measureDisk(container);
     unmeasured = bytes === undefined ? unmeasured + 1 : 0;
-    if (unmeasured >= MOST_UNMEASURED) return exceed({ limit: 'disk', message: 'what it wrote could not be measured any more' });
+    if (unmeasured >= MAX_UNMEASURED) return exceed({ limit: 'disk', message: 'what it wrote could not be measured any more' });
     if ((bytes ?? 0) > limits.diskBytes)
       exceed({ limit: 'disk', message: `it wrote more than ${Math.round(limits.diskBytes / 2 ** 20)} MiB` });
   };

@@ -10,7 +10,7 @@ import { readProcess } from '../../system/process-table.ts';
 export interface DisposableFolders {
   readonly id: string;
   readonly root: string;
-  /** Says who made it, so that a sweep knows whether that one still lives. */
+  /** Names the process that created it, so that a sweep can tell whether that process still lives. */
   readonly owner: string;
   readonly log: string;
   readonly accounts: string;
@@ -69,8 +69,8 @@ export async function removeDisposableFolders(folders: DisposableFolders): Promi
 
 /**
  * Makes sure that the account can read the archive, and returns the path under which it can. An artifact is ours alone
- * (0600); its rights are not touched for this, not even for a moment: a copy is made, without cost where the file system
- * can share blocks.
+ * (0600); its mode is never changed for this, not even for a moment: the account gets a copy, at no cost where the file
+ * system can share blocks.
  *
  * @throws the error of the file system
  */

@@ -6,7 +6,7 @@ import { libpqEnvironment } from '../../postgres/target.ts';
 import { type Account, type Daemon, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
 import type { DisposableLimits } from '../provider.ts';
 import { RESTORE_DATABASE } from '../restore-database.ts';
-import { boundingLines, type Room, type Sandbox, type SystemPath } from '../sandbox/sandbox.ts';
+import { boundingLines, type Sandbox, type SandboxSpec, type SystemPath } from '../sandbox/sandbox.ts';
 import { disposableSettings } from '../settings.ts';
 import type { DisposableFolders } from './folders.ts';
 import type { Template } from './template.ts';
@@ -38,17 +38,17 @@ export function insideOf({ sandbox, folders, template }: DisposableSetting): Ins
   return { data: '/flux/data', socket: '/flux/socket', template: '/flux/template' };
 }
 
-/** The superuser's way in, from outside. No password: only the private folder of the socket leads there. */
+/** How the superuser connects from outside. No password: only the private folder of the socket leads there. */
 export function disposableTarget(folders: DisposableFolders, database: string = RESTORE_DATABASE): PostgresTarget {
   return { host: folders.socket, port: 5432, user: SUPERUSER, database };
 }
 
-/** Starts the server in a room of its own: it copies the template to where the data lives and becomes postgres. */
+/** Starts the server in a sandbox of its own: a script copies the template to the data folder and then becomes postgres. */
 export async function startDisposableServer(setting: DisposableSetting): Promise<Daemon> {
   const { sandbox, folders, tools, account, limits, memoryBytes, template } = setting;
   const inside = insideOf(setting);
   const command = sandbox.enter({
-    ...commonRoom(setting),
+    ...commonSpec(setting),
     binds: [
       { source: template.folder, target: inside.template, access: 'read' },
       { source: folders.socket, target: inside.socket, access: 'write' },
@@ -77,7 +77,7 @@ export async function sealSocketFolder(folders: DisposableFolders, account: Acco
   await chmod(folders.socket, 0o710);
 }
 
-/** Runs pg_restore in a room that shares nothing with the server's but the socket. */
+/** Runs pg_restore in a sandbox that shares only the socket with the server's. */
 export async function runRestore(
   setting: DisposableSetting,
   archivePath: string,
@@ -88,7 +88,7 @@ export async function runRestore(
   const inside = insideOf(setting);
   const archive = sandbox.kind === 'off' ? archivePath : ARCHIVE_INSIDE;
   const command = sandbox.enter({
-    ...commonRoom(setting),
+    ...commonSpec(setting),
     binds: [
       // Connecting to a socket needs no right to change the folder that it lies in.
       { source: folders.socket, target: inside.socket, access: 'read' },
@@ -109,7 +109,7 @@ const SCRATCH = [
   { target: '/dev/shm', bytes: 128 * 2 ** 20 },
 ];
 
-function commonRoom({ systemPaths, folders }: DisposableSetting): Pick<Room, 'systemPaths' | 'scaffold'> {
+function commonSpec({ systemPaths, folders }: DisposableSetting): Pick<SandboxSpec, 'systemPaths' | 'scaffold'> {
   return { systemPaths, scaffold: folders.scaffold };
 }
 

@@ -36,7 +36,7 @@ interface Prepared {
 }
 
 /**
- * Makes disposable instances as sandboxed processes of this host. Tries the sandbox out before it answers.
+ * Creates disposable instances as sandboxed processes of this host. Tests the sandbox before it returns.
  *
  * @throws FluxError `sandbox_unavailable`, `volume_unusable`
  */
@@ -58,7 +58,7 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
     const made = Promise.all([prepareTemplate({ parent: templateFolder, tools, account }), sandboxPathsOf(tools).then(describePaths)]);
     const both = made.then(([template, systemPaths]) => ({ template, systemPaths }));
     prepared.set(tools.version, both);
-    // A failure is not remembered: the disk may have room again.
+    // A failure is not remembered: the disk may have space again.
     both.catch(() => prepared.delete(tools.version));
     return both;
   };
@@ -85,10 +85,10 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
   const inUse = () => [...reserved.values()].reduce((sum, bytes) => sum + bytes, 0);
 
   const standby = createStandby(async (major, limits, signal) => {
-    // Without walls its data would be on disk, where one that nobody uses would be in the way.
+    // Without a sandbox its data would be on disk, where an unused server would take space from others.
     if (sandbox.kind === 'off' || (await possibleMemoryBytes(limits, inUse())) < neededBytes(0)) return undefined;
     const server = await start(toolbox.require(major, 'both'), limits, signal, () => possibleMemoryBytes(limits, inUse()));
-    // Whoever connects first to a database makes files that make the next connection faster.
+    // The first connection to a database writes files that make the next connection faster.
     await connectPostgres(disposableTarget(server.setting.folders), { signal }).then((session) => session.close());
     return server;
   }, log);
@@ -124,9 +124,9 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
       await server?.dispose();
       if (reservation !== undefined) reserved.delete(reservation);
       request.signal.throwIfAborted();
-      const told = volumeError(error, 'while a disposable Postgres was being made');
+      const told = volumeError(error, 'while a disposable Postgres was being created');
       if (told instanceof FluxError) throw told;
-      throw new FluxError('verification_inconclusive', `A disposable Postgres could not be made: ${(error as Error).message}`, {
+      throw new FluxError('verification_inconclusive', `A disposable Postgres could not be created: ${(error as Error).message}`, {
         cause: error,
       });
     }

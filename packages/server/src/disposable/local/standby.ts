@@ -3,7 +3,7 @@ import { hostMemory, neededBytes, possibleMemoryBytes } from '../memory.ts';
 import type { DisposableLimits, DisposableRequest } from '../provider.ts';
 import type { StandingServer } from './standing-server.ts';
 
-/** Servers that are ready before somebody asks for one; at most one of each major. */
+/** Servers that are started before a verification needs one; at most one of each major. */
 export interface Standby {
   /** From now on one of this major is kept ready. Returns at once. */
   keep(major: number, limits: DisposableLimits): void;
@@ -14,13 +14,13 @@ export interface Standby {
   close(): Promise<void>;
 }
 
-/** Whoever is not asked for during this time is let go; the next verification makes do without. */
+/** An instance that is not requested during this time is removed; the next verification then starts its own. */
 const IDLE_MS = 30 * 60_000;
 const LOOK_EVERY_MS = 30_000;
 /** Below this share of the host's memory nothing is kept ready. */
 const MEMORY_FLOOR = 0.15;
 
-/** @param start makes a server in memory; undefined when it does not fit there */
+/** @param start starts a server in memory; undefined when there is not enough memory */
 export function createStandby(
   start: (major: number, limits: DisposableLimits, signal: AbortSignal) => Promise<StandingServer | undefined>,
   log: Log,
@@ -41,7 +41,7 @@ export function createStandby(
       server.gone.addEventListener('abort', () => ready.get(major) === server && ready.delete(major), { once: true });
     } catch (error) {
       // It would only have saved time: a verification makes its own, and tells what keeps it from that.
-      if (!closing.signal.aborted) log.warn({ err: error, major }, 'no disposable Postgres could be made ready');
+      if (!closing.signal.aborted) log.warn({ err: error, major }, 'no disposable Postgres could be started in advance');
     }
   };
   const renew = () => {
@@ -72,7 +72,7 @@ export function createStandby(
     },
     async take(request, reservedBytes) {
       usedAt = Date.now();
-      // One that is being made is there sooner than another that begins now.
+      // One that is being started is ready sooner than another that would start now.
       await making.get(request.major);
       request.signal.throwIfAborted();
       const possible = await possibleMemoryBytes(request.limits, reservedBytes);

@@ -37,7 +37,7 @@ export interface StandingServer {
 }
 
 /**
- * Starts a disposable server on folders that have been made, and returns when it answers. On failure everything inside has
+ * Starts a disposable server on folders that exist, and returns when it answers. On failure everything inside has
  * been killed and the folders are gone.
  *
  * @throws FluxError `verification_inconclusive`; the reason of the signal
@@ -64,7 +64,7 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
       ),
     );
     disposal ??= bringDown(setting, server, [...roots]);
-    // Whoever disposes of the instance is told; nobody may have got that far.
+    // Dispose reports the error; here it must not become an unhandled rejection.
     disposal.catch(() => undefined);
   };
   void server.exited.then(() => {

@@ -17,10 +17,10 @@ export async function sweepDisposables(dataFolder: string, runFolder: string): P
       kept.add(folders.socket);
       continue;
     }
-    // One without walls has left shared memory too, which only itself can take away.
+    // A server without a sandbox has left shared memory too, which only the server itself can remove.
     const postmaster = await findPostmaster(folders.data);
     if (postmaster !== undefined) await stopPostmaster(postmaster, folders.data, 0);
-    // The walls were built by a command line that names this folder; whoever carries it has outlived its owner.
+    // The command line of each sandbox names this folder; a process with such a command line has outlived its owner.
     for (const entry of await listProcesses())
       if (PROGRAMS.has(entry.name) && (await commandLineOf(entry.pid)).includes(`${folders.root}/`) && (await isSameProcess(entry)))
         signalProcess(entry.pid, 'SIGKILL');

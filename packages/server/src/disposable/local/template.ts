@@ -52,12 +52,12 @@ export async function prepareTemplate({ parent, tools, account }: TemplateOption
     await runInitdb(tools, data, ['--auth=trust', '--no-sync', '--wal-segsize=1'], account, undefined);
     await shape(tools, data, account);
     await writeFile(join(temporary, 'locale'), await localeOf(data), { mode: 0o644 });
-    // Another worker may have made it in the meantime; theirs is as good.
+    // Another worker may have created it in the meantime; that one is equally good.
     await rename(temporary, final).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
   } catch (error) {
-    throw volumeError(error, 'while a template for disposable instances was being made');
+    throw volumeError(error, 'while a template for disposable instances was being created');
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
@@ -88,7 +88,7 @@ async function shape(tools: PostgresTools, data: string, account: Account | unde
   });
   // Its exit status is 0 even when a statement failed; the words are in English, since its environment says so.
   if (result.exitCode !== 0 || /ERROR|FATAL/.test(result.stderr + result.stdout))
-    throw new FluxError('instance_unavailable', `A template for disposable instances could not be made: ${result.stderr.trim()}`);
+    throw new FluxError('instance_unavailable', `A template for disposable instances could not be created: ${result.stderr.trim()}`);
 }
 
 /** The locale that initdb settled for, from the configuration that it wrote. */

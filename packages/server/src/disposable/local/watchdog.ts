@@ -28,7 +28,7 @@ export interface Watchdog {
 }
 
 const INTERVAL_MS = 100;
-/** Whoever is inside may write to the server's log, which lies on the disk of the host. */
+/** A program inside may write to the server's log, which is on the disk of the host. */
 const MAX_LOG_BYTES = 64 * 2 ** 20;
 /** A file that holds nothing takes this much all the same: of the disk's tables, or of the kernel's memory. */
 const EMPTY_FILE_ON_DISK = 4096;
@@ -77,7 +77,7 @@ export function startWatchdog(watched: Watched): Watchdog {
     const onDisk = watched.data.kind === 'disk' ? await sizeOf(watched.data.folder) : inMemory;
     if (onDisk > limits.diskBytes) return exceed({ limit: 'disk', message: `it wrote more than ${mebibytes(limits.diskBytes)}` });
     if (watched.data.kind === 'memory' && inMemory > watched.data.bytes * 0.98)
-      exceed({ limit: 'disk', message: `it filled the ${mebibytes(watched.data.bytes)} of memory that its size made us set aside` });
+      exceed({ limit: 'disk', message: `it filled the ${mebibytes(watched.data.bytes)} of memory that were reserved for its size` });
   };
 
   const round = async () => {

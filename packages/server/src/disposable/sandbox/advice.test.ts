@@ -17,7 +17,7 @@ describe('advice for a host without a sandbox', () => {
   ])('says what helps with %s', (_name, facts, expected) => {
     const { hint } = adviseOnSandbox({ ...PLAIN, ...facts });
     expect(hint).toMatch(expected);
-    expect(hint).toMatch(/FLUX_VERIFY_SANDBOX=off goes without walls and is for trusted data only\.$/);
+    expect(hint).toMatch(/FLUX_VERIFY_SANDBOX=off runs restores without isolation and is for trusted data only\.$/);
     expect(hint).not.toContain('apt-get install');
   });
 

@@ -29,11 +29,11 @@ export type ForbiddingSetting = keyof typeof FORBIDDING;
 
 const CONTAINERS: Readonly<Record<NonNullable<HostFacts['container']>, string>> = {
   docker:
-    'This is a Docker container, and what Docker forbids by default is what a sandbox is made of. Start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`, or run Flux on the host with FLUX_RUNTIME=docker.',
+    'This is a Docker container, and Docker forbids by default what a sandbox needs. Start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`, or run Flux on the host with FLUX_RUNTIME=docker.',
   podman:
-    'This is a Podman container, and what Podman forbids by default is what a sandbox is made of. Start it with `--security-opt seccomp=unconfined --security-opt unmask=ALL --security-opt label=disable`.',
+    'This is a Podman container, and Podman forbids by default what a sandbox needs. Start it with `--security-opt seccomp=unconfined --security-opt unmask=ALL --security-opt label=disable`.',
   kubernetes:
-    'This is a container of Kubernetes, and what its defaults forbid is what a sandbox is made of. Give the pod `hostUsers: false` and the container `securityContext: {procMount: Unmasked, seccompProfile: {type: Unconfined}, appArmorProfile: {type: Unconfined}}`.',
+    'This is a container of Kubernetes, and its defaults forbid what a sandbox needs. Give the pod `hostUsers: false` and the container `securityContext: {procMount: Unmasked, seccompProfile: {type: Unconfined}, appArmorProfile: {type: Unconfined}}`.',
   other:
     'This is a container; let it make user namespaces and mount /proc in them (for LXC: `security.nesting=true`, for systemd-nspawn: `--private-users`).',
 };
@@ -41,7 +41,7 @@ const CHROOT =
   'Flux runs in a chroot, where the kernel refuses user namespaces to everybody. Enter that root as a container does (pivot_root, systemd-nspawn), or run Flux outside of it.';
 const OTHERWISE = 'Let ordinary users make user namespaces: `unshare --user true` has to work for the account that runs Postgres.';
 const INSTALL = 'Install bubblewrap: `apt-get install bubblewrap`.';
-const OFF = 'FLUX_VERIFY_SANDBOX=off goes without walls and is for trusted data only.';
+const OFF = 'FLUX_VERIFY_SANDBOX=off runs restores without isolation and is for trusted data only.';
 
 /** The sentences that help on a host with these facts: the narrowest cause that is known, and what takes it away. */
 export function adviseOnSandbox({ container, isChroot, forbiddenBy, hasBubblewrap }: HostFacts): SandboxAdvice {

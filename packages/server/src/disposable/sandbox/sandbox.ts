@@ -7,15 +7,15 @@ import { adviseOnSandbox, readHostFacts } from './advice.ts';
 import { bubblewrapCommand } from './bubblewrap.ts';
 import { unshareCommand } from './unshare.ts';
 
-/** What exists inside a sandbox. Everything else does not: no network, no other process, no file of the host. */
-export interface Room {
+/** What a sandbox contains. Nothing else exists inside: no network, no other process, no file of the host. */
+export interface SandboxSpec {
   /** Paths of the host that appear read-only under the same name; symbolic links appear as such. */
   readonly systemPaths: readonly SystemPath[];
   /** Folders and files of the host under names of their own. */
   readonly binds: readonly { readonly source: string; readonly target: string; readonly access: 'read' | 'write' }[];
   /** Folders in memory, each with its bound. */
   readonly memoryFolders: readonly { readonly target: string; readonly bytes: number }[];
-  /** An empty folder of the host that a room may be built on. */
+  /** An empty folder of the host on which the sandbox may mount its root. */
   readonly scaffold: string;
   /** What runs inside: a script for sh, with its arguments as `$1`, `$2`... */
   readonly script: string;
@@ -35,16 +35,16 @@ export interface Command {
   readonly args: readonly string[];
 }
 
-/** The walls that this host can put up. */
+/** A kind of sandbox that works on this host. */
 export interface Sandbox {
   readonly kind: Exclude<SandboxKind, 'docker'>;
-  enter(room: Room): Command;
+  enter(spec: SandboxSpec): Command;
 }
 
 const SANDBOXES: Record<Sandbox['kind'], Sandbox['enter']> = {
   bubblewrap: bubblewrapCommand,
   unshare: unshareCommand,
-  off: (room) => ({ command: 'sh', args: ['-c', room.script, 'sh', ...room.args] }),
+  off: (spec) => ({ command: 'sh', args: ['-c', spec.script, 'sh', ...spec.args] }),
 };
 
 export interface ProbeOptions {
@@ -74,7 +74,7 @@ export async function chooseSandbox({ wanted, account, scaffold }: ProbeOptions)
   });
 }
 
-/** Makes a small room and looks around in it. Undefined when everything was as it should be, else what went wrong. */
+/** Starts a small sandbox and inspects it from inside. Undefined when it isolates as it should, otherwise what went wrong. */
 export async function trySandbox(kind: Sandbox['kind'], account: Account | undefined, scaffold: string): Promise<string | undefined> {
   const { command, args } = SANDBOXES[kind]({
     systemPaths: await describePaths(['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache']),

@@ -1,39 +1,39 @@
-import type { Command, Room } from './sandbox.ts';
+import type { Command, SandboxSpec } from './sandbox.ts';
 
 /**
- * A room made by unshare(1), setpriv(1) and mount(8) of util-linux, for hosts without bubblewrap.
+ * A sandbox built by unshare(1), setpriv(1) and mount(8) of util-linux, for hosts without bubblewrap.
  *
  * The outer unshare makes a user namespace in which we are root: umount(8) wants that, however many capabilities one
- * holds. setpriv ties the life of the room to ours; it must come after, because a change of capabilities clears that tie
+ * holds. setpriv ties the life of the sandbox to ours; it must come after, because a change of capabilities clears that tie
  * (prctl(2), PR_SET_PDEATHSIG). The next unshare makes the other namespaces and kills everything inside when it dies.
  * At the end of the script a second user namespace below the first takes root and all power over the mounts away again.
  */
-export function unshareCommand(room: Room): Command {
+export function unshareCommand(spec: SandboxSpec): Command {
   return {
     command: 'unshare',
     args: [
       ...['--user', '--map-root-user'],
       ...['setpriv', '--pdeathsig', 'KILL'],
       ...['unshare', '--mount', '--pid', '--fork', '--kill-child=KILL', '--net', '--ipc', '--uts'],
-      ...['sh', '-c', buildScript(room), 'sh', room.script, ...room.args],
+      ...['sh', '-c', buildScript(spec), 'sh', spec.script, ...spec.args],
     ],
   };
 }
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'];
 
-function buildScript(room: Room): string {
-  const root = quote(room.scaffold);
+function buildScript(spec: SandboxSpec): string {
+  const root = quote(spec.scaffold);
   const lines = ['set -eu', `mount -t tmpfs -o size=4m,mode=755,nosuid,nodev flux ${root}`, `cd ${root}`];
   lines.push('mkdir -p proc dev', 'mount -t proc -o nosuid,nodev,noexec proc proc');
   for (const device of DEVICES) lines.push(`: > dev/${device}`, `mount --bind /dev/${device} dev/${device}`);
   lines.push('ln -s /proc/self/fd dev/fd');
-  for (const { target, bytes } of room.memoryFolders) {
+  for (const { target, bytes } of spec.memoryFolders) {
     const at = quote(`.${target}`);
     lines.push(`mkdir -p ${at}`, `mount -t tmpfs -o size=${bytes},mode=700,nosuid,nodev flux ${at}`);
   }
   // After /tmp: Postgres may have been unpacked below it.
-  for (const { path, linkTo, isFolder } of room.systemPaths) {
+  for (const { path, linkTo, isFolder } of spec.systemPaths) {
     const at = quote(`.${path}`);
     if (linkTo !== undefined) lines.push(`mkdir -p "$(dirname ${at})" && ln -s ${quote(linkTo)} ${at}`);
     else
@@ -43,15 +43,15 @@ function buildScript(room: Room): string {
         `mount --rbind ${quote(path)} ${at}`,
       );
   }
-  for (const { source, target } of room.binds) {
+  for (const { source, target } of spec.binds) {
     lines.push(
       `if test -d ${quote(source)}; then mkdir -p ${quote(`.${target}`)}; else mkdir -p "$(dirname ${quote(`.${target}`)})"; : > ${quote(`.${target}`)}; fi`,
     );
     lines.push(`mount --bind ${quote(source)} ${quote(`.${target}`)}`);
   }
   const writable = [
-    ...room.memoryFolders.map(({ target }) => target),
-    ...room.binds.flatMap(({ target, access }) => (access === 'write' ? [target] : [])),
+    ...spec.memoryFolders.map(({ target }) => target),
+    ...spec.binds.flatMap(({ target, access }) => (access === 'write' ? [target] : [])),
   ];
   lines.push(
     'mkdir .old',

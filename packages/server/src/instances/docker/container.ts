@@ -4,7 +4,7 @@ import type { InstanceRecord } from '../record.ts';
 import { instanceSettings } from '../settings.ts';
 import { type DockerEngine, LABELS, labelsOf } from './engine.ts';
 import { imageOf } from './images.ts';
-import { bind, memoryFolder, script, walls } from './isolation.ts';
+import { bind, isolationOptions, memoryFolder, script } from './isolation.ts';
 import { DATA_VOLUME, healthCheck, RUN_SERVER } from './scripts.ts';
 
 /** Bounds of one instance. */
@@ -23,7 +23,7 @@ export function nameOf(engine: DockerEngine, id: string): string {
   return `flux-${engine.owner}-${id}`;
 }
 
-/** How the container of an instance is made: from its record, anew at each start; only the volume is kept. */
+/** The container of an instance, built from its record and recreated at each start; only the volume persists. */
 export function instanceContainer(
   engine: DockerEngine,
   record: InstanceRecord,
@@ -49,7 +49,7 @@ export function instanceContainer(
     },
     ExposedPorts: { [PORT]: {} },
     HostConfig: {
-      ...walls(),
+      ...isolationOptions(),
       NetworkMode: network === 'none' ? 'none' : 'bridge',
       PortBindings: record.port === null ? {} : { [PORT]: [{ HostIp: '127.0.0.1', HostPort: String(record.port) }] },
       Mounts: [

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import { scramVerifier } from '../../postgres/scram.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import type { Housing } from '../driver.ts';
+import type { InstanceDriver } from '../driver.ts';
 import { foldersOf } from '../folders.ts';
 import { SUPERUSER } from '../names.ts';
 import { nameOf } from './container.ts';
@@ -19,14 +19,14 @@ import { sweepContainers } from './sweep.ts';
 const STOP_SECONDS = 30;
 
 /** Servers in containers: the data in a volume, what must be known about it in the data folder. */
-export function createDockerHousing(home: DockerHome): Housing<DockerServer> {
+export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServer> {
   const { engine, log } = home;
   const { client } = engine;
   const places = (id: string) => foldersOf(home.dataFolder, home.runFolder, id);
-  /** Failures of Docker become errors that say so. */
-  const speak = async <T>(conversation: () => Promise<T>): Promise<T> => {
+  /** Turns failures of Docker into FluxErrors. */
+  const withDockerErrors = async <T>(call: () => Promise<T>): Promise<T> => {
     try {
-      return await conversation();
+      return await call();
     } catch (error) {
       throw engineError(error, engine, 'instance_unavailable');
     }
@@ -48,7 +48,7 @@ export function createDockerHousing(home: DockerHome): Housing<DockerServer> {
     placesOf: places,
     requireMajor: (major, signal) => requireImage(engine, imageOf(home.image, major), major, signal),
     makeData: ({ spec }, password, signal) =>
-      speak(async () => {
+      withDockerErrors(async () => {
         const name = nameOf(engine, spec.id);
         await client.createVolume({ Name: name, Labels: labelsOf(engine, 'instance', { [LABELS.instance]: spec.id }) });
         const result = await runTool(engine, {
@@ -65,13 +65,13 @@ export function createDockerHousing(home: DockerHome): Housing<DockerServer> {
         throw new FluxError(isFull ? 'volume_full' : 'instance_unavailable', `initdb failed: ${result.stderr.trim()}`);
       }),
     launch: (record, password, signal) =>
-      speak(() => launchContainer(home, record, targetOf(record.spec.id, record.port, password), signal)),
+      withDockerErrors(() => launchContainer(home, record, targetOf(record.spec.id, record.port, password), signal)),
     halt: (id) =>
-      speak(async () => {
+      withDockerErrors(async () => {
         await unlessMissing(client.getContainer(nameOf(engine, id)).stop({ t: STOP_SECONDS }));
       }),
     remove: (id) =>
-      speak(async () => {
+      withDockerErrors(async () => {
         await removeContainer(engine, id);
         await removeVolume(engine, nameOf(engine, id));
         await rm(places(id).socket, { recursive: true, force: true });

@@ -27,11 +27,11 @@ export const LABELS = {
   owner: 'flux.data-folder',
   kind: 'flux.kind',
   instance: 'flux.instance',
-  /** Who made it, as `<pid> <start ticks>`: for what must not outlive the control plane. */
+  /** The process that created it, as `<pid> <start ticks>`: for what must not outlive the control plane. */
   maker: 'flux.maker',
 } as const;
 
-/** `instance` stays; `disposable` and `tool` end with the control plane that made them. */
+/** `instance` stays; `disposable` and `tool` end with the control plane that created them. */
 export type ContainerKind = 'instance' | 'disposable' | 'tool';
 
 export function labelsOf(engine: DockerEngine, kind: ContainerKind, more: Readonly<Record<string, string>> = {}): Record<string, string> {

@@ -1,14 +1,14 @@
 import type { ContainerCreateOptions, HostConfig } from 'dockerode';
 
-/** What every container of ours is denied: privileges, new ones, its own image's files, the memory of others. */
-export function walls(): HostConfig {
+/** What every container of ours is denied: privileges, gaining new ones, writing to its image, the shared memory of others. */
+export function isolationOptions(): HostConfig {
   return {
     ReadonlyRootfs: true,
     CapDrop: ['ALL'],
     SecurityOpt: ['no-new-privileges'],
     IpcMode: 'private',
     Privileged: false,
-    // Whoever wants a server to run again is the control plane, which counts it.
+    // Only the control plane restarts a server, since it counts restarts.
     RestartPolicy: { Name: 'no' },
   };
 }

@@ -28,7 +28,7 @@ export interface DockerServer extends RunningServer {
   readonly containerId: string;
 }
 
-/** Brings up the container of an instance, or takes up the one that runs, and returns when its server answers. */
+/** Starts the container of an instance, or adopts the one that runs, and returns when its server answers. */
 export async function launchContainer(
   home: DockerHome,
   record: InstanceRecord,
@@ -73,7 +73,7 @@ async function startContainer(home: DockerHome, record: InstanceRecord): Promise
   await requireImage(engine, imageOf(home.image, major), major);
   if ((await unlessMissing(engine.client.getVolume(nameOf(engine, id)).inspect())) === undefined)
     throw new FluxError('instance_unavailable', `The volume ${nameOf(engine, id)} of Postgres instance ${id} is not there.`);
-  // Only the volume lasts: a container made anew has today's image and today's bounds.
+  // Only the volume persists: a new container has the current image and the current limits.
   await removeContainer(engine, id);
   // The port stays what it is: users have it in their connection strings.
   if (record.port !== null && !(await isPortFree(record.port)))
@@ -88,7 +88,7 @@ async function startContainer(home: DockerHome, record: InstanceRecord): Promise
 }
 
 /**
- * Makes a folder for a socket that a container's account may write to, whoever that is, inside one that only we can enter.
+ * Makes a folder for a socket that a container's account may write to, whatever its uid, inside one that only we can enter.
  * Answers the inner one.
  */
 export async function makeSocketFolder(outer: string): Promise<string> {

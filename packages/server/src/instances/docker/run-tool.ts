@@ -4,7 +4,7 @@ import type { HostConfig } from 'dockerode';
 import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
 import { type DockerEngine, LABELS, labelsOf, unlessMissing } from './engine.ts';
-import { memoryFolder, script, walls } from './isolation.ts';
+import { isolationOptions, memoryFolder, script } from './isolation.ts';
 import { readPieces } from './streams.ts';
 
 /** One program in a container of its own. */
@@ -14,7 +14,7 @@ export interface ToolRun {
   readonly script: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** All of stdin; whoever may look at the container does not see it. */
+  /** All of stdin; unlike arguments it is not visible to those who may inspect the container. */
   readonly input?: Readable | undefined;
   readonly networkMode: 'none' | 'host';
   readonly mounts?: HostConfig['Mounts'];
@@ -40,7 +40,7 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
     StdinOnce: run.input !== undefined,
     AttachStdin: run.input !== undefined,
     HostConfig: {
-      ...walls(),
+      ...isolationOptions(),
       NetworkMode: run.networkMode,
       Tmpfs: { '/tmp': memoryFolder(64 * 2 ** 20) },
       PidsLimit: 64,
@@ -87,7 +87,7 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
   }
 }
 
-/** Hands stdout on, at the pace of whoever takes it, and keeps the end of what nobody takes. */
+/** Passes stdout on at the pace of its reader, and keeps the end of the output that has no reader. */
 export async function consume(
   stream: Readable,
   onStdout: ProcessOptions['onStdout'] | undefined,

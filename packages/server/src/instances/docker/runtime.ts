@@ -1,9 +1,9 @@
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { InstanceRuntime } from '../instance.ts';
-import { createHousedRuntime } from '../runtime.ts';
+import { createInstanceRuntime } from '../runtime.ts';
 import type { InstanceLimits } from './container.ts';
-import { createDockerHousing } from './driver.ts';
+import { createDockerDriver } from './driver.ts';
 import type { DockerEngine } from './engine.ts';
 
 export interface DockerRuntimeOptions {
@@ -23,5 +23,5 @@ const LIMITS: InstanceLimits = { memoryBytes: 2 * 2 ** 30, processes: 512 };
 
 /** Runs Postgres servers in containers of this host's Docker. Nothing happens before `open`. */
 export function createDockerRuntime({ log, clock, limits = LIMITS, ...options }: DockerRuntimeOptions): InstanceRuntime {
-  return createHousedRuntime({ housing: createDockerHousing({ ...options, limits, log }), log, clock });
+  return createInstanceRuntime({ driver: createDockerDriver({ ...options, limits, log }), log, clock });
 }

@@ -12,7 +12,7 @@ const FIND_PROGRAMS = [
 /** Runs the program `$1` with the rest of the arguments. */
 export const RUN_PROGRAM = [FIND_PROGRAMS, 'program=$1', 'shift', 'exec "$bin/$program" "$@"'].join('\n');
 
-/** The same, with the password as the first line of stdin: whoever may look at a container sees its arguments and environment. */
+/** The same, with the password as the first line of stdin: a container's arguments and environment are visible to everyone who may inspect it. */
 export const RUN_PROGRAM_WITH_PASSWORD = ['IFS= read -r PGPASSWORD && export PGPASSWORD', RUN_PROGRAM].join('\n');
 
 /** Where the data of an instance lies; the folder around it is the home of account postgres in every image. */
@@ -48,7 +48,7 @@ export const RUN_DISPOSABLE = [
   `exec "$bin/postgres" -D ${DISPOSABLE_DATA}/pg "$@"`,
 ].join('\n');
 
-/** A health check for whoever looks at the list of containers. Argument: the folder of the socket. */
+/** A health check that shows in the list of containers. Argument: the folder of the socket. */
 export function healthCheck(major: number, socketFolder: string): string {
   return `set -- ${major}\n${FIND_PROGRAMS}\n"$bin/pg_isready" -q -h ${socketFolder} -p 5432`;
 }

@@ -11,8 +11,8 @@ const HEADER_BYTES = 8;
 const STDERR = 2;
 
 /**
- * Takes apart what an attached container writes. Whoever does not read makes the container wait: nothing is collected here, as it
- * would be by the library's own way.
+ * Takes apart what an attached container writes. A slow reader makes the container wait: nothing is buffered here, as the
+ * library's own demultiplexer would do.
  */
 export async function* readPieces(source: Readable): AsyncGenerator<Piece> {
   let rest: Buffer = Buffer.alloc(0);

@@ -56,8 +56,8 @@ async function runInImage(
   args: readonly string[],
   options: ProcessOptions,
 ): Promise<ProcessResult> {
-  // Before the first wait: a stream that somebody listens to flows from the next moment on, and what flows past is lost.
-  const input = hold(options.input);
+  // Before the first await: a stream with a listener starts to flow in the next tick, and data that flows past is lost.
+  const input = pauseStream(options.input);
   await requireImage(engine, image, major, options.signal);
   const { PGPASSWORD: password, ...env } = options.env ?? {};
   const files = args.flatMap((arg) => /^--use-list=(\/.+)$/.exec(arg)?.[1] ?? []);
@@ -85,13 +85,13 @@ async function* stdin(password: string | undefined, input: Readable | undefined)
   if (input !== undefined) yield* input;
 }
 
-/** Takes hold of a stream at once, and lets nothing of it pass until somebody reads. */
-function hold(input: ProcessOptions['input']): Readable | undefined {
+/** Pauses a stream at once: nothing of it passes until a reader asks for it. */
+function pauseStream(input: ProcessOptions['input']): Readable | undefined {
   if (input === undefined) return undefined;
   if (typeof input === 'string') return Readable.from([input]);
-  const held = new PassThrough();
-  input.once('error', (error) => held.destroy(error));
-  // Nobody may ever read it, when there is no image for instance.
-  held.on('error', () => undefined);
-  return input.pipe(held);
+  const paused = new PassThrough();
+  input.once('error', (error) => paused.destroy(error));
+  // It may never be read, for example when the image is missing.
+  paused.on('error', () => undefined);
+  return input.pipe(paused);
 }

@@ -11,7 +11,7 @@ import type { InstanceRecord } from '../record.ts';
 import { instanceSettings } from '../settings.ts';
 
 /**
- * Makes the data folder of a dedicated instance with initdb: checksums on, password required from the first start.
+ * Creates the data folder of an instance with initdb: checksums on, password required from the first start.
  *
  * A copy of a prepared folder would save about a third of a second once in the life of a project, and give all of them
  * the same system identifier, by which Postgres tells WAL of different servers apart.
@@ -62,7 +62,7 @@ export async function runInitdb(
 function initdbError(result: ProcessResult): FluxError {
   const words = result.stderr.trim().split('\n').slice(-5).join('\n');
   if (/No space left on device|Disk quota exceeded/.test(result.stderr))
-    return new FluxError('volume_full', 'There is no room left for a new Postgres instance.', {
+    return new FluxError('volume_full', 'There is no space left for a new Postgres instance.', {
       hint: 'Free space in the data folder, then try again.',
     });
   return new FluxError('instance_unavailable', `initdb ended with ${result.signal ?? `status ${result.exitCode}`}: ${words}`);
@@ -83,9 +83,9 @@ export async function writeConfig(folders: InstanceFolders, record: InstanceReco
   );
 }
 
-/** The server reads these as its account, and must not be able to change them; they hold nothing secret. */
+/** The server reads these as its account, and must not be able to change them; they contain nothing secret. */
 async function writeReadable(path: string, content: string): Promise<void> {
   await writeFileAtomically(path, content, 0o644);
-  // The mask of whoever started us may have taken the bits away again.
+  // The umask of the parent process may have removed the bits.
   await chmod(path, 0o644);
 }

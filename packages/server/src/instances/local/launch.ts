@@ -33,7 +33,7 @@ export interface LaunchOptions {
 const WATCH_MS = 500;
 
 /**
- * Brings up the server of an instance, or takes up the one that already runs on its data, and returns when it answers.
+ * Starts the server of an instance, or adopts the one that already runs on its data, and returns when it answers.
  *
  * @throws FluxError `port_taken`, `instance_unavailable` with its last words, `volume_full`, `volume_unusable`
  */
@@ -53,12 +53,12 @@ export async function launchServer(options: LaunchOptions): Promise<LocalServer>
     if (!died) throw error;
     const words = await logTail(folders.log, from);
     if (/No space left on device|Disk quota exceeded/.test(words))
-      throw new FluxError('volume_full', `Postgres instance ${record.spec.id} has no room left: ${words}`, { cause: error });
+      throw new FluxError('volume_full', `Postgres instance ${record.spec.id} has no space left: ${words}`, { cause: error });
     throw new FluxError('instance_unavailable', `Postgres instance ${record.spec.id} ended while it started: ${words}`, { cause: error });
   }
 }
 
-/** The superuser's way in. */
+/** How the superuser connects. */
 export function superuserTarget(port: number | null, socketFolder: string, password: string, database = 'postgres'): PostgresTarget {
   return { host: socketFolder, port: port ?? 5432, user: SUPERUSER, password, database };
 }

@@ -13,7 +13,7 @@ export interface Postmaster {
 }
 
 /**
- * Finds the server that runs on a data folder, whoever started it.
+ * Finds the server that runs on a data folder, whichever process started it.
  *
  * A pid in a file proves nothing: after a crash or a reboot it may belong to anybody. What proves it is that the process
  * is a postgres and works in this very folder, as every server does.
@@ -34,11 +34,11 @@ export async function isSameProcess(process: { readonly pid: number; readonly st
 }
 
 /**
- * Waits until nothing works in a data folder any more. After a server was killed its backends live on for a moment, hold
- * its shared memory, and keep a new server from starting. Those that take longer than `patienceMs` are killed.
+ * Waits until nothing works in a data folder any more. After a server was killed its backends live on for a moment, use
+ * its shared memory, and keep a new server from starting. Those that take longer than `timeoutMs` are killed.
  */
-export async function awaitOrphans(dataFolder: string, patienceMs = 3000): Promise<void> {
-  const deadline = Date.now() + patienceMs;
+export async function awaitOrphans(dataFolder: string, timeoutMs = 3000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
   for (;;) {
     // By name first: an operator's shell may stand in this folder, and is nobody's orphan.
     const entries = (await listProcesses()).filter((entry) => entry.name === 'postgres');
@@ -52,11 +52,11 @@ export async function awaitOrphans(dataFolder: string, patienceMs = 3000): Promi
 
 /**
  * Stops a server: no new connections, open transactions rolled back, a checkpoint. One that has not ended after
- * `patienceMs` is stopped the hard way; its next start then recovers from the log.
+ * `timeoutMs` is stopped the hard way; its next start then recovers from the log.
  */
-export async function stopPostmaster(server: Postmaster, dataFolder: string, patienceMs = 30_000): Promise<void> {
+export async function stopPostmaster(server: Postmaster, dataFolder: string, timeoutMs = 30_000): Promise<void> {
   const steps: ReadonlyArray<readonly [NodeJS.Signals, number]> = [
-    ['SIGINT', patienceMs],
+    ['SIGINT', timeoutMs],
     ['SIGQUIT', 5000],
     ['SIGKILL', 10_000],
   ];

@@ -2,10 +2,10 @@ import type { PostgresToolbox } from '../../postgres/target.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Account } from '../../system/process.ts';
-import type { Housing } from '../driver.ts';
+import type { InstanceDriver } from '../driver.ts';
 import { damageOf, foldersOf, makeReachable, removeFolders } from '../folders.ts';
 import type { InstanceRuntime } from '../instance.ts';
-import { createHousedRuntime } from '../runtime.ts';
+import { createInstanceRuntime } from '../runtime.ts';
 import { makeCluster } from './cluster.ts';
 import { type LocalServer, launchServer, superuserTarget } from './launch.ts';
 import { boundLog, logTail } from './log-file.ts';
@@ -25,10 +25,15 @@ export interface LocalRuntimeOptions {
 
 /** Runs Postgres servers as processes of this host. Nothing happens before `open`. */
 export function createLocalRuntime({ log, clock, ...options }: LocalRuntimeOptions): InstanceRuntime {
-  return createHousedRuntime({ housing: createLocalHousing(options), log, clock });
+  return createInstanceRuntime({ driver: createLocalDriver(options), log, clock });
 }
 
-function createLocalHousing({ dataFolder, runFolder, toolbox, account }: Omit<LocalRuntimeOptions, 'log' | 'clock'>): Housing<LocalServer> {
+function createLocalDriver({
+  dataFolder,
+  runFolder,
+  toolbox,
+  account,
+}: Omit<LocalRuntimeOptions, 'log' | 'clock'>): InstanceDriver<LocalServer> {
   const folders = (id: string) => foldersOf(dataFolder, runFolder, id);
   const serverTools = (major: number) => toolbox.require(major, 'server');
   const halt = async (id: string, server: LocalServer | undefined) => {
