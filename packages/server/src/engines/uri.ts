@@ -1,17 +1,10 @@
+import { isAbsolute } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from '../postgres/target.ts';
+import { SSL_MODES, type SslMode } from '../postgres/tls.ts';
 
-const SSL_MODES: Readonly<Record<string, PostgresTarget['sslMode']>> = {
-  disable: 'disable',
-  // `allow` tries without TLS first, as `prefer` does here.
-  allow: 'prefer',
-  prefer: 'prefer',
-  require: 'require',
-  'verify-ca': 'verify-ca',
-  'verify-full': 'verify-full',
-};
 /** Parameters that say nothing about where the database is or who we are. */
-const WITHOUT_MEANING = new Set(['application_name', 'connect_timeout', 'channel_binding', 'gssencmode', 'keepalives']);
+const IGNORED_PARAMETERS = new Set(['application_name', 'connect_timeout', 'channel_binding', 'gssencmode', 'keepalives']);
 
 /**
  * Reads a connection URI as libpq writes it: `postgresql://user:password@host:port/database?sslmode=require`.
@@ -34,14 +27,29 @@ export function parsePostgresUri(uri: string): PostgresTarget {
   const database = take('dbname') ?? (decode(url.pathname.slice(1)) || user);
   const password = take('password') ?? (url.password === '' ? undefined : decode(url.password));
   const mode = take('sslmode');
+  const sslRootCert = take('sslrootcert');
   if (host === '') throw unusable('it names no host');
   if (host.includes(',')) throw unusable('it names several hosts, and a backup must know which one it reads');
   if (user === '') throw unusable('it names no user');
   if (!Number.isInteger(port) || port < 1 || port > 65535) throw unusable('its port is not a number from 1 to 65535');
-  if (mode !== undefined && !Object.hasOwn(SSL_MODES, mode)) throw unusable(`there is no sslmode ${JSON.stringify(mode)}`);
-  const unknown = [...query.keys()].find((name) => !WITHOUT_MEANING.has(name));
+  const sslMode = sslModeOf(mode, sslRootCert);
+  const unknown = [...query.keys()].find((name) => !IGNORED_PARAMETERS.has(name));
   if (unknown !== undefined) throw unusable(`its parameter ${JSON.stringify(unknown)} is not supported`);
-  return { host, port, user, password, database, sslMode: mode === undefined ? undefined : SSL_MODES[mode] };
+  return { host, port, user, password, database, sslMode, ...(sslRootCert === undefined ? {} : { sslRootCert }) };
+}
+
+/** As libpq: `sslrootcert=system` means `verify-full`, and weaker modes would give away what it promises. */
+function sslModeOf(mode: string | undefined, rootCert: string | undefined): SslMode | undefined {
+  const known = SSL_MODES.find((name) => name === mode);
+  if (mode !== undefined && known === undefined) throw unusable(`there is no sslmode ${JSON.stringify(mode)}`);
+  if (rootCert === 'system') {
+    if (known !== undefined && known !== 'verify-full') throw unusable('sslrootcert=system needs sslmode=verify-full');
+    return 'verify-full';
+  }
+  if (rootCert !== undefined && !isAbsolute(rootCert)) throw unusable('its sslrootcert is not an absolute path, nor `system`');
+  if (rootCert === undefined && (known === 'verify-ca' || known === 'verify-full'))
+    throw unusable(`sslmode=${known} needs sslrootcert, a path or \`system\``);
+  return known;
 }
 
 function decode(part: string): string {

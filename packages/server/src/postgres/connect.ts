@@ -1,7 +1,9 @@
+import type { Socket } from 'node:net';
 import { FluxError } from '@flux/contract/errors';
 import { Client, DatabaseError, Query, types } from 'pg';
 import { boundMessages } from '../system/bounded-messages.ts';
 import type { PostgresTarget } from './target.ts';
+import { type Encryption, encryptionOrder, tlsOptions } from './tls.ts';
 
 /** One connection. Values come back as Postgres writes them where JavaScript could not hold them (bigint, numeric: text). */
 export interface PostgresSession extends AsyncDisposable {
@@ -39,13 +41,39 @@ export interface ConnectOptions {
 const CLOSE_MS = 2000;
 
 /**
- * Opens a connection.
+ * Opens a connection, encrypted as the `sslmode` of the target says: the modes mean what they mean to pg_dump.
  *
  * @throws FluxError `instance_unavailable` when no connection can be made; `details.sqlState` is there when the server
  *   answered and refused
  */
 export async function connectPostgres(target: PostgresTarget, options: ConnectOptions = {}): Promise<PostgresSession> {
   options.signal?.throwIfAborted();
+  const [first, second] = encryptionOrder(target);
+  const attempt = await openClient(target, options, first);
+  if ('client' in attempt) return toSession(attempt);
+  if (second === undefined || !attempt.otherMayWork || options.signal?.aborted) throw unavailable(target, attempt.error);
+  const again = await openClient(target, options, second);
+  if ('client' in again) return toSession(again);
+  // The server knows no way in for a session of the first kind, or did not answer it: then the second answer is the one that counts.
+  const isFirstTelling = sqlStateOf(attempt.error) !== undefined && sqlStateOf(attempt.error) !== NO_ENTRY_FOR_SESSION;
+  throw unavailable(target, isFirstTelling ? attempt.error : again.error);
+}
+
+/** No line of pg_hba.conf allows it. Source: the manual, appendix A, `invalid_authorization_specification`. */
+const NO_ENTRY_FOR_SESSION = '28000';
+
+interface OpenedClient {
+  readonly client: Client;
+  close(): Promise<void>;
+}
+
+interface FailedClient {
+  readonly error: unknown;
+  /** Whether the other kind of encryption may be tried, as libpq would: not when nobody answered at all. */
+  readonly otherMayWork: boolean;
+}
+
+async function openClient(target: PostgresTarget, options: ConnectOptions, encryption: Encryption): Promise<OpenedClient | FailedClient> {
   const client = new Client({
     host: target.host,
     port: target.port,
@@ -55,7 +83,7 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
     application_name: 'flux',
     keepAlive: true,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
-    ssl: sslOf(target),
+    ssl: encryption === 'plain' ? false : await tlsOptions(target),
     types: {
       getTypeParser: (oid: number, format?: 'text' | 'binary') =>
         EXACT_AS_TEXT.has(oid) ? String : types.getTypeParser(oid, format as 'text'),
@@ -64,25 +92,12 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   boundMessages(client, options.maxMessageBytes);
   // Without a listener, a connection that breaks while idle would end the whole process.
   client.on('error', () => undefined);
-  const drop = () => void (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  let hasAnswered = false;
+  wireOf(client).stream.once('data', () => {
+    hasAnswered = true;
+  });
+  const drop = () => wireOf(client).stream.destroy();
   options.signal?.addEventListener('abort', drop, { once: true });
-  const close = async () => {
-    options.signal?.removeEventListener('abort', drop);
-    // A connection that broke in the middle of a statement may never tell of its end; nobody waits for it longer than this.
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => {
-        drop();
-        resolve();
-      }, CLOSE_MS);
-      void client
-        .end()
-        .catch(() => undefined)
-        .then(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-    });
-  };
   try {
     await client.connect();
     const searchPath = options.searchPath === 'role' ? {} : { search_path: 'pg_catalog' };
@@ -94,11 +109,34 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
         settings.flat(),
       );
   } catch (error) {
-    // `end` of a client that never got through waits for an event that may have passed; its socket is all there is to let go.
+    // `end` of a client that never connected waits for an event that may have passed; its socket is all there is to close.
     options.signal?.removeEventListener('abort', drop);
     drop();
-    throw unavailable(target, error);
+    return { error, otherMayWork: hasAnswered };
   }
+  return {
+    client,
+    async close() {
+      options.signal?.removeEventListener('abort', drop);
+      // A connection that broke in the middle of a statement may never tell of its end; nobody waits for it longer than this.
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(() => {
+          drop();
+          resolve();
+        }, CLOSE_MS);
+        void client
+          .end()
+          .catch(() => undefined)
+          .then(() => {
+            clearTimeout(timer);
+            resolve();
+          });
+      });
+    },
+  };
+}
+
+function toSession({ client, close }: OpenedClient): PostgresSession {
   return {
     backendPid: (client as unknown as { processID: number }).processID,
     query: async (sql, parameters) => (await client.query(sql, parameters as unknown[])).rows,
@@ -107,6 +145,11 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** The socket of a client, which the driver does not describe; after the TLS handshake it is another one. */
+function wireOf(client: Client): { readonly stream: Socket } {
+  return (client as unknown as { readonly connection: { readonly stream: Socket } }).connection;
 }
 
 /** The SQLSTATE of an error of the server, undefined for any other error. Source: the manual, appendix A. */
@@ -136,11 +179,6 @@ async function runText(client: Client, sql: string, onStatement: () => void = ()
   } finally {
     client.connection.off('commandComplete', onStatement);
   }
-}
-
-function sslOf(target: PostgresTarget): false | { rejectUnauthorized: boolean } {
-  if (target.sslMode === undefined || target.sslMode === 'disable' || target.sslMode === 'prefer') return false;
-  return { rejectUnauthorized: target.sslMode === 'verify-ca' || target.sslMode === 'verify-full' };
 }
 
 function unavailable(target: PostgresTarget, error: unknown): FluxError {

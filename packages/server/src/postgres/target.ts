@@ -1,4 +1,5 @@
 import type { runProcess } from '../system/process.ts';
+import { type SslMode, tlsEnvironment } from './tls.ts';
 
 /** Where a Postgres database is and who we are there. The password never goes onto a command line. */
 export interface PostgresTarget {
@@ -8,8 +9,10 @@ export interface PostgresTarget {
   readonly user: string;
   readonly password?: string | undefined;
   readonly database: string;
-  /** `sslmode` of libpq; absent means what libpq does by default. */
-  readonly sslMode?: 'disable' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
+  /** `sslmode` of libpq; absent means `prefer`, its default. */
+  readonly sslMode?: SslMode | undefined;
+  /** Certificates of the authorities that may have signed the server's: an absolute path, or `system` for those of this system. */
+  readonly sslRootCert?: string | undefined;
 }
 
 /** The programs of one major version: absolute paths on this host, or wherever `run` runs them. */
@@ -50,7 +53,7 @@ export function libpqEnvironment(target: PostgresTarget): Record<string, string>
     // exist: of anything that is there and not a plain file, libpq complains on stderr.
     PGPASSFILE: '/dev/null/none',
     PGSERVICEFILE: '/dev/null',
+    ...tlsEnvironment(target),
     ...(target.password === undefined ? {} : { PGPASSWORD: target.password }),
-    ...(target.sslMode === undefined ? {} : { PGSSLMODE: target.sslMode }),
   };
 }

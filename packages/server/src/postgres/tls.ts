@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { ConnectionOptions } from 'node:tls';
+import { FluxError } from '@flux/contract/errors';
+import type { PostgresTarget } from './target.ts';
+
+/** `sslmode` of libpq; what each means is in the manual, "SSL Support", table of SSL modes. */
+export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+export type SslMode = (typeof SSL_MODES)[number];
+
+export type Encryption = 'tls' | 'plain';
+
+/** Where operating systems keep the certificates that they trust: Debian, Red Hat, SUSE, Alpine and macOS, Homebrew. */
+const SYSTEM_BUNDLES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+  '/opt/homebrew/etc/ca-certificates/cert.pem',
+];
+
+/**
+ * In which order encryption is tried, as libpq does it, so that our sessions and pg_dump speak the same mode: `prefer`, also
+ * without a mode, tries TLS and goes on without it, `allow` the other way round; a Unix socket never uses TLS.
+ */
+export function encryptionOrder({ host, sslMode }: Pick<PostgresTarget, 'host' | 'sslMode'>): readonly [Encryption, ...Encryption[]] {
+  if (host.startsWith('/')) return ['plain'];
+  switch (sslMode) {
+    case 'disable':
+      return ['plain'];
+    case 'allow':
+      return ['plain', 'tls'];
+    case undefined:
+    case 'prefer':
+      return ['tls', 'plain'];
+    default:
+      return ['tls'];
+  }
+}
+
+/**
+ * What a TLS session checks. As with libpq, a root certificate is checked against in every mode that has one; only `verify-full`
+ * compares the name of the server too.
+ *
+ * @throws FluxError `config_invalid` when the file of the root certificate cannot be read
+ */
+export async function tlsOptions(target: Pick<PostgresTarget, 'sslMode' | 'sslRootCert'>): Promise<ConnectionOptions> {
+  const path = rootCertificatePath(target);
+  if (path === undefined) {
+    if (target.sslMode === 'verify-ca' || target.sslMode === 'verify-full')
+      throw unusable(`sslmode ${target.sslMode} has no sslrootcert to check against`, undefined);
+    return { rejectUnauthorized: false };
+  }
+  const ca = await readFile(path).catch((cause) => {
+    throw unusable(`${path} cannot be read`, cause);
+  });
+  if (target.sslMode === 'verify-full') return { ca, rejectUnauthorized: true };
+  return { ca, rejectUnauthorized: true, checkServerIdentity: () => undefined };
+}
+
+/** TLS settings of a target as libpq environment variables. Every one is set: libpq would otherwise read files of our account. */
+export function tlsEnvironment(target: Pick<PostgresTarget, 'sslMode' | 'sslRootCert'>): Record<string, string> {
+  return {
+    PGSSLMODE: target.sslMode ?? 'prefer',
+    // A path that cannot exist is a certificate that is not there.
+    PGSSLROOTCERT: rootCertificatePath(target) ?? '/dev/null/none',
+    PGSSLCERT: '/dev/null/none',
+    // Our sessions have no GSS encryption.
+    PGGSSENCMODE: 'disable',
+  };
+}
+
+/**
+ * The file of the root certificate. `system` is resolved here, since libpq knows the word from 16 on only.
+ *
+ * @throws FluxError `config_invalid` when this system has no bundle of certificates
+ */
+function rootCertificatePath({ sslRootCert }: Pick<PostgresTarget, 'sslRootCert'>): string | undefined {
+  if (sslRootCert !== 'system') return sslRootCert;
+  const found = SYSTEM_BUNDLES.find((path) => existsSync(path));
+  if (found === undefined) throw unusable('this system has no bundle of trusted certificates', undefined);
+  return found;
+}
+
+function unusable(problem: string, cause: unknown): FluxError {
+  return new FluxError('config_invalid', `The certificate of the database server cannot be checked: ${problem}.`, {
+    hint: 'Give the URI sslrootcert=/path/to/ca.pem, a file that the control plane can read, or sslrootcert=system.',
+    cause,
+  });
+}
