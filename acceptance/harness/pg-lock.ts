@@ -1,0 +1,28 @@
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { findClient } from './postgres.ts';
+
+/** A table that nobody else can read. Whatever dumps it waits: a middle of a create that lasts as long as a test wants. */
+export interface HeldTable extends AsyncDisposable {
+  /** Lets go; what waited goes on. */
+  release(): Promise<void>;
+}
+
+/** Locks a table in a session of its own; resolves when the lock is held. */
+export async function lockTable(uri: string, table: string): Promise<HeldTable> {
+  const psql = spawn(join(findClient(), 'psql'), ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', uri], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<void>((resolve) => psql.once('exit', () => resolve()));
+  const isLocked = new Promise<void>((resolve, reject) => {
+    psql.stdout.once('data', () => resolve());
+    psql.once('exit', (code) => reject(new Error(`psql ended with ${code} before it held ${table}`)));
+  });
+  psql.stdin.write(`begin; lock table ${table} in access exclusive mode; select 'locked';\n`);
+  await isLocked;
+  const release = async () => {
+    psql.stdin.end('rollback;\n');
+    await ended;
+  };
+  return { release, [Symbol.asyncDispose]: release };
+}
