@@ -8,8 +8,8 @@ import { migrateCleanUp } from '../projects/migrate/take-back.ts';
 import { nuke } from '../projects/nuke.ts';
 import { reset } from '../projects/reset.ts';
 import { undoExpire } from '../projects/restore/expire.ts';
+import type { RestoreDoors } from '../projects/restore/into-staging.ts';
 import { backupRestore } from '../projects/restore/run.ts';
-import type { RestoreDoors } from '../projects/restore/side.ts';
 
 /**
  * Every kind of operation that can be found unfinished in the catalog, bound to what its work uses. A push is not here: its SQL is

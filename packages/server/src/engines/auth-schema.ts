@@ -14,8 +14,8 @@ const FUNCTIONS = [
 ] as const;
 
 /**
- * Makes what is missing of the schema `auth`: functions that policies ask who is calling. Whoever runs this owns it.
- * Functions that are there stay as they are, since their owner may have made them better.
+ * Creates the missing parts of the schema `auth`: functions that tell policies who is calling. The role of the session owns
+ * them. Existing functions stay as they are, since their owner may have improved them.
  *
  * @param users SQL text of the roles that may use the schema
  */

@@ -9,12 +9,12 @@ export interface LedgerEntry {
   readonly checksum: string;
 }
 
-/** What is recorded of pushed files: `flux.flux_migrations`, one row for each version of a tenant schema. */
+/** The record of pushed files: `flux.flux_migrations`, one row for each version of a tenant schema. */
 export interface Ledger {
   /**
-   * Writes the entry unless one of that version is there; then returns that one, locked. Every other push to the project waits
-   * here until ours has ended, also one of the same migration under another spelling of its version: that is what keeps a
-   * file from being applied twice. Call inside a transaction.
+   * Writes the entry unless one of that version exists; then returns that one, locked. Every other push to the project waits
+   * here until ours has ended, also one of the same migration under another spelling of its version: this prevents a file from
+   * being applied twice. Call inside a transaction.
    */
   insertOrLock(session: PostgresSession, entry: LedgerEntry): Promise<'inserted' | LedgerEntry>;
   /** Replaces the entry that `insertOrLock` has locked. */
@@ -35,7 +35,7 @@ export const LEDGER_COLUMNS = `
 /** SQL for `applied_at` as it goes over the wire. */
 export const APPLIED_AT = `pg_catalog.to_char(applied_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
-/** Makes the ledger where it is missing; whoever runs this owns it. */
+/** Creates the ledger where it is missing; the role of the session owns it. */
 export async function ensureOwnLedger(session: PostgresSession): Promise<void> {
   if (await hasOwnLedger(session)) return;
   await session.run(`CREATE SCHEMA IF NOT EXISTS flux; CREATE TABLE IF NOT EXISTS flux.flux_migrations (${LEDGER_COLUMNS})`);
@@ -48,7 +48,7 @@ export const ownLedger: Ledger = {
     // Readers go on, a backup among them.
     await session.run('LOCK TABLE flux.flux_migrations IN SHARE ROW EXCLUSIVE MODE');
     const parameters = [entry.version, entry.filename, entry.checksum];
-    // The row that stood in the way may be deleted before we lock it: then the way is free.
+    // The conflicting row may be deleted before we lock it: then the next insert succeeds.
     for (;;) {
       const inserted = await session.query(
         `insert into flux.flux_migrations (tenant_schema, version, filename, checksum) values ('public', $1, $2, $3)

@@ -9,7 +9,7 @@ const IGNORED_PARAMETERS = new Set(['application_name', 'connect_timeout', 'chan
 /**
  * Reads a connection URI as libpq writes it: `postgresql://user:password@host:port/database?sslmode=require`.
  *
- * @throws FluxError `invalid_request` saying what is wrong with it, never the URI itself: it holds a password
+ * @throws FluxError `invalid_request` saying what is wrong with it, never the URI itself: it contains a password
  */
 export function parsePostgresUri(uri: string): PostgresTarget {
   const url = URL.parse(uri);
@@ -56,7 +56,7 @@ function decode(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw unusable('it holds a % that is not followed by two hex digits');
+    throw unusable('it contains a % that is not followed by two hex digits');
   }
 }
 

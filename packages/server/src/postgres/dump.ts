@@ -22,7 +22,7 @@ export interface DumpRequest {
   readonly account?: Account | undefined;
   /** Takes the bytes of the archive; when it rejects, pg_dump is killed and its error is the one that is thrown. */
   readonly onStdout: (stdout: Readable) => Promise<void>;
-  /** How long pg_dump waits for a table that somebody holds exclusively; 60 s unless told otherwise. */
+  /** How long pg_dump waits for a table that another session has locked exclusively; 60 s unless told otherwise. */
   readonly lockTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onSpawn?: ((pid: number) => void) | undefined;

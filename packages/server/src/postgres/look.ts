@@ -4,11 +4,11 @@ import type { PostgresTarget } from './target.ts';
 /** What a database that is not ours looks like. */
 export interface DatabaseLook {
   readonly major: number;
-  /** How many schemas, relations, functions and types somebody has made in it; members of extensions are not counted. */
+  /** How many schemas, relations, functions and types were created in it; members of extensions are not counted. */
   readonly objects: number;
 }
 
-/** Looks at a database as whoever the target says. @throws FluxError `instance_unavailable` */
+/** Examines a database as the role of the target. @throws FluxError `instance_unavailable` */
 export async function lookAtDatabase(target: PostgresTarget, signal?: AbortSignal): Promise<DatabaseLook> {
   await using session = await connectPostgres(target, { signal });
   const [row] = await session.query<{ number: number; objects: string }>(

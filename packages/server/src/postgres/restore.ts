@@ -38,7 +38,7 @@ const LAST_LINES = 40;
  */
 export function interpretRestore(result: ProcessResult): RestoreOutcome {
   const lines = result.stderr.split('\n').filter((line) => line.trim() !== '');
-  // Whoever made the dump may have had a hand in these words; they must not steer the terminal that they are read on.
+  // The owner of the dumped database may have influenced this text; it must not control the terminal that shows it.
   const output = lines.slice(-LAST_LINES).map(safe).join('\n');
   if (result.signal !== null || result.exitCode === null)
     return { kind: 'unknown', message: `pg_restore was ended by signal ${result.signal ?? 'unknown'}.`, output };
@@ -61,7 +61,7 @@ function safe(line: string): string {
  */
 const OUTSIDE = new RegExp(
   [
-    // The walls speak for themselves: unshare of util-linux 2.38 ends with 1 and such a line when what runs inside was killed.
+    // The sandbox itself reports this: unshare of util-linux 2.38 ends with 1 and such a line when its child was killed.
     '^(unshare|setpriv|bwrap): ',
     'server closed the connection unexpectedly',
     'terminating connection due to',

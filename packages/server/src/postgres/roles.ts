@@ -14,7 +14,7 @@ export interface RoleSpec {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** Makes a role, or gives one that exists exactly these attributes and settings again. */
+/** Creates a role, or resets an existing one to exactly these attributes and settings. */
 export async function ensureRole(session: PostgresSession, spec: RoleSpec): Promise<void> {
   const name = quoteIdentifier(spec.name);
   const attributes = [
@@ -36,7 +36,7 @@ export async function setRolePassword(session: PostgresSession, role: string, pa
 }
 
 /**
- * Makes the roles that PostgREST and its clients expect, where they are missing; roles that exist stay as they are.
+ * Creates the roles that PostgREST and its clients expect, where they are missing; existing roles stay as they are.
  * `authenticator` logs in nowhere and inherits nothing: it only becomes one of the other three.
  */
 export async function ensureApiRoles(session: PostgresSession): Promise<void> {

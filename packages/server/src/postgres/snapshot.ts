@@ -2,7 +2,7 @@ import { connectPostgres, type PostgresSession } from './connect.ts';
 import { DIGEST_SETTINGS } from './manifest.ts';
 import type { PostgresTarget } from './target.ts';
 
-/** One moment of a database, held open: whoever joins it sees exactly the same rows, whatever others write meanwhile. */
+/** One moment of a database, kept open: every session that joins it sees exactly the same rows, whatever others write meanwhile. */
 export interface ExportedSnapshot extends AsyncDisposable {
   /** For `pg_dump --snapshot` and `SET TRANSACTION SNAPSHOT`. */
   readonly id: string;

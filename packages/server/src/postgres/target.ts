@@ -49,7 +49,7 @@ export function libpqEnvironment(target: PostgresTarget): Record<string, string>
     PGDATABASE: target.database,
     PGAPPNAME: 'flux',
     PGCONNECT_TIMEOUT: '15',
-    // Without these two, libpq would read files of whoever runs the control plane. The first must be a path that cannot
+    // Without these two, libpq would read files of the account that runs the control plane. The first must be a path that cannot
     // exist: of anything that is there and not a plain file, libpq complains on stderr.
     PGPASSFILE: '/dev/null/none',
     PGSERVICEFILE: '/dev/null',

@@ -42,7 +42,7 @@ export async function findPostgresTools(folders: readonly string[], searchPath =
   };
 }
 
-interface FoundSide {
+interface FoundPrograms {
   readonly major: number;
   readonly version: string;
   readonly folder: string;
@@ -50,12 +50,12 @@ interface FoundSide {
 }
 
 /** Server and client of one folder are told apart: each says its own version. */
-async function inspectFolder(folder: string, form: ProgramForm): Promise<FoundSide[]> {
-  const sides = await Promise.all([SERVER, CLIENT].map((names) => inspectSide(folder, names, form)));
-  return sides.filter((side) => side !== undefined);
+async function inspectFolder(folder: string, form: ProgramForm): Promise<FoundPrograms[]> {
+  const found = await Promise.all([SERVER, CLIENT].map((names) => inspectPrograms(folder, names, form)));
+  return found.filter((part) => part !== undefined);
 }
 
-async function inspectSide(folder: string, names: readonly Program[], form: ProgramForm): Promise<FoundSide | undefined> {
+async function inspectPrograms(folder: string, names: readonly Program[], form: ProgramForm): Promise<FoundPrograms | undefined> {
   const programs: Partial<Record<Program, string>> = {};
   for (const name of names) {
     const path = join(folder, name);
@@ -74,20 +74,20 @@ export function parseVersion(text: string): { readonly major: number; readonly v
   return match?.[1] === undefined ? undefined : { version: match[1], major: Number(match[2]) };
 }
 
-function combine(found: readonly FoundSide[]): Map<number, PostgresTools> {
+function combine(found: readonly FoundPrograms[]): Map<number, PostgresTools> {
   const byMajor = new Map<number, PostgresTools>();
-  for (const side of found) {
-    const known = byMajor.get(side.major);
-    const isServer = side.programs.postgres !== undefined;
-    byMajor.set(side.major, {
-      major: side.major,
+  for (const part of found) {
+    const known = byMajor.get(part.major);
+    const isServer = part.programs.postgres !== undefined;
+    byMajor.set(part.major, {
+      major: part.major,
       // The server's word counts more than the client's: it is the server that runs the restored database.
-      version: known === undefined || (isServer && known.postgres === undefined) ? side.version : known.version,
-      binFolder: known === undefined || (isServer && known.postgres === undefined) ? side.folder : known.binFolder,
-      postgres: known?.postgres ?? side.programs.postgres,
-      initdb: known?.initdb ?? side.programs.initdb,
-      pgDump: known?.pgDump ?? side.programs.pg_dump,
-      pgRestore: known?.pgRestore ?? side.programs.pg_restore,
+      version: known === undefined || (isServer && known.postgres === undefined) ? part.version : known.version,
+      binFolder: known === undefined || (isServer && known.postgres === undefined) ? part.folder : known.binFolder,
+      postgres: known?.postgres ?? part.programs.postgres,
+      initdb: known?.initdb ?? part.programs.initdb,
+      pgDump: known?.pgDump ?? part.programs.pg_dump,
+      pgRestore: known?.pgRestore ?? part.programs.pg_restore,
     });
   }
   return new Map([...byMajor].sort(([a], [b]) => a - b));

@@ -9,7 +9,7 @@ import { listRemovingProjects, markProjectRemoved, type ProjectRow, setProjectLi
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { requestOperation, SYSTEM } from '../operations/request.ts';
 import { runInline } from '../operations/run.ts';
-import type { RestoreDoors } from './restore/side.ts';
+import type { RestoreDoors } from './restore/into-staging.ts';
 
 /** Removes a project from Postgres. */
 export const nuke = defineOperation({

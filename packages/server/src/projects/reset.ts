@@ -9,7 +9,7 @@ import { requireCapability } from '../engines/capabilities.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { requestOperation } from '../operations/request.ts';
 import { requireActive } from './active.ts';
-import type { RestoreDoors } from './restore/side.ts';
+import type { RestoreDoors } from './restore/into-staging.ts';
 import { swapInAndKeep } from './restore/swap-in.ts';
 
 /** Empties a project. */

@@ -8,7 +8,7 @@ import { removeUnbornProjects } from '../projects/create.ts';
 import { endInterruptedMigrations } from '../projects/migrate/take-back.ts';
 import { finishRemovals } from '../projects/nuke.ts';
 import { expireUndoData } from '../projects/restore/expire.ts';
-import type { RestoreDoors } from '../projects/restore/side.ts';
+import type { RestoreDoors } from '../projects/restore/into-staging.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { JobQueue } from './queue.ts';
 import { repeat } from './repeat.ts';

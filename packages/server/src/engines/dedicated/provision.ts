@@ -10,13 +10,13 @@ import { connectAsRole } from '../login.ts';
 import { versionOf } from '../running.ts';
 import { databaseNameOf, ownerNameOf } from './names.ts';
 
-/** Makes the roles and the database in an instance that runs. */
+/** Creates the roles and the database in a running instance. */
 export async function provisionCluster(admin: PostgresTarget, project: EngineProject, signal?: AbortSignal): Promise<void> {
   await using session = await connectPostgres(admin, { signal });
   const name = ownerNameOf(project);
   const password = project.secrets.loginPassword;
   const [role] = await session.query('select from pg_catalog.pg_roles where rolname = $1', [name]);
-  // Settings that the owner gave to itself are the owner's; only the password is ours to keep.
+  // Settings that the owner gave to itself stay; only the password is managed by Flux.
   if (role === undefined) await ensureRole(session, { name, password });
   else await setRolePassword(session, name, password);
   await ensureApiRoles(session);
@@ -24,13 +24,13 @@ export async function provisionCluster(admin: PostgresTarget, project: EnginePro
   const [found] = await session.query('select from pg_catalog.pg_database where datname = $1', [database]);
   const quoted = quoteIdentifier(database);
   if (found === undefined) await session.run(`CREATE DATABASE ${quoted} OWNER ${quoteIdentifier(name)} TEMPLATE template0 ENCODING 'UTF8'`);
-  // What somebody put into another database of this server would be in no backup.
+  // Data in another database of this server would not be in any backup.
   await session.run(`REVOKE ALL ON DATABASE ${quoted}, postgres, template1 FROM PUBLIC`);
 }
 
 /**
- * Fills the database. Everything that pg_dump would dump is made by the owner itself: pg_restore --clean drops it again as
- * the owner, and what the superuser owned could not be dropped.
+ * Creates the contents of a new project. The owner itself creates everything that pg_dump would dump: pg_restore --clean drops
+ * it as the owner, which could not drop objects of the superuser.
  */
 export async function provisionDatabase(admin: PostgresTarget, owner: PostgresTarget, log: Log, signal?: AbortSignal): Promise<void> {
   await usePublicAsOwner(admin, owner.user, signal);

@@ -13,8 +13,8 @@ export interface DatabaseSwap {
 
 /**
  * Gives one database the name of another, in one transaction: at no moment is there none, and a crash leaves either the old
- * or the new. Renaming takes the lock that a connection needs to come in, so that nobody comes in while the sessions of both
- * are ended, and those who wait find the new one.
+ * or the new. Renaming takes the lock that a new connection needs, so that none is accepted while the sessions of both are
+ * ended, and those that wait find the new one.
  *
  * @param admin a superuser in a third database
  * @throws FluxError `not_ready` when a prepared transaction or a session that does not end keeps the old one

@@ -71,8 +71,8 @@ const LEDGER = `
   COMMENT ON SCHEMA flux IS ${quoteLiteral(LAYOUT)}`;
 
 /**
- * Makes what all tenants of the shared database stand on: the cluster's roles, the schemas `auth` and `flux`, and what
- * everybody may not do. Nothing happens when it is in place.
+ * Creates the foundation of the shared database: the cluster's roles, the schemas `auth` and `flux`, and the privileges that
+ * nobody has. Nothing happens when it is in place.
  *
  * @param session a superuser's, in the shared database
  */

@@ -17,10 +17,10 @@ export interface ByteReader {
   skip(count: number): Promise<void>;
 }
 
-/** Makes the error for bytes that are not an archive. `position` counts from 0. */
+/** Creates the error for bytes that are not an archive. `position` counts from 0. */
 export function damagedAt(position: number, what: string): FluxError {
   return new FluxError('artifact_invalid', `The archive is damaged at byte ${position}: ${what}`, {
-    hint: 'Make a new backup with `flux backup create`; this one cannot be restored.',
+    hint: 'Create a new backup with `flux backup create`; this one cannot be restored.',
     details: { byte: position },
   });
 }

@@ -6,7 +6,7 @@ import { findBackupById } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { Task } from '../../operations/define.ts';
 import type { ProjectDoors } from '../doors.ts';
-import { type RestoreDoors, restoreBeside } from '../restore/side.ts';
+import { type RestoreDoors, restoreIntoStaging } from '../restore/into-staging.ts';
 
 /** The server of its own that a pooled project has, or will have. */
 export function dedicatedOf({ engines }: ProjectDoors, row: ProjectRow) {
@@ -17,7 +17,7 @@ export function dedicatedOf({ engines }: ProjectDoors, row: ProjectRow) {
 /**
  * Makes a server for a pooled project and restores a backup of it there, compared with its manifest.
  *
- * @throws FluxError what `openBackup`, `provision` and `restoreBeside` throw; what was made stays, for the caller to remove
+ * @throws FluxError what `openBackup`, `provision` and `restoreIntoStaging` throw; what was made stays, for the caller to remove
  */
 export async function copyToDedicated(
   doors: RestoreDoors,
@@ -31,8 +31,8 @@ export async function copyToDedicated(
   const { engine, project } = dedicatedOf(doors.projects, row);
   task.progress({ phase: 'provision', message: 'Making a Postgres server for the project alone' });
   await engine.provision(project, task.signal, source.manifest.server.major);
-  const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'fresh' }, task);
+  const { staging, comparison, notes } = await restoreIntoStaging(doors, source, row, { engine, project, place: 'fresh' }, task);
   task.signal.throwIfAborted();
-  await side.swapIn('drop');
+  await staging.swapIn('drop');
   return { tablesCompared: comparison.tablesCompared, rowsCompared: comparison.rowsCompared, notes: [...notes] };
 }

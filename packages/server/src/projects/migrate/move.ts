@@ -6,7 +6,7 @@ import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import { flipEngine, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
 import type { Task } from '../../operations/define.ts';
-import type { RestoreDoors } from '../restore/side.ts';
+import type { RestoreDoors } from '../restore/into-staging.ts';
 import { copyToDedicated } from './copy.ts';
 import type { MigrationRequest } from './plan.ts';
 import { NOTHING } from './result.ts';
@@ -48,7 +48,9 @@ export async function moveToDedicated(
     moved = { ...NOTHING, did: 'migrated', backupId, ...copied, ...times, sourceKept: true };
   } catch (error) {
     // What cannot be taken back now is tried again by the next look for interrupted migrations.
-    await takeBack(projects, row.id).catch((failure) => projects.log.warn({ err: failure, project: row.hash }, 'a half-made move stays'));
+    await takeBack(projects, row.id).catch((failure) =>
+      projects.log.warn({ err: failure, project: row.hash }, 'an incomplete copy was left behind'),
+    );
     throw error;
   }
   if (!dropSourceAfter) return moved;

@@ -6,7 +6,7 @@ import type { Actor } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { requestOperation } from '../../operations/request.ts';
 import { requireActive } from '../active.ts';
-import type { RestoreDoors } from '../restore/side.ts';
+import type { RestoreDoors } from '../restore/into-staging.ts';
 import { orderOf } from './order.ts';
 import { isDone, planMigration, refuseBlocked } from './plan.ts';
 import { migrate } from './run.ts';

@@ -3,7 +3,7 @@ import { abandonBackups } from '../../backups/abandon.ts';
 import { backUpPresentState } from '../../backups/restore/present.ts';
 import { type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
 import { defineOperation, type Order, type Task } from '../../operations/define.ts';
-import type { RestoreDoors } from '../restore/side.ts';
+import type { RestoreDoors } from '../restore/into-staging.ts';
 import { copyToDedicated, dedicatedOf } from './copy.ts';
 import { dropSource, moveToDedicated } from './move.ts';
 import { isDone, MigrationRequest } from './plan.ts';
@@ -62,7 +62,7 @@ async function stage(doors: RestoreDoors, row: ProjectRow, task: Task): Promise<
     return { ...NOTHING, did: 'staged', backupId, ...copied, staged: { host, port, database, user } };
   } catch (error) {
     await takeBack(doors.projects, row.id).catch((failure) =>
-      doors.projects.log.warn({ err: failure, project: row.hash }, 'a half-made copy stays'),
+      doors.projects.log.warn({ err: failure, project: row.hash }, 'an incomplete copy was left behind'),
     );
     throw error;
   }

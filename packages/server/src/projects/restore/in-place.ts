@@ -6,8 +6,8 @@ import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
 import type { Task } from '../../operations/define.ts';
+import { type RestoreDoors, restoreIntoStaging } from './into-staging.ts';
 import { keptFields } from './kept.ts';
-import { type RestoreDoors, restoreBeside } from './side.ts';
 import { swapInAndKeep } from './swap-in.ts';
 
 const PRESENT = { note: 'before a restore in place', hint: '--skip-present-backup goes on without one.' };
@@ -23,7 +23,7 @@ export interface InPlaceRequest {
  * Replaces the data of a project by that of a backup. Everything that takes long happens beside the live data; the last step
  * is one transaction that swaps names, so that a crash at any moment leaves the old or the new. What was live is kept.
  *
- * @throws FluxError `gate_refused`, and what `restoreBeside` throws
+ * @throws FluxError `gate_refused`, and what `restoreIntoStaging` throws
  */
 export async function restoreInPlace(
   doors: RestoreDoors,
@@ -36,8 +36,8 @@ export async function restoreInPlace(
   // Asked again here: a clearance is for this moment, not for the one in which the work was queued.
   const clearance = await requireGate(doors.backups, row, 'restore_in_place', request.override, task.signal);
   const { engine, project } = doors.projects.engines.of(row);
-  const { side, comparison, notes } = await restoreBeside(doors, source, row, { engine, project, place: 'beside' }, task);
-  const swapped = await swapInAndKeep(doors, row, side, task, async (db) => {
+  const { staging, comparison, notes } = await restoreIntoStaging(doors, source, row, { engine, project, place: 'beside' }, task);
+  const swapped = await swapInAndKeep(doors, row, staging, task, async (db) => {
     await redeemClearance(db, clearance, row, 'restore_in_place', request.requester);
     await recordAudit(db, request.requester, { action: 'project.restore_in_place', projectId: row.id, subject: source.row.id });
   });

@@ -7,7 +7,7 @@ import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import { findProjectBySlug, markProjectRemoved, type ProjectRow, reviveProject, setProjectLifecycle } from '../../catalog/projects.ts';
 import type { Task } from '../../operations/define.ts';
 import { nameTaken, newSecrets, recordProject, takeBack } from '../create.ts';
-import { type RestoreDoors, restoreBeside } from './side.ts';
+import { type RestoreDoors, restoreIntoStaging } from './into-staging.ts';
 
 /** What a new project is to be. */
 export interface IntoRequest {
@@ -26,7 +26,7 @@ export function revives(sourceProject: ProjectRow, { slug, mode }: Pick<IntoRequ
  * Makes a project out of a backup. A removed project whose own name is asked for comes back as itself: the same hash, secrets
  * and names in Postgres. A failure takes back everything that was made.
  *
- * @throws FluxError `name_taken`, and what `restoreBeside` throws
+ * @throws FluxError `name_taken`, and what `restoreIntoStaging` throws
  */
 export async function restoreIntoProject(
   doors: RestoreDoors,
@@ -43,9 +43,9 @@ export async function restoreIntoProject(
     task.progress({ phase: 'provision', message: `Making ${row.slug}` });
     await engine.provision(project, task.signal, source.manifest.server.major);
     const goal = { engine, project, place: 'fresh' } as const;
-    const { side, comparison, notes } = await restoreBeside(doors, source, sourceProject, goal, task);
+    const { staging, comparison, notes } = await restoreIntoStaging(doors, source, sourceProject, goal, task);
     task.signal.throwIfAborted();
-    await side.swapIn('drop');
+    await staging.swapIn('drop');
     await projects.catalog.db.transaction().execute(async (db) => {
       await setProjectLifecycle(db, row.id, 'active');
       const details = { backupId: source.row.id, engine: row.engine, revived: isRevival };
@@ -94,7 +94,7 @@ async function removeAgain({ projects }: RestoreDoors, row: ProjectRow, before: 
     await markProjectRemoved(projects.catalog.db, row.id, before.removed_at ?? projects.clock.now());
   } catch (error) {
     // The row stays as `creating`; the next start removes what is left and marks it removed.
-    projects.log.error({ err: error, project: row.hash }, 'could not take back a half-revived project');
+    projects.log.error({ err: error, project: row.hash }, 'could not remove an incompletely restored project');
   }
 }
 

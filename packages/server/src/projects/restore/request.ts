@@ -17,9 +17,9 @@ import { requestOperation } from '../../operations/request.ts';
 import { requireActive } from '../active.ts';
 import { nameTaken } from '../create.ts';
 import { chooseName, revives } from './into.ts';
+import type { RestoreDoors } from './into-staging.ts';
 import type { RestorePlan } from './plan.ts';
 import { backupRestore } from './run.ts';
-import type { RestoreDoors } from './side.ts';
 import { findTables } from './tables.ts';
 
 /**

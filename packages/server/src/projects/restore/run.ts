@@ -9,8 +9,8 @@ import { findBackupById } from '../../catalog/backups.ts';
 import { defineOperation, type Order, type Task } from '../../operations/define.ts';
 import { restoreInPlace, undoInPlace } from './in-place.ts';
 import { restoreIntoProject } from './into.ts';
+import type { RestoreDoors } from './into-staging.ts';
 import { RestorePlan } from './plan.ts';
-import type { RestoreDoors } from './side.ts';
 import { restoreTables } from './tables.ts';
 
 /** Restores a backup, wherever to. What goes elsewhere touches only the backup: the project that it is of goes on meanwhile. */

@@ -3,8 +3,8 @@ import type { ProjectRow } from '../../catalog/projects.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
 import type { Staging } from '../../engines/staging.ts';
 import type { Task } from '../../operations/define.ts';
+import type { RestoreDoors } from './into-staging.ts';
 import { type KeptFields, keptFields } from './kept.ts';
-import type { RestoreDoors } from './side.ts';
 
 /**
  * Makes a place that is ready the live data of a project and keeps what was live, in the stead of what was kept before. A
@@ -15,7 +15,7 @@ import type { RestoreDoors } from './side.ts';
 export async function swapInAndKeep(
   { projects }: RestoreDoors,
   row: ProjectRow,
-  side: Staging,
+  staging: Staging,
   task: Task,
   redeem: (db: DatabaseTransaction) => Promise<void>,
 ): Promise<KeptFields & { readonly outageMs: number }> {
@@ -26,14 +26,16 @@ export async function swapInAndKeep(
     task.signal.throwIfAborted();
     await projects.catalog.db.transaction().execute(redeem);
     const older = (await undo.list(project, task.signal)).map(({ name }) => name);
-    const { undoName, outageMs } = await side.swapIn('keep', task.signal);
+    const { undoName, outageMs } = await staging.swapIn('keep', task.signal);
     // Only what has just been replaced is kept: two would fill the disk in silence.
     await undo
       .drop(project, older)
       .catch((error) => projects.log.warn({ err: error, project: row.hash }, 'what an older restore had replaced stays'));
     return { ...keptFields(projects, undoName), outageMs };
   } catch (error) {
-    await side.discard().catch((failure) => projects.log.warn({ err: failure, project: row.hash }, 'a half-made place stays'));
+    await staging
+      .discard()
+      .catch((failure) => projects.log.warn({ err: failure, project: row.hash }, 'an incomplete staging was left behind'));
     throw error;
   }
 }

@@ -12,8 +12,8 @@ import type { Manifest } from '../../postgres/manifest.ts';
 import { restoreArchive } from '../../postgres/restore-archive.ts';
 import { compareRestored } from '../../postgres/restored-database.ts';
 import { quoteIdentifier, unquoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { RestoreDoors } from './into-staging.ts';
 import { judgeRestored } from './judge.ts';
-import type { RestoreDoors } from './side.ts';
 
 /**
  * Restores single tables beside the live ones, in a schema of their own: nothing that is live is touched. The rows come through
@@ -30,7 +30,7 @@ export async function restoreTables(
 ): Promise<RestoreAnswer> {
   const { engine, project } = doors.projects.engines.of(row);
   const tables = findTables(source.manifest, wanted, source.manifest.schema ?? 'public');
-  task.progress({ phase: 'prepare', message: 'Making a schema beside the live one' });
+  task.progress({ phase: 'prepare', message: 'Creating a schema beside the live one' });
   await using staging = await requireCapability(engine, 'staging', project).openTables(project, task.signal);
   await using relayed = await relayArchive(
     doors.backups,

@@ -32,56 +32,56 @@ export interface RestoreGoal {
 }
 
 /** Data that came back beside the live data and was compared with its manifest: all that is left is to swap it in. */
-export interface ProvenSide {
-  readonly side: Staging;
+export interface ProvenStaging {
+  readonly staging: Staging;
   readonly comparison: Comparison;
   readonly notes: readonly string[];
 }
 
 /**
- * Restores a backup beside the live data of a project and compares it with what was dumped. A failure removes what was made.
+ * Restores a backup beside the live data of a project and compares it with what was dumped. A failure removes the staging.
  *
  * @param sourceProject the project that the backup is of
  * @throws FluxError `postgres_failed`, `verification_failed`, `invalid_request`
  */
-export async function restoreBeside(
+export async function restoreIntoStaging(
   doors: RestoreDoors,
   source: OpenedBackup,
   sourceProject: ProjectRow,
   goal: RestoreGoal,
   task: Task,
-): Promise<ProvenSide> {
+): Promise<ProvenStaging> {
   const { manifest, row } = source;
   if (goal.engine.kind === 'v2_shared' && manifest.schema === null)
     throw new FluxError('invalid_request', 'A backup of a whole database cannot become one schema of a pooled cluster.', {
       hint: 'Leave out --mode, or pass --mode v1_dedicated.',
     });
   const names = rolesOf(doors, sourceProject, row.engine);
-  task.progress({ phase: 'prepare', message: 'Making an empty place beside the live data' });
-  const side = await requireCapability(goal.engine, 'staging', goal.project).open(
+  task.progress({ phase: 'prepare', message: 'Creating an empty place beside the live data' });
+  const staging = await requireCapability(goal.engine, 'staging', goal.project).open(
     goal.project,
     specOf(manifest, names[0] ?? null, goal.place),
     task.signal,
   );
   let relayed: RelayedArchive | undefined;
   try {
-    relayed = await fit(doors, source, names, goal, side, task);
+    relayed = await renameArchiveSchema(doors, source, names, goal, staging, task);
     const archive = relayed ?? source;
-    await fill(doors, archive, manifest, side, task);
-    task.progress({ phase: 'complete', message: 'Putting back owners, grants and the ledger' });
-    await side.complete(archive.manifest.prerequisitesAfter);
+    await loadArchive(doors, archive, manifest, staging, task);
+    task.progress({ phase: 'complete', message: 'Restoring owners, grants and the ledger' });
+    await staging.complete(archive.manifest.prerequisitesAfter);
     const comparison = await compareRestored(
-      side.inspector,
+      staging.inspector,
       archive.manifest,
       arbiterInSandbox(doors.backups.sandbox, archive, task),
       task.progress,
       task.signal,
     );
-    return { side, comparison, notes: judgeRestored(comparison, names[0] ?? null, archive.manifest, manifest) };
+    return { staging, comparison, notes: judgeRestored(comparison, names[0] ?? null, archive.manifest, manifest) };
   } catch (error) {
-    await side
+    await staging
       .discard()
-      .catch((failure) => doors.projects.log.warn({ err: failure, project: goal.project.hash }, 'a half-made restore stays'));
+      .catch((failure) => doors.projects.log.warn({ err: failure, project: goal.project.hash }, 'an incomplete restore was left behind'));
     throw error;
   } finally {
     await relayed?.[Symbol.asyncDispose]();
@@ -115,23 +115,23 @@ function specOf(manifest: Manifest, ownerName: string | null, place: StagingSpec
   };
 }
 
-/** An archive whose schema has another name than the place for it is made again under that name. */
-async function fit(
+/** Renames the schema of an archive when the staging has another name for it. */
+async function renameArchiveSchema(
   doors: RestoreDoors,
   source: OpenedBackup,
   sourceRoles: readonly string[],
   goal: RestoreGoal,
-  side: Staging,
+  staging: Staging,
   task: Task,
 ): Promise<RelayedArchive | undefined> {
   const from = source.manifest.schema;
-  if (from === null || side.schema === null || side.schema === from) return undefined;
+  if (from === null || staging.schema === null || staging.schema === from) return undefined;
   const roles = goal.engine.roleNames(goal.project);
   return await relayArchive(
     doors.backups,
     source,
     renamedSchema({
-      schema: { from, to: side.schema },
+      schema: { from, to: staging.schema },
       roles: sourceRoles.map((name, index) => ({ from: name, to: roles[index] ?? name })),
       internalRoles: source.manifest.internalRoles.map((name) => roles[sourceRoles.indexOf(name)] ?? name),
     }),
@@ -139,22 +139,22 @@ async function fit(
   );
 }
 
-async function fill(
+async function loadArchive(
   doors: RestoreDoors,
   archive: { readonly path: string; readonly sha256: string },
   manifest: Manifest,
-  side: Staging,
+  staging: Staging,
   task: Task,
 ): Promise<void> {
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
   const outcome = await restoreArchive(doors.backups.programs, {
-    major: side.major,
+    major: staging.major,
     path: archive.path,
     sha256: archive.sha256,
-    target: side.target,
+    target: staging.target,
     grants: manifest.backupKind === 'tenant_export' ? 'left out' : 'restored',
     transaction: 'statement by statement',
-    omits: side.omits,
+    omits: staging.omits,
     onBytes: (done) => task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, unit: 'bytes' }),
     signal: task.signal,
   });
