@@ -27,13 +27,15 @@ const STATEMENTS = [
   `alter table operations add column attempts integer not null default 0`,
   `create index operations_of_worker on operations (worker_id) where state = 'running'`,
 
-  // Deferred, because an operation that makes a backup and the backup name each other.
-  `alter table backups add column operation_id uuid references operations deferrable initially deferred`,
+  `alter table backups add column operation_id uuid`,
   `update backups b set operation_id = (
      select o.id from operations o where o.project_id = b.project_id
        and (o.kind = 'backup_create' and o.backup_id = b.id
          or o.kind in ('backup_restore', 'migrate') and o.started_at <= b.created_at and coalesce(o.finished_at, 'infinity') >= b.created_at)
      order by o.backup_id is not distinct from b.id desc limit 1)`,
+  // Deferred, because an operation that creates a backup and the backup name each other. Added after the rows have got it: a table with
+  // deferred checks pending cannot be altered.
+  `alter table backups add constraint backups_operation_id_fkey foreign key (operation_id) references operations deferrable initially deferred`,
   `create index backups_of_operation on backups (operation_id)`,
   `alter table backups add column bytes_read_at timestamptz`,
 
