@@ -53,8 +53,25 @@ export async function openWorkshop({ server, engine, project, stranger, traps }:
   const base = `base_${project.slug.replaceAll('-', '_')}`;
 
   await admin(`CREATE DATABASE ${base} TEMPLATE template0 ENCODING 'UTF8'`);
-  const { prerequisitesBefore } = JSON.parse(readFileSync(path.replace(/\.dump$/, '.manifest.json'), 'utf8'));
-  await psql(uri(base), prerequisitesBefore);
+  // The instance has the project's roles already; the new database lacks the rest that the archive refers to.
+  const { prerequisites } = JSON.parse(readFileSync(path.replace(/\.dump$/, '.manifest.json'), 'utf8')) as {
+    prerequisites: {
+      schemas: string[];
+      extensions: { name: string; schema: string }[];
+      statements: { phase: string; sql: string }[];
+    };
+  };
+  await psql(
+    uri(base),
+    [
+      'SET check_function_bodies = off',
+      ...prerequisites.schemas.map((name) => `CREATE SCHEMA IF NOT EXISTS "${name}"`),
+      ...prerequisites.extensions.map(
+        (extension) => `CREATE EXTENSION IF NOT EXISTS "${extension.name}" SCHEMA "${extension.schema}" CASCADE`,
+      ),
+      ...prerequisites.statements.filter(({ phase }) => phase === 'before').map(({ sql }) => sql),
+    ].join(';\n'),
+  );
   await tool('pg_restore', '--exit-on-error', ...tenantOptions, '--dbname', uri(base), path);
 
   let forgeries = 0;

@@ -1,14 +1,15 @@
 import type { BackupDetails, BackupList } from '@flux/contract/backup';
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { backupKindOf } from '@flux/contract/labels';
 import type { ArtifactStore } from '../artifacts/store.ts';
-import { findLatestBackup, findManifest, listBackups } from '../catalog/backups.ts';
-import type { Catalog } from '../catalog/open.ts';
+import { type BackupRow, findLatestBackup, listBackups } from '../catalog/backups.ts';
+import type { Catalog, Database } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { listVerifications } from '../catalog/verifications.ts';
-import type { Manifest } from '../postgres/manifest.ts';
+import { renderAfter, renderBefore } from '../postgres/manifest/prerequisites/render.ts';
 import type { Clock } from '../system/clock.ts';
 import { lookAtArtifact, readBackupItem, type Viewer } from './item.ts';
+import { readManifest } from './manifest.ts';
 import { type BackupSelector, selectBackup } from './select.ts';
 import { freshnessOf, NOTHING_WRONG } from './trust.ts';
 
@@ -51,24 +52,30 @@ export async function showBackup(
   viewer: Viewer,
 ): Promise<BackupDetails> {
   const row = await selectBackup(catalog.db, project, selector);
-  const stored = await findManifest(catalog.db, row.id);
-  const manifest = stored === undefined ? undefined : (JSON.parse(stored.manifest) as Manifest);
   return {
     backup: await readBackupItem(store, row, viewer),
-    prerequisitesSql: manifest === undefined || row.kind !== 'tenant_export' ? null : prerequisitesOf(manifest),
+    prerequisitesSql: await prerequisitesOf(catalog.db, row),
     verifications: [...(await listVerifications(catalog.db, row.id, VERIFICATIONS_SHOWN))],
   };
 }
 
-function prerequisitesOf(manifest: Manifest): string {
-  return [
-    '-- Before pg_restore: what the export refers to but does not contain.',
-    manifest.prerequisitesBefore.trim(),
-    '',
-    '-- After pg_restore: owners, grants and the migration ledger.',
-    manifest.prerequisitesAfter.trim(),
-    '',
-  ].join('\n');
+/** Null for what needs nothing. The proofs of a backup can be shown when its manifest cannot: then a comment says why. */
+async function prerequisitesOf(db: Database, row: BackupRow): Promise<string | null> {
+  if (row.kind !== 'tenant_export' || row.manifest_sha256 === null) return null;
+  try {
+    const { prerequisites, schema } = await readManifest(db, row);
+    return [
+      '-- Before pg_restore: what the export refers to but does not contain.',
+      renderBefore(prerequisites),
+      '',
+      '-- After pg_restore: owners, grants and the migration ledger.',
+      renderAfter(prerequisites, schema),
+      '',
+    ].join('\n');
+  } catch (error) {
+    if (isFluxError(error, 'verification_inconclusive')) return `-- ${error.message.replaceAll(/\s+/g, ' ')}\n`;
+    throw error;
+  }
 }
 
 /** Where the page before ended. @throws FluxError `invalid_request` */

@@ -1,5 +1,6 @@
 import type { AppliedMigration } from '@flux/contract/project';
 import type { PostgresSession } from '../postgres/connect.ts';
+import { LEDGER_DDL } from '../postgres/ledger-table.ts';
 
 /** One line of the ledger as a push writes it. */
 export interface LedgerEntry {
@@ -23,22 +24,13 @@ export interface Ledger {
   list(session: PostgresSession): Promise<readonly AppliedMigration[]>;
 }
 
-/** The columns of the ledger's table, the same on both engines. */
-export const LEDGER_COLUMNS = `
-  tenant_schema text NOT NULL,
-  version text NOT NULL,
-  filename text NOT NULL,
-  checksum text NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (tenant_schema, version)`;
-
 /** SQL for `applied_at` as it goes over the wire. */
 export const APPLIED_AT = `pg_catalog.to_char(applied_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /** Creates the ledger where it is missing; the role of the session owns it. */
 export async function ensureOwnLedger(session: PostgresSession): Promise<void> {
   if (await hasOwnLedger(session)) return;
-  await session.run(`CREATE SCHEMA IF NOT EXISTS flux; CREATE TABLE IF NOT EXISTS flux.flux_migrations (${LEDGER_COLUMNS})`);
+  await session.run(LEDGER_DDL.join(' '));
 }
 
 /** The ledger of a database with one project in it: a plain table that the project's owner owns. */

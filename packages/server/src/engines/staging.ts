@@ -1,3 +1,4 @@
+import type { Prerequisites } from '../postgres/manifest/prerequisites/data.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { EngineProject } from './engine.ts';
 import type { TableStaging } from './table-staging.ts';
@@ -18,8 +19,8 @@ export interface StagingSpec {
   readonly encoding: string;
   readonly collate: string;
   readonly ctype: string;
-  /** `prerequisitesBefore` of the manifest. */
-  readonly prerequisites: string;
+  /** What the manifest records as needed around the archive. */
+  readonly prerequisites: Prerequisites;
   /** Extensions that the manifest names, with their schemas. */
   readonly extensions: readonly { readonly name: string; readonly schema: string }[];
 }
@@ -45,7 +46,7 @@ export interface Staging {
   /** Tells which entries exist here already, or may not be created by the role. */
   omits(entry: ArchiveEntry): boolean;
   /** Restores owners, grants, default privileges and ledger, after pg_restore. */
-  complete(prerequisitesAfter: string): Promise<void>;
+  complete(prerequisites: Prerequisites): Promise<void>;
   /** Makes it the live data in one moment: every session finds either the old or the new. Sessions of the project end. */
   swapIn(previous: 'keep' | 'drop', signal?: AbortSignal): Promise<SwapOutcome>;
   /** Removes it. Nothing happens after `swapIn`. */

@@ -1,3 +1,5 @@
+import type { Prerequisites } from './manifest/prerequisites/data.ts';
+
 /** What one table held in the snapshot. */
 export interface TableContent {
   /** `schema.name`, each part quoted when it needs to be (as quote_ident does). */
@@ -7,12 +9,12 @@ export interface TableContent {
   /** Sum over all rows of a 64-bit hash of the row's text, as a decimal text; does not depend on row order. Null when it was not computed. */
   readonly digest: string | null;
   /** The same over the stored generated columns alone: a restore computes them anew. Absent when the table has none. */
-  readonly generatedDigest?: string;
+  readonly generatedDigest?: string | undefined;
   /** How a restore is judged on it; the reason stands beside it when it is not `exact`. */
   readonly comparison: 'exact' | 'recomputed' | 'not_dumped';
-  readonly reason?: string;
+  readonly reason?: string | undefined;
   /** Name of the extension that the table belongs to, when that is why it is not dumped. */
-  readonly extension?: string;
+  readonly extension?: string | undefined;
 }
 
 /** One object of the database, as its definition; two objects are equal when name and definition are. */
@@ -33,19 +35,12 @@ export interface SequenceValue {
   readonly increment: string;
   readonly cycles: boolean;
   /** The same, read after pg_dump had ended; absent when it could not be read. What was dumped lies between the two. */
-  readonly after?: { readonly lastValue: string; readonly isCalled: boolean };
-}
-
-/** A role that the backup's source knows and that objects in it name. */
-export interface RolePrerequisite {
-  readonly name: string;
-  /** SQL that makes it, without password. */
-  readonly sql: string;
+  readonly after?: { readonly lastValue: string; readonly isCalled: boolean } | undefined;
 }
 
 /** What the artifact must contain, recorded in the very snapshot that was dumped. Stored as `<backupId>.manifest.json`. */
 export interface Manifest {
-  readonly version: 1;
+  readonly version: 2;
   readonly backupKind: 'project_db' | 'tenant_export';
   /** The tenant schema; null for a whole database. */
   readonly schema: string | null;
@@ -68,10 +63,8 @@ export interface Manifest {
   readonly sequences: readonly SequenceValue[];
   readonly largeObjects: { readonly count: number; readonly digest: string | null } | null;
   readonly objects: readonly SchemaObject[];
-  /** SQL that must run before pg_restore so that it can succeed: roles, schemas, extensions, public types, auth.uid(). */
-  readonly prerequisitesBefore: string;
-  /** SQL that completes a restored tenant export: grants, owners, the migration ledger. */
-  readonly prerequisitesAfter: string;
+  /** What a restore needs around the archive. */
+  readonly prerequisites: Prerequisites;
   /** What could not be recorded, in sentences. */
   readonly notes: readonly string[];
 }

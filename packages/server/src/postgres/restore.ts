@@ -17,7 +17,7 @@ export interface RestoreRequest {
  * The options of pg_restore for a verification; target and archive are the caller's to add.
  *
  * Owners and grants of a whole database are restored, and compared afterwards: the roles exist by then, made by
- * `Manifest.prerequisitesBefore`. A tenant export has neither in its archive; `--no-owner --no-acl` says so to a pg_restore
+ * `renderBefore`. A tenant export has neither in its archive; `--no-owner --no-acl` says so to a pg_restore
  * that might otherwise look for them. Tablespaces are a matter of the host, not of the data.
  */
 export function restoreArguments(request: RestoreRequest): string[] {

@@ -6,6 +6,7 @@ import { createDedicatedEngine } from '../../src/engines/dedicated/engine.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
 import type { InstanceRuntime } from '../../src/instances/instance.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
+import { NO_PREREQUISITES } from '../../src/postgres/manifest/prerequisites/data.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
 import { runProcess } from '../../src/system/process.ts';
 import { contentSql, sampleSql } from './chinook.ts';
@@ -41,7 +42,7 @@ const STAGING = {
   encoding: 'UTF8',
   collate: 'C.UTF-8',
   ctype: 'C.UTF-8',
-  prerequisites: '',
+  prerequisites: NO_PREREQUISITES,
   extensions: [],
 } as const;
 const login = async (of = project): Promise<PostgresTarget> => engine.credentials(of);

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPostgres } from '../../src/postgres/connect.ts';
+import { renderAfter, renderBefore } from '../../src/postgres/manifest/prerequisites/render.ts';
 import { recordManifest } from '../../src/postgres/manifest/record.ts';
 import { openSnapshot } from '../../src/postgres/snapshot.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
@@ -133,7 +134,8 @@ describe('a tenant export comes back as it was', () => {
     expect(trip.comparison.tablesCompared).toBe(3);
     expect(trip.comparison.rowsCompared).toBe(551);
     expect(trip.comparison.objectsCompared).toMatchObject({ policy: 1, extension: 2, default_privileges: 2, comment: 3 });
-    const { prerequisitesBefore: before, prerequisitesAfter: after, notes } = trip.manifest;
+    const { prerequisites, schema, notes } = trip.manifest;
+    const [before, after] = [renderBefore(prerequisites), renderAfter(prerequisites, schema)];
     expect(before).toMatch(/CREATE EXTENSION IF NOT EXISTS "citext" WITH SCHEMA "extensions" CASCADE; -- 1\.\d+ in the source/);
     expect(before).toContain('auth.jwt');
     expect(before).not.toMatch(/secret|unrelated|pgcrypto|hstore|tenant_backup|t_other|PASSWORD/);
@@ -149,7 +151,7 @@ describe('a tenant export comes back as it was', () => {
     await session.run(after);
     expect(await session.query('SELECT version, filename, checksum FROM flux.flux_migrations ORDER BY 1')).toEqual([
       { version: '001', filename: "001_it's.sql", checksum: 'abc' },
-      { version: '002', filename: '002.sql', checksum: null },
+      { version: '002', filename: '002.sql', checksum: '' },
     ]);
   });
 

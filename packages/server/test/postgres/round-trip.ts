@@ -8,6 +8,7 @@ import { chooseCompression, dumpDatabase } from '../../src/postgres/dump.ts';
 import { type ChangedDefinition, changedDefinitions } from '../../src/postgres/manifest/changed-definitions.ts';
 import { type Comparison, compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
+import { renderAfter, renderBefore } from '../../src/postgres/manifest/prerequisites/render.ts';
 import { findEqualDefinitions } from '../../src/postgres/manifest/read-back.ts';
 import { recordManifest, scopeOf } from '../../src/postgres/manifest/record.ts';
 import { addLaterSequences, readSequences } from '../../src/postgres/manifest/sequences.ts';
@@ -55,7 +56,7 @@ export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
   await chmod(path, 0o644);
   const target = await to.createDatabase(request.restored);
   await using restorer = await connectPostgres(target, { searchPath: 'role' });
-  await restorer.run(manifest.prerequisitesBefore);
+  await restorer.run(renderBefore(manifest.prerequisites));
   const ended = await timed('restore', () =>
     runProcess(
       to.tools.pgRestore as string,
@@ -65,7 +66,7 @@ export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
   );
   const outcome = interpretRestore(ended);
   if (outcome.kind !== 'success') throw new Error(`${outcome.message}\n${outcome.output}`);
-  await restorer.run(manifest.prerequisitesAfter);
+  await restorer.run(renderAfter(manifest.prerequisites, manifest.schema));
   await rm(path);
   const found = await timed('measure', () => measureRestored({ target, manifest, parallel: 2 }));
   const changed = changedDefinitions(manifest, found);

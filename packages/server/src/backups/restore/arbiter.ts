@@ -1,6 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { Task } from '../../operations/define.ts';
 import type { Arbiter } from '../../postgres/manifest/changed-definitions.ts';
+import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore } from '../../postgres/restore.ts';
@@ -23,7 +24,7 @@ export function arbiterInSandbox(
     task.progress({ phase: 'compare', message: 'Asking Postgres which definitions are the same' });
     await using instance = await disposables.open(disposableRequest(limits, manifest, path, task.signal));
     const signal = AbortSignal.any([task.signal, instance.gone]);
-    const before = await runSql(instance.superuser, manifest.prerequisitesBefore, signal);
+    const before = await runSql(instance.superuser, renderBefore(manifest.prerequisites), signal);
     const restored = await instance.pgRestore(['--schema-only', ...restoreArgumentsFor(manifest)]);
     const outcome = interpretRestore(restored);
     const problem = before.problem ?? (outcome.kind === 'success' ? undefined : outcome.message);

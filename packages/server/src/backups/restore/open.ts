@@ -2,9 +2,9 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { readManifest } from '../manifest.ts';
 import { requirePresent } from '../present.ts';
 import { type ReadingDeps, readArtifact } from '../reading.ts';
-import { readManifest } from '../verify/run.ts';
 
 /** A backup whose bytes are those that were dumped. */
 export interface OpenedBackup {
@@ -29,7 +29,7 @@ export async function openBackup(deps: ReadingDeps, row: BackupRow, task: Task):
     throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${bytes.damage} Nothing was changed.`, {
       hint: 'Choose another one: `flux backup list`.',
     });
-  return { row, manifest: await readManifest(deps, row), path, sha256: bytes.sha256 };
+  return { row, manifest: await readManifest(deps.catalog.db, row), path, sha256: bytes.sha256 };
 }
 
 /** Refuses a backup that has no artifact. @throws FluxError `not_ready`, `artifact_gone` */

@@ -2,14 +2,14 @@ import { isAbsolute } from 'node:path';
 import type { Difference } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
 import type { RestoreAnswer } from '@flux/contract/restore';
-import { sortPrerequisites } from '../../engines/prerequisites.ts';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
 import { lookAtDatabase } from '../../postgres/look.ts';
+import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
+import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
 import { restoreArchive } from '../../postgres/restore-archive.ts';
 import { compareRestored, runSql } from '../../postgres/restored-database.ts';
-import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { VerificationSandbox } from '../disposable-request.ts';
 import { arbiterInSandbox } from './arbiter.ts';
@@ -61,7 +61,7 @@ export async function restoreToUri(deps: RestoreToDeps, source: OpenedBackup, re
         hint: 'Make an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
       },
     );
-  if (request.prerequisites) await makePrerequisites(manifest.prerequisitesBefore, target, task.signal);
+  if (request.prerequisites) await createPrerequisites(manifest.prerequisites, target, task.signal);
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore', total: row.size_bytes ?? 0, unit: 'bytes' });
   const outcome = await restoreArchive(deps.programs, {
     major: found.major,
@@ -87,23 +87,17 @@ export async function restoreToUri(deps: RestoreToDeps, source: OpenedBackup, re
   return { ok: true, how: 'to', backupId: row.id, project: null, ...compared, ...replaced };
 }
 
-async function makePrerequisites(sql: string, target: PostgresTarget, signal: AbortSignal): Promise<void> {
-  const { roles, extensions, others } = sortPrerequisites(sql);
-  const statements = [
-    ...roles.map(({ name }) => {
-      const unlessThere = 'EXCEPTION WHEN duplicate_object THEN NULL';
-      return `DO $flux$ BEGIN CREATE ROLE ${quoteIdentifier(name).replaceAll('$flux$', '')} NOLOGIN; ${unlessThere}; END $flux$`;
-    }),
-    ...extensions.flatMap(({ name, schema }) => [
-      `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(schema)}`,
-      `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} WITH SCHEMA ${quoteIdentifier(schema)} CASCADE`,
-    ]),
-    ...others,
-  ];
-  const { problem } = await runSql(target, statements.join(';\n'), signal);
+/** Nobody becomes a superuser or a member of anything in a database of the user's; that is for its administrator to decide. */
+export function renderForTarget(prerequisites: Prerequisites): string {
+  const roles = prerequisites.roles.map(({ name }) => ({ name, superuser: false, inherits: true, bypassesRls: false }));
+  return renderBefore({ ...prerequisites, roles, memberships: [] });
+}
+
+async function createPrerequisites(prerequisites: Prerequisites, target: PostgresTarget, signal: AbortSignal): Promise<void> {
+  const { problem } = await runSql(target, renderForTarget(prerequisites), signal);
   if (problem === undefined) return;
-  throw new FluxError('postgres_failed', `What the backup refers to could not be made first: ${problem}`, {
-    hint: 'Make it by hand with the SQL of `flux backup show`, and leave out --prerequisites.',
+  throw new FluxError('postgres_failed', `What the backup refers to could not be created first: ${problem}`, {
+    hint: 'Create it by hand with the SQL of `flux backup show`, and leave out --prerequisites.',
   });
 }
 

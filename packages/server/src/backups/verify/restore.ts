@@ -1,5 +1,6 @@
 import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
+import { renderAfter, renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore } from '../../postgres/restore.ts';
@@ -16,7 +17,9 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
   const trouble = () => describeTrouble(instance);
 
   task.progress({ phase: 'prepare', message: 'Making the roles and extensions that the source had' });
-  const before = await watch.time('prepare', () => runSql(instance.superuser, manifest.prerequisitesBefore, signal)).catch(asProblem);
+  const before = await watch
+    .time('prepare', () => runSql(instance.superuser, renderBefore(manifest.prerequisites), signal))
+    .catch(asProblem);
   if (before.problem !== undefined) {
     return { verdict: 'inconclusive', summary: trouble() ?? `What the source had could not be made here first: ${before.problem}` };
   }
@@ -32,7 +35,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
 
   let after: { readonly problem: string | undefined };
   try {
-    after = await watch.time('complete', () => runSql(instance.superuser, manifest.prerequisitesAfter, signal));
+    after = await watch.time('complete', () => runSql(instance.superuser, renderAfter(manifest.prerequisites, manifest.schema), signal));
   } catch (error) {
     return { verdict: 'inconclusive', summary: trouble() ?? asProblem(error).problem };
   }

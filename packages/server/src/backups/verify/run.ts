@@ -1,15 +1,14 @@
-import { createHash } from 'node:crypto';
 import type { VerificationProof } from '@flux/contract/backup';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
-import { type BackupRow, findBackupById, findManifest } from '../../catalog/backups.ts';
+import { type BackupRow, findBackupById } from '../../catalog/backups.ts';
 import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
 import { displaySafe } from '../../postgres/manifest/difference.ts';
-import type { Manifest } from '../../postgres/manifest.ts';
 import type { Log } from '../../system/log.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
+import { readManifest } from '../manifest.ts';
 import { type BytesRead, type ReadingDeps, readArtifact } from '../reading.ts';
 import type { ReceiptSigning } from '../receipt/record.ts';
 import { recordVerification } from './record.ts';
@@ -93,7 +92,7 @@ async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch:
   const opening = new AbortController();
   let instance: Promise<DisposableInstance> | undefined;
   try {
-    const manifest = await readManifest(deps, row);
+    const manifest = await readManifest(deps.catalog.db, row);
     const archivePath = await deps.store.localPath({ projectId: row.project_id, backupId: row.id });
     const signal = AbortSignal.any([task.signal, opening.signal]);
     // The instance comes up while the bytes are read: nothing is restored before they have matched.
@@ -122,36 +121,6 @@ async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch:
         deps.log.error({ err: error, backup: row.id }, 'a disposable Postgres was not removed');
       });
   }
-}
-
-/**
- * The manifest of a backup. Its text is hashed here: one that is not the text which was recorded says nothing about the artifact,
- * so a comparison with it could neither prove nor condemn.
- *
- * @throws FluxError `verification_inconclusive`
- */
-export async function readManifest(deps: Pick<ReadingDeps, 'catalog'>, row: BackupRow): Promise<Manifest> {
-  const stored = await findManifest(deps.catalog.db, row.id);
-  if (stored === undefined || stored.sha256 !== row.manifest_sha256) {
-    throw new FluxError(
-      'verification_inconclusive',
-      `The catalog does not hold the manifest of backup ${row.id}, so there is nothing to compare a restore with.`,
-      {
-        hint: 'Make a new backup with `flux backup create`.',
-      },
-    );
-  }
-  const sha256 = createHash('sha256').update(stored.manifest).digest('hex');
-  if (sha256 !== row.manifest_sha256) {
-    throw new FluxError(
-      'verification_inconclusive',
-      `The manifest of backup ${row.id} in the catalog is not the one that was recorded: its SHA-256 is ${sha256}, not ${row.manifest_sha256}.`,
-      {
-        hint: 'Somebody or something has changed the catalog. Make a new backup with `flux backup create`.',
-      },
-    );
-  }
-  return JSON.parse(stored.manifest) as Manifest;
 }
 
 function comparedBy(verdict: Verdict): Pick<VerificationProof, 'tablesCompared' | 'rowsCompared' | 'objectsCompared' | 'differences'> {

@@ -1,10 +1,12 @@
 import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { insertLedgerRows } from '../../postgres/ledger-table.ts';
+import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
+import { renderOwnAfter, renderOwnBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import { quoteIdentifier, quoteLiteral, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import type { EngineProject } from '../engine.ts';
-import { type SortedPrerequisites, sortPrerequisites } from '../prerequisites.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
 import { databaseNameOf, ownerNameOf } from './names.ts';
 import { provisionDatabase } from './provision.ts';
@@ -32,7 +34,7 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
   const name = stagingNameOf(project);
   const ownName = ownerNameOf(project);
   const ownerName = spec.place === 'fresh' ? (spec.ownerName ?? ownName) : ownName;
-  const needed = sortPrerequisites(spec.prerequisites);
+  const needed = spec.prerequisites;
   const inspector = admin(name);
   const target: PostgresTarget = { ...inspector, user: ownerName, password: project.secrets.loginPassword };
   const asAdmin = async <T>(database: string, work: (session: PostgresSession) => Promise<T>): Promise<T> => {
@@ -66,7 +68,7 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
   if (spec.kind === 'tenant_export') {
     await provisionDatabase(inspector, target, log, signal);
     await using session = await connectPostgres(target, { signal });
-    for (const statement of needed.others) await session.run(statement);
+    for (const statement of renderOwnBefore(needed)) await session.run(statement);
   }
 
   return {
@@ -78,10 +80,10 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
       (kind === 'EXTENSION' && created.extensions.has(tag)) ||
       (kind === 'COMMENT' && tag.startsWith('EXTENSION ') && created.extensions.has(unquoteIdentifier(tag.slice('EXTENSION '.length)))) ||
       (kind === 'SCHEMA' && created.schemas.has(tag)),
-    async complete(prerequisitesAfter) {
-      if (prerequisitesAfter.trim() === '') return;
+    async complete(prerequisites) {
       await using session = await connectPostgres(target, { signal });
-      await session.run(prerequisitesAfter);
+      for (const statement of renderOwnAfter(prerequisites)) await session.run(statement);
+      await insertLedgerRows(session, spec.schema ?? 'public', prerequisites.ledger);
     },
     async swapIn(previous, swapSignal) {
       swapSignal?.throwIfAborted();
@@ -107,8 +109,8 @@ export async function openEmptyDatabase(place: DedicatedPlace, signal?: AbortSig
       hint: `Create an empty one with \`flux project start ${place.project.slug}\`, or restore a backup into a new project.`,
     });
   // Like a tenant export it brings no whole database with it, so the parts that every project has are created first.
-  const nothing = { kind: 'tenant_export', place: 'beside', ownerName: null, schema: null, prerequisites: '', extensions: [] } as const;
-  return await openStagingDatabase(place, { ...nothing, ...live }, signal);
+  const nothing = { kind: 'tenant_export', place: 'beside', ownerName: null, schema: null, extensions: [] } as const;
+  return await openStagingDatabase(place, { ...nothing, ...live, prerequisites: NO_PREREQUISITES }, signal);
 }
 
 async function hasRole(session: PostgresSession, name: string): Promise<boolean> {
@@ -116,7 +118,7 @@ async function hasRole(session: PostgresSession, name: string): Promise<boolean>
 }
 
 /** Creates the missing roles. Nobody becomes a member of a role that existed before: it may have more rights here than at the source. */
-async function createRoles(session: PostgresSession, { roles, memberships }: SortedPrerequisites): Promise<void> {
+async function createRoles(session: PostgresSession, { roles, memberships }: Prerequisites): Promise<void> {
   const created = new Set<string>();
   for (const { name, inherits, bypassesRls } of roles) {
     if (name.startsWith('pg_') || (await hasRole(session, name))) continue;

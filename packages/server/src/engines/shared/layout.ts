@@ -1,8 +1,8 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
+import { LEDGER_COLUMNS } from '../../postgres/ledger-table.ts';
 import { ensureApiRoles, ensureRole } from '../../postgres/roles.ts';
 import { quoteLiteral } from '../../postgres/sql/quote.ts';
 import { ensureAuthSchema } from '../auth-schema.ts';
-import { LEDGER_COLUMNS } from '../ledger.ts';
 import { LEDGER_OWNER } from './names.ts';
 
 /** Comment of the schema `flux` when everything below is in place; a change of it gets a new number. */

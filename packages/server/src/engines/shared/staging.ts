@@ -1,5 +1,7 @@
-import { splitSql } from '@flux/contract/sql/split';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { insertLedgerRows } from '../../postgres/ledger-table.ts';
+import { NO_PREREQUISITES } from '../../postgres/manifest/prerequisites/data.ts';
+import { renderOwnAfter } from '../../postgres/manifest/prerequisites/render.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
@@ -54,13 +56,13 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
     major: place.major,
     schema,
     omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === schema,
-    async complete(prerequisitesAfter) {
+    async complete(prerequisites) {
       await asAdmin((session) => session.run(`GRANT USAGE ON SCHEMA ${quoted} TO ${quoteIdentifier(names.backup)}`));
-      const ledger = await completeAsOwner(owner, schema, prerequisitesAfter, signal);
+      await completeAsOwner(owner, schema, renderOwnAfter(prerequisites), signal);
       await asAdmin((session) =>
         withTenantLock(session, async () => {
           await session.run(`SET LOCAL ROLE ${LEDGER_OWNER}`);
-          for (const line of ledger) await session.run(line);
+          await insertLedgerRows(session, schema, prerequisites.ledger);
           await session.run('RESET ROLE');
           const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${quoteIdentifier(names.ddl)} IN SCHEMA ${quoted}`;
           await session.run(`${byDefault} GRANT SELECT ON TABLES TO ${quoteIdentifier(names.backup)}`);
@@ -80,23 +82,18 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
 /** Creates a schema beside the live one with the privileges of a new tenant's, ready to be swapped in. */
 export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal): Promise<Staging> {
   const schema = stagingSchemaOf(place.names);
-  const none = { encoding: '', collate: '', ctype: '', prerequisites: '', extensions: [] };
+  const none = { encoding: '', collate: '', ctype: '', prerequisites: NO_PREREQUISITES, extensions: [] };
   const staging = await openStagingSchema(place, { kind: 'tenant_export', place: 'beside', ownerName: null, schema, ...none }, signal);
   await staging.complete(privilegesOfRole({ ...place.names, schema }));
   return staging;
 }
 
-/** Runs the statements that the tenant itself may run, and returns the rows of the ledger, which it may not write. */
-async function completeAsOwner(owner: PostgresTarget, schema: string, sql: string, signal?: AbortSignal): Promise<string[]> {
-  const ledger: string[] = [];
+/** Runs the statements that the tenant itself may run, with nothing but its own rights. */
+async function completeAsOwner(owner: PostgresTarget, schema: string, statements: readonly string[], signal?: AbortSignal): Promise<void> {
   await using session = await connectPostgres(owner, { signal });
   await session.run('BEGIN');
   // Flux revokes EXECUTE from PUBLIC by default; the statements below assume the default of Postgres, which grants it.
   await session.run(`GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ${quoteIdentifier(schema)} TO PUBLIC`);
-  for (const { text } of splitSql(sql).statements) {
-    if (text.startsWith('INSERT INTO flux.flux_migrations (')) ledger.push(text);
-    else if (!/^CREATE (SCHEMA IF NOT EXISTS flux$|TABLE IF NOT EXISTS flux\.flux_migrations )/.test(text)) await session.run(text);
-  }
+  for (const statement of statements) await session.run(statement);
   await session.run('COMMIT');
-  return ledger;
 }

@@ -1,7 +1,6 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
 import { tenantBefore } from '../../postgres/manifest/prerequisites/tenant-before.ts';
 import type { TenantSurvey } from '../pooled.ts';
-import { sortPrerequisites } from '../prerequisites.ts';
 import type { TenantNames } from './names.ts';
 
 const API_ROLES = new Set(['anon', 'authenticated', 'service_role', 'authenticator']);
@@ -14,14 +13,14 @@ const API_ROLES = new Set(['anon', 'authenticated', 'service_role', 'authenticat
 export async function surveyTenant(session: PostgresSession, names: TenantNames): Promise<TenantSurvey> {
   const { schema } = names;
   const own = new Set<string>([names.ddl, names.role, names.login, names.backup]);
-  const { sql, extensions, notes } = await tenantBefore(session, { schema, internalRoles: [names.backup] });
+  const { prerequisites, notes } = await tenantBefore(session, { schema, internalRoles: [names.backup] });
   const [size] = await session.query<{ tables: number; rows: number; bytes: string }>(
     `select count(*) filter (where relkind in ('r', 'p'))::int as tables, coalesce(sum(greatest(reltuples, 0)) filter (where relkind = 'r'), 0)::float8 as rows,
        coalesce(sum(pg_total_relation_size(oid)) filter (where relkind in ('r', 'm', 'S')), 0)::bigint as bytes
      from pg_class where relnamespace = (select oid from pg_namespace where nspname = $1)`,
     [schema],
   );
-  const roles = sortPrerequisites(sql).roles.map(({ name }) => name);
+  const roles = prerequisites.roles.map(({ name }) => name);
   return {
     tables: size?.tables ?? 0,
     estimatedRows: Math.round(size?.rows ?? 0),
@@ -30,7 +29,7 @@ export async function surveyTenant(session: PostgresSession, names: TenantNames)
     otherRoles: roles.filter((name) => !own.has(name) && !API_ROLES.has(name)),
     functionsThatNameIt: await functionsThatName(session, schema),
     usedBy: await usersOf(session, schema),
-    extensions,
+    extensions: prerequisites.extensions.map(({ name }) => name),
     preparedTransactions: await preparedBy(session, [names.ddl, names.login]),
   };
 }

@@ -1,4 +1,6 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
+import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
+import { renderOwnAfter } from '../../postgres/manifest/prerequisites/render.ts';
 import { ensureRole } from '../../postgres/roles.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { ProjectSecrets } from '../engine.ts';
@@ -48,7 +50,7 @@ async function createTenant(session: PostgresSession, names: TenantNames, secret
     CREATE SCHEMA IF NOT EXISTS ${schema} AUTHORIZATION ${ddl};
     GRANT USAGE ON SCHEMA ${schema} TO ${backup};
     ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
-    ${privilegesOfRole(names)}
+    ${renderOwnAfter(privilegesOfRole(names)).join('\n    ')}
     ${byDefault} GRANT SELECT ON TABLES TO ${backup};
     ${byDefault} GRANT SELECT ON SEQUENCES TO ${backup};
     SET LOCAL ROLE ${LEDGER_OWNER};
@@ -58,16 +60,21 @@ async function createTenant(session: PostgresSession, names: TenantNames, secret
     RESET ROLE`);
 }
 
-/** Privileges of programs in the schema of a tenant, on present and future objects: SQL for the owner of the schema. */
-export function privilegesOfRole(names: TenantNames): string {
-  const [schema, ddl, role] = [names.schema, names.ddl, names.role].map(quoteIdentifier);
-  const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} IN SCHEMA ${schema}`;
-  return [
-    `GRANT USAGE ON SCHEMA ${schema} TO ${role}`,
-    `${byDefault} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${role}`,
-    `${byDefault} GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO ${role}`,
-    `${byDefault} GRANT EXECUTE ON FUNCTIONS TO ${role};`,
-  ].join(';\n');
+/** What programs may do in the schema of a tenant, and with what will be created there; its owner grants it. */
+export function privilegesOfRole({ schema, ddl, role }: Pick<TenantNames, 'schema' | 'ddl' | 'role'>): Prerequisites {
+  const to = { grantee: role, grantable: false };
+  const byDefault = [
+    { objects: 'TABLES', privileges: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] },
+    { objects: 'SEQUENCES', privileges: ['USAGE', 'SELECT', 'UPDATE'] },
+    { objects: 'FUNCTIONS', privileges: ['EXECUTE'] },
+  ] as const;
+  return {
+    ...NO_PREREQUISITES,
+    grants: [{ kind: 'SCHEMA', identity: quoteIdentifier(schema), column: null, privileges: ['USAGE'], ...to }],
+    defaultPrivileges: byDefault.flatMap(({ objects, privileges }) =>
+      privileges.map((privilege) => ({ owner: ddl, schema, objects, privilege, ...to })),
+    ),
+  };
 }
 
 /**

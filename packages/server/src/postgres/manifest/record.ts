@@ -3,6 +3,7 @@ import type { Manifest, SequenceValue } from '../manifest.ts';
 import type { ExportedSnapshot } from '../snapshot.ts';
 import type { ContentProgress } from './content.ts';
 import { measure } from './measure.ts';
+import { NO_PREREQUISITES, type Prerequisites } from './prerequisites/data.ts';
 import { databaseRoles } from './prerequisites/roles.ts';
 import { tenantAfter } from './prerequisites/tenant-after.ts';
 import { tenantBefore } from './prerequisites/tenant-before.ts';
@@ -47,17 +48,19 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
   const sequences = request.sequences ?? (await readSequences(snapshot.session, scope));
   const measured = await measure(snapshot, scope, request);
   const tenant = source.kind === 'tenant_export';
-  const before = tenant
-    ? await tenantBefore(snapshot.session, scope)
-    : { sql: await databaseRoles(snapshot.session), extensions: [], notes: [] };
-  const wanted = new Set(before.extensions);
+  const before = tenant ? await tenantBefore(snapshot.session, scope) : { prerequisites: await databaseRoles(snapshot.session), notes: [] };
+  const prerequisites: Prerequisites = {
+    ...NO_PREREQUISITES,
+    ...before.prerequisites,
+    ...(tenant ? await tenantAfter(snapshot.session, scope) : {}),
+  };
   const [extensionNames] = await snapshot.session.query<{ names: string[] }>(
     'SELECT array_agg(quote_ident(x)) AS names FROM unnest($1::text[]) x',
-    [[...wanted]],
+    [prerequisites.extensions.map(({ name }) => name)],
   );
   const needed = new Set(extensionNames?.names ?? []);
   return {
-    version: 1,
+    version: 2,
     backupKind: source.kind,
     schema: scope.schema,
     internalRoles: scope.internalRoles,
@@ -68,8 +71,7 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
     largeObjects: measured.largeObjects,
     // All tenants of a server share its extensions; only those that this one uses are a condition of its restore.
     objects: tenant ? measured.objects.filter(({ kind, name }) => kind !== 'extension' || needed.has(name)) : measured.objects,
-    prerequisitesBefore: before.sql,
-    prerequisitesAfter: tenant ? await tenantAfter(snapshot.session, scope) : '',
+    prerequisites,
     notes: [...measured.notes, ...before.notes, ...(await omissions(snapshot.session, scope))],
   };
 }

@@ -69,7 +69,7 @@ export async function restoreIntoStaging(
     const archive = relayed ?? source;
     await loadArchive(doors, archive, manifest, staging, task);
     task.progress({ phase: 'complete', message: 'Restoring owners, grants and the ledger' });
-    await staging.complete(archive.manifest.prerequisitesAfter);
+    await staging.complete(archive.manifest.prerequisites);
     const comparison = await compareRestored(
       staging.inspector,
       archive.manifest,
@@ -110,7 +110,7 @@ function specOf(manifest: Manifest, ownerName: string | null, place: StagingSpec
     encoding,
     collate,
     ctype,
-    prerequisites: manifest.prerequisitesBefore,
+    prerequisites: manifest.prerequisites,
     extensions,
   };
 }

@@ -5,10 +5,10 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { RestoreRequest } from '@flux/contract/restore';
 import { type Principal, requireAllowed } from '../../access/policy.ts';
 import { overrideOf, refuseShutGate } from '../../backups/gate.ts';
+import { readManifest } from '../../backups/manifest.ts';
 import { refuseUnrestorable } from '../../backups/restore/open.ts';
 import { parseTarget } from '../../backups/restore/to.ts';
 import { type BackupSelector, selectBackup } from '../../backups/select.ts';
-import { readManifest } from '../../backups/verify/run.ts';
 import type { Actor } from '../../catalog/audit.ts';
 import type { BackupRow } from '../../catalog/backups.ts';
 import { findProjectBySlug, type ProjectRow } from '../../catalog/projects.ts';
@@ -92,7 +92,7 @@ async function makePlan(
     );
   requireCapability(doors.projects.engines.of(project).engine, 'staging', project);
   if (tables !== undefined) {
-    const manifest = await readManifest(doors.backups, backup);
+    const manifest = await readManifest(doors.backups.catalog.db, backup);
     findTables(manifest, tables, manifest.schema ?? 'public');
     return { how: 'tables', tables: [...tables] };
   }

@@ -1,18 +1,13 @@
 import type { PostgresSession } from '../../connect.ts';
-import { quoteIdentifier } from '../../sql/quote.ts';
 import type { Scope } from '../scope.ts';
-import { createRole } from './literal.ts';
+import type { Prerequisites, RolePrerequisite } from './data.ts';
 import { TENANT_OBJECTS } from './tenant-objects.ts';
 
-interface Role {
-  readonly name: string;
-  readonly superuser: boolean;
-  readonly inherits: boolean;
-  readonly bypasses: boolean;
+interface Role extends RolePrerequisite {
   readonly memberOf: readonly string[];
 }
 
-const ROLE_FACTS = `SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolinherit AS inherits, r.rolbypassrls AS bypasses,
+const ROLE_FACTS = `SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolinherit AS inherits, r.rolbypassrls AS "bypassesRls",
     coalesce((SELECT json_agg(g.rolname ORDER BY g.rolname) FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid), '[]') AS "memberOf"
   FROM pg_roles r WHERE r.rolname !~ '^pg_' AND r.oid IN (SELECT oid FROM named) ORDER BY 1`;
 
@@ -20,11 +15,11 @@ const ROLE_FACTS = `SELECT r.rolname AS name, r.rolsuper AS superuser, r.rolinhe
 const BOOTSTRAP = 10;
 
 /**
- * SQL that makes the roles that the database names: owners, grantees, roles in policies and default privileges, and the roles
+ * The roles that the database names: owners, grantees, roles in policies and default privileges, and the roles
  * that those are members of (a materialized view is filled as its owner, who may hold rights through a membership). No
  * passwords, no right to log in. Attributes are kept because only a superuser may own an event trigger.
  */
-export async function databaseRoles(session: PostgresSession): Promise<string> {
+export async function databaseRoles(session: PostgresSession): Promise<Pick<Prerequisites, 'roles' | 'memberships'>> {
   const roles = await session.query<Role>(
     `WITH RECURSIVE named(oid) AS (
        SELECT ${BOOTSTRAP}::oid UNION
@@ -34,20 +29,14 @@ export async function databaseRoles(session: PostgresSession): Promise<string> {
      ) ${ROLE_FACTS}`,
   );
   const known = new Set(roles.map(({ name }) => name));
-  const attributes = (role: Role) =>
-    ['NOLOGIN', role.superuser ? 'SUPERUSER' : '', role.inherits ? '' : 'NOINHERIT', role.bypasses ? 'BYPASSRLS' : '']
-      .filter(Boolean)
-      .join(' ');
   const memberships = roles.flatMap(({ name, memberOf }) =>
-    memberOf
-      .filter((group) => known.has(group) || group.startsWith('pg_'))
-      .map((group) => `GRANT ${quoteIdentifier(group)} TO ${quoteIdentifier(name)};`),
+    memberOf.filter((group) => known.has(group) || group.startsWith('pg_')).map((group) => ({ group, member: name })),
   );
-  return [...roles.map((role) => createRole(role.name, attributes(role))), ...memberships].join('\n');
+  return { roles: roles.map(({ memberOf: _, ...role }) => role), memberships };
 }
 
 /** The same for the objects of one tenant; without attributes, because a tenant's roles must not become more than they need to be. */
-export async function tenantRoles(session: PostgresSession, scope: Scope): Promise<string> {
+export async function tenantRoles(session: PostgresSession, scope: Scope): Promise<readonly RolePrerequisite[]> {
   const roles = await session.query<Role>(
     `WITH RECURSIVE ${TENANT_OBJECTS},
      named(oid) AS (
@@ -62,5 +51,5 @@ export async function tenantRoles(session: PostgresSession, scope: Scope): Promi
      ) ${ROLE_FACTS}`,
     [scope.schema, scope.internalRoles],
   );
-  return roles.map(({ name }) => createRole(name, 'NOLOGIN')).join('\n');
+  return roles.map(({ name }) => ({ name, superuser: false, inherits: true, bypassesRls: false }));
 }

@@ -1,15 +1,12 @@
 import type { PostgresSession } from '../../connect.ts';
-import { quoteIdentifier, quoteLiteral } from '../../sql/quote.ts';
 import type { Scope } from '../scope.ts';
-import { statementIf } from './literal.ts';
+import type { ExtensionPrerequisite, Prerequisites, StatementPrerequisite } from './data.ts';
 import { tenantRoles } from './roles.ts';
 import { NEEDED_OBJECTS, TENANT_OBJECTS } from './tenant-objects.ts';
 
 /** What a tenant export needs around it, and what of that cannot be written down. */
 export interface TenantPrerequisites {
-  readonly sql: string;
-  /** Names of the extensions that the tenant needs, as quote_ident gives them. */
-  readonly extensions: readonly string[];
+  readonly prerequisites: Pick<Prerequisites, 'roles' | 'schemas' | 'extensions' | 'settings' | 'statements'>;
   readonly notes: readonly string[];
 }
 
@@ -28,8 +25,8 @@ interface Needed {
 const AUTH_FUNCTIONS = ['uid', 'role', 'email', 'jwt'];
 
 /**
- * Finds what objects of the schema use outside of it, by the dependencies that Postgres keeps, and writes SQL that makes it:
- * roles, schemas, extensions, types, functions. Each statement may be run again. What holds data of its own (a table of
+ * Finds what objects of the schema use outside of it, by the dependencies that Postgres keeps: roles, schemas,
+ * extensions, types, functions. What holds data of its own (a table of
  * another schema) or has no simple statement becomes a note.
  */
 export async function tenantBefore(session: PostgresSession, scope: Scope): Promise<TenantPrerequisites> {
@@ -74,34 +71,34 @@ export async function tenantBefore(session: PostgresSession, scope: Scope): Prom
     [scope.schema, AUTH_FUNCTIONS],
   );
   const schemas = new Set<string>();
-  const extensions = new Map<string, string>();
-  const statements: string[] = [];
+  const extensions = new Map<string, ExtensionPrerequisite>();
+  const statements: StatementPrerequisite[] = [];
   const notes: string[] = [];
   for (const object of needed) {
     if (object.extension !== null) {
       schemas.add(object.extensionSchema as string);
-      extensions.set(object.extension, createExtension(object));
+      extensions.set(object.extension, {
+        name: object.extension,
+        schema: object.extensionSchema as string,
+        version: object.version,
+      });
       if (object.extensionSchema === scope.schema)
         notes.push(`The extension ${object.extension} lives inside the tenant's own schema, where no tenant export can hold it.`);
     } else if (object.ddl !== null) {
       schemas.add(object.schema as string);
-      statements.push(
-        object.type === 'type' ? statementIf(`to_regtype(${quoteLiteral(object.identity)}) IS NULL`, object.ddl) : `${object.ddl};`,
-      );
+      statements.push({ phase: 'before', unlessType: object.type === 'type' ? object.identity : null, sql: object.ddl });
     } else if (!object.partOf) notes.push(`The tenant uses the ${object.type} ${object.identity}, which its export does not hold.`);
   }
   schemas.delete('pg_catalog');
-  const sql = [
-    'SET check_function_bodies = off;',
-    await tenantRoles(session, scope),
-    ...[...schemas].filter((name) => name !== scope.schema).map((name) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(name)};`),
-    ...extensions.values(),
-    ...statements,
-  ];
-  return { sql: sql.filter((line) => line !== '').join('\n'), extensions: [...extensions.keys()], notes };
-}
-
-function createExtension({ extension, extensionSchema, version }: Needed): string {
-  const name = quoteIdentifier(extension as string);
-  return `CREATE EXTENSION IF NOT EXISTS ${name} WITH SCHEMA ${quoteIdentifier(extensionSchema as string)} CASCADE; -- ${version?.replaceAll(/\s/g, ' ')} in the source`;
+  return {
+    prerequisites: {
+      roles: await tenantRoles(session, scope),
+      schemas: [...schemas].filter((name) => name !== scope.schema),
+      extensions: [...extensions.values()],
+      // A function may call one that is created after it.
+      settings: [{ name: 'check_function_bodies', value: 'off' }],
+      statements,
+    },
+    notes,
+  };
 }

@@ -1,0 +1,119 @@
+/** A role that objects of the backup name. It is created without a password and without the right to log in. */
+export interface RolePrerequisite {
+  readonly name: string;
+  /** Only a superuser may own an event trigger. Honoured in a disposable instance and nowhere else. */
+  readonly superuser: boolean;
+  readonly inherits: boolean;
+  readonly bypassesRls: boolean;
+}
+
+/** The member holds the rights of the group. */
+export interface MembershipPrerequisite {
+  readonly group: string;
+  readonly member: string;
+}
+
+/** An extension that objects of the backup use. */
+export interface ExtensionPrerequisite {
+  readonly name: string;
+  readonly schema: string;
+  /** The version that the source had. */
+  readonly version: string | null;
+}
+
+/** A statement for the role that restores, which needs no power over others to run it. */
+export interface StatementPrerequisite {
+  /** Whether it runs before pg_restore or after it. */
+  readonly phase: 'before' | 'after';
+  /** Name of a type, as SQL; when the type exists, the statement is left out. */
+  readonly unlessType: string | null;
+  /** One statement as Postgres words it, without its final semicolon. */
+  readonly sql: string;
+}
+
+/** Who an object belongs to. */
+export interface OwnerPrerequisite {
+  /** Keywords of the object's kind, for example `MATERIALIZED VIEW`. */
+  readonly kind: string;
+  /** The object as `pg_identify_object` names it, which is SQL. */
+  readonly identity: string;
+  readonly owner: string;
+}
+
+/** Privileges of one role on one object or one of its columns. */
+export interface GrantPrerequisite {
+  readonly kind: 'SCHEMA' | 'SEQUENCE' | 'TYPE' | 'ROUTINE' | 'TABLE';
+  /** The object as `pg_identify_object` names it, which is SQL. */
+  readonly identity: string;
+  readonly column: string | null;
+  readonly privileges: readonly string[];
+  /** Null is PUBLIC. */
+  readonly grantee: string | null;
+  readonly grantable: boolean;
+}
+
+/** Privileges that an object has by default and loses before its grants are given. */
+export interface RevocationPrerequisite {
+  readonly kind: GrantPrerequisite['kind'];
+  readonly identity: string;
+  /** PUBLIC always loses its privileges; so does this role. Null when the owner is a role of Flux itself. */
+  readonly owner: string | null;
+}
+
+/** A privilege that future objects of a role will grant. */
+export interface DefaultPrivilegePrerequisite {
+  readonly owner: string;
+  readonly schema: string;
+  readonly objects: 'TABLES' | 'SEQUENCES' | 'FUNCTIONS' | 'TYPES';
+  readonly privilege: string;
+  /** Null is PUBLIC. */
+  readonly grantee: string | null;
+  readonly grantable: boolean;
+}
+
+/** One applied migration. */
+export interface LedgerRow {
+  readonly version: string;
+  readonly filename: string;
+  /** Null only where the source's table allowed it. */
+  readonly checksum: string | null;
+  /** timestamptz as Postgres writes it in UTC. */
+  readonly appliedAt: string;
+}
+
+/**
+ * What a restore needs around the archive, as data. Who may do it follows from where it is recorded: an administrator creates
+ * roles, memberships and extensions by their names; the role that restores does the rest; the owner of the ledger writes the
+ * ledger. `render.ts` makes SQL of it, and nothing reads that SQL back.
+ */
+export interface Prerequisites {
+  readonly roles: readonly RolePrerequisite[];
+  readonly memberships: readonly MembershipPrerequisite[];
+  readonly schemas: readonly string[];
+  readonly extensions: readonly ExtensionPrerequisite[];
+  /** Settings of the session in which the statements of phase `before` run. */
+  readonly settings: readonly { readonly name: string; readonly value: string }[];
+  /** In the order in which they have to run. */
+  readonly statements: readonly StatementPrerequisite[];
+  readonly owners: readonly OwnerPrerequisite[];
+  /** Each runs right before the grants of the same object. */
+  readonly revocations: readonly RevocationPrerequisite[];
+  readonly grants: readonly GrantPrerequisite[];
+  readonly defaultPrivileges: readonly DefaultPrivilegePrerequisite[];
+  readonly ledger: readonly LedgerRow[];
+}
+
+/** Nothing is needed. */
+export const NO_PREREQUISITES: Prerequisites = {
+  roles: [],
+  memberships: [],
+  schemas: [],
+  extensions: [],
+  settings: [],
+  statements: [],
+  owners: [],
+  revocations: [],
+  grants: [],
+  defaultPrivileges: [],
+  ledger: [],
+};

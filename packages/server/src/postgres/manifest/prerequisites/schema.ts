@@ -1,0 +1,33 @@
+import { z } from 'zod';
+import type { Prerequisites } from './data.ts';
+
+const name = z.string().min(1);
+/** Keywords stand in SQL as they are, so nothing else may pass. */
+const keywords = z.string().regex(/^[A-Z]+( [A-Z]+)*$/);
+const target = { kind: z.enum(['SCHEMA', 'SEQUENCE', 'TYPE', 'ROUTINE', 'TABLE']), identity: z.string().min(1) };
+const grantee = { grantee: name.nullable(), grantable: z.boolean() };
+
+/** The schema of what is stored of prerequisites. An unknown key is an error: what is not understood must not be left out. */
+export const prerequisitesSchema: z.ZodType<Prerequisites> = z.strictObject({
+  roles: z.array(z.strictObject({ name, superuser: z.boolean(), inherits: z.boolean(), bypassesRls: z.boolean() })),
+  memberships: z.array(z.strictObject({ group: name, member: name })),
+  schemas: z.array(name),
+  extensions: z.array(z.strictObject({ name, schema: name, version: z.string().nullable() })),
+  settings: z.array(z.strictObject({ name, value: z.string() })),
+  statements: z.array(
+    z.strictObject({ phase: z.enum(['before', 'after']), unlessType: z.string().min(1).nullable(), sql: z.string().min(1) }),
+  ),
+  owners: z.array(z.strictObject({ kind: keywords, identity: z.string().min(1), owner: name })),
+  revocations: z.array(z.strictObject({ ...target, owner: name.nullable() })),
+  grants: z.array(z.strictObject({ ...target, column: name.nullable(), privileges: z.array(keywords).min(1), ...grantee })),
+  defaultPrivileges: z.array(
+    z.strictObject({
+      owner: name,
+      schema: name,
+      objects: z.enum(['TABLES', 'SEQUENCES', 'FUNCTIONS', 'TYPES']),
+      privilege: keywords,
+      ...grantee,
+    }),
+  ),
+  ledger: z.array(z.strictObject({ version: z.string(), filename: z.string(), checksum: z.string().nullable(), appliedAt: z.string() })),
+});

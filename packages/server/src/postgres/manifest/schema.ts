@@ -1,0 +1,91 @@
+import { FluxError } from '@flux/contract/errors';
+import { z } from 'zod';
+import type { Manifest } from '../manifest.ts';
+import { prerequisitesSchema } from './prerequisites/schema.ts';
+import { upgradeVersion1 } from './version-1.ts';
+
+const decimal = z.string().regex(/^-?\d+$/);
+const sequencePosition = { lastValue: decimal, isCalled: z.boolean() };
+
+const measured = {
+  backupKind: z.enum(['project_db', 'tenant_export']),
+  schema: z.string().nullable(),
+  internalRoles: z.array(z.string()),
+  takenAt: z.string(),
+  server: z.strictObject({
+    version: z.string(),
+    major: z.int(),
+    encoding: z.string(),
+    collate: z.string(),
+    ctype: z.string(),
+    collationVersion: z.string().nullable(),
+    database: z.string(),
+    databaseBytes: z.number(),
+  }),
+  tables: z.array(
+    z.strictObject({
+      name: z.string(),
+      kind: z.enum(['table', 'partition', 'materialized_view']),
+      rows: z.number(),
+      digest: decimal.nullable(),
+      generatedDigest: decimal.optional(),
+      comparison: z.enum(['exact', 'recomputed', 'not_dumped']),
+      reason: z.string().optional(),
+      extension: z.string().optional(),
+    }),
+  ),
+  sequences: z.array(
+    z.strictObject({
+      name: z.string(),
+      ...sequencePosition,
+      increment: decimal,
+      cycles: z.boolean(),
+      after: z.strictObject(sequencePosition).optional(),
+    }),
+  ),
+  largeObjects: z.strictObject({ count: z.number(), digest: decimal.nullable() }).nullable(),
+  objects: z.array(z.strictObject({ kind: z.string(), name: z.string(), definition: z.string() })),
+  notes: z.array(z.string()),
+};
+
+const version2: z.ZodType<Manifest> = z.strictObject({ version: z.literal(2), ...measured, prerequisites: prerequisitesSchema });
+const version1 = z.strictObject({
+  version: z.literal(1),
+  ...measured,
+  prerequisitesBefore: z.string(),
+  prerequisitesAfter: z.string(),
+});
+const anyVersion = z.object({ version: z.int() });
+
+/**
+ * Reads a stored manifest. One of version 1 comes back as version 2; its text is never written again.
+ *
+ * @throws FluxError `verification_inconclusive`, which names the path of what is not as it should be: a manifest that cannot be
+ * read says nothing about its artifact
+ */
+export function parseManifest(text: string): Manifest {
+  let stored: unknown;
+  try {
+    stored = JSON.parse(text);
+  } catch (error) {
+    throw unreadable('it is not JSON', error);
+  }
+  const { version } = read(anyVersion, stored);
+  if (version > 2) throw unreadable(`it has version ${version}, and this Flux reads versions 1 and 2`);
+  return version === 1 ? upgradeVersion1(read(version1, stored)) : read(version2, stored);
+}
+
+function read<T>(schema: z.ZodType<T>, stored: unknown): T {
+  const parsed = schema.safeParse(stored);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const path = issue === undefined || issue.path.length === 0 ? 'the manifest' : issue.path.map(String).join('.');
+  throw unreadable(`${path}: ${issue?.message ?? 'invalid'}`, parsed.error);
+}
+
+function unreadable(why: string, cause?: unknown): FluxError {
+  return new FluxError('verification_inconclusive', `The manifest of the backup cannot be read: ${why}.`, {
+    hint: 'Create a new backup with `flux backup create`.',
+    cause,
+  });
+}
