@@ -11,7 +11,7 @@ const above = (name, ruleName, below, comment) => ({
   to: { path: server, pathNot: room([name, 'system', ...below].join('|')) },
 });
 
-const FLOOR_2 = ['engines', 'disposable', 'instances', 'postgres', 'blobs', 'artifacts', 'catalog'];
+const FLOOR_2 = ['engines', 'disposable', 'instances', 'postgres', 'blobs', 'catalog'];
 
 module.exports = {
   forbidden: [
@@ -77,7 +77,7 @@ module.exports = {
       ['disposable', 'instances', 'postgres'],
       'engines may import disposable, instances and postgres and nothing else of floor 2 or above.',
     ),
-    above('blobs|artifacts', 'blobs-alone', [], 'blobs imports system only: where bytes live knows nothing of what they mean.'),
+    above('blobs', 'blobs-alone', [], 'blobs imports system only: where bytes live knows nothing of what they mean.'),
     above('catalog', 'catalog-alone', [], 'catalog imports system only: the truth about backups depends on nothing that it describes.'),
     above(
       'operations',
@@ -118,7 +118,7 @@ module.exports = {
       severity: 'error',
       comment: 'A driver reaches Postgres, instances and files through the domain, never by itself.',
       from: { path: room('api|worker|schedules') },
-      to: { path: room('engines|disposable|instances|postgres|blobs|artifacts'), dependencyTypesNot: ['type-only'] },
+      to: { path: room('engines|disposable|instances|postgres|blobs'), dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'only-process-spawns',

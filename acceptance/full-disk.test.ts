@@ -78,7 +78,7 @@ it('fails a create on a full volume, leaves nothing, and works again when there 
   for (let attempt = 0; attempt < 2; attempt++) {
     const full = await flux.flux('backup', 'create', ...project.flags);
     expect(full.stdout).toBe('');
-    expect(full.stderr).toContain('Error: There is no room left on the backup volume.\n');
+    expect(full.stderr).toContain('Error: The backup volume is full.\n');
     expect(full.stderr).toContain('Free some space where FLUX_BACKUPS_LOCAL_DIR is or delete old backups, then run the command again.\n');
     expect(full.exitCode).toBe(1);
   }
@@ -90,7 +90,7 @@ it('fails a create on a full volume, leaves nothing, and works again when there 
     'Verification:             Backup not complete',
     'Safe destructive actions: Blocked until verification',
   ]);
-  expect(verbose.stdout).toMatch(/^ +Status: +failed\n +Failure: +There is no room left on the backup volume\.$/m);
+  expect(verbose.stdout).toMatch(/^ +Status: +failed\n +Failure: +The backup volume is full\.$/m);
 
   rmSync(filler);
   const created = await flux.flux('backup', 'create', ...project.flags, '--verify');

@@ -42,7 +42,7 @@ async function withLatest(project: TestProject, change: string, back: string): P
 }
 
 const fileOf = async (project: TestProject) =>
-  join(flux.dataFolder, 'backups', (await catalog(`select relative_path from backups where id = '${await latestId(project)}'`)).trim());
+  join(flux.dataFolder, 'backups', (await catalog(`select key from copies where backup_id = '${await latestId(project)}'`)).trim());
 const verifiedAgain = `restore_verification = 'restore_verified', restore_verified_at = now(), restore_verification_error = null, verified_sha256 = sha256`;
 
 const TIERS: readonly Tier[] = [

@@ -38,9 +38,7 @@ async function listTenant(flux: Flux, prefix: string): Promise<string[]> {
 /** What no command may leave behind when it came to its end: files that no row claims, instances of nobody, disposable ones. */
 export async function findCommonLitter(flux: Flux): Promise<string[]> {
   const backups = join(flux.dataFolder, 'backups');
-  const claimed = linesOf(
-    await psql(catalogUri(flux), `select relative_path from backups where status = 'complete' and removed_at is null`),
-  );
+  const claimed = linesOf(await psql(catalogUri(flux), `select key from copies where state <> 'removed'`));
   const files = existsSync(backups) ? readdirSync(backups, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('/')) : [];
   const stray = files.filter((name) => !claimed.includes(name.replace(/\.manifest\.json$/, '.dump')));
   const missing = claimed.filter((name) => !files.includes(name));

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { ensureFirstToken } from './access/bootstrap.ts';
 import { buildApp } from './api/app.ts';
-import { createVolumeStore } from './artifacts/volume.ts';
 import type { BackupDoors } from './backups/doors.ts';
+import { createVolumeStore } from './blobs/volume.ts';
+import { createWorkspace } from './blobs/workspace.ts';
+import { isWorkerIdAlive } from './catalog/worker-lease.ts';
 import { composeCatalog } from './compose/catalog.ts';
 import { emptyScratchFolder, prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
 import { composeEngines } from './compose/engines.ts';
@@ -97,7 +99,9 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     },
     seal,
   );
-  const store = createVolumeStore(config.backupsFolder);
+  const workerId = () => lease.held().workerId;
+  const store = createVolumeStore({ root: config.backupsFolder, workerId });
+  const workspace = createWorkspace({ folder: join(config.backupsFolder, '.workspace'), workerId });
   const programs = openPostgresPrograms(toolbox, account, await emptyScratchFolder(config.dataFolder));
   const backups: BackupDoors = {
     catalog,
@@ -107,6 +111,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     programs,
     sandbox: {
       disposables,
+      workspace,
       limits: {
         memoryBytes: config.verify.memoryBytes,
         diskBytes: config.verify.diskBytes,
@@ -136,7 +141,9 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const goOn = (what: string) => (error: unknown) =>
     log.error({ err: error }, `${what} could not be swept; it is tried again at the next start`);
   await disposables.sweep().catch(goOn('what verifications left'));
-  await store.sweep().catch(goOn('what unfinished backups left'));
+  const isAlive = (id: string) => isWorkerIdAlive(catalog, id);
+  await store.sweepDrafts(isAlive, stopping.signal).catch(goOn('what unfinished backups left'));
+  await workspace.sweep(isAlive).catch(goOn('what was lent to tools'));
   const kinds = composeOperations({ backups, projects });
   await recoverOperations(projects.operations, kinds);
   await removeUnbornProjects(projects);

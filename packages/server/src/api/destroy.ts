@@ -28,7 +28,7 @@ export function registerDestructiveRoutes(router: Router, doors: ApiDoors): void
     const requester = { ...principal.actor, name: principal.token.userName };
     const id = await requestDeletion(backups, project, row, requester, overrideOf(query));
     return answerWork(doors, call, { kind: 'backup_delete', id }, async () => ({
-      backup: await readBackupItem(backups.store, await selectBackup(doors.catalog.db, project, row.id), 'admin'),
+      backup: await readBackupItem(backups, await selectBackup(doors.catalog.db, project, row.id), 'admin'),
     }));
   });
   for (const [route, pinned] of [
@@ -38,7 +38,7 @@ export function registerDestructiveRoutes(router: Router, doors: ApiDoors): void
     router.json(route, async ({ principal, params }) => {
       const project = await requireProject(doors, principal, params.hash);
       const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
-      return { backup: await readBackupItem(backups.store, await setPinned(backups, project, row, pinned, principal.actor), 'other') };
+      return { backup: await readBackupItem(backups, await setPinned(backups, project, row, pinned, principal.actor), 'other') };
     });
   }
 }

@@ -2,18 +2,18 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import { FluxError } from '@flux/contract/errors';
 import { ROUTES } from '@flux/contract/routes';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { ArtifactPieces } from '../artifacts/read-pieces.ts';
 import { type Download, openDownload } from '../backups/download.ts';
 import { parseBackupSelector, selectBackup } from '../backups/select.ts';
+import type { BlobPieces } from '../blobs/store.ts';
 import type { ApiDoors } from './doors.ts';
 import { type Router, requireProject } from './router.ts';
 
 /** The artifact itself: length, strong ETag, digest, and parts of it (RFC 9110, RFC 9530). */
 export function registerDownloadRoute(router: Router, doors: ApiDoors): void {
-  router.raw(ROUTES.downloadBackup, async ({ principal, params, request, reply }) => {
+  router.raw(ROUTES.downloadBackup, async ({ principal, params, request, reply, signal }) => {
     const project = await requireProject(doors, principal, params.hash);
     const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
-    const download = await openDownload(doors.backups, project, row);
+    const download = await openDownload(doors.backups, project, row, signal);
     return sendDownload(request, reply, download, row.id);
   });
 }
@@ -47,7 +47,7 @@ async function sendDownload(request: FastifyRequest, reply: FastifyReply, downlo
 }
 
 /** Sends the body. What goes wrong from here on can only be told by breaking the connection, which the length makes plain. */
-async function sendPieces(request: FastifyRequest, reply: FastifyReply, open: () => Promise<ArtifactPieces>): Promise<unknown> {
+async function sendPieces(request: FastifyRequest, reply: FastifyReply, open: () => Promise<BlobPieces>): Promise<unknown> {
   const pieces = request.method === 'HEAD' ? undefined : await open();
   reply.hijack();
   const { raw } = reply;

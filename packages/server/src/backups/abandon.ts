@@ -1,5 +1,6 @@
 import type { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
+import { deleteArtifact } from '../blobs/artifact-keys.ts';
 import { failUnfinishedBackups } from '../catalog/backups.ts';
 import type { DatabaseTransaction } from '../catalog/open.ts';
 import type { ReadingDeps } from './reading.ts';
@@ -17,6 +18,6 @@ export async function abandonBackups(
   const abandoned = await failUnfinishedBackups(db, id, reason.message);
   if (abandoned.length === 0) return undefined;
   return async () => {
-    for (const row of abandoned) await store.remove({ projectId: row.project_id, backupId: row.id });
+    for (const row of abandoned) await deleteArtifact(store, { projectId: row.project_id, backupId: row.id });
   };
 }

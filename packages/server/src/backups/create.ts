@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { BackupAnswer } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId, OperationId } from '@flux/contract/ids';
 import { backupKindOf } from '@flux/contract/labels';
 import * as z from 'zod';
-import type { Artifact, ArtifactDraft } from '../artifacts/store.ts';
+import { artifactKey, manifestKey } from '../blobs/artifact-keys.ts';
+import { putConfirmed, type TakeBytes } from '../blobs/put-confirmed.ts';
+import type { StoredBlob } from '../blobs/store.ts';
 import type { Actor } from '../catalog/audit.ts';
 import { type BackupRow, findBackupById, insertBackup, insertManifest, updateBackup } from '../catalog/backups.ts';
 import { insertChangeMarks } from '../catalog/change-marks.ts';
+import { insertCopy } from '../catalog/copies.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { Engine, EngineProject } from '../engines/engine.ts';
 import { defineOperation, type Task } from '../operations/define.ts';
@@ -110,7 +114,7 @@ export async function createBackup(deps: CreateDeps, project: ProjectRow, backup
     { backup: backupId, project: project.hash, sizeBytes: row.size_bytes, ms: clock.now().getTime() - row.created_at.getTime() },
     'backup complete',
   );
-  return { backup: await readBackupItem(store, row, 'other') };
+  return { backup: await readBackupItem({ catalog, store }, row, 'other') };
 }
 
 /** @throws FluxError `backup_not_found` */
@@ -132,29 +136,36 @@ async function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: Ba
   const { engine, project: opened } = deps.engines.of(project);
   const source = await engine.backupSource(opened);
   await using session = await openDumpSession(deps.dumps.programs, source, signal);
-  await using draft = await deps.store.create({ projectId: project.id, backupId });
-  const manifest = await dumpInto(draft, session, task);
-  const manifestText = JSON.stringify(manifest);
-  task.progress({ phase: 'publish', message: 'Making the artifact durable' });
-  signal.throwIfAborted();
-  const artifact = await draft.publish(manifestText);
-  await recordComplete(deps, backupId, artifact, manifest, manifestText, session.changeMarks);
+  const reference = { projectId: project.id, backupId };
+  const total = session.estimatedBytes;
+  const onBytes = (done: number) => task.progress({ phase: 'dump', message: 'Dumping', done, total, unit: 'bytes' });
+  const { stored, produced } = await putConfirmed(
+    deps.store,
+    artifactKey(reference),
+    async (take) => {
+      const manifest = await dumpInto(take, session);
+      const text = JSON.stringify(manifest);
+      task.progress({ phase: 'publish', message: 'Making the artifact durable' });
+      // The manifest first, the artifact last: who sees the artifact also finds what it must contain.
+      await deps.store.put(manifestKey(reference), Readable.from([Buffer.from(text)]), { signal });
+      return { manifest, text };
+    },
+    { signal, onBytes },
+  );
+  const copy = { store: deps.store.name, key: artifactKey(reference), ...stored };
+  await recordComplete(deps, backupId, copy, produced, session.changeMarks);
 }
 
 /** Dump and manifest run side by side under the same snapshot; the first that fails ends both. */
-async function dumpInto(draft: ArtifactDraft, session: DumpSession, task: Task): Promise<Manifest> {
-  const total = session.estimatedBytes;
-  const report = (done: number) => task.progress({ phase: 'dump', message: 'Dumping', done, total, unit: 'bytes' });
+async function dumpInto(take: TakeBytes, session: DumpSession): Promise<Manifest> {
   const recording = session.recordManifest(() => undefined);
-  const dumping = session.dump(async (bytes) => {
-    await draft.write(bytes, report);
-  });
+  const dumping = session.dump(take);
   let first: { readonly error: unknown } | undefined;
   const stop = (error: unknown) => {
     first ??= { error };
     session.abort(error);
   };
-  // Both must have ended before this returns: the draft is taken away from under whatever still writes.
+  // Both must have ended before this returns: nothing may still use the session, which is closed next.
   await Promise.allSettled([recording.catch(stop), dumping.catch(stop)]);
   if (first !== undefined) throw (first as { readonly error: unknown }).error;
   return session.completeManifest(await recording);
@@ -163,22 +174,31 @@ async function dumpInto(draft: ArtifactDraft, session: DumpSession, task: Task):
 async function recordComplete(
   deps: CreateDeps,
   backupId: BackupId,
-  artifact: Artifact,
-  manifest: Manifest,
-  manifestText: string,
+  copy: StoredBlob & { readonly store: string; readonly key: string },
+  { manifest, text }: { readonly manifest: Manifest; readonly text: string },
   changeMarks: DumpSession['changeMarks'],
 ): Promise<void> {
-  const manifestSha256 = createHash('sha256').update(manifestText).digest('hex');
+  const manifestSha256 = createHash('sha256').update(text).digest('hex');
+  const now = deps.clock.now();
   await deps.catalog.db.transaction().execute(async (db) => {
-    await insertManifest(db, backupId, manifestSha256, manifestText);
+    await insertManifest(db, backupId, manifestSha256, text);
     if (changeMarks !== undefined) await insertChangeMarks(db, backupId, changeMarks);
+    await insertCopy(db, {
+      backup_id: backupId,
+      store: copy.store,
+      key: copy.key,
+      stored_size_bytes: copy.sizeBytes,
+      stored_sha256: copy.sha256,
+      state: 'present',
+      created_at: now,
+    });
     await updateBackup(db, backupId, {
       status: 'complete',
-      completed_at: deps.clock.now(),
-      size_bytes: artifact.sizeBytes,
-      sha256: artifact.sha256,
+      completed_at: now,
+      // Of the content, which is stored as it is.
+      size_bytes: copy.sizeBytes,
+      sha256: copy.sha256,
       manifest_sha256: manifestSha256,
-      relative_path: artifact.relativePath,
       postgres_version: manifest.server.version,
       tables_total: manifest.tables.length,
       rows_total: manifest.tables.reduce((sum, table) => sum + table.rows, 0),

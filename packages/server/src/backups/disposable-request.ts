@@ -1,3 +1,4 @@
+import type { Workspace } from '../blobs/workspace.ts';
 import type { DisposableLimits, DisposableProvider, DisposableRequest } from '../disposable/provider.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 
@@ -5,6 +6,8 @@ import type { Manifest } from '../postgres/manifest.ts';
 export interface VerificationSandbox {
   readonly disposables: DisposableProvider;
   readonly limits: DisposableLimits;
+  /** Lends the files that go in, and takes those that come out. */
+  readonly workspace: Workspace;
 }
 
 /** What an archive with this manifest is restored into: a server of its major, with the locale of its source. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
-import type { ArtifactPieces } from '../artifacts/read-pieces.ts';
+import { artifactKey } from '../blobs/artifact-keys.ts';
+import type { BlobPieces } from '../blobs/store.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { requirePresent } from './present.ts';
@@ -15,7 +16,7 @@ export interface Download {
    * The bytes of a part, or of the whole. The whole is hashed on its way: when it is not what was written, that is recorded, and the
    * last byte is not given out but an error, so that no client can take what it got for a backup.
    */
-  open(range?: { readonly start: number; readonly end: number }): Promise<ArtifactPieces>;
+  open(range?: { readonly start: number; readonly end: number }): Promise<BlobPieces>;
 }
 
 /** A download of which the artifact is known to be there. */
@@ -27,7 +28,7 @@ type CompleteRow = BackupRow & { readonly size_bytes: number; readonly sha256: s
  *
  * @throws FluxError `artifact_gone` with who removed it and when; `not_ready` for a backup that is not complete
  */
-export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: BackupRow): Promise<Download> {
+export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: BackupRow, signal: AbortSignal): Promise<Download> {
   if (!isComplete(row)) {
     throw new FluxError('not_ready', `Backup ${row.id} is ${row.status}, so it has no artifact to download.`, {
       hint: 'See `flux backup list --verbose`, or make a new one with `flux backup create`.',
@@ -35,8 +36,8 @@ export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: 
     });
   }
   requirePresent(row, 'Take a newer one: `flux backup list`.');
-  const key = { projectId: row.project_id, backupId: row.id };
-  const found = await deps.store.stat(key);
+  const key = artifactKey({ projectId: row.project_id, backupId: row.id });
+  const found = await deps.store.stat(key, signal);
   if (found === undefined) {
     throw new FluxError('artifact_gone', `The file of backup ${row.id} is not on the backup volume, and Flux did not remove it.`, {
       hint: 'When the volume was unmounted, mount it again; otherwise make a new backup with `flux backup create`.',
@@ -57,7 +58,7 @@ export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: 
     sha256: row.sha256,
     filename: `${project.hash}-${row.id}.dump`,
     open: async (range = { start: 0, end: row.size_bytes - 1 }) => {
-      const pieces = await deps.store.read(key, range);
+      const pieces = await deps.store.get(key, { range, signal });
       const isWhole = range.start === 0 && range.end === row.size_bytes - 1;
       return isWhole ? checkWhole(deps, row, pieces) : pieces;
     },
@@ -69,7 +70,7 @@ function isComplete(row: BackupRow): row is CompleteRow {
 }
 
 /** Passes pieces on and hashes them. The last byte waits for the digest: a client that has them all may believe that they are good. */
-function checkWhole(deps: ReadingDeps, row: CompleteRow, pieces: ArtifactPieces): ArtifactPieces {
+function checkWhole(deps: ReadingDeps, row: CompleteRow, pieces: BlobPieces): BlobPieces {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   let lastByte: Buffer | undefined;

@@ -2,7 +2,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { GateAction, GateAnswer } from '@flux/contract/gate';
 import { type TrustTier, trustLabel } from '@flux/contract/labels';
 import { COMMAND_THAT_HELPS } from '@flux/contract/refusal';
-import type { ArtifactStore } from '../artifacts/store.ts';
+import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findBackupById, findLatestBackup, listProvenBackups } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { readChangesSince } from './changes.ts';
@@ -92,7 +92,7 @@ function hasBegun({ lifecycle, migration_state }: ProjectRow, action: GateAction
   return action === 'migrate_drop_source' && migration_state === 'dropping_source';
 }
 
-async function tierOf(store: ArtifactStore, row: BackupRow): Promise<TrustTier> {
+async function tierOf(store: BlobStore, row: BackupRow): Promise<TrustTier> {
   return trustTierOf(row, await lookAtArtifact(store, row));
 }
 

@@ -1,8 +1,11 @@
 import type { BackupItem } from '@flux/contract/backup';
 import { isFluxError } from '@flux/contract/errors';
 import { trustLabel } from '@flux/contract/labels';
-import type { ArtifactStore } from '../artifacts/store.ts';
+import { artifactKey } from '../blobs/artifact-keys.ts';
+import type { BlobStore } from '../blobs/store.ts';
 import type { BackupRow } from '../catalog/backups.ts';
+import { type CopyRow, listCopies } from '../catalog/copies.ts';
+import type { Catalog } from '../catalog/open.ts';
 import { type ArtifactLook, NOTHING_WRONG, stateOf } from './trust.ts';
 
 /** How much of a backup somebody may see: paths of the server are for admins. */
@@ -12,27 +15,49 @@ export type Viewer = 'admin' | 'other';
  * Looks whether the artifact of a row is there with the size that was recorded. Checks existence and size only; does not read the
  * file. A volume that cannot be looked at is an answer too: nothing on it can be relied on at this moment.
  */
-export async function lookAtArtifact(store: ArtifactStore, row: BackupRow): Promise<ArtifactLook> {
-  if (row.status !== 'complete') return { file: 'missing', problem: 'It has no artifact.' };
-  if (row.removed_at !== null)
-    return { file: 'missing', problem: `The file was removed by ${row.removed_by} at ${row.removed_at.toISOString()}.` };
+export async function lookAtArtifact(store: BlobStore, row: BackupRow): Promise<ArtifactLook> {
+  const absent = lookAtRow(row);
+  if (absent !== undefined) return absent;
+  const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS);
   try {
-    const found = await store.stat({ projectId: row.project_id, backupId: row.id });
-    if (found === undefined)
-      return {
-        file: 'missing',
-        problem: 'The file is not on the backup volume. Was the volume unmounted? It is good again when it is back.',
-      };
+    const found = await store.stat(artifactKey({ projectId: row.project_id, backupId: row.id }), signal);
+    if (found === undefined) return NOT_THERE;
+    // The sizes of the stored bytes and of the content are the same on the one store that there is.
     if (found.sizeBytes === row.size_bytes) return NOTHING_WRONG;
     return { file: 'present', problem: `The file has ${found.sizeBytes} bytes; ${row.size_bytes} were written.` };
   } catch (error) {
+    if (signal.aborted) return { file: 'missing', problem: `The backup store has not answered within ${LOOK_TIMEOUT_MS / 1000} s.` };
     if (!isFluxError(error, 'volume_unusable')) throw error;
     return { file: 'missing', problem: error.message };
   }
 }
 
+const LOOK_TIMEOUT_MS = 10_000;
+
+const NOT_THERE: ArtifactLook = {
+  file: 'missing',
+  problem: 'The file is not on the backup volume. Was the volume unmounted? It is good again when it is back.',
+};
+
+/** What the row alone says; undefined when there must be a file. */
+function lookAtRow(row: BackupRow): ArtifactLook | undefined {
+  if (row.status !== 'complete') return { file: 'missing', problem: 'It has no artifact.' };
+  if (row.removed_at !== null)
+    return { file: 'missing', problem: `The file was removed by ${row.removed_by} at ${row.removed_at.toISOString()}.` };
+  return undefined;
+}
+
+/** What was found of a copy when its store was last asked: for stores that cannot be asked for each row of a list. */
+function lookAtCopy(row: BackupRow, copy: CopyRow | undefined): ArtifactLook {
+  const absent = lookAtRow(row);
+  if (absent !== undefined) return absent;
+  if (copy === undefined || copy.state === 'removed') return NOT_THERE;
+  if (copy.state === 'present') return NOTHING_WRONG;
+  return { file: copy.state === 'missing' ? 'missing' : 'present', problem: copy.problem };
+}
+
 /** A row as the wire shows it. */
-function toBackupItem(row: BackupRow, look: ArtifactLook, viewer: Viewer): BackupItem {
+function toBackupItem(row: BackupRow, look: ArtifactLook, copy: CopyRow | undefined, viewer: Viewer): BackupItem {
   const { tier, artifactValidation, artifactValidationError, restoreVerification } = stateOf(row, look);
   // A time belongs to what was recorded then, not to what is seen now.
   const isValidationOfRow = artifactValidation === row.artifact_validation;
@@ -49,7 +74,7 @@ function toBackupItem(row: BackupRow, look: ArtifactLook, viewer: Viewer): Backu
     tier,
     label: trustLabel(tier, row.kind),
     localArtifactStatus: look.file,
-    ...(viewer === 'admin' && row.relative_path !== null ? { primaryArtifactRelativePath: row.relative_path } : {}),
+    ...(viewer === 'admin' && copy !== undefined ? { primaryArtifactRelativePath: copy.key } : {}),
     artifactValidationStatus: artifactValidation,
     artifactValidationAt: isValidationOfRow ? (row.artifact_validated_at?.toISOString() ?? null) : null,
     artifactValidationError,
@@ -70,7 +95,33 @@ function toBackupItem(row: BackupRow, look: ArtifactLook, viewer: Viewer): Backu
   };
 }
 
+/** What showing backups needs. */
+export interface ItemDeps {
+  readonly catalog: Pick<Catalog, 'db'>;
+  readonly store: BlobStore;
+}
+
 /** A row as the wire shows it, with a fresh look at its file. */
-export async function readBackupItem(store: ArtifactStore, row: BackupRow, viewer: Viewer): Promise<BackupItem> {
-  return toBackupItem(row, await lookAtArtifact(store, row), viewer);
+export async function readBackupItem({ catalog, store }: ItemDeps, row: BackupRow, viewer: Viewer): Promise<BackupItem> {
+  const copies = await listCopies(catalog.db, [row.id]);
+  return toBackupItem(row, await lookAtArtifact(store, row), copyIn(store, copies, row), viewer);
+}
+
+/** Rows as the wire shows them. A store that is expensive to ask is not asked: then it is what the last reading of each has found. */
+export async function readBackupItems({ catalog, store }: ItemDeps, rows: readonly BackupRow[], viewer: Viewer): Promise<BackupItem[]> {
+  const copies = await listCopies(
+    catalog.db,
+    rows.map(({ id }) => id),
+  );
+  return Promise.all(
+    rows.map(async (row) => {
+      const copy = copyIn(store, copies, row);
+      const look = store.statCost === 'cheap' ? await lookAtArtifact(store, row) : lookAtCopy(row, copy);
+      return toBackupItem(row, look, copy, viewer);
+    }),
+  );
+}
+
+function copyIn(store: BlobStore, copies: readonly CopyRow[], { id }: BackupRow): CopyRow | undefined {
+  return copies.find((copy) => copy.backup_id === id && copy.store === store.name);
 }

@@ -2,8 +2,10 @@ import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import type { OperationResult } from '@flux/contract/operation-results';
 import * as z from 'zod';
+import { deleteArtifact } from '../blobs/artifact-keys.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, lockBackup, updateBackup } from '../catalog/backups.ts';
+import { markCopiesRemoved } from '../catalog/copies.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
@@ -73,7 +75,7 @@ async function deleteBackup(
   task.progress({ phase: 'gate', message: 'Reading the backup that stays behind' });
   const clearance = await requireDeletion(deps, project, row, request.override, task.signal);
   await removeArtifact(deps, project, row, { ...requester, name: request.by }, clearance);
-  return { backup: await readBackupItem(deps.store, await selectBackup(deps.catalog.db, project, row.id), 'other') };
+  return { backup: await readBackupItem(deps, await selectBackup(deps.catalog.db, project, row.id), 'other') };
 }
 
 /** @param clearance from `requireDeletion` */
@@ -89,9 +91,10 @@ export async function removeArtifact(
     // What was pinned or deleted by somebody else meanwhile stays as it is now.
     refuseUndeletable((await lockBackup(db, row.id)) ?? row);
     await updateBackup(db, row.id, { removed_at: deps.clock.now(), removed_by: actor.name });
+    await markCopiesRemoved(db, row.id);
     await recordAudit(db, actor, { action: 'backup.delete', projectId: project.id, subject: row.id });
   });
-  await deps.store.remove({ projectId: row.project_id, backupId: row.id });
+  await deleteArtifact(deps.store, { projectId: row.project_id, backupId: row.id });
 }
 
 /** Refuses what cannot be deleted whatever stays behind. @throws FluxError `not_ready`, `artifact_gone` */

@@ -1,14 +1,14 @@
 import type { BackupDetails, BackupList } from '@flux/contract/backup';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { backupKindOf } from '@flux/contract/labels';
-import type { ArtifactStore } from '../artifacts/store.ts';
+import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findLatestBackup, listBackups } from '../catalog/backups.ts';
 import type { Catalog, Database } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { listVerifications } from '../catalog/verifications.ts';
 import { renderAfter, renderBefore } from '../postgres/manifest/prerequisites/render.ts';
 import type { Clock } from '../system/clock.ts';
-import { lookAtArtifact, readBackupItem, type Viewer } from './item.ts';
+import { lookAtArtifact, readBackupItem, readBackupItems, type Viewer } from './item.ts';
 import { readManifest } from './manifest.ts';
 import { type BackupSelector, selectBackup } from './select.ts';
 import { freshnessOf, NOTHING_WRONG } from './trust.ts';
@@ -16,7 +16,7 @@ import { freshnessOf, NOTHING_WRONG } from './trust.ts';
 /** What reading the list needs. */
 export interface BackupReader {
   readonly catalog: Catalog;
-  readonly store: ArtifactStore;
+  readonly store: BlobStore;
   readonly clock: Clock;
 }
 
@@ -31,7 +31,7 @@ export async function listProjectBackups(
   // One more than asked for tells whether there is a next page.
   const rows = await listBackups(catalog.db, project.id, limit + 1, parseCursor(page.cursor));
   const shown = rows.slice(0, limit);
-  const backups = await Promise.all(shown.map((row) => readBackupItem(store, row, viewer)));
+  const backups = await readBackupItems({ catalog, store }, shown, viewer);
   const latest = await findLatestBackup(catalog.db, project.id);
   const look = latest === undefined ? NOTHING_WRONG : await lookAtArtifact(store, latest);
   return {
@@ -53,7 +53,7 @@ export async function showBackup(
 ): Promise<BackupDetails> {
   const row = await selectBackup(catalog.db, project, selector);
   return {
-    backup: await readBackupItem(store, row, viewer),
+    backup: await readBackupItem({ catalog, store }, row, viewer),
     prerequisitesSql: await prerequisitesOf(catalog.db, row),
     verifications: [...(await listVerifications(catalog.db, row.id, VERIFICATIONS_SHOWN))],
   };

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { ArtifactStore } from '../artifacts/store.ts';
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import { artifactKey } from '../blobs/artifact-keys.ts';
+import type { BlobPieces, BlobStore } from '../blobs/store.ts';
+import type { LocalBlob, Workspace } from '../blobs/workspace.ts';
 import { recordAudit } from '../catalog/audit.ts';
 import { type BackupChange, type BackupRow, findBackupById, lockBackup, updateBackup } from '../catalog/backups.ts';
+import { updateCopy } from '../catalog/copies.ts';
 import type { Catalog } from '../catalog/open.ts';
 import { findArchiveDamage } from '../postgres/archive/walk.ts';
 import type { Clock } from '../system/clock.ts';
@@ -23,8 +27,13 @@ export type Reader = 'the gate' | 'a download' | 'a restore' | 'a verification' 
 /** What a reading needs: the bytes, and the place where its result is recorded. */
 export interface ReadingDeps {
   readonly catalog: Catalog;
-  readonly store: ArtifactStore;
+  readonly store: BlobStore;
   readonly clock: Clock;
+}
+
+/** The same, and where local files for the sandbox come from. */
+export interface LendingDeps extends ReadingDeps {
+  readonly sandbox: { readonly workspace: Workspace };
 }
 
 const SYSTEM = { userId: null, tokenId: null };
@@ -43,6 +52,38 @@ export async function readArtifact(deps: ReadingDeps, row: BackupRow, reader: Re
   return readOnce(deps, row, reader, signal, findArchiveDamage);
 }
 
+/** The same for a file that was lent: what is restored from it afterwards are the bytes that were read here. */
+export async function readLentArtifact(
+  deps: ReadingDeps,
+  row: BackupRow,
+  lent: LocalBlob,
+  reader: Reader,
+  signal: AbortSignal,
+): Promise<BytesRead> {
+  return readOnce(deps, row, reader, signal, findArchiveDamage, lent);
+}
+
+/** A local file of the artifact of a backup, for tools. @throws FluxError `artifact_gone`, `volume_full`, `volume_unusable` */
+export async function lendArtifact(deps: LendingDeps, row: BackupRow, signal: AbortSignal): Promise<LocalBlob> {
+  return orMissing(
+    deps,
+    row,
+    deps.sandbox.workspace.lend(deps.store, artifactKey({ projectId: row.project_id, backupId: row.id }), signal),
+  );
+}
+
+/** Records that the file of a backup is not there, and says it in the words of a backup. */
+async function orMissing<T>({ catalog, store, clock }: ReadingDeps, row: BackupRow, opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (!isFluxError(error, 'artifact_gone')) throw error;
+    const message = `The file of backup ${row.id} is not there any more.`;
+    await updateCopy(catalog.db, row.id, store.name, { state: 'missing', problem: message, checked_at: clock.now() });
+    throw new FluxError('artifact_gone', message, { hint: error.hint, cause: error });
+  }
+}
+
 /** @param walk may stop before the end; what it found counts only when the bytes are those that were written */
 async function readOnce(
   deps: ReadingDeps,
@@ -50,8 +91,9 @@ async function readOnce(
   reader: Reader,
   signal: AbortSignal,
   walk?: (bytes: AsyncIterable<Buffer>) => Promise<string | undefined>,
+  lent?: LocalBlob,
 ): Promise<BytesRead> {
-  const pieces = await deps.store.read({ projectId: row.project_id, backupId: row.id });
+  const pieces: BlobPieces = lent?.read(signal) ?? (await openArtifact(deps, row, signal));
   const hash = createHash('sha256');
   let sizeBytes = 0;
   async function* digested(): AsyncGenerator<Buffer, undefined> {
@@ -78,6 +120,10 @@ async function readOnce(
   return read;
 }
 
+function openArtifact(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<BlobPieces> {
+  return orMissing(deps, row, deps.store.get(artifactKey({ projectId: row.project_id, backupId: row.id }), { signal }));
+}
+
 /** What is wrong with bytes of this size and digest; undefined when they are those that were written. */
 export function damageOf(row: Pick<BackupRow, 'size_bytes' | 'sha256'>, sizeBytes: number, sha256: string): string | undefined {
   if (sizeBytes !== row.size_bytes) return `The artifact has ${sizeBytes} bytes; ${row.size_bytes} were written.`;
@@ -90,13 +136,15 @@ export function damageOf(row: Pick<BackupRow, 'size_bytes' | 'sha256'>, sizeByte
  * line in the audit; a reading that shows nothing new changes nothing.
  */
 export async function recordReading(
-  { catalog, clock }: Omit<ReadingDeps, 'store'>,
+  { catalog, store, clock }: ReadingDeps,
   id: BackupRow['id'],
   read: BytesRead,
   reader: Reader,
 ): Promise<void> {
   const before = await findBackupById(catalog.db, id);
   if (before === undefined || before.status !== 'complete' || before.removed_at !== null) return;
+  const state = read.damage === undefined ? 'present' : 'damaged';
+  await updateCopy(catalog.db, id, store.name, { state, problem: read.damage ?? null, checked_at: clock.now() });
   if (changeByReading(before, read, reader, clock.now()) === undefined) {
     await updateBackup(catalog.db, id, { bytes_read_at: clock.now() });
     return;

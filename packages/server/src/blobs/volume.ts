@@ -69,6 +69,7 @@ export function createVolumeStore(options: VolumeOptions): BlobStore & LinkableS
       requireBlobPrefix(prefix);
       return listFolder(root, '', prefix, signal);
     },
+    pathOf: (key) => pathOf(key, new AbortController().signal),
     linkTo: async (key, target, signal) => {
       const path = pathOf(key, signal);
       try {

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFluxError } from '@flux/contract/errors';
 import { abortable } from './abortable.ts';
@@ -16,11 +16,15 @@ export interface LinkableStore {
    * @throws FluxError `artifact_gone`, `volume_unusable` when the store is absent
    */
   linkTo(key: string, target: string, signal: AbortSignal): Promise<'linked' | 'impossible'>;
+  /** Where the file of a blob is, whether or not it is there. */
+  pathOf(key: string): string;
 }
 
 /**
  * A file of this machine with the bytes of a blob. It is one file for as long as it is lent: replacing or deleting the blob in its
  * store does not change what `path` and `read` give. Disposing of it removes the name, not the blob.
+ *
+ * On a volume that is read-only the path is the blob's own; then `wasModified` tells when another file took its place.
  */
 export interface LocalBlob extends AsyncDisposable {
   /** For tools that must seek, such as pg_restore. */
@@ -29,7 +33,7 @@ export interface LocalBlob extends AsyncDisposable {
   /** The bytes of this very file, through the descriptor that was opened when it was lent. May be called more than once. */
   read(signal: AbortSignal): BlobPieces;
   /**
-   * Whether the file was written to since it was lent. A second name does not protect from a write into the file itself: a proof
+   * Whether the file was written to, or replaced under its path, since it was lent. A second name does not protect from a write into the file itself: a proof
    * about bytes that were hashed before counts only while this is false.
    */
   wasModified(): Promise<boolean>;
@@ -68,20 +72,27 @@ export function createWorkspace({ folder, workerId }: WorkspaceOptions): Workspa
   const newPath = async (signal: AbortSignal) => {
     signal.throwIfAborted();
     const path = draftPathFor(join(folder, 'file'), workerId());
-    await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error) => {
-      throw toVolumeError(error);
+    // Not recursive: a volume that is not mounted must not come into being as an empty folder.
+    await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw toVolumeError(error);
     });
     return path;
   };
   return {
     lend: async (store, key, signal) => {
-      const path = await newPath(signal);
       try {
-        const linked = isLinkable(store) ? await store.linkTo(key, path, signal) : 'impossible';
-        if (linked === 'impossible') await copyBlob(store, key, path, signal);
-        return await openLent(path);
+        const path = await newPath(signal);
+        try {
+          const linked = isLinkable(store) ? await store.linkTo(key, path, signal) : 'impossible';
+          if (linked === 'impossible') await copyBlob(store, key, path, signal);
+          return await openLent(path, () => rm(path, { force: true }));
+        } catch (error) {
+          await rm(path, { force: true });
+          throw error;
+        }
       } catch (error) {
-        await rm(path, { force: true });
+        // A volume that was mounted read-only, to look at old backups: its own file has to do.
+        if (isLinkable(store) && isReadOnly(error)) return await openOwn(store, key, signal);
         throw error;
       }
     },
@@ -106,7 +117,19 @@ async function copyBlob(store: BlobStore, key: string, path: string, signal: Abo
   }
 }
 
-async function openLent(path: string): Promise<LocalBlob> {
+/** Lends the blob's own path; that another file took it meanwhile counts as a modification. */
+async function openOwn(store: BlobStore & LinkableStore, key: string, signal: AbortSignal): Promise<LocalBlob> {
+  // For its errors: a blob that is gone, or a volume that is absent.
+  await (await store.get(key, { signal })).return();
+  return openLent(store.pathOf(key), async () => undefined);
+}
+
+function isReadOnly(error: unknown): boolean {
+  const { code } = ((error as Error).cause ?? error) as NodeJS.ErrnoException;
+  return code === 'EROFS' || code === 'EACCES' || code === 'EPERM';
+}
+
+async function openLent(path: string, release: () => Promise<void>): Promise<LocalBlob> {
   let file: FileHandle;
   try {
     file = await open(path, 'r');
@@ -121,11 +144,13 @@ async function openLent(path: string): Promise<LocalBlob> {
       read: (signal) => readPieces({ file, start: 0, end: Number(lent.size), signal, release: async () => undefined }),
       wasModified: async () => {
         const now = await file.stat({ bigint: true });
-        return now.size !== lent.size || now.mtimeNs !== lent.mtimeNs;
+        const atPath = await stat(path, { bigint: true }).catch(() => undefined);
+        const isSameFile = atPath?.ino === lent.ino && atPath.dev === lent.dev;
+        return !isSameFile || now.size !== lent.size || now.mtimeNs !== lent.mtimeNs;
       },
       [Symbol.asyncDispose]: async () => {
         await file.close();
-        await rm(path, { force: true });
+        await release();
       },
     };
   } catch (error) {

@@ -9,6 +9,7 @@ import * as migrationState from './migrations/002-migration-state.ts';
 import * as changeMarks from './migrations/003-change-marks.ts';
 import * as keptExpire from './migrations/004-kept-expire.ts';
 import * as operations from './migrations/005-operations.ts';
+import * as copies from './migrations/006-copies.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -119,6 +120,7 @@ const MIGRATIONS = {
   '003-change-marks': { up: changeMarks.up },
   '004-kept-expire': { up: keptExpire.up },
   '005-operations': { up: operations.up },
+  '006-copies': { up: copies.up },
 };
 
 async function migrate(db: Database): Promise<void> {

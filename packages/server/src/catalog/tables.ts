@@ -17,6 +17,7 @@ export interface CatalogTables {
   tokens: TokensTable;
   token_projects: { token_id: TokenId; project_id: ProjectId };
   backups: BackupsTable;
+  copies: CopiesTable;
   backup_manifests: { backup_id: BackupId; sha256: string; manifest: string };
   backup_change_marks: { backup_id: BackupId; marks: Json<object> };
   verifications: VerificationsTable;
@@ -61,6 +62,19 @@ export interface TokensTable {
   revoked_at: OptionalTime;
 }
 
+export interface CopiesTable {
+  backup_id: BackupId;
+  /** `BlobStore.name` */
+  store: string;
+  key: string;
+  stored_size_bytes: number;
+  stored_sha256: string;
+  state: 'present' | 'missing' | 'damaged' | 'removed';
+  problem: ColumnType<string | null, string | null | undefined, string | null>;
+  created_at: Time;
+  checked_at: OptionalTime;
+}
+
 export interface BackupsTable {
   id: BackupId;
   seq: Generated<number>;
@@ -77,7 +91,6 @@ export interface BackupsTable {
   size_bytes: ColumnType<number | null, number | null | undefined, number | null>;
   sha256: ColumnType<string | null, string | null | undefined, string | null>;
   manifest_sha256: ColumnType<string | null, string | null | undefined, string | null>;
-  relative_path: ColumnType<string | null, string | null | undefined, string | null>;
   postgres_version: ColumnType<string | null, string | null | undefined, string | null>;
   tables_total: ColumnType<number | null, number | null | undefined, number | null>;
   rows_total: ColumnType<number | null, number | null | undefined, number | null>;

@@ -75,6 +75,12 @@ export async function takeWorkerLease(catalog: Catalog): Promise<WorkerLease> {
 
 const CANCEL_REQUESTS = `select id from operations where worker_id = $1 and state = 'running' and cancel_requested_at is not null`;
 
+/** Tells whether the worker with this id lives; one that the catalog does not know does not. */
+export async function isWorkerIdAlive(catalog: Catalog, workerId: string): Promise<boolean> {
+  const worker = await catalog.db.selectFrom('workers').select('lock_key').where('id', '=', workerId).executeTakeFirst();
+  return worker !== undefined && (await isWorkerAlive(catalog, worker.lock_key));
+}
+
 /** Tells whether the worker with this lock key lives. */
 export async function isWorkerAlive(catalog: Catalog, lockKey: number): Promise<boolean> {
   // As a statement of its own, the transaction lock is let go at once.

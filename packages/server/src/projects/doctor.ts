@@ -1,8 +1,8 @@
 import type { DoctorAnswer, Finding } from '@flux/contract/doctor';
 import { backupKindOf, trustLabel } from '@flux/contract/labels';
-import type { ArtifactStore } from '../artifacts/store.ts';
 import { lookAtArtifact } from '../backups/item.ts';
 import { type BackupState, stateOf } from '../backups/trust.ts';
+import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { SandboxKind } from '../disposable/provider.ts';
@@ -20,7 +20,7 @@ export interface Machine {
 }
 
 export interface DoctorDeps extends ProjectDoors {
-  readonly store: ArtifactStore;
+  readonly store: BlobStore;
   readonly machine: Machine;
 }
 

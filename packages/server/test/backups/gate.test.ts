@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isSampled } from '../../../../scripts/tiers.ts';
 import { consultGate, redeemClearance, requireDeletion } from '../../src/backups/gate.ts';
 import { removeArtifact, setPinned } from '../../src/backups/keep.ts';
+import { deleteArtifact } from '../../src/blobs/artifact-keys.ts';
 import { findLatestBackup, updateBackup } from '../../src/catalog/backups.ts';
 import { findProjectById, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
 import { type BackupPlace, flip, nobody, openBackupPlace, sha256Of } from './place.ts';
@@ -196,7 +197,7 @@ async function change(project: ProjectRow, truth: Truth, step: Step['step']): Pr
       // The row says so first; the file goes after it.
       if (!truth.complete || row.removed_at !== null) return;
       await updateBackup(catalog.db, truth.id, { expires_at: now, removed_at: now, removed_by: 'retention' });
-      await doors.store.remove({ projectId: project.id, backupId: truth.id });
+      await deleteArtifact(doors.store, { projectId: project.id, backupId: truth.id });
       return;
     case 'nuke-and-come-back':
       await setProjectLifecycle(catalog.db, project.id, 'removing');

@@ -181,7 +181,7 @@ describe('a file that is wrong only now', () => {
 
 describe('a download', () => {
   const fetch = async (range?: { start: number; end: number }) => {
-    const { open } = await openDownload(doors, project, await place.rowOf(made.id));
+    const { open } = await openDownload(doors, project, await place.rowOf(made.id), signal);
     const got: Buffer[] = [];
     const ended = await (async () => {
       for await (const piece of await open(range)) got.push(Buffer.from(piece));

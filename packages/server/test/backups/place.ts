@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { BackupId, ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
 import { backupKindOf } from '@flux/contract/labels';
-import { createVolumeStore } from '../../src/artifacts/volume.ts';
 import type { ReadingDeps } from '../../src/backups/reading.ts';
+import { artifactKey } from '../../src/blobs/artifact-keys.ts';
+import { createVolumeStore } from '../../src/blobs/volume.ts';
 import { type BackupRow, findBackupById, insertBackup, updateBackup } from '../../src/catalog/backups.ts';
+import { insertCopy } from '../../src/catalog/copies.ts';
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
 import { insertProject, type ProjectRow } from '../../src/catalog/projects.ts';
 import { ensureUser } from '../../src/catalog/tokens.ts';
@@ -43,7 +45,7 @@ export async function openBackupPlace(): Promise<BackupPlace> {
   return {
     catalog,
     folder,
-    doors: { catalog, store: createVolumeStore(folder), clock: systemClock },
+    doors: { catalog, store: createVolumeStore({ root: folder, workerId: () => randomUUID() }), clock: systemClock },
     newProject: async () => {
       const id = randomUUID() as ProjectId;
       projects += 1;
@@ -84,9 +86,17 @@ export async function openBackupPlace(): Promise<BackupPlace> {
           size_bytes: bytes.length,
           sha256,
           manifest_sha256: sha256,
-          relative_path: path,
           artifact_validation: 'artifact_valid',
           artifact_validated_at: now,
+        });
+        await insertCopy(catalog.db, {
+          backup_id: id,
+          store: 'local',
+          key: artifactKey({ projectId: project.id, backupId: id }),
+          stored_size_bytes: bytes.length,
+          stored_sha256: sha256,
+          state: 'present',
+          created_at: now,
         });
       }
       return { id, path };

@@ -68,7 +68,6 @@ describe('receipts in the catalog', () => {
       size_bytes: 10,
       sha256: DIGEST,
       manifest_sha256: DIGEST,
-      relative_path: 'x',
       postgres_version: '15.18',
     });
     return { project, backup };

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   existsSync,
@@ -104,6 +105,42 @@ describe('a workspace', () => {
       await expect(stuck.write(new PassThrough(), AbortSignal.timeout(20))).rejects.toMatchObject({ name: 'TimeoutError' });
     }
     expect(place.files()).toEqual([]);
+  });
+
+  it('lends the file itself of a volume that is read-only, and tells when another one took its path', async ({ skip }) => {
+    await using place = openPlace('volume');
+    await place.put(Buffer.from('good'));
+    try {
+      execFileSync('mount', ['--bind', place.root, place.root], { stdio: 'ignore' });
+      execFileSync('mount', ['-o', 'remount,ro,bind', place.root], { stdio: 'ignore' });
+    } catch {
+      return skip('a volume can only be mounted by root');
+    }
+    let isMounted = true;
+    const unmount = () => {
+      if (isMounted) execFileSync('umount', ['-l', place.root]);
+      isMounted = false;
+    };
+    try {
+      await using lent = await place.workspace.lend(place.store, KEY, signal);
+      expect((await readAll(lent.read(signal))).toString()).toBe('good');
+      expect(await lent.wasModified()).toBe(false);
+      unmount();
+      writeFileSync(join(place.root, 'evil'), 'evil');
+      renameSync(join(place.root, 'evil'), join(place.root, KEY));
+      expect(await lent.wasModified()).toBe(true);
+      expect((await readAll(lent.read(signal))).toString()).toBe('good');
+    } finally {
+      unmount();
+    }
+    expect(existsSync(join(place.root, KEY))).toBe(true);
+  });
+
+  it('does not create a volume that is absent', async () => {
+    await using place = openPlace('volume');
+    rmSync(place.root, { recursive: true });
+    await expect(place.workspace.lend(place.store, KEY, signal)).rejects.toMatchObject({ code: 'volume_unusable' });
+    expect(existsSync(place.root)).toBe(false);
   });
 
   it('sweeps the files of dead workers only', async () => {

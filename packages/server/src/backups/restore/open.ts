@@ -4,10 +4,10 @@ import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { readManifest } from '../manifest.ts';
 import { requirePresent } from '../present.ts';
-import { type ReadingDeps, readArtifact } from '../reading.ts';
+import { type LendingDeps, lendArtifact, readLentArtifact } from '../reading.ts';
 
-/** A backup whose bytes are those that were dumped. */
-export interface OpenedBackup {
+/** A backup whose bytes are those that were dumped. Disposing of it gives the local file back. */
+export interface OpenedBackup extends AsyncDisposable {
   readonly row: BackupRow;
   readonly manifest: Manifest;
   readonly path: string;
@@ -20,16 +20,22 @@ export interface OpenedBackup {
  *
  * @throws FluxError `artifact_invalid`, `artifact_gone`
  */
-export async function openBackup(deps: ReadingDeps, row: BackupRow, task: Task): Promise<OpenedBackup> {
+export async function openBackup(deps: LendingDeps, row: BackupRow, task: Task): Promise<OpenedBackup> {
   refuseUnrestorable(row);
   task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-  const path = await deps.store.localPath({ projectId: row.project_id, backupId: row.id });
-  const bytes = await readArtifact(deps, row, 'a restore', task.signal);
-  if (bytes.damage !== undefined)
-    throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${bytes.damage} Nothing was changed.`, {
-      hint: 'Choose another one: `flux backup list`.',
-    });
-  return { row, manifest: await readManifest(deps.catalog.db, row), path, sha256: bytes.sha256 };
+  const lent = await lendArtifact(deps, row, task.signal);
+  try {
+    const bytes = await readLentArtifact(deps, row, lent, 'a restore', task.signal);
+    if (bytes.damage !== undefined)
+      throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${bytes.damage} Nothing was changed.`, {
+        hint: 'Choose another one: `flux backup list`.',
+      });
+    const manifest = await readManifest(deps.catalog.db, row);
+    return { row, manifest, path: lent.path, sha256: bytes.sha256, [Symbol.asyncDispose]: () => lent[Symbol.asyncDispose]() };
+  } catch (error) {
+    await lent[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 /** Refuses a backup that has no artifact. @throws FluxError `not_ready`, `artifact_gone` */

@@ -1,7 +1,4 @@
-import { randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
-import type { BackupId } from '@flux/contract/ids';
-import type { ArtifactStore } from '../../artifacts/store.ts';
 import type { Task } from '../../operations/define.ts';
 import { openDumpSession } from '../../postgres/dump-session.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
@@ -16,7 +13,6 @@ import type { OpenedBackup } from './open.ts';
 export interface RelayDeps {
   readonly sandbox: VerificationSandbox;
   readonly programs: PostgresPrograms;
-  readonly store: ArtifactStore;
 }
 
 /** How one schema of a restored archive becomes an archive of its own. */
@@ -68,17 +64,17 @@ export async function relayArchive(deps: RelayDeps, source: OpenedBackup, reques
     { kind: 'tenant_export', target: instance.superuser, major: manifest.server.major, schema, internalRoles },
     task.signal,
   );
-  const draft = await deps.store.create({ projectId: row.project_id, backupId: randomUUID() as BackupId });
+  const file = await deps.sandbox.workspace.create(task.signal);
   try {
     const recorded = await session.recordManifest(task.progress);
     let sha256 = '';
     await session.dump(async (bytes) => {
-      ({ sha256 } = await draft.write(bytes));
+      ({ sha256 } = await file.write(bytes, task.signal));
     });
     const made = await session.completeManifest(recorded);
-    return { path: draft.path, sha256, manifest: made, [Symbol.asyncDispose]: () => draft[Symbol.asyncDispose]() };
+    return { path: file.path, sha256, manifest: made, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() };
   } catch (error) {
-    await draft[Symbol.asyncDispose]();
+    await file[Symbol.asyncDispose]();
     throw error;
   }
 }

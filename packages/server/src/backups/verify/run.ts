@@ -1,15 +1,16 @@
 import type { VerificationProof } from '@flux/contract/backup';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
+import type { LocalBlob } from '../../blobs/workspace.ts';
 import { type BackupRow, findBackupById } from '../../catalog/backups.ts';
-import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
 import { displaySafe } from '../../postgres/manifest/difference.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
 import type { Log } from '../../system/log.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
 import { readManifest } from '../manifest.ts';
-import { type BytesRead, type ReadingDeps, readArtifact } from '../reading.ts';
+import { type BytesRead, lendArtifact, type ReadingDeps, readLentArtifact } from '../reading.ts';
 import type { ReceiptSigning } from '../receipt/record.ts';
 import { recordVerification } from './record.ts';
 import { restoreAndCompare } from './restore.ts';
@@ -89,33 +90,49 @@ interface Evidence {
 }
 
 async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch: Stopwatch, seen: Evidence): Promise<Verdict> {
-  const opening = new AbortController();
-  let instance: Promise<DisposableInstance> | undefined;
   try {
     const manifest = await readManifest(deps.catalog.db, row);
-    const archivePath = await deps.store.localPath({ projectId: row.project_id, backupId: row.id });
-    const signal = AbortSignal.any([task.signal, opening.signal]);
-    // The instance comes up while the bytes are read: nothing is restored before they have matched.
-    instance = watch.time('open', () =>
-      deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, archivePath, signal)),
-    );
-    instance.catch(() => undefined);
-    task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-    seen.bytes = await watch.time('read', () => readArtifact(deps, row, 'a verification', task.signal));
-    if (seen.bytes.damage !== undefined) return { verdict: 'failed', summary: seen.bytes.damage };
-    const ready = await instance;
-    seen.postgresVersion = ready.postgresVersion;
-    seen.sandbox = ready.sandbox;
-    return await restoreAndCompare(ready, manifest, task, watch);
+    await using lent = await lendArtifact(deps, row, task.signal);
+    const verdict = await restoreLent(deps, row, { manifest, lent }, task, watch, seen);
+    // Hashed bytes and restored bytes are those of one file; only a write into the file itself can have come in between.
+    if (await lent.wasModified())
+      return { verdict: 'inconclusive', summary: 'The file of the backup was written to while it was verified.' };
+    return verdict;
   } catch (error) {
     if (task.signal.aborted) throw error;
     if (isFluxError(error, 'artifact_gone')) throw error;
     deps.log.warn({ err: error, backup: row.id }, 'verification is inconclusive');
     const hint = isFluxError(error) && error.hint !== undefined ? ` ${error.hint}` : '';
     return { verdict: 'inconclusive', summary: `${error instanceof Error ? error.message : String(error)}${hint}` };
+  }
+}
+
+async function restoreLent(
+  deps: VerifyDeps,
+  row: BackupRow,
+  { manifest, lent }: { readonly manifest: Manifest; readonly lent: LocalBlob },
+  task: Task,
+  watch: Stopwatch,
+  seen: Evidence,
+): Promise<Verdict> {
+  const opening = new AbortController();
+  const signal = AbortSignal.any([task.signal, opening.signal]);
+  // The instance comes up while the bytes are read: nothing is restored before they have matched.
+  const instance = watch.time('open', () =>
+    deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, lent.path, signal)),
+  );
+  instance.catch(() => undefined);
+  try {
+    task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
+    seen.bytes = await watch.time('read', () => readLentArtifact(deps, row, lent, 'a verification', task.signal));
+    if (seen.bytes.damage !== undefined) return { verdict: 'failed', summary: seen.bytes.damage };
+    const ready = await instance;
+    seen.postgresVersion = ready.postgresVersion;
+    seen.sandbox = ready.sandbox;
+    return await restoreAndCompare(ready, manifest, task, watch);
   } finally {
     opening.abort(new Error('the verification has ended'));
-    const opened = await instance?.catch(() => undefined);
+    const opened = await instance.catch(() => undefined);
     if (opened !== undefined)
       seen.removal = Promise.resolve(opened[Symbol.asyncDispose]()).catch((error: unknown) => {
         deps.log.error({ err: error, backup: row.id }, 'a disposable Postgres was not removed');

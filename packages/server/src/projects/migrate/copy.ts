@@ -27,7 +27,7 @@ export async function copyToDedicated(
 ): Promise<Pick<MigrateResult, 'tablesCompared' | 'rowsCompared' | 'notes'>> {
   const backup = await findBackupById(doors.projects.catalog.db, backupId);
   if (backup === undefined) throw new FluxError('backup_not_found', 'The backup has vanished from the catalog.');
-  const source = await openBackup(doors.backups, backup, task);
+  await using source = await openBackup(doors.backups, backup, task);
   const { engine, project } = dedicatedOf(doors.projects, row);
   task.progress({ phase: 'provision', message: 'Making a Postgres server for the project alone' });
   await engine.provision(project, task.signal, source.manifest.server.major);

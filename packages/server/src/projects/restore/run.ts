@@ -40,7 +40,7 @@ async function runRestore(
   if (plan.how === 'in_place') await precheckGate(doors.backups, project, 'restore_in_place', plan.override, task.signal);
   const row = await findBackupById(doors.projects.catalog.db, requireBackupId(backupId));
   if (row === undefined) throw new FluxError('backup_not_found', 'The backup is not in the catalog any more.');
-  const source = await openBackup(doors.backups, row, task);
+  await using source = await openBackup(doors.backups, row, task);
   switch (plan.how) {
     case 'into': {
       const into = { slug: plan.slug, mode: plan.mode, userId: project.owner_id, requester };
