@@ -269,7 +269,7 @@ describe('backups', () => {
     ]);
     expect(both.map(({ exitCode }) => exitCode).sort()).toEqual([0, 8]);
     const refused = both.find(({ exitCode }) => exitCode === 8) as Ended;
-    expectError(refused, 8, /^Error: A backup of this project is already running \(operation [0-9a-f-]{36}\)/m);
+    expectError(refused, 8, /^Error: A backup of this project is already running \(operation [0-9a-f-]{36}\)\./m);
   });
 
   it('refuses to write binary to a terminal, with the two ways that work', async () => {

@@ -168,7 +168,7 @@ describe('an override', () => {
     const force = async ([action, ...command]: readonly string[]) => {
       const reason = ['--reason', `because of ${action}`];
       const forced = await flux.flux(...command, ...project.flags, '--yes', '--skip-backup-check', ...reason, '--no-input');
-      expect(forced.stderr).toContain('Warning: --skip-backup-check: what is destroyed now may be gone for good');
+      expect(forced.stderr).toContain('Warning: --skip-backup-check: the data destroyed now may be lost for good');
       expect(forced.exitCode, forced.stderr).toBe(0);
       done.push(`${action}|because of ${action}`);
       expect(await overrides(project)).toEqual(done);

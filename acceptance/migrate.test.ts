@@ -65,7 +65,7 @@ describe('a pooled project', () => {
   it('is looked at without a change', async () => {
     const looked = await migrate(project, '--dry-run');
     expect(looked.stdout).toMatch(/Migration of to-move \(\w{7}\) from v2_shared to v1_dedicated\nSize: 3 tables, about /);
-    expect(looked.stdout).toContain('✓ Nothing is in the way.');
+    expect(looked.stdout).toContain('✓ Nothing prevents the migration.');
     expect(looked.exitCode).toBe(0);
     expect(await instancesOf(project)).toEqual([]);
     expect((await flux.flux('backup', 'list', ...project.flags)).stdout).toContain('No backup yet');

@@ -52,9 +52,9 @@ describe('flux push --plan', () => {
       The statement is put together while it runs, so it could not be analysed.
 Plan: 1 to apply, 1 to skip. Nothing was run.
 
-destroys data: 1 statement · may destroy data: 1 statement · could not be analysed: 1 statement. What functions and triggers do that a statement calls is not looked into.
+destroys data: 1 statement · may destroy data: 1 statement · could not be analysed: 1 statement. Functions and triggers that a statement calls are not analysed.
 There is no proven way back: There is no backup. (shop has none)
-Make one with \`flux backup create && flux backup verify --latest\`, or push with \`--backup\`.
+Create one with \`flux backup create && flux backup verify --latest\`, or push with \`--backup\`.
 `);
     expect(plan.exitCode).toBe(0);
     expect(await tables()).toBe('legacy\norders');
@@ -84,15 +84,13 @@ Make one with \`flux backup create && flux backup verify --latest\`, or push wit
     const proven = await ask();
     expect(proven.gate).toMatchObject({ decision: 'cleared', tier: 'restorable', label: 'Restorable', backupId: id, command: null });
     const plan = await push('./migrations', '--plan');
-    expect(plan.stdout).toContain(`A proven way back is there: backup ${id} of `);
+    expect(plan.stdout).toContain(`There is a proven way back: backup ${id} of `);
   });
 
   it('asks nothing about backups when nothing destroys data', async () => {
     file('harmless.sql', 'create table fresh (id int);');
     const plan = await push('./harmless.sql', '--plan');
-    expect(plan.stdout).toContain(
-      '\nNo statement destroys data. What functions and triggers do that a statement calls is not looked into.\n',
-    );
+    expect(plan.stdout).toContain('\nNo statement destroys data. Functions and triggers that a statement calls are not analysed.\n');
     const document = JSON.parse((await push('./harmless.sql', '--plan', '--json')).stdout) as PlanDocument;
     expect(document.gate).toBeNull();
   });
@@ -108,7 +106,7 @@ describe('flux push', () => {
     await backUp(flux, project);
     const warned = await push('./wipe.sql');
     expect(warned.stderr).toMatch(
-      /Warning: wipe\.sql:1 destroys data: truncate orders \(and 1 more, see `flux push --plan`\)\nThere is no proven way back: The latest backup has not been restore-verified\. \(backup .*\)\nMake one first: `flux push --backup`\./,
+      /Warning: wipe\.sql:1 destroys data: truncate orders \(and 1 more, see `flux push --plan`\)\nThere is no proven way back: The latest backup has not been restore-verified\. \(backup .*\)\nCreate one first: `flux push --backup`\./,
     );
     expect(warned.exitCode).toBe(0);
     expect((await push('./wipe.sql', '--dry-run')).stderr).not.toContain('Warning');

@@ -77,7 +77,7 @@ describe('the receipts of a project', () => {
       expect(stderr).toBe('');
       expect(exitCode).toBe(0);
       expect(stdout).toMatch(
-        /^✓ The receipt holds\n {2}✓ signature: by key [0-9a-f]{16}\n {2}✓ statement: .*\n {2}✓ artifact: .*\n {2}✓ manifest: /,
+        /^✓ The receipt is valid\n {2}✓ signature: by key [0-9a-f]{16}\n {2}✓ statement: .*\n {2}✓ artifact: .*\n {2}✓ manifest: /,
       );
       expect(stdout).toMatch(/Verdict: +restorable/);
       expect(stdout).toContain(' tables, 500 rows');

@@ -118,7 +118,7 @@ describe.each([
 
     const restored = await flux.flux('backup', 'restore', ...project.flags, '--id', id, '--in-place', '--yes');
     expect(restored.stderr).not.toContain('Error');
-    expect(restored.stdout).toContain(`✓ ${slug} (${project.hash}) holds the data of the backup now\n`);
+    expect(restored.stdout).toContain(`✓ ${slug} (${project.hash}) now has the data of the backup\n`);
     expect(restored.stdout).toMatch(
       /Outage: +\d+ ms\nReplaced: +kept as \S+_before_\d{14} until \S+Z · in 6 days\nSafety backup: +[0-9a-f-]{36}\n/,
     );
@@ -128,7 +128,7 @@ describe.each([
     expect(after).toEqual(await manifestOf(flux, project, id));
 
     const undone = await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes');
-    expect(undone.stdout).toContain('holds again what the restore had replaced');
+    expect(undone.stdout).toContain('has the data again that the restore had replaced');
     expect(await now()).toEqual(changed);
     expect((await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes')).exitCode).toBe(0);
     expect(await now()).toEqual(rows);

@@ -47,7 +47,7 @@ describe.each(['v1', 'v2'] as const)('a migration of a project on %s', (engine) 
     expect(await file.rows()).toMatchObject([{ version: file.number }]);
 
     const raw = await push(file.path, '--mode', 'raw');
-    expect(raw.stderr).toContain(`${file.filename} is not in the ledger: pushed again, alone or with its folder, it runs again.\n`);
+    expect(raw.stderr).toContain(`${file.filename} is not in the ledger: every push of it, alone or with its folder, runs it again.\n`);
     expect(await file.balance()).toBe('400');
   });
 

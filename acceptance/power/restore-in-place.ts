@@ -27,7 +27,7 @@ export function restoreInPlace(engine: EngineKind): Scenario {
           return { ...catalog, data: await readData(project.uri, schema) };
         },
         goal: (old, { data }) => ({ ...old, data: data === 'gone' ? data : { rows: backedUp.rows, objects: data.objects } }),
-        whenDone: { exitCode: 0, says: 'holds the data of the backup now' },
+        whenDone: { exitCode: 0, says: 'now has the data of the backup' },
         findLitter: async () => [...(await findCommonLitter(flux)), ...(await findHalves(flux, engine, shortId))],
       };
     },

@@ -1,6 +1,6 @@
 import type { Context } from './context.ts';
 
-/** Exit code of a command: 0, or what a verdict asks for. Errors are thrown, not returned. */
+/** Exit code of a command: 0, or that of a verdict. Errors are thrown, not returned. */
 export type ExitCode = number;
 
 /** An option as commander writes it: `-o, --output <path>`. */
@@ -18,7 +18,7 @@ export interface CommandDefinition {
   readonly options?: readonly OptionDefinition[];
   /** Whole command lines, shown first in the help. */
   readonly examples: readonly string[];
-  /** Words under the examples: what one should know before using it. */
+  /** Text after the options: what to know before using it. */
   readonly about?: string;
   run(context: Context, options: Record<string, unknown>, args: readonly (string | undefined)[]): Promise<ExitCode>;
 }
@@ -44,7 +44,7 @@ export type ProjectOptions = { project?: string; hash?: string };
 /** `--latest` and `--id`, as every command about one backup has them. */
 export const BACKUP_OPTIONS: readonly OptionDefinition[] = [
   { flags: '--latest', summary: 'the newest backup; the control plane decides which that is' },
-  { flags: '--id <backupId>', summary: 'a certain backup, see `flux backup list`' },
+  { flags: '--id <backupId>', summary: 'id of a backup, see `flux backup list`' },
 ];
 
 /** What `BACKUP_OPTIONS` yield. */

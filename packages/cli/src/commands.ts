@@ -7,7 +7,7 @@ export interface CommandEntry {
   load(): Promise<{ readonly command: CommandDefinition }>;
 }
 
-/** Words in front of a verb that are no command by themselves. */
+/** Words in front of a verb that are not commands by themselves. */
 export const GROUPS: Readonly<Record<string, string>> = {
   project: 'Credentials, start and stop of a project',
   migrations: 'The migration ledger of a project',
@@ -37,7 +37,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     words: ['project', 'reset'],
-    summary: 'Make a project empty; what was there is kept for an undo',
+    summary: 'Empty a project; the old data is kept for an undo',
     load: () => import('./project/reset.ts'),
   },
   { words: ['push'], summary: 'Run SQL files or migrations', load: () => import('./push/push.ts') },
@@ -53,12 +53,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['backup', 'delete'], summary: 'Delete the file of a backup', load: () => import('./backup/delete.ts') },
   {
     words: ['backup', 'pin'],
-    summary: 'Keep a backup whatever any policy says',
+    summary: 'Keep a backup regardless of the retention policy',
     load: async () => ({ command: (await import('./backup/pin.ts')).pin }),
   },
   {
     words: ['backup', 'unpin'],
-    summary: 'Let the policy decide again',
+    summary: 'Let the retention policy decide about a backup again',
     load: async () => ({ command: (await import('./backup/pin.ts')).unpin }),
   },
   { words: ['backup', 'receipt'], summary: 'Print the signed receipt of a verification', load: () => import('./backup/receipt.ts') },
@@ -69,7 +69,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['token', 'list'], summary: 'List tokens', load: () => import('./token/list.ts') },
   { words: ['token', 'revoke'], summary: 'Revoke a token', load: () => import('./token/revoke.ts') },
   { words: ['audit'], summary: 'Who did what, newest first', load: () => import('./server/audit.ts') },
-  { words: ['doctor'], summary: 'What would stop a restore today', load: () => import('./server/doctor.ts') },
+  { words: ['doctor'], summary: 'What would prevent a restore today', load: () => import('./server/doctor.ts') },
   { words: ['completion'], summary: 'Print a completion script for bash, zsh or fish', load: () => import('./completion/completion.ts') },
   { words: ['version'], summary: 'Print the version', load: () => import('./server/version.ts') },
 ];

@@ -2,7 +2,7 @@ import type { FluxClient } from '@flux/contract/client';
 import type { Output } from './output/output.ts';
 import type { Settings } from './settings/settings.ts';
 
-/** What every command gets: the screen, the settings, and the control plane. */
+/** What every command receives: the output, the settings, and the control plane. */
 export interface Context {
   readonly output: Output;
   readonly settings: Settings;
@@ -11,11 +11,11 @@ export interface Context {
   readonly home: string;
   readonly stdin: NodeJS.ReadStream;
   readonly stdout: NodeJS.WriteStream;
-  /** False with --no-input: nothing may be asked. */
+  /** False with --no-input: no prompt may be shown. */
   readonly mayAsk: boolean;
   now(): Date;
   /**
-   * The control plane, as the user that is logged in.
+   * The control plane, as the logged-in user.
    *
    * @throws FluxError `not_authenticated` without a token, `token_malformed` for a mistyped one; nothing has been sent then
    */

@@ -1,9 +1,9 @@
 import { FluxError } from '@flux/contract/errors';
 
 /**
- * Runs something that Ctrl-C stops in an orderly way.
+ * Runs work that Ctrl-C stops in an orderly way.
  *
- * @param facts what to say then: the work goes on elsewhere, or can be taken up again
+ * @param facts what to say then: that the work continues elsewhere, or how to resume it
  * @throws FluxError `interrupted_by_user`, through the signal that the work was given
  */
 export async function interruptible<T>(

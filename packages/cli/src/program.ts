@@ -51,7 +51,7 @@ export function buildProgram(dispatch: Dispatch): Command {
   for (const entry of COMMANDS) {
     const [first, second] = entry.words;
     const parent = second === undefined ? program : groups.get(first);
-    if (parent === undefined) throw new Error(`commands/table.ts: there is no group ${first}`);
+    if (parent === undefined) throw new Error(`commands.ts: there is no group ${first}`);
     const command = prepare(parent.command(second ?? first))
       .description(entry.summary)
       .configureHelp({ showGlobalOptions: true });

@@ -11,7 +11,7 @@ export async function readStdin(stdin: NodeJS.ReadStream): Promise<string> {
 /**
  * Asks for something secret, without showing it.
  *
- * @param instead what to type where nobody can be asked
+ * @param instead what to do when there is no terminal
  * @throws FluxError `usage` where there is no terminal or --no-input was given; `interrupted_by_user` for Ctrl-C or the end of input
  */
 export async function askSecret(context: AskContext, question: string, instead: string): Promise<string> {
@@ -22,7 +22,7 @@ export async function askSecret(context: AskContext, question: string, instead: 
   return answer.trim();
 }
 
-/** A prompt whose input ends never settles, and Node, with nothing left to do, would end the process: that must not look like success. */
+/** A prompt whose input ends never settles, and Node would then end the process with exit code 0: that must not look like success. */
 function endOfInput(instead: string): Promise<never> {
   return new Promise((_, reject) => {
     process.once('beforeExit', () => {
@@ -36,7 +36,7 @@ function endOfInput(instead: string): Promise<never> {
 /**
  * Asks for a line of text.
  *
- * @param instead what to type where nobody can be asked
+ * @param instead what to do when there is no terminal
  * @throws FluxError as `askSecret`
  */
 export async function askText(context: AskContext, question: string, instead: string): Promise<string> {

@@ -9,12 +9,12 @@ import { buildProgram, type Dispatch, type GlobalOptions } from './program.ts';
 import { readSettings } from './settings/settings.ts';
 
 /**
- * Runs one command line and renders whatever goes wrong.
+ * Runs one command line and renders its error, if it ends in one.
  *
  * @returns the exit code; nothing is thrown
  */
 export async function runFlux(argv: readonly string[]): Promise<number> {
-  // Before the command line is understood, only its text can tell how errors are wanted.
+  // Until the command line is parsed, only its text shows how errors should look.
   let output = openOutput({ json: argv.includes('--json'), input: true, color: !argv.includes('--no-color') });
   const transport = createTransport();
   let exitCode = 0;
@@ -71,7 +71,7 @@ function openOutput(globals: GlobalOptions): Output {
   });
 }
 
-/** `flux help backup create` is `flux backup create --help`, so that the help of a command needs only one way in. */
+/** `flux help backup create` is `flux backup create --help`, so that help has a single code path. */
 function helpAsOption(argv: readonly string[]): readonly string[] {
   if (argv.length === 0) return ['--help'];
   return argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;

@@ -202,7 +202,7 @@ it('stops watching on Ctrl-C, ends with 130 and says how to look again', async (
   });
 
   expect(result.exitCode).toBe(130);
-  expect(result.err).toContain(`Look again with \`flux backup list ${NAMED.join(' ')}\`.`);
+  expect(result.err).toContain(`Check it with \`flux backup list ${NAMED.join(' ')}\`.`);
   expect(plane.seen.some(({ path }) => path.endsWith('/cancel'))).toBe(false);
 });
 

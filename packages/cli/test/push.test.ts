@@ -127,7 +127,7 @@ it('runs a single file as it is', async () => {
 
 it('says that a raw file is not recorded', async () => {
   await writeFile(join(sandbox.cwd, 'seed.sql'), 'SELECT 1;');
-  const words = (name: string) => `${name} is not in the ledger: pushed again, alone or with its folder, it runs again.\n`;
+  const words = (name: string) => `${name} is not in the ledger: every push of it, alone or with its folder, runs it again.\n`;
 
   expect((await run('seed.sql')).err).toBe(words('seed.sql'));
   expect((await run('migrations/002_indexes.sql', '--mode', 'raw')).err).toBe(words('002_indexes.sql'));
@@ -170,7 +170,7 @@ it('warns of a file that the ledger has twice', async () => {
 it.each([
   ['a folder with --mode raw', ['migrations', '--mode', 'raw'], /run each of its files again/],
   ['--force without a repeatable file', ['migrations', '--force'], /--force runs repeatable files again/],
-  ['--plan with --dry-run', ['--plan', '--dry-run'], /do not go together/],
+  ['--plan with --dry-run', ['--plan', '--dry-run'], /cannot be combined/],
 ])('refuses %s', async (_name, args, words) => {
   const result = await run(...args);
 

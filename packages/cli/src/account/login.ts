@@ -8,7 +8,7 @@ import { assertToken } from '../token/check.ts';
 export const command = defineCommand<{ tokenStdin?: boolean }>({
   options: [{ flags: '--token-stdin', summary: 'read the token from standard input' }],
   examples: ['flux login', 'flux login --token-stdin < token.txt', 'flux login --api-base https://flux.example.com/api'],
-  about: 'The token is checked with the control plane, then kept in ~/.flux/config.json (0600).',
+  about: 'The token is checked with the control plane, then stored in ~/.flux/config.json (0600).',
   async run(context, { tokenStdin }) {
     const { settings, output } = context;
     const instead = 'Use `flux login --token-stdin < file`, or set FLUX_API_TOKEN.';
@@ -28,9 +28,9 @@ export const command = defineCommand<{ tokenStdin?: boolean }>({
       user: who.user,
       token: who.token,
     });
-    output.note(`The token is kept in ${path}.`);
+    output.note(`The token is stored in ${path}.`);
     if (context.env.FLUX_API_TOKEN !== undefined && context.env.FLUX_API_TOKEN !== '') {
-      output.warn('FLUX_API_TOKEN is set and goes before the stored token.');
+      output.warn('FLUX_API_TOKEN is set and takes precedence over the stored token.');
     }
     return 0;
   },

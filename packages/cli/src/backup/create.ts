@@ -10,8 +10,8 @@ import { verifyBackup } from './run-verify.ts';
 export const command = defineCommand<ProjectOptions & { note?: string; verify?: boolean }>({
   options: [
     ...PROJECT_OPTIONS,
-    { flags: '--note <text>', summary: 'a few words to find it again' },
-    { flags: '--verify', summary: 'prove it by restoring it, right after' },
+    { flags: '--note <text>', summary: 'a short description' },
+    { flags: '--verify', summary: 'verify it by restoring it, right after' },
   ],
   examples: [
     'flux backup create --project bloom-atelier --hash 0a1b2c3',
@@ -34,7 +34,7 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
       output.next(`flux backup verify ${project.flags} --latest`, 'Prove that it can be restored:');
       return 0;
     }
-    // For people the backup is shown before it is tried: it is there, whatever comes of the verification.
+    // In human output the backup is shown before it is verified: it exists, whatever the verdict.
     for (const line of lines) output.line(line);
     output.line('');
     const { proof, label } = await verifyBackup(context, project, backup.id);

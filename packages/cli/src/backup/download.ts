@@ -18,7 +18,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
     'flux backup download --latest > ./bloom.dump',
     'flux backup download --latest -o - | pg_restore --list',
   ],
-  about: 'Writes <path>.partial, goes on there after an interruption, checks length and SHA-256, and only then gives it its name.',
+  about: 'Writes <path>.partial, resumes it after an interruption, checks length and SHA-256, and only then renames it.',
   async run(context, { latest, id, output: path, ...options }) {
     const { output } = context;
     const backupId = selectBackup({ latest, id }, 'download');
@@ -42,7 +42,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
       return 0;
     }
     const known = (await sizeOfPartial(target)) > 0 ? await identifyArtifact(context, project, backupId) : null;
-    const again = `${partialOf(target)} is kept; the same command goes on there.`;
+    const again = `${partialOf(target)} is kept; run the same command again to resume.`;
     const identity = await watched(context, project, backupId, known, again, (fetching) => downloadToFile(target, fetching));
     output.answer([`${path} · ${formatBytes(identity.sizeBytes)} · SHA-256 ${identity.sha256}, checked`], { path: target, ...identity });
     output.next(`pg_restore --list ${path}`, 'See what is in it:');
@@ -50,7 +50,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
   },
 });
 
-/** What the control plane says now about the artifact of which a part is already here; null when it cannot say. */
+/** What the control plane says now about an artifact that is partly downloaded; null when it cannot say. */
 async function identifyArtifact(context: CallContext, project: ResolvedProject, backupId: string): Promise<ArtifactIdentity | null> {
   const { backup } = await context.client().call('showBackup', { params: { hash: project.hash, id: backupId } });
   const { checksumSha256: sha256, sizeBytes } = backup;

@@ -77,7 +77,7 @@ export function describeBackup(item: BackupItem, now: Date, indent = ''): string
   );
 }
 
-/** Size of a backup, or a dash while there is none. */
+/** Size of a backup, or a dash while it is unknown. */
 export function formatSize(item: Pick<BackupItem, 'sizeBytes'>): string {
   return item.sizeBytes === null ? '-' : formatBytes(item.sizeBytes);
 }
@@ -88,6 +88,6 @@ function withTime(status: string, time: string | null): string {
 
 function describeRetention(item: BackupItem, now: Date): string {
   if (item.pinned) return 'kept: it is pinned';
-  if (item.expiresAt === null) return 'kept: no end is set';
+  if (item.expiresAt === null) return 'kept: no expiry is set';
   return `expires by the retention policy · ${formatTime(item.expiresAt, now)}`;
 }

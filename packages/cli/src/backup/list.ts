@@ -40,7 +40,7 @@ export const command = defineCommand<ProjectOptions & { verbose?: boolean; limit
       list,
     );
     if (list.freshness.latestBackupId === null && list.backups.length === 0) {
-      output.next(`flux backup create ${project.flags} --verify`, 'There is no backup yet. Make one and prove it:');
+      output.next(`flux backup create ${project.flags} --verify`, 'There is no backup yet. Create and verify one:');
     } else if (list.nextCursor !== null) {
       output.note(`Only the newest ${list.backups.length} are shown; --all shows all.`);
     }
@@ -52,5 +52,5 @@ function parseLimit(text: string | undefined): number {
   if (text === undefined) return DEFAULT_LIMIT;
   const limit = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0;
   if (limit >= 1) return limit;
-  throw new FluxError('usage', `--limit ${text} is not a number from 1 on.`, { hint: '--all shows all backups.' });
+  throw new FluxError('usage', `--limit ${text} is not a positive number.`, { hint: '--all shows all backups.' });
 }

@@ -13,16 +13,16 @@ import { selectBackup } from './select.ts';
 export const pin = definePinCommand({
   verb: 'pin',
   route: 'pinBackup',
-  about: 'Keeps a backup whatever any policy says, and refuses to delete it until it is unpinned.',
-  outcome: 'is pinned: no policy removes it',
+  about: 'Keeps a backup regardless of the retention policy, and refuses to delete it until it is unpinned.',
+  outcome: 'is pinned: the retention policy does not remove it',
 });
 
 /** `flux backup unpin` */
 export const unpin = definePinCommand({
   verb: 'unpin',
   route: 'unpinBackup',
-  about: 'Lets the policy decide about a backup again.',
-  outcome: 'is not pinned any more',
+  about: 'Lets the retention policy decide about a backup again.',
+  outcome: 'is no longer pinned',
 });
 
 interface PinCommand {

@@ -46,7 +46,7 @@ export function describeProof(proof: VerificationProof, label: string): string[]
 function headline(proof: VerificationProof, label: string): string {
   if (proof.verdict === 'restorable') return `✓ ${label}`;
   if (proof.verdict === 'failed') return `✗ ${label}`;
-  return `? Inconclusive: the backup could not be tried. Its label stays: ${label}`;
+  return `? Inconclusive: the backup could not be restored or compared. Its label stays: ${label}`;
 }
 
 /** How many objects of each kind; null for none. */
@@ -66,7 +66,7 @@ export function describeTime(proof: Pick<VerificationProof, 'durationMs' | 'phas
 
 const SECTIONS: readonly (readonly [Difference['judgement'], string])[] = [
   ['failure', 'Differences'],
-  ['prerequisite', 'Left out of the artifact by design (`flux backup show` prints the SQL that makes them)'],
+  ['prerequisite', 'Left out of the artifact by design (`flux backup show` prints the SQL that creates them)'],
   ['not_compared', 'Not compared'],
 ];
 
@@ -80,6 +80,8 @@ function describeDifferences(differences: readonly Difference[]): string[] {
 }
 
 function describeDifference({ kind, name, change, expected, found }: Difference): string {
-  const sides = [expected === null ? null : `there: ${expected}`, found === null ? null : `here: ${found}`].filter((side) => side !== null);
-  return `  ${change} ${kind} ${name}${sides.length === 0 ? '' : ` · ${sides.join(' · ')}`}`;
+  const values = [expected === null ? null : `there: ${expected}`, found === null ? null : `here: ${found}`].filter(
+    (value) => value !== null,
+  );
+  return `  ${change} ${kind} ${name}${values.length === 0 ? '' : ` · ${values.join(' · ')}`}`;
 }

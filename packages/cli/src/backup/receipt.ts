@@ -19,7 +19,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { verifica
   ],
   examples: ['flux backup receipt --latest > ./bloom.receipt.json', 'flux backup receipt --latest -o ./bloom.receipt.json'],
   about:
-    'Prints the signed record of the newest verification: a DSSE envelope over an in-toto statement. What it says goes to stderr.\n' +
+    'Prints the signed record of the newest verification: a DSSE envelope over an in-toto statement. A summary goes to stderr.\n' +
     'Check it anywhere, without the control plane: flux receipt check <file> --key <public key>.',
   async run(context, { latest, id, verification, output: path, ...options }) {
     const { output } = context;

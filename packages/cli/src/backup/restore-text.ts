@@ -10,14 +10,14 @@ export function describeRestore(answer: RestoreAnswer, now: Date): string[] {
   const fields: [string, string][] = [];
   if (answer.backupId !== null) fields.push(['Backup', answer.backupId]);
   if (tablesCompared > 0) fields.push(['Compared', `${compared}; nothing differs from what was dumped`]);
-  for (const { table, as } of answer.tables ?? []) fields.push([table, `is beside the live one as ${as}`]);
+  for (const { table, as } of answer.tables ?? []) fields.push([table, `restored as ${as}, next to the live one`]);
   if (answer.outageMs !== null) fields.push(['Outage', `${answer.outageMs} ms`]);
   if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}${keptUntilWords(answer, now)}`]);
   if (answer.presentBackupId !== null) fields.push(['Safety backup', answer.presentBackupId]);
   return [`✓ ${SENTENCES[how].replace('%', name)}`, ...formatFields(fields), ...answer.notes.map((note) => `Note: ${note}`)];
 }
 
-/** Until when something is kept, to go behind its name; nothing when nothing is. */
+/** Until when replaced data is kept, as a suffix to its name; empty when it has no end. */
 export function keptUntilWords({ previousKeptUntil }: Pick<RestoreAnswer, 'previousKeptUntil'>, now: Date): string {
   return previousKeptUntil === null ? '' : ` until ${formatShortTime(previousKeptUntil, now)}`;
 }
@@ -25,8 +25,8 @@ export function keptUntilWords({ previousKeptUntil }: Pick<RestoreAnswer, 'previ
 const SENTENCES: Record<RestoreAnswer['how'], string> = {
   into: 'Restored into the new project %',
   revived: '% is back',
-  in_place: '% holds the data of the backup now',
+  in_place: '% now has the data of the backup',
   to: 'Restored into %',
-  tables: 'The tables are back in % beside the live ones; nothing else was touched',
-  undo: '% holds again what the restore had replaced',
+  tables: 'The tables were restored into %, next to the live ones; nothing else was changed',
+  undo: '% has the data again that the restore had replaced',
 };

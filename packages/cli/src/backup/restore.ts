@@ -10,7 +10,7 @@ import { readStdin } from '../prompt.ts';
 import { describeRestore } from './restore-text.ts';
 import { selectBackup } from './select.ts';
 
-/** Where a restore goes and how, as the command line says it. */
+/** The destination of a restore and how it runs, from the command line. */
 type RestoreOptions = {
   into?: string;
   mode?: string;
@@ -27,15 +27,15 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
   options: [
     ...PROJECT_OPTIONS,
     ...BACKUP_OPTIONS,
-    { flags: '--into <slug>', summary: 'make a new project (this is the default); a removed one comes back under its own name' },
+    { flags: '--into <slug>', summary: 'create a new project (the default); a removed project is restored under its own name' },
     { flags: '--mode <engine>', summary: 'engine of the new project', choices: ['v1_dedicated', 'v2_shared'] },
-    { flags: '--to <uri>', summary: 'restore into an empty database of yours; `-` reads the URI from standard input' },
+    { flags: '--to <uri>', summary: 'restore into an existing, empty database; `-` reads the URI from standard input' },
     { flags: '--force', summary: 'with --to: the database need not be empty' },
-    { flags: '--prerequisites', summary: 'with --to: make the roles, extensions and types first that the backup refers to' },
-    { flags: '--table <name...>', summary: 'restore only these tables, beside the live ones' },
+    { flags: '--prerequisites', summary: 'with --to: first create the roles, extensions and types that the backup refers to' },
+    { flags: '--table <name...>', summary: 'restore only these tables, into a schema next to the live ones' },
     { flags: '--in-place', summary: 'replace the data of the project itself' },
-    { flags: '--skip-present-backup', summary: 'with --in-place: do not back up and prove the present state first' },
-    { flags: '--undo', summary: 'swap back what the newest restore in place has replaced' },
+    { flags: '--skip-present-backup', summary: 'with --in-place: do not back up and verify the current state first' },
+    { flags: '--undo', summary: 'swap back the data that the newest restore in place replaced' },
     ...DESTROY_OPTIONS,
   ],
   examples: [
@@ -47,9 +47,9 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     'printenv TARGET_URL | flux backup restore --latest --to -',
   ],
   about:
-    'The artifact is read and compared with its SHA-256 before anything is touched, what came back is compared with what was\n' +
-    'dumped, and a restore that fails leaves everything as it was. --in-place needs a proven newest backup (exit code 6), swaps\n' +
-    'names as its last step, and keeps what it replaced for --undo: for some days (the answer says until when), or until the next.',
+    'The artifact is read and compared with its SHA-256 before anything is changed, the restored data is compared with what\n' +
+    'was dumped, and a restore that fails leaves everything as it was. --in-place needs a proven newest backup (exit code 6), swaps\n' +
+    'names as its last step, and keeps the replaced data for --undo: for some days (the answer says until when), or until the next.',
   async run(context, { latest, id, undo, ...options }) {
     if (undo === true) {
       if (
@@ -61,7 +61,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
         options.table !== undefined
       )
         throw new FluxError('usage', '--undo cannot be combined with other options that select or place a backup.', {
-          hint: 'Run `flux backup restore --undo`: it swaps back what the newest restore in place replaced.',
+          hint: 'Run `flux backup restore --undo`: it swaps back the data that the newest restore in place replaced.',
         });
       const project = await resolveProject(context, options);
       await confirmByName(context, project.slug, `This swaps the data of ${project.slug} back.`, options);
@@ -73,31 +73,31 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     const body = await toRestoreRequest(context, options);
     const project = await resolveProject(context, options);
     if (options.inPlace === true) {
-      const what = `This replaces the data of ${project.slug} (${project.hash}) by that of a backup.`;
+      const what = `This replaces the data of ${project.slug} (${project.hash}) with the data of a backup.`;
       await confirmDestruction(context, project, { action: 'restore_in_place', what }, options);
     }
     const answer = await restoreBackup(context, project, backupId, body);
     context.output.answer(describeRestore(answer, context.now()), answer);
     if (answer.how === 'in_place') {
-      context.output.next(`flux backup restore ${project.flags} --undo`, 'To have the replaced data back:');
+      context.output.next(`flux backup restore ${project.flags} --undo`, 'To undo the restore:');
     } else if (answer.project !== null && answer.how !== 'tables') {
       context.output.next(
         `flux backup create --project ${answer.project.slug} --hash ${answer.project.hash} --verify`,
-        'It has no backup of its own yet:',
+        'The project has no backup of its own yet:',
       );
     }
     return 0;
   },
 });
 
-/** What to ask the control plane for. @throws FluxError `usage` for options that do not go together */
+/** What to ask the control plane for. @throws FluxError `usage` for options that cannot be combined */
 async function toRestoreRequest(
   context: Pick<Context, 'mayAsk' | 'output' | 'stdin'>,
   options: RestoreOptions & DestroyOptions,
 ): Promise<NonNullable<RestoreRequest>> {
   const { into, mode, to, force, prerequisites, inPlace, skipPresentBackup, table } = options;
   if ([into !== undefined || mode !== undefined, to !== undefined, inPlace === true, table !== undefined].filter(Boolean).length > 1)
-    throw new FluxError('usage', 'A restore goes to one place.', {
+    throw new FluxError('usage', 'A restore has one destination.', {
       hint: 'Give one of --into <slug>, --to <uri>, --in-place and --table <name>; --mode belongs to --into.',
     });
   refuseStray('--to', to !== undefined, { '--force': force, '--prerequisites': prerequisites });
@@ -124,7 +124,7 @@ async function toRestoreRequest(
   return { ...(into === undefined ? {} : { into }), ...(mode === undefined ? {} : { mode: mode as EngineKind }) };
 }
 
-/** Has a backup restored and waits for the end. */
+/** Starts a restore and waits for its end. */
 async function restoreBackup(
   context: CallContext,
   project: ResolvedProject,
@@ -136,7 +136,7 @@ async function restoreBackup(
   return (await runOperation(context, 'restoreBackup', { params: { hash: project.hash, id: backupId }, body }, words)) as RestoreAnswer;
 }
 
-/** Swaps back what the newest restore in place has replaced. */
+/** Swaps back the data that the newest restore in place replaced. */
 async function undoRestore(context: CallContext, project: ResolvedProject): Promise<RestoreAnswer> {
   const words = { doing: `Undoing the restore of ${project.slug}`, lookAgain: 'flux list' };
   return (await runOperation(context, 'undoRestore', { params: { hash: project.hash } }, words)) as RestoreAnswer;
@@ -145,5 +145,5 @@ async function undoRestore(context: CallContext, project: ResolvedProject): Prom
 function refuseStray(owner: string, isGiven: boolean, flags: Readonly<Record<string, boolean | undefined>>): void {
   const stray = Object.keys(flags).find((flag) => flags[flag] === true);
   if (isGiven || stray === undefined) return;
-  throw new FluxError('usage', `${stray} belongs to ${owner}.`, { hint: `Add ${owner}, or leave out ${stray}.` });
+  throw new FluxError('usage', `${stray} requires ${owner}.`, { hint: `Add ${owner}, or leave out ${stray}.` });
 }

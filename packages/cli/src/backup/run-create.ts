@@ -7,7 +7,7 @@ import type { ResolvedProject } from '../project/resolve.ts';
 /**
  * Creates a backup and waits until its artifact is complete and validated.
  *
- * @throws FluxError whatever kept it from that; an answer that claims success without it is an error too
+ * @throws FluxError the error of the operation; also when the answer claims success without such a backup
  */
 export async function createBackup(context: CallContext, project: ResolvedProject, note: string | undefined): Promise<BackupItem> {
   const result = await runOperation(
@@ -18,7 +18,7 @@ export async function createBackup(context: CallContext, project: ResolvedProjec
   );
   const backup = (result as { readonly backup?: BackupItem } | null | undefined)?.backup;
   if (backup === undefined) {
-    throw new FluxError('internal', 'The control plane says that it is done, but names no backup.', {
+    throw new FluxError('internal', 'The control plane reports success, but names no backup.', {
       hint: `See \`flux backup list ${project.flags}\`.`,
     });
   }

@@ -5,17 +5,17 @@ import type { CallContext } from '../context.ts';
 import { runOperation } from '../operations/run.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 
-/** A verification that came to a verdict, with the label that the backup has after it. */
+/** A verification that ended in a verdict, with the label of the backup after it. */
 export interface Verified {
   readonly proof: VerificationProof;
   readonly label: string;
 }
 
 /**
- * Has a backup verified and waits for the verdict, whatever it is.
+ * Starts a verification and waits for its verdict, good or bad.
  *
  * @param backupId an id, or `latest`
- * @throws FluxError when no proof came of it
+ * @throws FluxError when the verification ends without a proof
  */
 export async function verifyBackup(context: CallContext, project: ResolvedProject, backupId: string): Promise<Verified> {
   const proof = await obtainProof(context, project, backupId);
@@ -30,7 +30,7 @@ async function obtainProof(context: CallContext, project: ResolvedProject, backu
   try {
     return proofIn(await runOperation(context, 'verifyBackup', { params: { hash: project.hash, id: backupId } }, words));
   } catch (error) {
-    // The synchronous route answers a verdict that is not good as an error which carries the proof.
+    // The synchronous route answers a bad verdict with an error that carries the proof.
     if (isFluxError(error) && hasProof(error.details)) return error.details.proof;
     throw error;
   }
@@ -47,7 +47,7 @@ function hasProof(value: object): value is { readonly proof: VerificationProof }
   return 'proof' in value && typeof value.proof === 'object' && value.proof !== null && 'verdict' in value.proof;
 }
 
-/** The server's own words for the backup now. A verdict is worth showing even when this last question gets no answer. */
+/** The current label, from the server. The verdict is shown even when this last request fails. */
 async function labelAfter(context: CallContext, project: ResolvedProject, proof: VerificationProof): Promise<string> {
   try {
     const details = await context.client().call('showBackup', { params: { hash: project.hash, id: proof.backupId } });

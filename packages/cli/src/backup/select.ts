@@ -3,9 +3,9 @@ import { isBackupId } from '@flux/contract/ids';
 import type { BackupOptions } from '../command.ts';
 
 /**
- * What goes into the path of a route about one backup: an id, or `latest`, which the control plane alone resolves.
+ * The backup in the path of a route: an id, or `latest`, which only the control plane resolves.
  *
- * @throws FluxError `usage` for none, for both, and for an id that is no id
+ * @throws FluxError `usage` for neither, for both, and for a malformed id
  */
 export function selectBackup(options: BackupOptions, command: string): string {
   const { latest, id } = options;

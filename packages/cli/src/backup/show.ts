@@ -8,7 +8,7 @@ import { selectBackup } from './select.ts';
 export const command = defineCommand<ProjectOptions & BackupOptions>({
   options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS],
   examples: ['flux backup show --latest', 'flux backup show --latest --json | jq -r .prerequisitesSql'],
-  about: 'For a tenant export it also prints the SQL that makes what the artifact leaves out: roles, extensions, types, grants.',
+  about: 'For a tenant export it also prints the SQL that creates what the artifact leaves out: roles, extensions, types, grants.',
   async run(context, { latest, id, ...options }) {
     const backupId = selectBackup({ latest, id }, 'show');
     const project = await resolveProject(context, options);

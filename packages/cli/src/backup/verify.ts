@@ -13,16 +13,16 @@ export const command = defineCommand<ProjectOptions & BackupOptions>({
   ],
   about:
     'Restores the artifact into a disposable Postgres and compares it with what was recorded when it was dumped.\n' +
-    'Exit codes: 0 restorable, 7 verification failed, 10 inconclusive (nothing is known that was not known before).',
+    'Exit codes: 0 restorable, 7 verification failed, 10 inconclusive (the verification could not be carried out; the label stays).',
   async run(context, { latest, id, ...options }) {
     const backupId = selectBackup({ latest, id }, 'verify');
     const project = await resolveProject(context, options);
     const { proof, label } = await verifyBackup(context, project, backupId);
     context.output.answer(describeProof(proof, label), { proof, label });
     if (proof.verdict === 'failed') {
-      context.output.next(`flux backup create ${project.flags} --verify`, 'Do not rely on this backup. Make another one and prove it:');
+      context.output.next(`flux backup create ${project.flags} --verify`, 'Do not rely on this backup. Create and verify another one:');
     } else if (proof.verdict === 'inconclusive') {
-      context.output.next(`flux backup verify ${project.flags} --id ${proof.backupId}`, 'When the reason is gone, try again:');
+      context.output.next(`flux backup verify ${project.flags} --id ${proof.backupId}`, 'When the cause is fixed, try again:');
     }
     return VERDICT_EXIT_CODES[proof.verdict];
   },

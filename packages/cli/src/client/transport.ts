@@ -14,18 +14,18 @@ export interface NodeTransport {
 const CONNECT_MS = 10_000;
 
 /**
- * Speaks HTTP through `node:http`. Not through `fetch`: that gives up after 300 s without a header or a byte, whatever one
- * asks for, and a push may run for longer; it also takes 20 ms to load.
+ * Sends HTTP requests with `node:http`. Not with `fetch`: it gives up after 300 s without a header or a byte, which cannot be
+ * configured, and a push may take longer; it also takes 20 ms to load.
  */
 export function createTransport(): NodeTransport {
-  // Probes from the kernel notice a peer that is gone while we wait without a limit.
+  // TCP keep-alive notices a dead peer while a request waits without a limit.
   const agents = { http: new http.Agent({ keepAlive: true }), https: new https.Agent({ keepAlive: true }) };
 
   const send = async (request: HttpRequest): Promise<HttpResponse> => {
     try {
       return await sendOnce(request, agents);
     } catch (error) {
-      // The server closed an idle connection at the moment we reused it: nothing was lost, a new one will do.
+      // The server closed an idle connection at the moment we reused it: nothing was lost, so retry on a new one.
       if (error instanceof StaleConnection) return await sendOnce(request, agents);
       throw error;
     }
@@ -76,7 +76,7 @@ function sendOnce(request: HttpRequest, agents: { readonly http: http.Agent; rea
     });
     if (request.idleMs !== null) {
       const idleMs = request.idleMs;
-      outgoing.setTimeout(idleMs, () => outgoing.destroy(lostContact(url, `nothing came for ${idleMs / 1000} s`)));
+      outgoing.setTimeout(idleMs, () => outgoing.destroy(lostContact(url, `no data for ${idleMs / 1000} s`)));
     }
     outgoing.on('error', fail);
     outgoing.on('response', (incoming) => resolve(wrap(incoming, url, request)));
@@ -116,7 +116,7 @@ function wrap(incoming: http.IncomingMessage, url: URL, request: HttpRequest): H
 
 function unreachable(url: URL, reason: string, cause?: unknown): FluxError {
   return new FluxError('unreachable', `The control plane at ${url.origin} does not answer: ${reason}.`, {
-    hint: 'Start it with `npm start`, or name another one with FLUX_API_BASE or --api-base.',
+    hint: 'Start it with `npm start`, or set another address with FLUX_API_BASE or --api-base.',
     cause,
   });
 }
@@ -134,7 +134,7 @@ function reasonOf(error: unknown): string {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const code = codeOf(first) ?? codeOf(error);
   if (code === 'ECONNREFUSED') return 'connection refused';
-  if (code === 'ENOTFOUND') return 'there is no such host';
+  if (code === 'ENOTFOUND') return 'the host name does not exist';
   if (code === 'ECONNRESET') return 'the connection broke';
   return first instanceof Error && first.message !== '' ? first.message : (code ?? 'unknown reason');
 }

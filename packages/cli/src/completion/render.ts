@@ -1,11 +1,11 @@
 import type { Place } from './tree.ts';
 
-/** Shells that there is a completion for. */
+/** The supported shells. */
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
-/** A shell that there is a completion for. */
+/** A supported shell. */
 export type Shell = (typeof SHELLS)[number];
 
-/** Writes the completion script of a shell. It is text through and through: completing starts no `flux`. */
+/** Writes the completion script of a shell. It is static text, so that completing never starts `flux`. */
 export function renderCompletion(shell: Shell, places: readonly Place[]): string {
   if (shell === 'bash') return renderBash(places);
   return shell === 'zsh' ? renderZsh(places) : renderFish(places);

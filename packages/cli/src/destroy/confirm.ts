@@ -10,16 +10,16 @@ import { describeStake } from './stake.ts';
 /** Options of every command that destroys. */
 export type DestroyOptions = { yes?: boolean; confirm?: string; skipBackupCheck?: boolean; reason?: string };
 
-/** What `DestroyOptions` are made from. */
+/** The options behind `DestroyOptions`. */
 export const DESTROY_OPTIONS = [
   { flags: '--yes', summary: 'do not ask' },
   { flags: '--confirm <name>', summary: 'the name, instead of typing it when asked' },
-  { flags: '--skip-backup-check', summary: 'go on without a proven way back (dangerous; audited)' },
-  { flags: '--reason <text>', summary: 'why the check is skipped; needed with --no-input' },
+  { flags: '--skip-backup-check', summary: 'continue without a proven way back (dangerous; audited)' },
+  { flags: '--reason <text>', summary: 'why the check is skipped; required with --no-input' },
 ] as const;
 
 /**
- * Makes sure that somebody means it: --yes, --confirm with the right name, or the name typed at a prompt.
+ * Requires a confirmation: --yes, --confirm with the right name, or the name typed at a prompt.
  *
  * @throws FluxError `usage` when it is not confirmed
  */
@@ -31,7 +31,7 @@ export async function confirmByName(context: AskContext, name: string, what: str
     });
   }
   if (options.yes === true) return;
-  const typed = await askText(context, `${what} Type ${name} to go on`, `Pass --confirm ${name}, or --yes.`);
+  const typed = await askText(context, `${what} Type ${name} to continue`, `Pass --confirm ${name}, or --yes.`);
   if (typed !== name)
     throw new FluxError('usage', `The name does not match ${name}. Nothing was changed.`, { hint: 'Run the command again.' });
 }
@@ -46,9 +46,9 @@ export interface Destruction {
 }
 
 /**
- * The way into everything that destroys: shows on stderr how old the proof is and what has changed since, and makes sure that
- * somebody means it. Nobody is asked to type the name of something that the gate would refuse; to whoever has confirmed
- * already, the deed itself says so.
+ * Precedes every destructive request: shows on stderr how old the proof is and what has changed since, and requires a
+ * confirmation. Nobody has to type a name only to be refused by the gate; with --yes or --confirm, the request itself reports
+ * the refusal.
  *
  * @throws FluxError `usage` when it is not confirmed; `gate_refused`
  */
@@ -59,7 +59,7 @@ export async function confirmDestruction(
   options: DestroyOptions,
 ): Promise<void> {
   const isConfirmed = options.confirm !== undefined || options.yes === true;
-  // A name that is wrong anyway needs no look at any backup.
+  // With a wrong name there is no need to ask the gate.
   if (isConfirmed) await confirmByName(context, project.slug, what, options);
   const reply = await askGate(context, project, action, backup);
   if (!('unknown' in reply) && reply.decision === 'refused' && options.skipBackupCheck !== true) {
@@ -82,12 +82,12 @@ export function overrideQuery(
 ): { readonly skipBackupCheck?: 'true'; readonly reason?: string } {
   if (options.skipBackupCheck !== true) return {};
   if (options.reason === undefined && !context.mayAsk) {
-    throw new FluxError('usage', '--skip-backup-check with --no-input needs --reason: it is written into the audit.', {
+    throw new FluxError('usage', '--skip-backup-check with --no-input needs --reason: it is recorded in the audit log.', {
       hint: 'Pass --reason "<why>".',
     });
   }
   context.output.warn(
-    '--skip-backup-check: what is destroyed now may be gone for good, because no proven backup stands behind it. This is audited.',
+    '--skip-backup-check: the data destroyed now may be lost for good, because there is no proven backup of it. This is audited.',
   );
   return { skipBackupCheck: 'true', ...(options.reason === undefined ? {} : { reason: options.reason }) };
 }

@@ -7,14 +7,14 @@ import type { ResolvedProject } from '../project/resolve.ts';
 export type GateReply = GateAnswer | { readonly unknown: string };
 
 /**
- * Asks what the gate would decide. It is information only, and the deed asks again: so a control plane that does not answer this
- * holds nothing up.
+ * Asks what the gate would decide. The answer is information only, and the destructive request asks again, so a failure to get
+ * it never blocks a command.
  *
  * @param backup for `delete_last_verified`: which one is to be deleted
  */
 export async function askGate(context: CallContext, project: ResolvedProject, action: GateAction, backup?: string): Promise<GateReply> {
   // The whole file of the newest backup is read for the answer.
-  context.output.status.update('Looking at the newest backup');
+  context.output.status.update('Checking the newest backup');
   try {
     // A large file takes longer than an ordinary answer.
     return await context.client().call('askGate', { params: { hash: project.hash }, query: { action, backup }, idleMs: null });

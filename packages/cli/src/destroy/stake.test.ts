@@ -40,8 +40,8 @@ describe('describeStake', () => {
 
   it('says when nothing is proven, or nothing could be found out', () => {
     expect(describeStake({ ...reply({ known: true, ...none }), proof: null }, now)).toEqual([
-      'Proven backup: none. Nothing of this can be brought back with certainty.',
+      'Proven backup: none. There is no certain way to restore this.',
     ]);
-    expect(describeStake({ unknown: 'no answer' }, now)).toEqual(['How old the proof is could not be found out: no answer']);
+    expect(describeStake({ unknown: 'no answer' }, now)).toEqual(['The age of the proof is unknown: no answer']);
   });
 });

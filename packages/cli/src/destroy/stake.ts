@@ -3,11 +3,11 @@ import { formatCount, formatCounted } from '../output/quantity.ts';
 import { formatAge, formatTime } from '../output/time.ts';
 import type { GateReply } from './gate.ts';
 
-/** What would be left and what would be lost: the proven backup, its age, and what has changed since. */
+/** Describes what would be left and what would be lost: the proven backup, its age, and what has changed since. */
 export function describeStake(reply: GateReply, now: Date): string[] {
-  if ('unknown' in reply) return [`How old the proof is could not be found out: ${reply.unknown}`];
+  if ('unknown' in reply) return [`The age of the proof is unknown: ${reply.unknown}`];
   const { proof } = reply;
-  if (proof === null) return ['Proven backup: none. Nothing of this can be brought back with certainty.'];
+  if (proof === null) return ['Proven backup: none. There is no certain way to restore this.'];
   const age = `restored and compared ${formatAge(new Date(proof.verifiedAt), now)}`;
   const notNewest = proof.backupId === reply.backupId ? '' : '; it is not the newest backup';
   return [

@@ -4,21 +4,21 @@ import { basename, dirname, resolve } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { type ArtifactIdentity, type ArtifactSink, type FetchOptions, fetchArtifact } from './source.ts';
 
-/** As often as this, what has arrived is sent on to the disk. */
+/** How often received bytes are synced to the disk. */
 const SYNC_EVERY_BYTES = 16 * 2 ** 20;
 
-/** Size of what a broken download left, 0 when it left nothing. */
+/** Size of the partial file of an interrupted download, 0 without one. */
 export async function sizeOfPartial(path: string): Promise<number> {
   return (await stat(partialOf(path)).catch(() => null))?.size ?? 0;
 }
 
-/** Where the bytes are until they are proven. */
+/** Path of the bytes until they are checked. */
 export function partialOf(path: string): string {
   return `${path}.partial`;
 }
 
 /**
- * Says before any request whether a download could end under this name.
+ * Checks before any request that a download can be written under this name.
  *
  * @returns the full path
  * @throws FluxError `local_file`
@@ -29,13 +29,13 @@ export async function checkTarget(path: string): Promise<string> {
   const folderInfo = await stat(folder).catch(() => null);
   if (folderInfo?.isDirectory() !== true) {
     throw new FluxError('local_file', `There is no folder ${folder}, so ${basename(full)} cannot be written there.`, {
-      hint: `Make it first: mkdir -p ${folder}`,
+      hint: `Create it first: mkdir -p ${folder}`,
     });
   }
   const info = await stat(full).catch(() => null);
   if (info?.isDirectory() === true)
     throw new FluxError('local_file', `${full} is a folder.`, { hint: `Name a file: -o ${full}/backup.dump` });
-  // A rename would replace a device or a pipe by a file.
+  // A rename would replace a device or a pipe with a file.
   if (info !== null && !info.isFile())
     throw new FluxError('local_file', `${full} is not a regular file.`, { hint: 'Use `-o -` to write to standard output.' });
   try {
@@ -50,7 +50,7 @@ export async function checkTarget(path: string): Promise<string> {
  * Downloads an artifact to a file. The final name appears only over bytes whose length and SHA-256 are right, so that a good
  * file under that name is never lost to a bad download.
  *
- * @throws FluxError `download_failed` when the digest differs (nothing is kept then); `local_file`
+ * @throws FluxError `download_failed` when the digest differs (the partial file is removed then); `local_file`
  */
 export async function downloadToFile(path: string, options: FetchOptions): Promise<ArtifactIdentity> {
   const partial = partialOf(path);
@@ -59,7 +59,7 @@ export async function downloadToFile(path: string, options: FetchOptions): Promi
     const resumed = sink.length > 0;
     let identity = await fetchArtifact(sink, options);
     if (sink.digest() !== identity.sha256 && resumed) {
-      // The old part may be what is wrong: once more, without it.
+      // The old part may be the damaged one: once more, without it.
       await sink.restart();
       identity = await fetchArtifact(sink, { ...options, known: null });
     }
@@ -69,7 +69,7 @@ export async function downloadToFile(path: string, options: FetchOptions): Promi
         'download_failed',
         `The bytes that arrived are not the artifact: SHA-256 ${sink.digest()}, expected ${identity.sha256}.`,
         {
-          hint: 'Nothing was kept. Try again; if it stays so, run `flux backup verify` on this backup.',
+          hint: 'The file was removed. Try again; if it happens again, run `flux backup verify` on this backup.',
         },
       );
     }
@@ -112,7 +112,7 @@ async function openPartial(partial: string, known: ArtifactIdentity | null): Pro
       await writing;
       length += chunk.length;
       if (length - syncing.from < SYNC_EVERY_BYTES) return;
-      // What is written out meanwhile need not be waited for at the end. The kernel tells of an error once: it must not get lost.
+      // Bytes that are synced meanwhile need no wait at the end. The kernel reports an error only once, so it must not get lost.
       syncing.from = length;
       syncing.done = syncing.done.then(() => file.datasync());
       syncing.done.catch(() => undefined);
@@ -125,7 +125,7 @@ async function openPartial(partial: string, known: ArtifactIdentity | null): Pro
     },
     digest: () => hash.copy().digest('hex'),
     async publish(path) {
-      // The bytes first, then the name: the other order can leave a good name on top of bytes that a crash took back.
+      // The bytes first, then the name: the other order can leave a good name on top of bytes that a crash lost.
       await local(partial, () => syncing.done);
       await local(partial, () => file.sync());
       await local(path, () => rename(partial, path));
@@ -154,7 +154,7 @@ async function local<T>(path: string, work: () => Promise<T>): Promise<T> {
     const code = (cause as NodeJS.ErrnoException).code;
     const hint =
       code === 'ENOSPC' || code === 'EDQUOT'
-        ? 'Free some space and run the same command again: it goes on where it stopped.'
+        ? 'Free some space and run the same command again: it resumes where it stopped.'
         : 'Check the folder.';
     throw new FluxError('local_file', `${path} cannot be written (${code ?? 'unknown reason'}).`, { hint, cause });
   }

@@ -9,12 +9,12 @@ export interface ArtifactIdentity {
   readonly sizeBytes: number;
 }
 
-/** Where the bytes go. The digest is the sink's business too: it knows which bytes it kept. */
+/** Where the bytes go. The sink also computes the digest: it knows which bytes it has. */
 export interface ArtifactSink {
-  /** Bytes that are there already; a download goes on behind them. */
+  /** Bytes that are there already; a download resumes after them. */
   readonly length: number;
   write(chunk: Uint8Array): Promise<void>;
-  /** Forgets everything, because all bytes come again. @throws FluxError where that cannot be done */
+  /** Discards everything, because all bytes will be sent again. @throws FluxError where that cannot be done */
   restart(): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ export interface FetchOptions {
   readonly client: FluxClient;
   readonly hash: string;
   readonly backupId: string;
-  /** What an earlier, broken download is known to be part of. */
+  /** The artifact that an earlier, interrupted download belongs to, when known. */
   readonly known: ArtifactIdentity | null;
   readonly signal: AbortSignal;
   readonly delay: (ms: number) => Promise<void>;
@@ -35,7 +35,7 @@ const MAX_RETRIES = 5;
 const FIRST_DELAY_MS = 500;
 
 /**
- * Fetches an artifact into a sink until all bytes are there, going on behind a broken connection with Range and If-Range.
+ * Fetches an artifact into a sink until all bytes are there, resuming after a broken connection with Range and If-Range.
  * The digest is not compared here.
  *
  * @returns what the control plane says the bytes are
@@ -44,12 +44,12 @@ const FIRST_DELAY_MS = 500;
 export async function fetchArtifact(sink: ArtifactSink, options: FetchOptions): Promise<ArtifactIdentity> {
   let identity = options.known;
   let retries = 0;
-  // An earlier run may have got everything but the chance to check it.
+  // An earlier run may have received every byte without checking them.
   if (identity !== null && sink.length === identity.sizeBytes) return identity;
   for (;;) {
     try {
       const opened = await openAt(sink, identity, options);
-      // Before the first byte: whatever breaks from here on can go on behind it.
+      // Set before the first byte: from here on, a broken download can be resumed.
       identity = opened.identity;
       await drain(opened.response, sink, identity, options);
       if (sink.length === identity.sizeBytes) return identity;
@@ -81,7 +81,7 @@ async function openAt(
   const identity = identify(response, from);
   if (response.status === 206) {
     if (known === null || identity.sha256 !== known.sha256) {
-      throw new FluxError('download_failed', 'The control plane went on with another artifact.', {
+      throw new FluxError('download_failed', 'The control plane continued with another artifact.', {
         hint: 'Remove the .partial file and try again.',
       });
     }
@@ -108,16 +108,16 @@ async function request(sink: ArtifactSink, from: number, ifRange: string | null,
   const { client, hash, backupId, signal } = options;
   const response = await client.download(hash, backupId, { from, ifRange, signal });
   if (response.status !== 416) return response;
-  // More is here than there, so what is here is not it.
+  // The partial file is longer than the artifact, so it belongs to another one.
   await sink.restart();
   return await client.download(hash, backupId, { from: 0, ifRange: null, signal });
 }
 
-/** @throws FluxError `download_failed` for an answer that cannot be checked: bytes of which nobody knows what they should be are no backup */
+/** @throws FluxError `download_failed` for an answer that cannot be checked: bytes without a known digest are not a backup */
 function identify(response: HttpResponse, from: number): ArtifactIdentity {
   const sha256 = digestOf(response);
   if (sha256 === null) {
-    throw new FluxError('download_failed', 'The answer carries no SHA-256 of the artifact, so it could not be checked.', {
+    throw new FluxError('download_failed', 'The answer has no SHA-256 of the artifact, so it could not be checked.', {
       hint: 'Something between here and the control plane may change answers; check FLUX_API_BASE.',
     });
   }
@@ -125,7 +125,7 @@ function identify(response: HttpResponse, from: number): ArtifactIdentity {
   if (!Number.isSafeInteger(sizeBytes))
     throw new FluxError('download_failed', 'The answer does not say how long the artifact is.', { hint: 'Try again.' });
   if (sizeBytes === 0)
-    throw new FluxError('download_failed', 'The artifact that was offered has 0 bytes; that is no backup.', {
+    throw new FluxError('download_failed', 'The artifact that was offered has 0 bytes; that is not a backup.', {
       hint: 'See `flux backup list --verbose`.',
     });
   return { sha256, sizeBytes };
@@ -134,7 +134,7 @@ function identify(response: HttpResponse, from: number): ArtifactIdentity {
 function totalOfRange(response: HttpResponse, from: number): number {
   const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.header('content-range') ?? '');
   if (match === null || Number(match[1]) !== from) {
-    throw new FluxError('download_failed', `The answer does not go on at byte ${from}.`, {
+    throw new FluxError('download_failed', `The answer does not continue at byte ${from}.`, {
       hint: 'Remove the .partial file and try again.',
     });
   }

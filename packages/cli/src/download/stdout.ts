@@ -4,8 +4,8 @@ import { FluxError } from '@flux/contract/errors';
 import { type ArtifactIdentity, type ArtifactSink, type FetchOptions, fetchArtifact } from './source.ts';
 
 /**
- * Downloads an artifact to a stream, checking it all the same. Bytes that went out cannot be taken back, so a difference is an
- * error at the end, and a broken connection is only mended when the same artifact goes on.
+ * Downloads an artifact to a stream and checks it. Bytes that were written cannot be recalled, so a difference is an
+ * error at the end, and a broken connection is only resumed when the same artifact continues.
  *
  * @throws FluxError `download_failed` when the digest differs; `local_file` when the reader went away
  */
@@ -28,7 +28,7 @@ export async function downloadToStream(stream: Writable, options: FetchOptions):
       length += chunk.length;
     },
     async restart() {
-      throw new FluxError('download_failed', `The connection broke after ${length} bytes and the download cannot go on there.`, {
+      throw new FluxError('download_failed', `The connection broke after ${length} bytes and the download cannot be resumed.`, {
         hint: 'What was written is NOT a backup. Try again, with -o <path>.',
       });
     },
@@ -47,7 +47,7 @@ export async function downloadToStream(stream: Writable, options: FetchOptions):
 
 function readerGone(cause: unknown): FluxError {
   return new FluxError('local_file', 'The reader of standard output went away before all bytes were written.', {
-    hint: 'What it got is NOT a whole backup.',
+    hint: 'The bytes it received are NOT a complete backup.',
     cause,
   });
 }

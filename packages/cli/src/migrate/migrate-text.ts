@@ -12,7 +12,7 @@ export function describePlan({ ok, plan, preflight }: MigrateAnswer): string[] {
     ...(plan.from === plan.to ? [] : [`Size: ${size}`]),
     ...plan.steps.map((step, index) => `${index + 1}. ${step}`),
     ...preflight.map(({ severity, what, found }) => `${severity === 'blocks' ? '✗' : '!'} ${what}: ${found}`),
-    ok ? '✓ Nothing is in the way.' : '✗ It cannot move as it is.',
+    ok ? '✓ Nothing prevents the migration.' : '✗ The project cannot be migrated as it is.',
   ];
 }
 

@@ -8,14 +8,14 @@ import { runOperation } from '../operations/run.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
 import { describePlan, describeResult } from './migrate-text.ts';
 
-/** How far a migration goes, as the command line says it. */
+/** How far a migration goes, from the command line. */
 type MigrateOptions = {
   dryRun?: boolean;
   dumpOnly?: boolean;
   staged?: boolean;
   discardStaged?: boolean;
   dropSourceAfter?: boolean;
-  /** False only when somebody said so. */
+  /** False only with --no-lock-writes. */
   lockWrites?: boolean;
 };
 
@@ -31,12 +31,12 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
   options: [
     ...PROJECT_OPTIONS,
     { flags: '--to <engine>', summary: 'the engine to move to', choices: ['v1_dedicated', 'v2_shared'], default: 'v1_dedicated' },
-    { flags: '--dry-run', summary: 'only show the plan and what is in its way' },
+    { flags: '--dry-run', summary: 'only show the plan and what would prevent it' },
     { flags: '--dump-only', summary: 'only take a backup and prove it' },
-    { flags: '--staged', summary: 'also make the dedicated copy and compare it, and leave it for inspection' },
+    { flags: '--staged', summary: 'also create the dedicated copy, compare it, and leave it for inspection' },
     { flags: '--discard-staged', summary: 'remove a copy that was left for inspection' },
     { flags: '--drop-source-after', summary: 'remove the pooled schema, roles and login after the flip' },
-    { flags: '--no-lock-writes', summary: 'let clients write meanwhile; what they write then stays behind (dangerous)' },
+    { flags: '--no-lock-writes', summary: 'let clients write meanwhile; those rows are not moved (dangerous)' },
     ...DESTROY_OPTIONS,
   ],
   examples: [
@@ -46,8 +46,8 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     'flux migrate -p bloom-atelier --hash 0a1b2c3 --to v1_dedicated --drop-source-after --yes',
   ],
   about:
-    'While it runs, writes to the pooled schema wait and reading goes on. A backup is taken and proven, restored into a server of\n' +
-    'its own and compared with its manifest; then the project is flipped in one transaction. Whatever fails before that leaves the\n' +
+    'While it runs, writes to the pooled schema wait and reads continue. A backup is taken and proven, restored into a server of\n' +
+    'its own and compared with its manifest; then the project is flipped in one transaction. A failure before that leaves the\n' +
     'pooled project as it was. Credentials change: see `flux project credentials` afterwards.',
   async run(context, { to, ...options }) {
     const { how, ...choices } = toMigrateRequest(context, options);
@@ -59,38 +59,38 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
       return answer.ok ? 0 : 1;
     }
     if (how === 'move') {
-      const what = options.dropSourceAfter === true ? ' and removes what it leaves behind' : '';
+      const what = options.dropSourceAfter === true ? ' and removes its pooled schema, roles and login' : '';
       const sentence = `This moves ${project.slug} (${project.hash}) to a server of its own${what}.`;
       if (options.dropSourceAfter !== true) await confirmByName(context, project.slug, sentence, options);
       else await confirmDestruction(context, project, { action: 'migrate_drop_source', what: sentence }, options);
     } else if (options.yes !== true && options.confirm === undefined) {
-      await confirmByName(context, project.slug, `This ${how === 'discard_staged' ? 'removes' : 'makes'} a copy.`, options);
+      await confirmByName(context, project.slug, `This ${how === 'discard_staged' ? 'removes' : 'creates'} a copy.`, options);
     }
     const answer = await runMigration(context, project, { ...body, yes: true });
     context.output.answer(describeResult(answer), answer);
     if (answer.result?.did === 'migrated') {
       context.output.next(`flux project credentials ${project.flags}`, 'Programs need the new address:');
-      context.output.next(`flux backup create ${project.flags} --verify`, 'On its new engine it has no backup yet:');
+      context.output.next(`flux backup create ${project.flags} --verify`, 'The project has no backup on its new engine yet:');
     }
     return 0;
   },
 });
 
-/** What to ask the control plane for. @throws FluxError `usage` for options that do not go together */
+/** What to ask the control plane for. @throws FluxError `usage` for options that cannot be combined */
 function toMigrateRequest(
   context: Pick<Context, 'mayAsk' | 'output'>,
   options: MigrateOptions & DestroyOptions,
 ): Omit<MigrateRequest, 'slug' | 'hash' | 'to' | 'how'> & { readonly how: NonNullable<MigrateRequest['how']> } {
   const given = WAYS.filter(([name]) => options[name] === true);
   if (given.length > 1)
-    throw new FluxError('usage', `${given.map(([, flag]) => flag).join(' and ')} do not go together.`, { hint: 'Give one of them.' });
+    throw new FluxError('usage', `${given.map(([, flag]) => flag).join(' and ')} cannot be combined.`, { hint: 'Give one of them.' });
   const how = given[0]?.[2] ?? 'move';
   if (options.skipBackupCheck === true && options.dropSourceAfter !== true)
-    throw new FluxError('usage', '--skip-backup-check belongs to --drop-source-after: nothing else of a migration destroys.', {
+    throw new FluxError('usage', '--skip-backup-check requires --drop-source-after: no other part of a migration destroys data.', {
       hint: 'Leave it out.',
     });
   if (options.lockWrites === false && how === 'move')
-    context.output.warn('--no-lock-writes: rows that clients write while the migration runs stay behind in the pooled schema.');
+    context.output.warn('--no-lock-writes: rows that clients write while the migration runs are not moved.');
   const { skipBackupCheck, reason } = overrideQuery(context, options);
   return {
     how,
@@ -101,13 +101,13 @@ function toMigrateRequest(
   };
 }
 
-/** The plan, and what a look at the source has found. */
+/** Fetches the plan and the findings of the preflight. */
 async function planMigration(context: CallContext, body: MigrateRequest): Promise<MigrateAnswer> {
   context.output.status.update(`Looking at ${body.slug}`);
   return await context.client().call('migrate', { params: {}, body });
 }
 
-/** Has a project moved and waits for the end. */
+/** Starts a migration and waits for its end. */
 async function runMigration(context: CallContext, project: ResolvedProject, body: MigrateRequest): Promise<MigrateAnswer> {
   const words = { doing: `Migrating ${project.slug}`, lookAgain: `flux migrate ${project.flags} --dry-run` };
   return (await runOperation(context, 'migrate', { params: {}, body }, words)) as MigrateAnswer;

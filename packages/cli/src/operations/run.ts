@@ -9,18 +9,18 @@ import { createProgressMeter } from '../output/progress.ts';
 export interface RunWords {
   /** `Creating a backup of bloom-atelier`: shown at once. */
   readonly doing: string;
-  /** The command that tells later how it ended. */
+  /** The command that shows later how it ended. */
   readonly lookAgain: string;
 }
 
-/** Without any contact for this long, the work is no longer watched. */
-const PATIENCE_MS = 30_000;
+/** After this long without contact, the command stops watching. */
+const CONTACT_TIMEOUT_MS = 30_000;
 
 /**
- * Starts long work and watches it to its end; the one place that does so. Ctrl-C stops watching, not the work.
+ * Starts long work and watches it to its end; the only place that does so. Ctrl-C stops watching, not the work.
  *
  * @returns what the synchronous route would have answered
- * @throws FluxError the error of the work; `lost_contact` or `interrupted_by_user`, with the command to look again
+ * @throws FluxError the error of the work; `lost_contact` or `interrupted_by_user`, with the command that shows its state
  */
 export async function runOperation<Name extends OperationRoute>(
   context: CallContext,
@@ -31,7 +31,10 @@ export async function runOperation<Name extends OperationRoute>(
   const { status } = context.output;
   const client = context.client();
   status.update(words.doing);
-  const facts = { message: 'Stopped watching. The work goes on in the control plane.', hint: `Look again with \`${words.lookAgain}\`.` };
+  const facts = {
+    message: 'Stopped watching. The operation continues in the control plane.',
+    hint: `Check it with \`${words.lookAgain}\`.`,
+  };
   try {
     return await interruptible(facts, async (signal) => {
       const started = await client.start(name, { ...input, signal });
@@ -40,7 +43,7 @@ export async function runOperation<Name extends OperationRoute>(
       const operation = await followOperation(client, started.operation, {
         signal,
         delay: (ms) => pause(ms, signal),
-        patienceMs: PATIENCE_MS,
+        patienceMs: CONTACT_TIMEOUT_MS,
         onProgress: (progress) => status.update(`${words.doing}: ${meter.describe(progress, performance.now())}`, progress.phase),
         onContactLost: (isLost) => status.update(isLost ? `${words.doing}: contact lost, trying again` : words.doing, `contact ${isLost}`),
       });
@@ -49,7 +52,7 @@ export async function runOperation<Name extends OperationRoute>(
     });
   } catch (error) {
     if (!isFluxError(error, 'lost_contact')) throw error;
-    throw new FluxError('lost_contact', error.message, { hint: `Look again with \`${words.lookAgain}\`.`, cause: error });
+    throw new FluxError('lost_contact', error.message, { hint: `Check it with \`${words.lookAgain}\`.`, cause: error });
   } finally {
     status.clear();
   }
@@ -58,5 +61,5 @@ export async function runOperation<Name extends OperationRoute>(
 function errorOf(problem: unknown, state: string): FluxError {
   if (typeof problem === 'object' && problem !== null && 'code' in problem && 'detail' in problem) return fromProblem(problem as Problem);
   if (state === 'cancelled') return new FluxError('cancelled', 'Somebody cancelled the operation.');
-  return new FluxError('internal', 'The work failed, and the control plane did not say why.');
+  return new FluxError('internal', 'The operation failed, and the control plane did not say why.');
 }

@@ -1,6 +1,6 @@
 import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 
-/** Anything thrown, as a FluxError. Anything else is a defect and is reported as an unexpected error. */
+/** Converts a thrown value to a FluxError. A value of another type is a defect and reported as an unexpected error. */
 export function asFluxError(error: unknown): FluxError {
   if (isFluxError(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
@@ -13,7 +13,7 @@ export function asFluxError(error: unknown): FluxError {
 /** An error for people: what happened, then on lines of their own its details and the command that helps. */
 export function renderError(error: FluxError): string {
   const excerpt = typeof error.details.excerpt === 'string' ? `\n${error.details.excerpt}` : '';
-  const output = wordsOfTool(error) === '' ? '' : `\n${indent(wordsOfTool(error))}`;
+  const output = toolOutputOf(error) === '' ? '' : `\n${indent(toolOutputOf(error))}`;
   return `Error: ${error.message}${excerpt}${output}${error.hint === undefined ? '' : `\n${error.hint}`}`;
 }
 
@@ -22,8 +22,8 @@ export function renderErrorJson(error: FluxError): string {
   return JSON.stringify(toProblem(error));
 }
 
-/** What the program behind a failure said itself, unless the message says all of it. */
-function wordsOfTool({ message, details }: FluxError): string {
+/** The output of the program that failed, unless the message contains it already. */
+function toolOutputOf({ message, details }: FluxError): string {
   const words = [details.toolOutput, details.stderr].find((text) => typeof text === 'string') ?? '';
   return message.includes(words.trim()) ? '' : words;
 }

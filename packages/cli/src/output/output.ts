@@ -4,7 +4,7 @@ import pc from 'picocolors';
 /** A stream that may be a terminal. */
 type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** The two streams and how to write on them. */
+/** The two streams and how to write to them. */
 export interface OutputOptions {
   readonly stdout: Terminal;
   readonly stderr: Terminal;
@@ -13,33 +13,33 @@ export interface OutputOptions {
   readonly color: boolean;
 }
 
-/** The line on stderr that shows what is going on. */
+/** The status line on stderr. */
 interface Status {
   /** Replaces the line on a terminal; elsewhere a text is printed once per `step`. */
   update(text: string, step?: string): void;
   /** Shows a text only while nothing else is shown, and only on a terminal. */
   idle(text: string): void;
-  /** Takes the line away. */
+  /** Removes the line. */
   clear(): void;
 }
 
-/** The one place that writes on the screen: the answer on stdout, everything else on stderr. */
+/** The only writer to the terminal: the answer on stdout, everything else on stderr. */
 export interface Output {
   readonly json: boolean;
-  /** Whether somebody looks at stderr, so that a line may come and go there. */
+  /** Whether stderr is a terminal, so that a line may be replaced there. */
   readonly isAnimated: boolean;
   /** Width of stdout when it is a terminal, else unlimited. */
   readonly columns: number;
   readonly colors: ReturnType<typeof pc.createColors>;
   /** The answer: the lines for people, or with --json the document and nothing else. */
   answer(lines: readonly string[], document: unknown): void;
-  /** A line of an answer that comes bit by bit; nothing with --json. */
+  /** A line of an answer that is printed piece by piece; nothing with --json. */
   line(text: string): void;
   /** Something worth knowing, on stderr; nothing with --json. */
   note(text: string): void;
   /** What to type next, on stderr; nothing with --json. */
   next(command: string, why: string): void;
-  /** Something to worry about, on stderr, always. */
+  /** A warning, on stderr, always. */
   warn(text: string): void;
   /** An error, already rendered, on stderr. */
   error(text: string): void;
@@ -49,7 +49,7 @@ export interface Output {
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 const FRAME_MS = 80;
 
-/** Opens the output of one run. A reader of stdout that goes away (`| head -3`) is no error: what follows is dropped. */
+/** Opens the output of one run. A reader of stdout that goes away (`| head -3`) is not an error: further output is dropped. */
 export function createOutput({ stdout, stderr, json, color }: OutputOptions): Output {
   const colors = pc.createColors(color && stdout.isTTY === true);
   const status = createStatus(stderr, json);

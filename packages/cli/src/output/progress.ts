@@ -7,7 +7,7 @@ export interface ProgressMeter {
   describe(progress: Progress, nowMs: number): string;
 }
 
-/** Makes a meter. Rate and estimate are of the present phase, and appear after half a second of it. */
+/** Creates a meter. Rate and estimate belong to the current phase, and appear after its first half second. */
 export function createProgressMeter(): ProgressMeter {
   let phase = '';
   let startedAt = 0;

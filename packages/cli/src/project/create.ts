@@ -10,7 +10,7 @@ export const command = defineCommand<{ mode?: string; attach?: string | true }>(
   arguments: [{ name: '<name>', summary: 'name of the project' }],
   options: [
     { flags: '--mode <mode>', summary: 'v1_dedicated (a server of its own) or v2_shared (a schema in a shared one)' },
-    { flags: '--attach [uri]', summary: 'back up a database of yours that Flux does not run; `-` reads the URI from standard input' },
+    { flags: '--attach [uri]', summary: 'back up an existing database that Flux does not run; `-` reads the URI from standard input' },
   ],
   examples: [
     'flux create bloom-atelier',
@@ -18,7 +18,7 @@ export const command = defineCommand<{ mode?: string; attach?: string | true }>(
     'flux create legacy-shop --attach - < uri.txt',
     'FLUX_ATTACH_URI=postgresql://... flux create legacy-shop --attach',
   ],
-  about: 'A URI holds a password: prefer `--attach -` or FLUX_ATTACH_URI to writing it on the command line.',
+  about: 'A URI contains a password: prefer `--attach -` or FLUX_ATTACH_URI to writing it on the command line.',
   async run(context, options, [name = '']) {
     const { output } = context;
     const attach = await readAttachUri(context, options.attach);
@@ -64,14 +64,14 @@ async function readAttachUri(context: Pick<Context, 'env' | 'output' | 'stdin'>,
       },
     );
   }
-  // The text itself stays out of every message: it holds a password.
+  // Never quote the text in a message: it contains a password.
   if (!/^postgres(?:ql)?:\/\//.test(uri)) {
     throw new FluxError('usage', 'The URI to attach does not begin with postgresql://.', {
       hint: 'postgresql://user:password@host:5432/database',
     });
   }
   if (typeof flag === 'string' && flag !== '-' && URL.canParse(uri) && new URL(uri).password !== '') {
-    context.output.warn('A password on the command line is seen by every user of this machine; use `--attach -` or FLUX_ATTACH_URI.');
+    context.output.warn('A password on the command line is visible to every user of this machine; use `--attach -` or FLUX_ATTACH_URI.');
   }
   return uri;
 }

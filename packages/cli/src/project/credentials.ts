@@ -24,7 +24,7 @@ export const command = defineCommand<ProjectOptions & { field?: string }>({
     'pg_restore --clean --if-exists --no-owner --no-acl --dbname "$(flux project credentials --field postgres.url)" ./bloom.dump',
   ],
   async run(context, { field, ...options }, [slug]) {
-    // `--field password` is understood as well: there is only one section.
+    // `--field password` works as well: there is only one section.
     const pick = field === undefined ? undefined : (FIELDS[field] ?? FIELDS[`postgres.${field}`]);
     if (field !== undefined && pick === undefined)
       throw new FluxError('usage', `There is no field ${JSON.stringify(field)}.`, { hint: `There are ${NAMES}.` });

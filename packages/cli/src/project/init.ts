@@ -11,10 +11,10 @@ export const command = defineCommand<{ project?: string; mode?: string }>({
   arguments: [{ name: '[slug]', summary: 'name of the project (default: flux.json, else the name of this folder)' }],
   options: [
     { flags: '-p, --project <slug>', summary: 'the same as the argument' },
-    { flags: '--mode <mode>', summary: 'v1_dedicated or v2_shared, when the project has to be created' },
+    { flags: '--mode <mode>', summary: 'v1_dedicated or v2_shared, for a project that does not exist yet' },
   ],
   examples: ['flux init', 'flux init bloom-atelier', 'flux init bloom-atelier --mode v2_shared'],
-  about: 'Creates the project when there is none of this name. Running it again changes nothing.',
+  about: 'Creates the project if it does not exist. Running it again changes nothing.',
   async run(context, options, [argument]) {
     const { settings, cwd, output } = context;
     const { linkFile } = settings;

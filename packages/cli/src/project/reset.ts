@@ -11,8 +11,8 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
   options: [...PROJECT_OPTIONS, ...DESTROY_OPTIONS],
   examples: ['flux project reset bloom-atelier --hash 0a1b2c3', 'flux project reset bloom-atelier --hash 0a1b2c3 --confirm bloom-atelier'],
   about:
-    'Leaves the project as it was when it was made: no tables, no migrations; users, passwords and addresses stay. Refused with\n' +
-    'exit code 6 unless the newest backup is restore-verified. What was there is kept for `flux backup restore --undo`.',
+    'Leaves the project as it was when it was created: no tables, no migrations; users, passwords and addresses stay. Refused with\n' +
+    'exit code 6 unless the newest backup is restore-verified. The old data can be restored with `flux backup restore --undo`.',
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
     const { skipBackupCheck, reason } = overrideQuery(context, options);
@@ -20,9 +20,9 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     const body = { ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }), ...(reason === undefined ? {} : { reason }) };
     const words = { doing: `Emptying ${project.slug}`, lookAgain: 'flux list' };
     const answer = (await runOperation(context, 'resetProject', { params: { hash: project.hash }, body }, words)) as ResetAnswer;
-    const kept = `What was there is kept as ${answer.previousKeptAs}${keptUntilWords(answer, context.now())}.`;
+    const kept = `The old data is kept as ${answer.previousKeptAs}${keptUntilWords(answer, context.now())}.`;
     context.output.answer([`✓ ${project.slug} (${project.hash}) is empty. ${kept}`], answer);
-    context.output.next(`flux backup restore ${project.flags} --undo`, 'To have it back:');
+    context.output.next(`flux backup restore ${project.flags} --undo`, 'To undo the reset:');
     return 0;
   },
 });

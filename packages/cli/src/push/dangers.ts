@@ -33,14 +33,14 @@ export function describeDanger({ file, line, effect, statement }: FileDanger): s
   return `${file}:${line} ${EFFECT_WORDS[effect]}: ${shown}`;
 }
 
-/** What the gate says of a push, in a sentence: a push is not behind it, but may want a way back as much. */
+/** The answer of the gate for a push, as a sentence: the gate never refuses a push, but a push may need a way back as well. */
 export function describeWayBack(reply: GateReply): string {
-  if ('unknown' in reply) return `Whether there is a proven way back is not known: ${reply.unknown}`;
-  if (reply.decision === 'cleared') return `A proven way back is there: ${reply.detail}, ${reply.label}.`;
+  if ('unknown' in reply) return `It is not known whether there is a proven way back: ${reply.unknown}`;
+  if (reply.decision === 'cleared') return `There is a proven way back: ${reply.detail}, ${reply.label}.`;
   return `There is no proven way back: ${reply.guidance} (${reply.detail})`;
 }
 
-/** Warns of a push that destroys data while no proven backup stands behind it; it goes on all the same. */
+/** Warns about a push that destroys data without a proven backup; the push continues all the same. */
 export async function warnOfDangers(context: CallContext, project: ResolvedProject, dangers: readonly FileDanger[]): Promise<void> {
   const [first] = dangers;
   if (first === undefined) return;
@@ -49,5 +49,5 @@ export async function warnOfDangers(context: CallContext, project: ResolvedProje
   const worst = dangers.find(({ effect }) => effect === 'destroys') ?? dangers.find(({ effect }) => effect === 'may_destroy') ?? first;
   const others = dangers.length - 1;
   const more = others === 0 ? '' : ` (and ${others} more, see \`flux push --plan\`)`;
-  context.output.warn(`${describeDanger(worst)}${more}\n${describeWayBack(reply)}\nMake one first: \`flux push --backup\`.`);
+  context.output.warn(`${describeDanger(worst)}${more}\n${describeWayBack(reply)}\nCreate one first: \`flux push --backup\`.`);
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { findApplied, type MigrationMark } from '@flux/contract/applied';
 import { FluxError } from '@flux/contract/errors';
 
-/** How a file is run: as it is, once and for ever, or again whenever it changed. */
+/** How a file runs: each time, exactly once, or again after a change. */
 export type PushMode = 'raw' | 'versioned' | 'repeatable';
 
 /** One SQL file, read. */
@@ -19,7 +19,7 @@ export interface SqlFile {
   readonly version: string;
 }
 
-/** Where `flux push` looks when it is told nothing, in this order. */
+/** Where `flux push` looks without an argument, in this order. */
 export const DEFAULT_PLACES = ['migrations/', 'flux/migrations/', 'sql/migrations/', 'sql/', 'schema.sql'] as const;
 
 /**
@@ -28,7 +28,7 @@ export const DEFAULT_PLACES = ['migrations/', 'flux/migrations/', 'sql/migration
  * A single file gets the mode and the version that a push of its folder would give it, so that the folder skips it later.
  *
  * @param roots folders in which the default places are looked for
- * @throws FluxError `local_file` for what cannot be read, is not UTF-8 or is empty; `usage` when nothing was found or two files have one version
+ * @throws FluxError `local_file` for a file that cannot be read, is not UTF-8 or is empty; `usage` when nothing was found or two files have one version
  */
 export async function collectSqlFiles(
   target: string | undefined,
@@ -54,7 +54,7 @@ export async function collectSqlFiles(
   return [...files.filter((file) => file.mode !== 'repeatable'), ...files.filter((file) => file.mode === 'repeatable')];
 }
 
-/** Makes a raw file that the ledger knows a versioned one: it was pushed with its folder before. */
+/** Treats a raw file that the ledger knows as versioned: it was pushed with its folder before. */
 export function asRecorded(file: SqlFile, applied: readonly MigrationMark[]): SqlFile {
   if (file.mode !== 'raw') return file;
   const version = versionOf(file.filename);
@@ -82,7 +82,7 @@ export function compareNaturally(a: string, b: string): number {
   return left.length - right.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
-/** The default `schema.sql` belongs to no folder of migrations, whatever lies beside it. */
+/** The default `schema.sql` never counts as part of a folder of migrations. */
 async function modeOfSingle(path: string, isNamed: boolean): Promise<PushMode> {
   const name = basename(path);
   if (isRepeatableName(name)) return 'repeatable';
@@ -151,17 +151,17 @@ async function readSqlFile(path: string, mode: PushMode): Promise<SqlFile> {
 function decode(path: string, bytes: Buffer): string {
   let text: string;
   try {
-    // The byte order mark stays: the control plane compares the checksum with the text that it gets.
+    // The byte order mark stays: the control plane compares the checksum with the text that it receives.
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
     throw new FluxError('local_file', `${path} is not UTF-8 text.`, {
-      hint: 'Convert it, for example with `iconv -t UTF-8`. A dump made with -Fc is no SQL.',
+      hint: 'Convert it, for example with `iconv -t UTF-8`. A dump created with -Fc is not SQL.',
       cause,
     });
   }
   if (text.includes('\0'))
     throw new FluxError('local_file', `${path} contains a zero byte, so it is not a text file.`, {
-      hint: 'A dump made with -Fc is restored with pg_restore.',
+      hint: 'A dump created with -Fc is restored with pg_restore.',
     });
   return text;
 }

@@ -52,13 +52,13 @@ function describeFile({ file, action, reason }: PlannedFile, dangers: readonly F
 }
 
 function summarise(dangers: readonly FileDanger[], gate: GateReply | null): string[] {
-  const notSeen = 'What functions and triggers do that a statement calls is not looked into.';
+  const notSeen = 'Functions and triggers that a statement calls are not analysed.';
   if (gate === null) return [`No statement destroys data. ${notSeen}`];
   const counts = (['destroys', 'may_destroy', 'unseen'] as const)
     .map((effect) => ({ effect, number: count(dangers, effect) }))
     .filter(({ number }) => number > 0)
     .map(({ effect, number }) => `${EFFECT_WORDS[effect]}: ${formatCounted(number, 'statement')}`);
-  const help = 'unknown' in gate || gate.command === null ? [] : [`Make one with \`${gate.command}\`, or push with \`--backup\`.`];
+  const help = 'unknown' in gate || gate.command === null ? [] : [`Create one with \`${gate.command}\`, or push with \`--backup\`.`];
   return [`${counts.join(' · ')}. ${notSeen}`, describeWayBack(gate), ...help];
 }
 

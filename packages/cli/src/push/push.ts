@@ -24,23 +24,23 @@ export const command = defineCommand<PushOptions>({
       summary: 'raw: run it; versioned: once; repeatable: whenever it changed',
       choices: ['raw', 'versioned', 'repeatable'],
     },
-    { flags: '--plan', summary: 'only say what would run, and what of it destroys data' },
-    { flags: '--dry-run', summary: 'run it and take it back' },
-    { flags: '--force', summary: 'run repeatable files again though they did not change' },
+    { flags: '--plan', summary: 'only show what would run, and which of it destroys data' },
+    { flags: '--dry-run', summary: 'run it and roll it back' },
+    { flags: '--force', summary: 'run repeatable files again even if they are unchanged' },
     { flags: '--backup', summary: 'create and verify a backup first; run nothing when that fails' },
   ],
   examples: ['flux push', 'flux push ./migrations --plan', 'flux push ./seed.sql', 'flux push ./migrations --dry-run'],
   about:
     'A folder is versioned: 001_init.sql and so on, in natural order, each once; R__name.sql are repeatable and run last.\n' +
-    'A single file is what it would be in its folder: versioned when its name begins with a number or its folder holds migrations,\n' +
+    'A single file is what it would be in its folder: versioned when its name begins with a number or its folder contains migrations,\n' +
     'else raw, which runs each time and is not recorded. Each file is one transaction, together with its row in the ledger.\n' +
-    'What destroys data is marked by --plan, and warned of when the newest backup is not proven; nothing is refused for it.',
+    '--plan marks statements that destroy data; a push warns about them when the newest backup is not proven, and runs them all the same.',
   async run(context, { mode, plan: planOnly, dryRun, force, backup, ...options }, [path]) {
     const { output, settings, cwd } = context;
     const roots = settings.linkFile === null ? [cwd] : [cwd, dirname(settings.linkFile.path)];
     if (planOnly === true && dryRun === true)
-      throw new FluxError('usage', '--plan and --dry-run do not go together.', {
-        hint: '--plan runs nothing; --dry-run runs it and takes it back.',
+      throw new FluxError('usage', '--plan and --dry-run cannot be combined.', {
+        hint: '--plan runs nothing; --dry-run runs it and rolls it back.',
       });
     const read = await collectSqlFiles(path, roots, mode);
     if (force === true) requireRepeatable(read);
@@ -68,7 +68,7 @@ export const command = defineCommand<PushOptions>({
       );
     for (const { filename, mode: ranAs, result } of done) {
       if (ranAs === 'raw' && result === 'applied')
-        output.note(`${filename} is not in the ledger: pushed again, alone or with its folder, it runs again.`);
+        output.note(`${filename} is not in the ledger: every push of it, alone or with its folder, runs it again.`);
     }
     output.answer([], {
       ok: true,
@@ -85,7 +85,7 @@ export const command = defineCommand<PushOptions>({
 
 function requireRepeatable(files: readonly SqlFile[]): void {
   if (files.some(({ mode }) => mode === 'repeatable')) return;
-  throw new FluxError('usage', '--force runs repeatable files again, and none of these is one.', {
+  throw new FluxError('usage', '--force runs repeatable files again, but none of these files is repeatable.', {
     hint: 'Leave it out, or add --mode repeatable.',
   });
 }

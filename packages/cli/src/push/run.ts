@@ -6,7 +6,7 @@ import type { SqlFile } from './files.ts';
 import type { PlannedFile } from './plan.ts';
 import { locateSqlError, type SentFile } from './sql-error.ts';
 
-/** What became of one file. */
+/** The outcome of one file. */
 export interface PushedFile {
   readonly filename: string;
   readonly version: string;
@@ -34,7 +34,7 @@ export async function runPush(
   choices: PushChoices,
 ): Promise<PushedFile[]> {
   const pending = plan.filter(({ action }) => action === 'run');
-  // Later files build on earlier ones, which a dry run takes back: several are tried together, as one transaction.
+  // Later files build on earlier ones, which a dry run rolls back: several are tried together, in one transaction.
   if (choices.dryRun && pending.length > 1) return await tryTogether(context, project, plan);
   const done: PushedFile[] = [];
   for (const { file, action, reason } of plan) {
@@ -72,7 +72,7 @@ async function tryTogether(context: CallContext, project: ResolvedProject, plan:
 
 async function send(context: CallContext, body: PushRequest, sent: readonly SentFile[], after: string): Promise<PushAnswer> {
   const { status } = context.output;
-  // A terminal shows that something goes on; elsewhere the lines on stdout say so.
+  // On a terminal, a status line; elsewhere the lines on stdout are enough.
   if (context.output.isAnimated) status.update(`Running ${sent.map(({ file }) => file.filename).join(', ')}`);
   try {
     const answer = await context.client().call('push', { params: {}, body, idleMs: null });
@@ -102,7 +102,7 @@ function describe(file: SqlFile, result: PushedFile['result'], answer: PushAnswe
 function outcome(done: readonly PushedFile[], { dryRun }: PushChoices): string {
   if (dryRun) return 'It was a dry run.';
   const applied = done.filter(({ result }) => result === 'applied');
-  return applied.length === 0 ? '' : `Applied before it, and staying so: ${applied.map(({ filename }) => filename).join(', ')}.`;
+  return applied.length === 0 ? '' : `Applied before it and not rolled back: ${applied.map(({ filename }) => filename).join(', ')}.`;
 }
 
 function pushed({ filename, version, mode, checksum }: SqlFile, result: PushedFile['result'], statements: number | null): PushedFile {

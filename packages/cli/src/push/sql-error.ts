@@ -47,7 +47,7 @@ function drawExcerpt(sql: string, line: number, column: number | null): string {
     drawn.push(`  ${String(number).padStart(width)} | ${lines[number - 1] ?? ''}`);
   }
   if (column !== null) {
-    // Tabs stay tabs, so that the caret stands under its letter whatever their width.
+    // Tabs stay tabs, so that the caret stands under its letter at any tab width.
     const before = (lines[line - 1] ?? '').slice(0, column - 1).replace(/[^\t]/g, ' ');
     drawn.push(`  ${' '.repeat(width)} | ${before}^`);
   }

@@ -1,6 +1,6 @@
 /**
- * Decodes base64, standard or URL-safe, padded or not. Node reads over whatever is no base64; here it makes the text no base64,
- * so that a changed character is always noticed.
+ * Decodes base64, standard or URL-safe, padded or not. Node ignores characters that are not base64; here they make the whole text
+ * invalid, so that a changed character is always noticed.
  */
 export function decodeBase64(text: string): Buffer | undefined {
   const bare = text

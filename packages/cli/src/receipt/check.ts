@@ -6,9 +6,9 @@ import { digestFile, readReceipt } from './local-file.ts';
 import { readTrustedKeys } from './public-keys.ts';
 import { describeCheck } from './receipt-text.ts';
 
-const DOES_NOT_HOLD = 7;
+const NOT_VALID = 7;
 
-/** `flux receipt check`: asks nobody, and needs no login. */
+/** `flux receipt check`: makes no request, and needs no login. */
 export const command = defineCommand<{ key?: string; artifact?: string; manifest?: string; previous?: string }>({
   arguments: [{ name: '<file>', summary: 'the receipt, as `flux backup receipt` prints it' }],
   options: [
@@ -23,11 +23,12 @@ export const command = defineCommand<{ key?: string; artifact?: string; manifest
   ],
   about:
     'Needs no control plane and no network. A file with several keys trusts each of them.\n' +
-    'Exit codes: 0 it holds and says restorable; 7 it does not hold, or it says that the verification failed; 10 it holds and says inconclusive.',
+    'Exit codes: 0 the receipt is valid and says restorable; 7 it is not valid, or says that the verification failed; 10 it is valid and\n' +
+    'says inconclusive.',
   async run({ output, now }, { key, artifact, manifest, previous }, [path = '']) {
     if (key === undefined) {
       throw new FluxError('usage', 'A receipt proves nothing without a key that you trust: --key is missing.', {
-        hint: 'Take it once, by a way that you trust, with `flux receipt keys > keys.pem`, then add --key keys.pem.',
+        hint: 'Get it once over a channel that you trust, with `flux receipt keys > keys.pem`, then add --key keys.pem.',
       });
     }
     const keys = await readTrustedKeys(key);
@@ -39,6 +40,6 @@ export const command = defineCommand<{ key?: string; artifact?: string; manifest
       previous: previous === undefined ? undefined : await readReceipt(previous),
     });
     output.answer(describeCheck(check, now()), check);
-    return check.holds && check.statement !== null ? VERDICT_EXIT_CODES[check.statement.predicate.verdict] : DOES_NOT_HOLD;
+    return check.holds && check.statement !== null ? VERDICT_EXIT_CODES[check.statement.predicate.verdict] : NOT_VALID;
   },
 });

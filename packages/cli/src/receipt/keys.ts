@@ -5,8 +5,8 @@ import { describeKeys } from './receipt-text.ts';
 export const command = defineCommand<Record<string, never>>({
   examples: ['flux receipt keys > keys.pem', 'flux receipt keys --json > keys.json'],
   about:
-    'The key that signs now comes first, then the retired ones, whose receipts can still be checked. Keep the file: receipts are\n' +
-    'checked against it, and not against what a control plane says later. /.well-known/flux-receipt-keys.json has the same for everybody.',
+    'The key in use comes first, then the retired ones, whose receipts can still be checked. Keep the file: receipts are\n' +
+    'checked against it, not against what a control plane says later. /.well-known/flux-receipt-keys.json is the public equivalent.',
   async run(context) {
     const keys = await context.client().call('listReceiptKeys', { params: {} });
     context.output.answer(describeKeys(keys), keys);

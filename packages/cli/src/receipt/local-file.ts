@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { FluxError } from '@flux/contract/errors';
 import type { Evidence } from './check-envelope.ts';
 
-/** A receipt is some kilobytes; what is larger is another file, given by mistake. */
+/** A receipt is a few kilobytes; a larger file was given by mistake. */
 const RECEIPT_LIMIT_BYTES = 4 * 2 ** 20;
 
 /** Text of a receipt. @throws FluxError `local_file`; `usage` when the file is far too large to be one */

@@ -4,7 +4,7 @@ import { findStatementProblem } from '@flux/contract/receipt-shape';
 import { decodeBase64 } from './base64.ts';
 import type { TrustedKey } from './public-keys.ts';
 
-/** What became of opening an envelope. Nothing of its content is told before its signature was found good. */
+/** The outcome of opening an envelope. Its content is not available until its signature has been verified. */
 export type OpenedReceipt =
   | { readonly state: 'unsigned'; readonly problem: string }
   | { readonly state: 'misshapen'; readonly problem: string; readonly keyId: string }
@@ -15,7 +15,7 @@ export function openReceipt(text: string, keys: readonly TrustedKey[]): OpenedRe
   const envelope = parseEnvelope(text);
   if (typeof envelope === 'string') return { state: 'unsigned', problem: envelope };
   const signed = encodeForSigning(RECEIPT_PAYLOAD_TYPE, envelope.payload);
-  // The name of a key is not signed: it only tells which of the trusted keys to try.
+  // The key id is not signed: it only selects which of the trusted keys to try.
   const by = keys.find(({ id, key }) => envelope.signatures.some(({ keyid, sig }) => keyid === id && verify(null, signed, key, sig)));
   if (by === undefined) return { state: 'unsigned', problem: describeRefusal(envelope, keys) };
   const misshapen = (problem: string): OpenedReceipt => ({ state: 'misshapen', problem, keyId: by.id });
@@ -36,7 +36,7 @@ interface ParsedEnvelope {
   readonly signatures: readonly { readonly keyid: string; readonly sig: Buffer }[];
 }
 
-/** The parts of an envelope, or what keeps the text from being one. */
+/** The parts of an envelope, or why the text is not one. */
 function parseEnvelope(text: string): ParsedEnvelope | string {
   let parsed: { readonly payloadType?: unknown; readonly payload?: unknown; readonly signatures?: unknown } | null;
   try {
@@ -59,10 +59,10 @@ function parseEnvelope(text: string): ParsedEnvelope | string {
 }
 
 function describeRefusal({ signatures }: ParsedEnvelope, keys: readonly TrustedKey[]): string {
-  if (signatures.length === 0) return 'it carries no signature that can be read';
+  if (signatures.length === 0) return 'it has no readable signature';
   const known = signatures.find(({ keyid }) => keys.some(({ id }) => id === keyid));
-  if (known !== undefined) return `the signature is not that of key ${known.keyid} over this content: something was changed`;
+  if (known !== undefined) return `the signature does not match key ${known.keyid} and this content: something was changed`;
   const named = signatures.map(({ keyid }) => keyid).filter((keyid) => /^[0-9a-f]{16}$/.test(keyid));
   const by = named.length === 0 ? 'a key without a name' : named.join(', ');
-  return `it is signed by ${by}, and not by the key that you trust (${keys.map(({ id }) => id).join(', ')})`;
+  return `it is signed by ${by}, not by a key that you trust (${keys.map(({ id }) => id).join(', ')})`;
 }

@@ -5,7 +5,7 @@ import { decodeBase64 } from './base64.ts';
 
 /** A public key that the user trusts. */
 export interface TrustedKey {
-  /** First 16 hex digits of the SHA-256 of the raw key; computed here, whatever the file says. */
+  /** First 16 hex digits of the SHA-256 of the raw key; computed here, never taken from the file. */
   readonly id: string;
   readonly key: KeyObject;
 }
@@ -24,9 +24,9 @@ export async function readTrustedKeys(value: string): Promise<readonly TrustedKe
   if (keys.length > 0) return keys;
   throw new FluxError(
     'usage',
-    text === value ? '--key is neither a file nor an Ed25519 public key.' : `${value} holds no Ed25519 public key.`,
+    text === value ? '--key is neither a file nor an Ed25519 public key.' : `${value} contains no Ed25519 public key.`,
     {
-      hint: 'Take one from `flux receipt keys > keys.pem`, or from /.well-known/flux-receipt-keys.json of the control plane, once, by a way that you trust.',
+      hint: 'Take one from `flux receipt keys > keys.pem`, or from /.well-known/flux-receipt-keys.json of the control plane, once, over a channel that you trust.',
     },
   );
 }
@@ -41,7 +41,7 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-/** Every Ed25519 public key in a text; none when it holds none. */
+/** Every Ed25519 public key in a text; an empty list when there is none. */
 export function parseKeys(text: string): readonly TrustedKey[] {
   const blocks = text.match(PEM);
   if (blocks !== null) return blocks.flatMap((block) => fromKey(() => createPublicKey(block)));
@@ -69,7 +69,7 @@ function fromRaw(x: string): readonly TrustedKey[] {
   return fromKey(() => createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }));
 }
 
-/** What cannot be read as a key is none. */
+/** Returns an empty list when the text cannot be read as a key. */
 function fromKey(read: () => KeyObject): readonly TrustedKey[] {
   try {
     const key = read();

@@ -6,9 +6,9 @@ import { formatTime } from '../output/time.ts';
 import type { Finding, ReceiptCheck } from './check-envelope.ts';
 
 const VERDICTS: Readonly<Record<ReceiptStatement['predicate']['verdict'], string>> = {
-  restorable: 'restorable: the artifact was restored, and what came back is what was there',
-  failed: 'failed: the artifact did not bring back what was there',
-  inconclusive: 'inconclusive: the artifact could not be tried, nothing is known about it',
+  restorable: 'restorable: the artifact was restored, and the result equals what was dumped',
+  failed: 'failed: the artifact did not restore what was dumped',
+  inconclusive: 'inconclusive: the artifact could not be restored, so nothing is known about it',
 };
 
 /** What a receipt says, for people. */
@@ -42,7 +42,7 @@ export function describeStatement({ subject: [subject], predicate }: ReceiptStat
 
 /** What a check found, for people: the answer first, then why, then what the receipt says. */
 export function describeCheck(check: ReceiptCheck, now: Date): string[] {
-  const headline = check.holds ? '✓ The receipt holds' : '✗ The receipt does not hold';
+  const headline = check.holds ? '✓ The receipt is valid' : '✗ The receipt is not valid';
   const lines = [headline, ...check.findings.map(describeFinding)];
   if (!check.holds || check.statement === null || check.sha256 === null) return lines;
   return [...lines, '', 'It says:', ...describeStatement(check.statement, check.sha256, now)];
@@ -52,10 +52,10 @@ function describeFinding({ what, holds, detail }: Finding): string {
   return `  ${holds === null ? '-' : holds ? '✓' : '✗'} ${what}: ${detail}`;
 }
 
-/** Public keys as PEM with a line before each, which readers of PEM pass over: the text can be kept as a file and used as `--key`. */
+/** Public keys as PEM, each after a line that PEM parsers skip, so that the text can be saved to a file and used as `--key`. */
 export function describeKeys({ keys }: ReceiptKeySet): string[] {
   return keys.flatMap(({ kid, pem, createdAt, retiredAt }) => [
-    `Key ${kid}, made ${createdAt}, ${retiredAt === null ? 'signs now' : `retired ${retiredAt}`}`,
+    `Key ${kid}, created ${createdAt}, ${retiredAt === null ? 'in use' : `retired ${retiredAt}`}`,
     pem.trimEnd(),
   ]);
 }

@@ -7,7 +7,7 @@ import { resolveProject } from '../project/resolve.ts';
 export const command = defineCommand<ProjectOptions & { limit?: string }>({
   options: [...PROJECT_OPTIONS, { flags: '--limit <number>', summary: 'how many lines, at most 1000 (default: 50)' }],
   examples: ['flux audit', 'flux audit --project bloom-atelier --limit 200'],
-  about: 'Overrides of the gate are here with their reason (gate.override).',
+  about: 'Includes overrides of the gate, with their reason (gate.override).',
   async run(context, { limit, ...options }) {
     if (limit !== undefined && !/^[1-9]\d{0,3}$/.test(limit))
       throw new FluxError('usage', `--limit ${limit} is not a number from 1 to 1000.`);

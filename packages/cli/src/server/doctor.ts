@@ -9,7 +9,7 @@ export const command = defineCommand<ProjectOptions>({
   arguments: [{ name: '[slug]', summary: 'name of a project; without one, the server and all projects' }],
   options: PROJECT_OPTIONS,
   examples: ['flux doctor', 'flux doctor bloom-atelier --hash 0a1b2c3'],
-  about: 'What would stop a restore today, in order of danger. Ends with 1 when something is dangerous.',
+  about: 'What would prevent a restore today, most dangerous first. Exit code 1 when something is dangerous.',
   async run(context, options, [slug]) {
     const named = slug !== undefined || options.project !== undefined || options.hash !== undefined;
     const client = context.client();

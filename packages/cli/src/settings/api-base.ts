@@ -4,9 +4,9 @@ import { FluxError } from '@flux/contract/errors';
 export const DEFAULT_API_BASE = 'http://127.0.0.1:4400/api';
 
 /**
- * Brings an address into the one form used everywhere: `http://host:port/api`, no slash at the end.
+ * Normalises an address to the form used everywhere: `http://host:port/api`, no slash at the end.
  *
- * @throws FluxError `usage` when it is no http(s) address, or carries a user and a password
+ * @throws FluxError `usage` when it is not an http(s) address, or contains a user and a password
  */
 export function normaliseApiBase(text: string, source: string): string {
   const url = URL.canParse(text.trim()) ? new URL(text.trim()) : null;
@@ -16,7 +16,7 @@ export function normaliseApiBase(text: string, source: string): string {
     });
   }
   if (url.username !== '' || url.password !== '') {
-    throw new FluxError('usage', `${source} carries a user or a password; the control plane knows only tokens.`, {
+    throw new FluxError('usage', `${source} contains a user or a password; the control plane accepts only tokens.`, {
       hint: 'Run `flux login`.',
     });
   }

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 
 /**
- * Writes a small file so that either the old or the new content is there, whole.
+ * Writes a small file atomically: a reader finds either the old or the new content, complete.
  *
  * @throws FluxError `local_file`
  */

@@ -1,4 +1,4 @@
-/** The names that a `.env` beside flux.json may set. Everything else in it belongs to the project, not to us. */
+/** The names that a `.env` next to flux.json may set. Everything else in it belongs to the project. */
 export const FILE_NAMES = ['FLUX_API_BASE', 'FLUX_API_TOKEN', 'FLUX_DASHBOARD_BASE', 'FLUX_DEFAULT_MODE'] as const;
 
 /**

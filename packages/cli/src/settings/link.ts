@@ -12,7 +12,7 @@ export interface Link {
   readonly hash: string | null;
 }
 
-/** Looks for `flux.json` from a folder upwards. The text is not looked into: a broken file concerns only who needs it. */
+/** Looks for `flux.json` from a folder upwards. The text is not parsed here: a broken file matters only to commands that need it. */
 export async function findLinkFile(cwd: string): Promise<{ readonly path: string; readonly text: string } | null> {
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const path = join(folder, 'flux.json');
@@ -28,19 +28,19 @@ export async function findLinkFile(cwd: string): Promise<{ readonly path: string
   }
 }
 
-/** @throws FluxError `local_file` when the text is no JSON object with strings in `slug` and `hash` */
+/** @throws FluxError `local_file` when the text is not a JSON object with strings in `slug` and `hash` */
 export function parseLink(path: string, text: string): Link {
   const value = parseObject(path, text);
   const field = (name: 'slug' | 'hash'): string | null => {
     const found = value[name];
     if (found === undefined || found === null || found === '') return null;
     if (typeof found === 'string') return found;
-    throw new FluxError('local_file', `"${name}" in ${path} is not a text.`, { hint: 'Run `flux init` to write it anew.' });
+    throw new FluxError('local_file', `"${name}" in ${path} is not a string.`, { hint: 'Run `flux init` to write it again.' });
   };
   return { path, folder: dirname(path), slug: field('slug'), hash: field('hash') };
 }
 
-/** Writes slug and hash into `flux.json`, and leaves whatever else is in it. */
+/** Writes slug and hash into `flux.json`, and leaves its other members alone. */
 export async function writeLink(path: string, existing: string | null, slug: string, hash: string): Promise<void> {
   const value = existing === null ? {} : parseObject(path, existing);
   await writeFileAtomically(path, `${JSON.stringify({ ...value, slug, hash }, null, 2)}\n`, 0o644);

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { writeFileAtomically } from './atomic-file.ts';
 
-/** What `flux login` keeps: a token, and the only control plane it may be sent to. */
+/** What `flux login` stores: a token, and the only control plane it may be sent to. */
 export interface Login {
   readonly apiBase: string | null;
   readonly token: string;
@@ -14,7 +14,7 @@ export function loginPath(home: string): string {
   return join(home, '.flux', 'config.json');
 }
 
-/** @throws FluxError `local_file` when the file is there and is not what `flux login` writes */
+/** @throws FluxError `local_file` when the file exists but is not what `flux login` writes */
 export async function readLogin(home: string): Promise<Login | null> {
   const path = loginPath(home);
   let text: string;
@@ -34,20 +34,22 @@ export async function readLogin(home: string): Promise<Login | null> {
   }
 }
 
-/** Keeps a login: the file 0600 in a folder 0700, replaced in one step. */
+/** Stores a login: the file 0600 in a folder 0700, replaced in one step. */
 export async function writeLogin(home: string, login: Login): Promise<string> {
   const path = loginPath(home);
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await chmod(dirname(path), 0o700);
   } catch (cause) {
-    throw new FluxError('local_file', `The folder ${dirname(path)} cannot be made (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+    throw new FluxError('local_file', `The folder ${dirname(path)} cannot be created (${(cause as NodeJS.ErrnoException).code}).`, {
+      cause,
+    });
   }
   await writeFileAtomically(path, `${JSON.stringify(login, null, 2)}\n`, 0o600);
   return path;
 }
 
-/** Forgets the login. Resolves to false when there was none. */
+/** Removes the stored login. Resolves to false when there was none. */
 export async function removeLogin(home: string): Promise<boolean> {
   try {
     await rm(loginPath(home));

@@ -6,11 +6,11 @@ import { FILE_NAMES, parseEnvFile } from './env-file.ts';
 import { findLinkFile } from './link.ts';
 import { loginPath, readLogin } from './login-file.ts';
 
-/** What a run was told, from the strongest to the weakest: flags, environment, `.env.local`, `.env`, `~/.flux/config.json`. */
+/** The settings of a run, in order of precedence: flags, environment, `.env.local`, `.env`, `~/.flux/config.json`. */
 export interface Settings {
   readonly apiBase: string;
   readonly token: string | null;
-  /** Why there is no token, when there is one that must not be used. */
+  /** Why a stored token must not be used; null when there is no such token. */
   readonly tokenRefusal: string | null;
   /** Where the token comes from, for messages. */
   readonly tokenSource: string | null;
@@ -44,7 +44,7 @@ export async function readSettings({ apiBaseFlag, env, cwd, home }: SettingsSour
   const rest = { apiBase, defaultMode: find('FLUX_DEFAULT_MODE')?.value ?? null, linkFile };
   if (token !== null) return { ...rest, token: token.value.trim(), tokenSource: token.source, tokenRefusal: null };
   if (login === null) return { ...rest, token: null, tokenSource: null, tokenRefusal: null };
-  // A folder that somebody else wrote may name any address in its `.env`: the stored token goes only where it was verified.
+  // The `.env` of a cloned repository may name any address, so the stored token is sent only to the control plane that verified it.
   if (loginBase !== null && loginBase !== apiBase) {
     return { ...rest, token: null, tokenSource: null, tokenRefusal: `The stored login is for ${loginBase}, not for ${apiBase}.` };
   }

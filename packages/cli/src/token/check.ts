@@ -3,7 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import { hasValidCheck } from '@flux/contract/token';
 
 /**
- * Catches a mistyped token before it travels.
+ * Catches a mistyped token before it is sent.
  *
  * @throws FluxError `token_malformed`; the token is not in the message
  */
