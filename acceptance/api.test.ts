@@ -11,6 +11,7 @@ import './api/long-work.ts';
 import './api/tokens.ts';
 import './api/runs-once.ts';
 import './api/unknown-members.ts';
+import './api/v1.ts';
 
 beforeAll(async () => {
   world.flux = await startFlux({ env: { FLUX_LOG_LEVEL: 'trace' } });

@@ -1,5 +1,5 @@
+import { CLI_V1_ROUTES } from '@flux/contract/cli-v1/routes';
 import type { Route } from '@flux/contract/route';
-import { ROUTES } from '@flux/contract/routes';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { TestProject } from '../harness/flux.ts';
 import { psql } from '../harness/postgres.ts';
@@ -40,7 +40,7 @@ describe('a request that says more than its route knows', () => {
       restoreBackup: { into: 'never-made' },
     };
     const before = await state();
-    const routes = Object.entries(ROUTES as Record<string, Route>).filter(([, { method }]) => method !== 'GET');
+    const routes = Object.entries(CLI_V1_ROUTES as Record<string, Route>).filter(([, { method }]) => method !== 'GET');
     for (const [name, { method, path }] of routes) {
       const filled = path.replace(':hash', hash).replace(':id', backupId);
       const body = bodies[name] ?? (method === 'DELETE' ? undefined : {});

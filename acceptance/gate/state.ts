@@ -10,6 +10,7 @@ function changesOf(table: string): string {
   if (table === 'tokens') return 'select id, sha256, access, revoked_at from tokens';
   if (table === 'audit_events')
     return `select * from audit_events where action !~ '_requested$' and action not in ('backup.restore', 'project.migrate')`;
+  if (table === 'copies') return `select to_jsonb(c) - 'checked_at' from copies c`;
   if (table === 'backups') return `select to_jsonb(b) - 'bytes_read_at' from backups b`;
   if (['operations', 'operation_events', 'outbox', 'idempotency_keys'].includes(table)) return `select * from ${table} where false`;
   return `select * from ${table}`;

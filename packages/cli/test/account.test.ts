@@ -11,12 +11,9 @@ let sandbox: Sandbox;
 beforeEach(async () => {
   sandbox = await makeSandbox();
   plane = await startControlPlane({
-    'GET /auth/verify': () => ({
-      ok: true,
+    'GET /me': () => ({
       user: 'admin',
-      plan: 'pro',
       defaultMode: 'v1_dedicated',
-      cliRole: 'admin',
       token: { name: 'first', access: 'admin', projects: null, expiresAt: null },
     }),
   });
@@ -63,7 +60,7 @@ it.each([
 });
 
 it('keeps nothing when the control plane refuses the token', async () => {
-  plane.routes['GET /auth/verify'] = (_request, response) => sendProblem(response, 'not_authenticated', 401, 'This token is unknown.');
+  plane.routes['GET /me'] = (_request, response) => sendProblem(response, 'not_authenticated', 401, 'This token is unknown.');
 
   const result = await flux(['login', '--token-stdin'], { base: plane.base, sandbox, env: anonymous, input: TOKEN });
 
@@ -101,7 +98,7 @@ it('renders an error as one JSON document on stderr with --json', async () => {
 });
 
 it('explains an answer that does not come from Flux', async () => {
-  plane.routes['GET /list'] = (_request, response) => response.writeHead(502).end('<html>Bad gateway</html>');
+  plane.routes['GET /projects'] = (_request, response) => response.writeHead(502).end('<html>Bad gateway</html>');
 
   const result = await flux(['list'], { base: plane.base, sandbox });
 
@@ -133,39 +130,34 @@ it.each([['backup create --help'], ['help backup create']])('shows examples firs
 });
 
 it('creates a project and says what comes next', async () => {
-  plane.routes['POST /create'] = () => ({
-    summary: { slug: PROJECT.slug, hash: PROJECT.hash, status: 'running' },
-    mode: 'v1_dedicated',
-    secrets: { pgrstJwtSecret: 'x', postgresPassword: 'geheim', postgresContainerHost: 'x', note: 'x' },
+  plane.routes['POST /projects'] = () => ({
+    project: { slug: PROJECT.slug, hash: PROJECT.hash, status: 'running', mode: 'v1_dedicated' },
   });
 
   const result = await flux(['create', PROJECT.slug, '--mode', 'v1_dedicated'], { base: plane.base, sandbox });
 
   expect(result.out).toBe(`Slug:    ${PROJECT.slug}\nHash:    ${PROJECT.hash}\nMode:    v1_dedicated\nStatus:  running\n`);
   expect(result.err).toContain('flux backup create');
-  expect(result.out + result.err).not.toContain('geheim');
 });
 
 it.each([
   ['standard input', ['--attach', '-'], {}, 'postgresql://a:b@h/d\n'],
   ['the environment', [], { FLUX_ATTACH_URI: 'postgresql://a:b@h/d' }, ''],
 ])('takes the URI of a database to attach from %s', async (_name, args, env, input) => {
-  plane.routes['POST /create'] = () => ({
-    summary: { slug: 's', hash: PROJECT.hash, status: 'running' },
-    mode: 'v1_dedicated',
-    secrets: {},
+  plane.routes['POST /projects'] = () => ({
+    project: { slug: 's', hash: PROJECT.hash, status: 'running', mode: 'v1_dedicated' },
   });
 
   const result = await flux(['create', 's', ...args], { base: plane.base, sandbox, env, input });
 
   expect(result.exitCode).toBe(0);
-  expect(plane.seen[0]?.body).toEqual({ name: 's', attach: 'postgresql://a:b@h/d' });
+  expect(plane.seen[0]?.body).toEqual({ slug: 's', attach: 'postgresql://a:b@h/d' });
   expect(result.err).not.toContain('Warning');
 });
 
 it('links a folder and leaves what else is in flux.json', async () => {
   await writeFile(join(sandbox.cwd, 'flux.json'), JSON.stringify({ slug: PROJECT.slug, hash: 'REPLACE_AFTER_FLUX_INIT', theme: 'dark' }));
-  plane.routes['POST /init'] = () => ({ action: 'created', ...PROJECT, apiUrl: 'http://x' });
+  plane.routes['POST /projects/link'] = () => ({ action: 'created', project: PROJECT });
 
   const result = await flux(['init'], { base: plane.base, sandbox });
 
@@ -180,8 +172,14 @@ it('links a folder and leaves what else is in flux.json', async () => {
 it('prints one bare field of the credentials, and all of them under Postgres', async () => {
   plane.routes[`GET /projects/${PROJECT.hash}/credentials`] = () => ({
     ...PROJECT,
-    postgresConnectionString: 'postgresql://owner:pw@127.0.0.1:6001/app',
-    postgres: { user: 'owner', password: 'pw', host: '127.0.0.1', port: 6001, database: 'app' },
+    postgres: {
+      url: 'postgresql://owner:pw@127.0.0.1:6001/app',
+      user: 'owner',
+      password: 'pw',
+      host: '127.0.0.1',
+      port: 6001,
+      database: 'app',
+    },
   });
 
   const url = await flux(['project', 'credentials', PROJECT.slug, '--field', 'postgres.url'], { base: plane.base, sandbox });

@@ -17,7 +17,7 @@ export type Handler = (request: SeenRequest, response: http.ServerResponse) => u
 export interface ControlPlane {
   readonly base: string;
   readonly seen: SeenRequest[];
-  /** `POST /push` -> handler; paths are below /api/cli/v1. */
+  /** `POST /projects/:hash/push` -> handler; paths are below /api/v1. */
   readonly routes: Record<string, Handler>;
   close(): Promise<void>;
 }
@@ -32,13 +32,13 @@ export const TOKEN = 'flx_live_0123456789abcdef0123456789abcdef_33b0';
 export async function startControlPlane(routes: Record<string, Handler> = {}): Promise<ControlPlane> {
   const seen: SeenRequest[] = [];
   const known: Record<string, Handler> = {
-    [`GET /projects/${PROJECT.hash}`]: () => PROJECT,
-    'GET /list': () => [PROJECT],
+    [`GET /projects/${PROJECT.hash}`]: () => ({ project: PROJECT }),
+    'GET /projects': () => ({ projects: [PROJECT], nextCursor: null }),
     ...routes,
   };
   const server = http.createServer(async (incoming, response) => {
     const url = new URL(incoming.url ?? '/', 'http://localhost');
-    const path = url.pathname.replace(/^\/api\/cli\/v1/, '');
+    const path = url.pathname.replace(/^\/api\/v1/, '');
     let text = '';
     for await (const chunk of incoming) text += chunk;
     const { method = '', headers } = incoming;
@@ -115,7 +115,6 @@ export function backupItem(more: object = {}): Record<string, unknown> {
     restoreVerificationError: null,
     lastVerificationProblem: null,
     offsiteStatus: 'not_configured',
-    offsiteR2Status: 'disabled',
     expiresAt: null,
     pinned: false,
     note: null,

@@ -9,6 +9,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 const INIT = 'CREATE TABLE orders (id int);\n';
 const INDEXES = 'CREATE INDEX i\n\tON orders (idd);\n';
+const PUSH = `POST /projects/${PROJECT.hash}/push`;
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
 let plane: ControlPlane;
@@ -17,8 +18,8 @@ let applied: object[];
 beforeEach(async () => {
   applied = [{ version: '001', filename: '001_init.sql', checksum: sha256(INIT), appliedAt: '2026-06-20T17:18:33.697Z' }];
   plane = await startControlPlane({
-    [`GET /projects/${PROJECT.hash}/migrations`]: () => ({ applied }),
-    'POST /push': () => ({ ok: true, statements: 2, tablesMoved: 0, sequencesMoved: 0, viewsMoved: 0 }),
+    [`GET /projects/${PROJECT.hash}/migrations`]: () => ({ applied, nextCursor: null }),
+    [PUSH]: () => ({ statements: 2 }),
   });
   sandbox = await makeSandbox();
   await mkdir(join(sandbox.cwd, 'migrations'));
@@ -31,7 +32,7 @@ afterEach(async () => {
   await sandbox[Symbol.asyncDispose]();
 });
 const run = (...args: string[]) => flux(['push', ...args], { base: plane.base, sandbox });
-const pushes = () => plane.seen.filter(({ path }) => path === '/push').map(({ body }) => body as Record<string, unknown>);
+const pushes = () => plane.seen.filter(({ path }) => path.endsWith('/push')).map(({ body }) => body as Record<string, unknown>);
 
 it('applies what is new and says so line by line', async () => {
   const result = await run();
@@ -42,8 +43,6 @@ it('applies what is new and says so line by line', async () => {
   );
   expect(pushes()).toEqual([
     {
-      slug: PROJECT.slug,
-      hash: PROJECT.hash,
       sql: INDEXES,
       filename: '002_indexes.sql',
       migration: { version: '002', filename: '002_indexes.sql', checksum: sha256(INDEXES) },
@@ -62,7 +61,7 @@ it('runs nothing when an applied file was edited, and names it with both checksu
 });
 
 it('shows where Postgres found the error and that nothing of the file was applied', async () => {
-  plane.routes['POST /push'] = (_request, response) =>
+  plane.routes[PUSH] = (_request, response) =>
     sendProblem(response, 'sql_failed', 400, '002_indexes.sql:2: column "idd" does not exist', {
       problem: 'column "idd" does not exist',
       advice: 'Correct it and push again.',
@@ -89,7 +88,7 @@ it('shows where Postgres found the error and that nothing of the file was applie
 });
 
 it('does not claim that nothing was applied when the server does not say so', async () => {
-  plane.routes['POST /push'] = (_request, response) =>
+  plane.routes[PUSH] = (_request, response) =>
     sendProblem(response, 'sql_not_allowed', 400, '002_indexes.sql ended its transaction; what ran before is applied.', {});
 
   const result = await run();
@@ -107,12 +106,11 @@ it('sends nothing that could change something with --plan', async () => {
 
 it('tries several new files as one transaction with --dry-run, and still finds the file of an error', async () => {
   applied = [];
-  plane.routes['POST /push'] = (_request, response) =>
-    sendProblem(response, 'sql_failed', 400, 'no', { problem: 'no', line: 3, column: 2 });
+  plane.routes[PUSH] = (_request, response) => sendProblem(response, 'sql_failed', 400, 'no', { problem: 'no', line: 3, column: 2 });
 
   const result = await run('--dry-run');
 
-  expect(pushes()).toEqual([{ slug: PROJECT.slug, hash: PROJECT.hash, sql: INIT + INDEXES, dryRun: true }]);
+  expect(pushes()).toEqual([{ sql: INIT + INDEXES, dryRun: true }]);
   expect(result.err).toContain('002_indexes.sql:2:2: no');
 });
 
@@ -122,7 +120,7 @@ it('runs a single file as it is', async () => {
   const result = await run('seed.sql');
 
   expect(result.out).toBe('✓ seed.sql applied (2 statements)\n');
-  expect(pushes()[0]).toEqual({ slug: PROJECT.slug, hash: PROJECT.hash, sql: 'SELECT 1; SELECT 2;', filename: 'seed.sql' });
+  expect(pushes()[0]).toEqual({ sql: 'SELECT 1; SELECT 2;', filename: 'seed.sql' });
 });
 
 it('says that a raw file is not recorded', async () => {

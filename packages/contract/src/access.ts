@@ -1,23 +1,22 @@
 import * as z from 'zod';
+import { PageQuery } from './page.ts';
 import { ACCESS_LEVELS } from './token.ts';
 
 const time = z.iso.datetime().describe('UTC, ISO 8601');
 
-/** `GET /auth/verify` */
+/** `GET /me` */
 export const WhoAmI = z.object({
-  ok: z.literal(true),
   user: z.string(),
-  plan: z.literal('pro'),
   defaultMode: z.enum(['v1_dedicated', 'v2_shared']),
-  cliRole: z.enum(['admin', 'operator']),
   token: z.object({
     name: z.string(),
     access: z.enum(ACCESS_LEVELS),
+    /** Hashes; null means all of the user's projects. */
     projects: z.array(z.string()).nullable(),
     expiresAt: time.nullable(),
   }),
 });
-/** `GET /auth/verify` */
+/** `GET /me` */
 export type WhoAmI = z.infer<typeof WhoAmI>;
 
 /** One token as a list shows it: never the token itself. `projects` are hashes; null means all of the user's. */
@@ -50,7 +49,7 @@ export const CreateTokenAnswer = z.object({ token: z.string(), item: TokenItem }
 export type CreateTokenAnswer = z.infer<typeof CreateTokenAnswer>;
 
 /** `GET /tokens` */
-export const TokenList = z.object({ tokens: z.array(TokenItem) });
+export const TokenList = z.object({ tokens: z.array(TokenItem), nextCursor: z.string().nullable() });
 /** `GET /tokens` */
 export type TokenList = z.infer<typeof TokenList>;
 
@@ -69,4 +68,7 @@ export const AuditEvent = z.object({
 export type AuditEvent = z.infer<typeof AuditEvent>;
 
 /** `GET /audit`, newest first. */
-export const AuditList = z.object({ events: z.array(AuditEvent) });
+export const AuditList = z.object({ events: z.array(AuditEvent), nextCursor: z.string().nullable() });
+
+/** `GET /audit`: of one project, or of everything that the user's tokens and projects did. */
+export const AuditQuery = PageQuery.extend({ project: z.string().optional().describe('hash of a project') });

@@ -32,8 +32,6 @@ export const BackupItem = z.object({
   /** Error of the newest attempt that ended inconclusive; it does not change the label. */
   lastVerificationProblem: z.string().nullable(),
   offsiteStatus: z.enum(['not_configured', 'pending', 'replicated', 'failed']),
-  /** `disabled`: no offsite storage is set up. */
-  offsiteR2Status: z.enum(['uploaded', 'failed', 'missing', 'disabled']),
   expiresAt: optionalTime,
   pinned: z.boolean(),
   note: z.string().nullable(),
@@ -114,16 +112,6 @@ export const VerificationProof = z.object({
 });
 /** What one verification proved, or why it could not. */
 export type VerificationProof = z.infer<typeof VerificationProof>;
-
-/** `POST /projects/:hash/backups/:id/verify`, when the backup is good. */
-export const VerifyAnswer = z.object({
-  ok: z.literal(true),
-  backupId: z.string(),
-  restoreVerificationStatus: z.literal('restore_verified'),
-  proof: VerificationProof,
-});
-/** `POST /projects/:hash/backups/:id/verify`, when the backup is good. */
-export type VerifyAnswer = z.infer<typeof VerifyAnswer>;
 
 /** `GET /projects/:hash/backups/:id`: the item with what only `show` prints. */
 export const BackupDetails = z.object({

@@ -1,9 +1,10 @@
 import type * as z from 'zod';
 import { errorFromAnswer } from './answer-error.ts';
+import { ENDPOINTS, type OperationRoute, type RouteName, type STARTS } from './endpoints.ts';
 import { FluxError, isFluxError } from './errors.ts';
 import { parseEventStream } from './event-stream.ts';
 import type { OperationAnswer, OperationEvent } from './operation.ts';
-import { type CallName, PATHS } from './paths.ts';
+import type { OperationResult } from './operation-results.ts';
 import { fillPath, type ParamsIn } from './route.ts';
 import type { ROUTES } from './routes.ts';
 import type { AbortSignalLike, HttpRequest, HttpResponse, HttpTransport } from './transport.ts';
@@ -19,17 +20,17 @@ export interface ClientOptions {
   readonly userAgent?: string;
 }
 
-type BodyOf<Name extends CallName> = (typeof ROUTES)[Name] extends { readonly body: infer Schema extends z.ZodType }
+type BodyOf<Name extends RouteName> = (typeof ROUTES)[Name] extends { readonly body: infer Schema extends z.ZodType }
   ? z.input<Schema>
   : undefined;
 /** What a route answers. */
-export type AnswerOf<Name extends CallName> = (typeof ROUTES)[Name] extends { readonly answer: infer Schema extends z.ZodType }
+export type AnswerOf<Name extends RouteName> = (typeof ROUTES)[Name] extends { readonly answer: infer Schema extends z.ZodType }
   ? z.output<Schema>
   : undefined;
-type ParamsOf<Name extends CallName> = { readonly [Key in ParamsIn<(typeof PATHS)[Name]['path']>]: string };
+type ParamsOf<Name extends RouteName> = { readonly [Key in ParamsIn<(typeof ENDPOINTS)[Name]['path']>]: string };
 
 /** What goes into one call. */
-export interface CallInput<Name extends CallName> {
+export interface CallInput<Name extends RouteName> {
   readonly params: ParamsOf<Name>;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly body?: BodyOf<Name>;
@@ -38,19 +39,13 @@ export interface CallInput<Name extends CallName> {
   readonly idleMs?: number | null;
 }
 
-/** Routes that answer 202 with an operation when they are asked to. */
-export type OperationRoute = 'createBackup' | 'verifyBackup' | 'restoreBackup' | 'undoRestore' | 'migrate' | 'resetProject';
-
-/** How an asynchronous call began: with an operation to follow, or, from a server that did not wait, already with its answer. */
-export type Started = { readonly operation: OperationAnswer } | { readonly result: unknown };
-
 /** The control plane, as a typed thing to call. Every method rejects with a FluxError. */
 export interface FluxClient {
   readonly base: string;
   /** Calls a JSON route and waits for its answer. */
-  call<Name extends CallName>(name: Name, input: CallInput<Name>): Promise<AnswerOf<Name>>;
-  /** Starts long work with `Prefer: respond-async`. A start that got no answer is repeated with the same Idempotency-Key. */
-  start<Name extends OperationRoute>(name: Name, input: CallInput<Name>): Promise<Started>;
+  call<Name extends RouteName>(name: Name, input: CallInput<Name>): Promise<AnswerOf<Name>>;
+  /** Starts long work. A start that got no answer is repeated with the same Idempotency-Key: the work is done once. */
+  start<Name extends OperationRoute>(name: Name, input: CallInput<Name>): Promise<OperationAnswer>;
   /** The events of an operation after `afterSeq`, until the server ends the stream. */
   events(operationId: string, afterSeq: number | null, signal?: AbortSignalLike): AsyncGenerator<OperationEvent>;
   /**
@@ -67,13 +62,16 @@ export interface DownloadOptions {
   readonly signal?: AbortSignalLike | undefined;
 }
 
+/** What the long work of a route leaves as its result. */
+export type ResultOf<Name extends OperationRoute> = OperationResult<(typeof STARTS)[Name]>;
+
 const GET_IDLE_MS = 60_000;
 const OTHER_IDLE_MS = 600_000;
 const START_ATTEMPTS = 3;
 
 /** Makes a client. It holds no connection of its own; that is the transport's business. */
 export function createFluxClient(options: ClientOptions): FluxClient {
-  const root = `${options.base}/cli/v1`;
+  const root = `${options.base}/v1`;
 
   const headers = (method: string, extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
     accept: 'application/json',
@@ -89,8 +87,8 @@ export function createFluxClient(options: ClientOptions): FluxClient {
     throw errorFromAnswer(response.status, await response.text(), options.base);
   };
 
-  const prepare = <Name extends CallName>(name: Name, input: CallInput<Name>, extra: Readonly<Record<string, string>> = {}) => {
-    const { method, path } = PATHS[name];
+  const prepare = <Name extends RouteName>(name: Name, input: CallInput<Name>, extra: Readonly<Record<string, string>> = {}) => {
+    const { method, path } = ENDPOINTS[name];
     const body = input.body === undefined ? null : JSON.stringify(input.body);
     const content: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' };
     return {
@@ -112,12 +110,11 @@ export function createFluxClient(options: ClientOptions): FluxClient {
     },
 
     async start(name, input) {
-      const request = prepare(name, input, { prefer: 'respond-async' });
+      const request = prepare(name, input);
       for (let attempt = 1; ; attempt += 1) {
         try {
           const response = await send(request);
-          const answer = readJson<unknown>(await response.text(), options.base);
-          return response.status === 202 ? { operation: answer as OperationAnswer } : { result: answer };
+          return readJson<OperationAnswer>(await response.text(), options.base);
         } catch (error) {
           // The key is in the request: whether the first one arrived or not, the work is done once.
           if (!isFluxError(error, 'lost_contact') || attempt === START_ATTEMPTS) throw error;

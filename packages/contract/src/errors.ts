@@ -137,7 +137,7 @@ export interface Problem {
 /** Renders an error as a problem. */
 export function toProblem(error: FluxError, requestId?: string): Problem {
   return {
-    type: `https://flux.invalid/errors/${error.code}`,
+    type: `urn:flux:error:${error.code}`,
     title: ERROR_KINDS[error.code].meaning,
     status: error.status,
     detail: error.message,

@@ -1,33 +1,30 @@
 import * as z from 'zod';
 import { Mode } from './project.ts';
 
-/**
- * `POST /migrate`. Without `yes: true` it only plans, and that only when a dry run is asked for. `dryRun`, `dumpOnly` and `staged`
- * are the forms of `how` as existing clients say them; one that contradicts another, or `how`, is refused.
- */
-export const MigrateRequest = z.strictObject({
-  slug: z.string(),
-  hash: z.string(),
+const common = {
   /** The engine to move to; only a pooled project can move, and only to a server of its own. */
   to: Mode.optional(),
-  /**
-   * `dry_run`: plan and preflight, nothing else. `dump_only`: a proven backup and nothing else. `staged`: also a dedicated copy
-   * that is compared and left for inspection. `discard_staged`: removes that copy. `move`: everything, then the flip.
-   */
-  how: z.enum(['dry_run', 'dump_only', 'staged', 'discard_staged', 'move']).optional(),
-  dryRun: z.boolean().optional(),
-  dumpOnly: z.boolean().optional(),
-  staged: z.boolean().optional(),
-  /** Needed for everything but a dry run; with no form named it moves the project. */
-  yes: z.boolean().optional(),
   /** False lets clients write meanwhile: what they write after the snapshot stays behind. */
   lockWrites: z.boolean().optional(),
   /** Removes the pooled schema, roles and login after the flip; the gate is asked. */
   dropSourceAfter: z.boolean().optional(),
+};
+
+/** `POST /projects/:hash/migration/plan`: looks and changes nothing. */
+export const PlanMigrationRequest = z.strictObject(common).optional();
+
+/** `POST /projects/:hash/migration` */
+export const MigrateRequest = z.strictObject({
+  ...common,
+  /**
+   * `dump_only`: a proven backup and nothing else. `staged`: also a dedicated copy that is compared and left for inspection.
+   * `discard_staged`: removes that copy. `move`: everything, then the flip.
+   */
+  how: z.enum(['dump_only', 'staged', 'discard_staged', 'move']),
   skipBackupCheck: z.boolean().optional(),
   reason: z.string().max(500).optional(),
 });
-/** `POST /migrate` */
+/** `POST /projects/:hash/migration` */
 export type MigrateRequest = z.infer<typeof MigrateRequest>;
 
 /** Something that a look at the source has found. What `blocks` makes the migration refuse. */
@@ -71,12 +68,12 @@ export const MigrateResult = z.object({
 /** What a migration has done. */
 export type MigrateResult = z.infer<typeof MigrateResult>;
 
-/** `POST /migrate`. `result` is null for a dry run. */
+/** Plan and result of a migration. `result` is null for a plan alone. */
 export const MigrateAnswer = z.object({
   ok: z.boolean().describe('false when the preflight has found something that blocks'),
   plan: MigratePlan,
   preflight: z.array(MigrateFinding),
   result: MigrateResult.nullable(),
 });
-/** `POST /migrate` */
+/** Plan and result of a migration. */
 export type MigrateAnswer = z.infer<typeof MigrateAnswer>;

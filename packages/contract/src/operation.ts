@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { PageQuery } from './page.ts';
 
 const time = z.iso.datetime().describe('UTC, ISO 8601');
 
@@ -67,6 +68,16 @@ export const OperationAnswer = z.object({
 });
 /** `GET /operations/:id` */
 export type OperationAnswer = z.infer<typeof OperationAnswer>;
+
+/** `GET /operations`: of one project, of one kind, in one state; newest first. */
+export const ListOperationsQuery = PageQuery.extend({
+  project: z.string().optional().describe('hash of a project'),
+  kind: OperationKind.optional(),
+  state: OperationState.optional(),
+});
+
+/** `GET /operations` */
+export const OperationList = z.object({ operations: z.array(OperationAnswer), nextCursor: z.string().nullable() });
 
 /** Data of one server-sent event of `GET /operations/:id/events`; its SSE id is the sequence number, its name the kind. */
 export type OperationEvent =

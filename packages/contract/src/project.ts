@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { PageQuery } from './page.ts';
 
 const time = z.iso.datetime().describe('UTC, ISO 8601');
 
@@ -8,20 +9,14 @@ export const Mode = z.enum(['v1_dedicated', 'v2_shared']);
 /** What a project can do beyond backups and pushes, for example `power` (start and stop), `staging` (restore in place), `undo`. */
 const Capabilities = z.array(z.string());
 
-/** `GET /list`: without `unfinished`, projects that are being made or removed are left out; `removed` lists those that were removed. */
-export const ListQuery = z.object({
-  removed: z.enum(['true', 'false']).optional(),
-  unfinished: z.enum(['true', 'false']).optional(),
-});
+/** `GET /projects`. `unfinished`: also those that are being created or removed; `removed`: those whose backups alone are left. */
+export const ListProjectsQuery = PageQuery.extend({ which: z.enum(['active', 'unfinished', 'removed']).optional() });
 
-/** One row of `GET /list`. */
+/** One project, with the present state of its Postgres. */
 export const ProjectSummary = z.object({
   slug: z.string(),
   hash: z.string(),
   status: z.enum(['running', 'stopped', 'partial', 'missing', 'corrupted']),
-  apiUrl: z.string(),
-  /** What existing clients know. `archived`: removed, with its backups still there. */
-  lifecycleState: z.enum(['active', 'dormant', 'archived']),
   lifecycle: z.enum(['creating', 'active', 'removing', 'removed']),
   mode: Mode,
   /** True for a database of the user's that Flux backs up but does not run. */
@@ -36,58 +31,33 @@ export const ProjectSummary = z.object({
   port: z.number().int().nullable(),
   postgresVersion: z.string().nullable(),
 });
-/** One row of `GET /list`. */
+/** One project, with the present state of its Postgres. */
 export type ProjectSummary = z.infer<typeof ProjectSummary>;
 
-/** `POST /create` */
+/** `GET /projects` */
+export const ProjectList = z.object({ projects: z.array(ProjectSummary), nextCursor: z.string().nullable() });
+
+/** `GET /projects/:hash`: also the schema that the project's API works on. */
+export const ProjectAnswer = z.object({ project: ProjectSummary.extend({ apiSchema: z.string() }) });
+/** `GET /projects/:hash` */
+export type ProjectAnswer = z.infer<typeof ProjectAnswer>;
+
+/** `POST /projects` */
 export const CreateProjectRequest = z.strictObject({
-  name: z.string(),
+  slug: z.string(),
   mode: Mode.optional(),
   /** URI of an existing database that becomes a v1 project which Flux does not run. */
   attach: z.string().optional(),
 });
-/** `POST /create` */
+/** `POST /projects` */
 export type CreateProjectRequest = z.infer<typeof CreateProjectRequest>;
 
-/** `POST /create`, 201 */
-export const CreateProjectAnswer = z.object({
-  summary: ProjectSummary,
-  mode: Mode,
-  projectJwtSecret: z.string().optional(),
-  secrets: z.object({
-    pgrstJwtSecret: z.string(),
-    postgresPassword: z.string(),
-    postgresContainerHost: z.string(),
-    note: z.string(),
-  }),
-});
-/** `POST /create`, 201 */
-export type CreateProjectAnswer = z.infer<typeof CreateProjectAnswer>;
-
-/** `POST /init` */
-export const InitRequest = z.strictObject({ slug: z.string(), mode: Mode.optional() });
-/** `POST /init` */
-export const InitAnswer = z.object({
-  action: z.enum(['linked', 'created']),
-  slug: z.string(),
-  hash: z.string(),
-  mode: Mode,
-  apiUrl: z.string(),
-  apiSchema: z.string(),
-});
-/** `POST /init` */
-export type InitAnswer = z.infer<typeof InitAnswer>;
-
-/** `GET /projects/:hash` */
-export const ProjectAnswer = z.object({
-  slug: z.string(),
-  hash: z.string(),
-  mode: Mode,
-  apiSchema: z.string(),
-  capabilities: Capabilities,
-});
-/** `GET /projects/:hash` */
-export type ProjectAnswer = z.infer<typeof ProjectAnswer>;
+/** `POST /projects/link`: the project with this name, created when there is none. */
+export const LinkRequest = z.strictObject({ slug: z.string(), mode: Mode.optional() });
+/** `POST /projects/link` */
+export const LinkAnswer = ProjectAnswer.extend({ action: z.enum(['linked', 'created']) });
+/** `POST /projects/link` */
+export type LinkAnswer = z.infer<typeof LinkAnswer>;
 
 /** The parts of a Postgres URI. */
 export const PostgresParts = z.object({
@@ -100,13 +70,13 @@ export const PostgresParts = z.object({
 /** The parts of a Postgres URI. */
 export type PostgresParts = z.infer<typeof PostgresParts>;
 
-/** `GET /projects/:hash/credentials`. v1 carries the keys, v2 the note; both carry the URI. */
+/** `GET /projects/:hash/credentials`. A dedicated project has two keys, a pooled one a secret and a note. */
 export const CredentialsAnswer = z.object({
   mode: Mode,
   slug: z.string(),
   hash: z.string(),
-  postgresConnectionString: z.string(),
-  postgres: PostgresParts,
+  /** `url` is a URI that psql and pg_restore accept. */
+  postgres: PostgresParts.extend({ url: z.string() }),
   anonKey: z.string().optional(),
   serviceRoleKey: z.string().optional(),
   projectJwtSecret: z.string().optional(),
@@ -115,10 +85,8 @@ export const CredentialsAnswer = z.object({
 /** `GET /projects/:hash/credentials` */
 export type CredentialsAnswer = z.infer<typeof CredentialsAnswer>;
 
-/** `POST /push`: raw when neither `migration` nor `repeatable` is given. `dryRun` runs everything and rolls it back. */
+/** `POST /projects/:hash/push`: raw when neither `migration` nor `repeatable` is given. `dryRun` runs everything and rolls it back. */
 export const PushRequest = z.strictObject({
-  slug: z.string(),
-  hash: z.string(),
   sql: z.string(),
   filename: z.string().optional(),
   dryRun: z.boolean().optional(),
@@ -127,21 +95,17 @@ export const PushRequest = z.strictObject({
     .strictObject({ scriptId: z.string(), filename: z.string(), checksum: z.string(), force: z.boolean().optional() })
     .optional(),
 });
-/** `POST /push` */
+/** `POST /projects/:hash/push` */
 export type PushRequest = z.infer<typeof PushRequest>;
 
-/** `POST /push` */
+/** `POST /projects/:hash/push` */
 export const PushAnswer = z.object({
-  ok: z.literal(true),
   skipped: z.boolean().optional(),
   previousChecksum: z.string().optional(),
   warnings: z.array(z.string()).optional(),
   statements: z.number().int(),
-  tablesMoved: z.literal(0),
-  sequencesMoved: z.literal(0),
-  viewsMoved: z.literal(0),
 });
-/** `POST /push` */
+/** `POST /projects/:hash/push` */
 export type PushAnswer = z.infer<typeof PushAnswer>;
 
 /** One row of the ledger `flux.flux_migrations`. */
@@ -155,17 +119,17 @@ export const AppliedMigration = z.object({
 /** One row of the ledger. */
 export type AppliedMigration = z.infer<typeof AppliedMigration>;
 
-/** `GET /projects/:hash/migrations` */
-export const MigrationsAnswer = z.object({ applied: z.array(AppliedMigration) });
-/** `GET /projects/:hash/migrations` */
-export type MigrationsAnswer = z.infer<typeof MigrationsAnswer>;
+/** `GET /projects/:hash/migrations`, in the order of the ledger. */
+export const MigrationList = z.object({ applied: z.array(AppliedMigration), nextCursor: z.string().nullable() });
 
-/** `POST /projects/:hash/reset`. `skipBackupCheck` goes on without proof and needs a `reason`. */
-export const ResetRequest = z.strictObject({ skipBackupCheck: z.boolean().optional(), reason: z.string().max(500).optional() }).optional();
-/** `POST /projects/:hash/reset` */
-export type ResetRequest = z.infer<typeof ResetRequest>;
+/** What destroys: `skipBackupCheck` goes on without proof; its `reason` is written into the audit. */
+export const DestroyRequest = z
+  .strictObject({ skipBackupCheck: z.boolean().optional(), reason: z.string().max(500).optional() })
+  .optional();
+/** What destroys. */
+export type DestroyRequest = z.infer<typeof DestroyRequest>;
 
-/** `POST /projects/:hash/reset`. What was there is kept for an undo. */
+/** Result of a reset. What was there is kept for an undo. */
 export const ResetAnswer = z.object({
   ok: z.literal(true),
   hash: z.string(),
@@ -173,16 +137,5 @@ export const ResetAnswer = z.object({
   previousKeptUntil: z.iso.datetime().nullable(),
   outageMs: z.number(),
 });
-/** `POST /projects/:hash/reset` */
+/** Result of a reset. */
 export type ResetAnswer = z.infer<typeof ResetAnswer>;
-
-/** `DELETE /projects/:hash` and `DELETE /projects/:hash/backups/:id`: `skipBackupCheck` goes on without proof and needs `reason`. */
-export const DestroyQuery = z.strictObject({
-  skipBackupCheck: z.enum(['true', 'false', '1', '0']).optional(),
-  reason: z.string().max(500).optional(),
-});
-
-/** `DELETE /projects/:hash` */
-export const NukeAnswer = z.object({ ok: z.literal(true), mode: z.literal('catalog'), hash: z.string(), removed: z.boolean() });
-/** `DELETE /projects/:hash` */
-export type NukeAnswer = z.infer<typeof NukeAnswer>;

@@ -20,7 +20,7 @@ export const command = defineCommand<{ tokenStdin?: boolean }>({
       });
     }
     assertToken(token, tokenStdin === true ? 'standard input' : 'the prompt');
-    const who = await context.clientWith(token).call('verifyToken', { params: {} });
+    const who = await context.clientWith(token).call('whoAmI', { params: {} });
     const path = await writeLogin(context.home, { apiBase: settings.apiBase, token });
     output.answer([`Logged in to ${settings.apiBase} as ${who.user} (${who.token.access}).`], {
       ok: true,

@@ -7,12 +7,11 @@ export const command = defineCommand<Record<string, never>>({
   examples: ['flux whoami', 'flux whoami --json'],
   async run(context) {
     const { settings, output } = context;
-    const who = await context.client().call('verifyToken', { params: {} });
+    const who = await context.client().call('whoAmI', { params: {} });
     const { token } = who;
     output.answer(
       formatFields([
         ['User', who.user],
-        ['Role', who.cliRole],
         ['Token', token.name],
         ['Access', token.access],
         ['Projects', token.projects === null ? 'all' : token.projects.join(', ')],

@@ -1,5 +1,6 @@
 import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
+import { runOperation } from '../operations/run.ts';
 import { resolveProject } from '../project/resolve.ts';
 import { selectBackup } from './select.ts';
 
@@ -12,10 +13,11 @@ export const command = defineCommand<ProjectOptions & BackupOptions & DestroyOpt
   async run(context, { latest, id, ...options }) {
     const backupId = selectBackup({ latest, id }, 'delete');
     const project = await resolveProject(context, options);
-    const query = overrideQuery(context, options);
+    const body = readOverride(context, options);
     const what = `This deletes the file of backup ${backupId} of ${project.slug}.`;
     await confirmDestruction(context, project, { action: 'delete_last_verified', backup: backupId, what }, options);
-    const answer = await context.client().call('deleteBackup', { params: { hash: project.hash, id: backupId }, query });
+    const words = { doing: `Deleting the file of backup ${backupId}`, lookAgain: `flux backup list ${project.flags}` };
+    const answer = await runOperation(context, 'deleteBackup', { params: { hash: project.hash, id: backupId }, body }, words);
     context.output.answer([`The file of backup ${answer.backup.id} is deleted.`], answer);
     return 0;
   },

@@ -3,7 +3,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { RestoreAnswer, RestoreRequest } from '@flux/contract/restore';
 import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import type { CallContext, Context } from '../context.ts';
-import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
 import { runOperation } from '../operations/run.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
 import { readStdin } from '../prompt.ts';
@@ -107,12 +107,10 @@ async function toRestoreRequest(
   });
   if (table !== undefined) return { tables: table };
   if (inPlace === true) {
-    const { skipBackupCheck, reason } = overrideQuery(context, options);
     return {
       inPlace: true,
       ...(skipPresentBackup === true ? { skipPresentBackup } : {}),
-      ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }),
-      ...(reason === undefined ? {} : { reason }),
+      ...readOverride(context, options),
     };
   }
   if (to !== undefined) {
@@ -133,13 +131,13 @@ async function restoreBackup(
 ): Promise<RestoreAnswer> {
   const which = backupId === 'latest' ? 'the latest backup' : `backup ${backupId}`;
   const words = { doing: `Restoring ${which} of ${project.slug}`, lookAgain: 'flux list' };
-  return (await runOperation(context, 'restoreBackup', { params: { hash: project.hash, id: backupId }, body }, words)) as RestoreAnswer;
+  return await runOperation(context, 'restoreBackup', { params: { hash: project.hash, id: backupId }, body }, words);
 }
 
 /** Swaps back the data that the newest restore in place replaced. */
 async function undoRestore(context: CallContext, project: ResolvedProject): Promise<RestoreAnswer> {
   const words = { doing: `Undoing the restore of ${project.slug}`, lookAgain: 'flux list' };
-  return (await runOperation(context, 'undoRestore', { params: { hash: project.hash } }, words)) as RestoreAnswer;
+  return await runOperation(context, 'undoRestore', { params: { hash: project.hash } }, words);
 }
 
 function refuseStray(owner: string, isGiven: boolean, flags: Readonly<Record<string, boolean | undefined>>): void {

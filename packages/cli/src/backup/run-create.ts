@@ -10,18 +10,12 @@ import type { ResolvedProject } from '../project/resolve.ts';
  * @throws FluxError the error of the operation; also when the answer claims success without such a backup
  */
 export async function createBackup(context: CallContext, project: ResolvedProject, note: string | undefined): Promise<BackupItem> {
-  const result = await runOperation(
+  const { backup } = await runOperation(
     context,
     'createBackup',
     { params: { hash: project.hash }, body: note === undefined ? {} : { note } },
     { doing: `Creating a backup of ${project.slug}`, lookAgain: `flux backup list ${project.flags}` },
   );
-  const backup = (result as { readonly backup?: BackupItem } | null | undefined)?.backup;
-  if (backup === undefined) {
-    throw new FluxError('internal', 'The control plane reports success, but names no backup.', {
-      hint: `See \`flux backup list ${project.flags}\`.`,
-    });
-  }
   if (backup.status !== 'complete' || backup.artifactValidationStatus !== 'artifact_valid') {
     throw new FluxError(
       backup.status === 'complete' ? 'artifact_invalid' : 'dump_failed',

@@ -1,5 +1,4 @@
 import type { BackupItem, VerificationProof } from '@flux/contract/backup';
-import { FluxError, isFluxError } from '@flux/contract/errors';
 import { backupKindOf, trustLabel } from '@flux/contract/labels';
 import type { CallContext } from '../context.ts';
 import { runOperation } from '../operations/run.ts';
@@ -27,24 +26,7 @@ async function obtainProof(context: CallContext, project: ResolvedProject, backu
     doing: `Verifying ${backupId === 'latest' ? 'the latest backup' : `backup ${backupId}`} of ${project.slug}`,
     lookAgain: `flux backup list ${project.flags}`,
   };
-  try {
-    return proofIn(await runOperation(context, 'verifyBackup', { params: { hash: project.hash, id: backupId } }, words));
-  } catch (error) {
-    // The synchronous route answers a bad verdict with an error that carries the proof.
-    if (isFluxError(error) && hasProof(error.details)) return error.details.proof;
-    throw error;
-  }
-}
-
-function proofIn(result: unknown): VerificationProof {
-  if (typeof result === 'object' && result !== null && hasProof(result)) return result.proof;
-  throw new FluxError('internal', 'The verification ended, but the control plane did not say what it proved.', {
-    hint: 'See `flux backup list --verbose`.',
-  });
-}
-
-function hasProof(value: object): value is { readonly proof: VerificationProof } {
-  return 'proof' in value && typeof value.proof === 'object' && value.proof !== null && 'verdict' in value.proof;
+  return (await runOperation(context, 'verifyBackup', { params: { hash: project.hash, id: backupId } }, words)).proof;
 }
 
 /** The current label, from the server. The verdict is shown even when this last request fails. */

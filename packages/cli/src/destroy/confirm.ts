@@ -76,10 +76,10 @@ export async function confirmDestruction(
  *
  * @throws FluxError `usage` without a reason where nobody can be asked
  */
-export function overrideQuery(
+export function readOverride(
   context: Pick<Context, 'mayAsk' | 'output'>,
   options: DestroyOptions,
-): { readonly skipBackupCheck?: 'true'; readonly reason?: string } {
+): { readonly skipBackupCheck?: true; readonly reason?: string } {
   if (options.skipBackupCheck !== true) return {};
   if (options.reason === undefined && !context.mayAsk) {
     throw new FluxError('usage', '--skip-backup-check with --no-input needs --reason: it is recorded in the audit log.', {
@@ -89,5 +89,5 @@ export function overrideQuery(
   context.output.warn(
     '--skip-backup-check: the data destroyed now may be lost for good, because there is no proven backup of it. This is audited.',
   );
-  return { skipBackupCheck: 'true', ...(options.reason === undefined ? {} : { reason: options.reason }) };
+  return { skipBackupCheck: true, ...(options.reason === undefined ? {} : { reason: options.reason }) };
 }

@@ -3,7 +3,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { MigrateAnswer, MigrateRequest } from '@flux/contract/migrate';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import type { CallContext, Context } from '../context.ts';
-import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
 import { runOperation } from '../operations/run.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
 import { describePlan, describeResult } from './migrate-text.ts';
@@ -52,9 +52,13 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
   async run(context, { to, ...options }) {
     const { how, ...choices } = toMigrateRequest(context, options);
     const project = await resolveProject(context, options);
-    const body = { slug: project.slug, hash: project.hash, ...(to === undefined ? {} : { to }), ...choices, how };
+    const target = to === undefined ? {} : { to };
     if (how === 'dry_run') {
-      const answer = await planMigration(context, body);
+      const answer = await planMigration(context, project, {
+        ...target,
+        lockWrites: choices.lockWrites,
+        dropSourceAfter: choices.dropSourceAfter,
+      });
       context.output.answer(describePlan(answer), answer);
       return answer.ok ? 0 : 1;
     }
@@ -66,7 +70,7 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     } else if (options.yes !== true && options.confirm === undefined) {
       await confirmByName(context, project.slug, `This ${how === 'discard_staged' ? 'removes' : 'creates'} a copy.`, options);
     }
-    const answer = await runMigration(context, project, { ...body, yes: true });
+    const answer = await runMigration(context, project, { ...target, ...choices, how });
     context.output.answer(describeResult(answer), answer);
     if (answer.result?.did === 'migrated') {
       context.output.next(`flux project credentials ${project.flags}`, 'Programs need the new address:');
@@ -80,7 +84,7 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
 function toMigrateRequest(
   context: Pick<Context, 'mayAsk' | 'output'>,
   options: MigrateOptions & DestroyOptions,
-): Omit<MigrateRequest, 'slug' | 'hash' | 'to' | 'how'> & { readonly how: NonNullable<MigrateRequest['how']> } {
+): Omit<MigrateRequest, 'to' | 'how'> & { readonly how: MigrateRequest['how'] | 'dry_run' } {
   const given = WAYS.filter(([name]) => options[name] === true);
   if (given.length > 1)
     throw new FluxError('usage', `${given.map(([, flag]) => flag).join(' and ')} cannot be combined.`, { hint: 'Give one of them.' });
@@ -91,24 +95,26 @@ function toMigrateRequest(
     });
   if (options.lockWrites === false && how === 'move')
     context.output.warn('--no-lock-writes: rows that clients write while the migration runs are not moved.');
-  const { skipBackupCheck, reason } = overrideQuery(context, options);
   return {
     how,
     ...(options.lockWrites === false ? { lockWrites: false } : {}),
     ...(options.dropSourceAfter === true ? { dropSourceAfter: true } : {}),
-    ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }),
-    ...(reason === undefined ? {} : { reason }),
+    ...readOverride(context, options),
   };
 }
 
 /** Fetches the plan and the findings of the preflight. */
-async function planMigration(context: CallContext, body: MigrateRequest): Promise<MigrateAnswer> {
-  context.output.status.update(`Looking at ${body.slug}`);
-  return await context.client().call('migrate', { params: {}, body });
+async function planMigration(
+  context: CallContext,
+  project: ResolvedProject,
+  body: Pick<MigrateRequest, 'to' | 'lockWrites' | 'dropSourceAfter'>,
+): Promise<MigrateAnswer> {
+  context.output.status.update(`Looking at ${project.slug}`);
+  return await context.client().call('planMigration', { params: { hash: project.hash }, body });
 }
 
 /** Starts a migration and waits for its end. */
 async function runMigration(context: CallContext, project: ResolvedProject, body: MigrateRequest): Promise<MigrateAnswer> {
   const words = { doing: `Migrating ${project.slug}`, lookAgain: `flux migrate ${project.flags} --dry-run` };
-  return (await runOperation(context, 'migrate', { params: {}, body }, words)) as MigrateAnswer;
+  return await runOperation(context, 'migrate', { params: { hash: project.hash }, body }, words);
 }

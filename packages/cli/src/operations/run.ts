@@ -1,4 +1,5 @@
-import type { CallInput, OperationRoute } from '@flux/contract/client';
+import type { CallInput, ResultOf } from '@flux/contract/client';
+import type { OperationRoute } from '@flux/contract/endpoints';
 import { FluxError, fromProblem, isFluxError, type Problem } from '@flux/contract/errors';
 import { followOperation } from '@flux/contract/follow';
 import type { CallContext } from '../context.ts';
@@ -19,7 +20,7 @@ const CONTACT_TIMEOUT_MS = 30_000;
 /**
  * Starts long work and watches it to its end; the only place that does so. Ctrl-C stops watching, not the work.
  *
- * @returns what the synchronous route would have answered
+ * @returns the result of the operation
  * @throws FluxError the error of the work; `lost_contact` or `interrupted_by_user`, with the command that shows its state
  */
 export async function runOperation<Name extends OperationRoute>(
@@ -27,7 +28,7 @@ export async function runOperation<Name extends OperationRoute>(
   name: Name,
   input: CallInput<Name>,
   words: RunWords,
-): Promise<unknown> {
+): Promise<ResultOf<Name>> {
   const { status } = context.output;
   const client = context.client();
   status.update(words.doing);
@@ -38,16 +39,15 @@ export async function runOperation<Name extends OperationRoute>(
   try {
     return await interruptible(facts, async (signal) => {
       const started = await client.start(name, { ...input, signal });
-      if (!('operation' in started)) return started.result;
       const meter = createProgressMeter();
-      const operation = await followOperation(client, started.operation, {
+      const operation = await followOperation(client, started, {
         signal,
         delay: (ms) => pause(ms, signal),
         patienceMs: CONTACT_TIMEOUT_MS,
         onProgress: (progress) => status.update(`${words.doing}: ${meter.describe(progress, performance.now())}`, progress.phase),
         onContactLost: (isLost) => status.update(isLost ? `${words.doing}: contact lost, trying again` : words.doing, `contact ${isLost}`),
       });
-      if (operation.state === 'succeeded') return operation.result;
+      if (operation.state === 'succeeded') return operation.result as ResultOf<Name>;
       throw errorOf(operation.error, operation.state);
     });
   } catch (error) {

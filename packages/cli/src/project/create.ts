@@ -26,17 +26,17 @@ export const command = defineCommand<{ mode?: string; attach?: string | true }>(
     output.status.update(`${attach === null ? 'Creating' : 'Attaching'} ${name}`);
     const answer = await context.client().call('createProject', {
       params: {},
-      body: { name, ...(mode === null ? {} : { mode }), ...(attach === null ? {} : { attach }) },
+      body: { slug: name, ...(mode === null ? {} : { mode }), ...(attach === null ? {} : { attach }) },
     });
-    const { slug, hash, status } = answer.summary;
+    const { slug, hash, status, mode: engine } = answer.project;
     output.answer(
       formatFields([
         ['Slug', slug],
         ['Hash', hash],
-        ['Mode', answer.mode],
+        ['Mode', engine],
         ['Status', status],
       ]),
-      answer,
+      { summary: answer.project, mode: engine },
     );
     output.next(
       [

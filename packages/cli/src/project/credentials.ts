@@ -5,7 +5,7 @@ import { formatFields } from '../output/table.ts';
 import { resolveProject } from './resolve.ts';
 
 const FIELDS: Readonly<Record<string, (answer: CredentialsAnswer) => string>> = {
-  'postgres.url': (answer) => answer.postgresConnectionString,
+  'postgres.url': (answer) => answer.postgres.url,
   'postgres.user': (answer) => answer.postgres.user,
   'postgres.password': (answer) => answer.postgres.password,
   'postgres.host': (answer) => answer.postgres.host,
@@ -48,7 +48,7 @@ export const command = defineCommand<ProjectOptions & { field?: string }>({
             ['Database', postgres.database],
             ['Host', postgres.host],
             ['Port', String(postgres.port)],
-            ['URI', answer.postgresConnectionString],
+            ['URI', answer.postgres.url],
           ],
           '  ',
         ),

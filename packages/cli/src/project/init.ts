@@ -42,16 +42,18 @@ export const command = defineCommand<{ project?: string; mode?: string }>({
     const path = target?.path ?? join(cwd, 'flux.json');
     const mode = parseMode(options.mode ?? settings.defaultMode);
     output.status.update(`Linking ${path} to ${slug}`);
-    const answer = await context.client().call('initProject', { params: {}, body: { slug, ...(mode === null ? {} : { mode }) } });
-    await writeLink(path, target?.text ?? null, answer.slug, answer.hash);
+    const { action, project } = await context
+      .client()
+      .call('linkProject', { params: {}, body: { slug, ...(mode === null ? {} : { mode }) } });
+    await writeLink(path, target?.text ?? null, project.slug, project.hash);
     output.answer(
       formatFields([
-        ['Project', `${answer.slug} (${answer.action})`],
-        ['Hash', answer.hash],
-        ['Mode', answer.mode],
+        ['Project', `${project.slug} (${action})`],
+        ['Hash', project.hash],
+        ['Mode', project.mode],
         ['File', path],
       ]),
-      { ...answer, path },
+      { action, slug: project.slug, hash: project.hash, mode: project.mode, apiSchema: project.apiSchema, path },
     );
     output.next('flux push\n  flux backup create --verify', 'Next:');
     return 0;

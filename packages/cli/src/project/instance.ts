@@ -22,7 +22,7 @@ function defineInstanceCommand({ verb, route, doing }: InstanceCommand): Command
     async run(context, options, [slug]) {
       const project = await resolveProject(context, options, slug);
       context.output.status.update(`${doing} ${project.slug}`);
-      const { summary } = await context.client().call(route, { params: { hash: project.hash } });
+      const { project: summary } = await context.client().call(route, { params: { hash: project.hash } });
       context.output.answer([`${summary.slug} (${summary.hash}) is ${summary.status}.`], { summary });
       return 0;
     },

@@ -3,14 +3,14 @@ import { defineCommand } from '../command.ts';
 import { formatCounted } from '../output/quantity.ts';
 import { formatColumns } from '../output/table.ts';
 import { formatAge } from '../output/time.ts';
+import { readProjects } from './read.ts';
 
 /** `flux list` */
 export const command = defineCommand<{ removed?: boolean }>({
   options: [{ flags: '--removed', summary: 'projects that were removed; their backups are still there' }],
   examples: ['flux list', 'flux list --json', 'flux list --removed'],
   async run(context, { removed }) {
-    const query = removed === true ? { removed: 'true' } : { unfinished: 'true' };
-    const projects = await context.client().call('listProjects', { params: {}, query });
+    const projects = await readProjects(context, removed === true ? 'removed' : 'unfinished');
     const header = ['SLUG', 'HASH', 'STATUS', 'MODE', 'POSTGRES', 'CREATED'];
     const rows = projects.map((project) => [
       project.slug,

@@ -1,5 +1,6 @@
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
+import { runOperation } from '../operations/run.ts';
 import { resolveProject } from './resolve.ts';
 
 /** `flux nuke` */
@@ -12,11 +13,11 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     'restore-verified. Backups, proofs and audit stay: `flux list --removed`, `flux backup list --hash <hash>`.',
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
-    const query = overrideQuery(context, options);
+    const body = readOverride(context, options);
     const what = `This removes ${project.slug} (${project.hash}) and all its data.`;
     await confirmDestruction(context, project, { action: 'nuke', what }, options);
-    context.output.status.update(`Removing ${project.slug}`);
-    const answer = await context.client().call('nukeProject', { params: { hash: project.hash }, query, idleMs: null });
+    const words = { doing: `Removing ${project.slug}`, lookAgain: 'flux list --removed' };
+    const answer = await runOperation(context, 'nukeProject', { params: { hash: project.hash }, body }, words);
     context.output.answer([`${project.slug} (${project.hash}) is removed. Its backups stay.`], answer);
     context.output.next(`flux backup list --hash ${project.hash}`, 'They are listed and downloaded by the hash:');
     return 0;

@@ -1,7 +1,6 @@
-import type { ResetAnswer } from '@flux/contract/project';
 import { keptUntilWords } from '../backup/restore-text.ts';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, overrideQuery } from '../destroy/confirm.ts';
+import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
 import { runOperation } from '../operations/run.ts';
 import { resolveProject } from './resolve.ts';
 
@@ -15,11 +14,10 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     'exit code 6 unless the newest backup is restore-verified. The old data can be restored with `flux backup restore --undo`.',
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
-    const { skipBackupCheck, reason } = overrideQuery(context, options);
+    const body = readOverride(context, options);
     await confirmDestruction(context, project, { action: 'reset', what: `This empties ${project.slug} (${project.hash}).` }, options);
-    const body = { ...(skipBackupCheck === undefined ? {} : { skipBackupCheck: true }), ...(reason === undefined ? {} : { reason }) };
     const words = { doing: `Emptying ${project.slug}`, lookAgain: 'flux list' };
-    const answer = (await runOperation(context, 'resetProject', { params: { hash: project.hash }, body }, words)) as ResetAnswer;
+    const answer = await runOperation(context, 'resetProject', { params: { hash: project.hash }, body }, words);
     const kept = `The old data is kept as ${answer.previousKeptAs}${keptUntilWords(answer, context.now())}.`;
     context.output.answer([`✓ ${project.slug} (${project.hash}) is empty. ${kept}`], answer);
     context.output.next(`flux backup restore ${project.flags} --undo`, 'To undo the reset:');

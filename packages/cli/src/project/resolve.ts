@@ -5,6 +5,7 @@ import type { ProjectOptions } from '../command.ts';
 import type { Context } from '../context.ts';
 import { parseLink } from '../settings/link.ts';
 import type { Settings } from '../settings/settings.ts';
+import { readProjects } from './read.ts';
 
 /** A project of which slug and hash are known to belong together. */
 export interface ResolvedProject {
@@ -27,7 +28,7 @@ export async function resolveProject(
 ): Promise<ResolvedProject> {
   const named = nameProject(context.settings, options, positional);
   if (named.hash !== null) {
-    const found = await context.client().call('getProject', { params: { hash: named.hash } });
+    const { project: found } = await context.client().call('showProject', { params: { hash: named.hash } });
     if (named.slug !== null && named.slug !== found.slug) {
       throw new FluxError(
         'project_mismatch',
@@ -37,7 +38,7 @@ export async function resolveProject(
     }
     return describe(found);
   }
-  const projects = await context.client().call('listProjects', { params: {}, query: { unfinished: 'true' } });
+  const projects = await readProjects(context, 'unfinished');
   const found = projects.find((project) => project.slug === named.slug);
   if (found === undefined)
     throw new FluxError('project_not_found', `You have no project named ${named.slug}.`, { hint: 'See `flux list`.' });

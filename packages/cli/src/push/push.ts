@@ -8,6 +8,7 @@ import type { CallContext } from '../context.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
 import { findDangersIn, warnOfDangers } from './dangers.ts';
 import { asRecorded, collectSqlFiles, DEFAULT_PLACES, type PushMode, type SqlFile } from './files.ts';
+import { readLedger } from './ledger.ts';
 import { planPush } from './plan.ts';
 import { showPlan } from './plan-text.ts';
 import { runPush } from './run.ts';
@@ -45,8 +46,7 @@ export const command = defineCommand<PushOptions>({
     const read = await collectSqlFiles(path, roots, mode);
     if (force === true) requireRepeatable(read);
     const project = await resolveProject(context, options);
-    const { applied } =
-      mode === 'raw' ? { applied: [] } : await context.client().call('listMigrations', { params: { hash: project.hash } });
+    const applied = mode === 'raw' ? [] : await readLedger(context, project.hash);
     const files = mode === 'raw' ? read : read.map((file) => asRecorded(file, applied));
     const isLedgered = files.some((file) => file.mode !== 'raw');
     const plan = planPush(files, applied, force === true);

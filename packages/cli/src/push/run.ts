@@ -44,7 +44,7 @@ export async function runPush(
       continue;
     }
     if (file.mode !== 'raw') context.output.line(`→ ${file.filename} ${choices.dryRun ? 'trying' : 'applying'}...`);
-    const answer = await send(context, requestFor(project, file, choices), [{ file, firstLine: 0 }], outcome(done, choices));
+    const answer = await send(context, project, requestFor(file, choices), [{ file, firstLine: 0 }], outcome(done, choices));
     const result = answer.skipped === true ? 'skipped' : choices.dryRun ? 'would apply' : 'applied';
     context.output.line(describe(file, result, answer));
     done.push(pushed(file, result, answer.statements));
@@ -63,19 +63,25 @@ async function tryTogether(context: CallContext, project: ResolvedProject, plan:
     firstLine += part.split('\n').length - 1;
   }
   context.output.line(`→ trying ${sent.map(({ file }) => file.filename).join(', ')} together...`);
-  await send(context, { slug: project.slug, hash: project.hash, sql, dryRun: true }, sent, 'It was a dry run.');
+  await send(context, project, { sql, dryRun: true }, sent, 'It was a dry run.');
   return plan.map(({ file, action, reason }) => {
     context.output.line(`✓ ${file.filename} ${action === 'skip' ? reason : 'would apply'}`);
     return pushed(file, action === 'skip' ? 'skipped' : 'would apply', null);
   });
 }
 
-async function send(context: CallContext, body: PushRequest, sent: readonly SentFile[], after: string): Promise<PushAnswer> {
+async function send(
+  context: CallContext,
+  project: ResolvedProject,
+  body: PushRequest,
+  sent: readonly SentFile[],
+  after: string,
+): Promise<PushAnswer> {
   const { status } = context.output;
   // On a terminal, a status line; elsewhere the lines on stdout are enough.
   if (context.output.isAnimated) status.update(`Running ${sent.map(({ file }) => file.filename).join(', ')}`);
   try {
-    const answer = await context.client().call('push', { params: {}, body, idleMs: null });
+    const answer = await context.client().call('push', { params: { hash: project.hash }, body, idleMs: null });
     for (const warning of answer.warnings ?? []) context.output.warn(warning);
     return answer;
   } catch (error) {
@@ -85,9 +91,9 @@ async function send(context: CallContext, body: PushRequest, sent: readonly Sent
   }
 }
 
-function requestFor(project: ResolvedProject, file: SqlFile, { dryRun, force }: PushChoices): PushRequest {
+function requestFor(file: SqlFile, { dryRun, force }: PushChoices): PushRequest {
   const { filename, checksum, sql, version } = file;
-  const base = { slug: project.slug, hash: project.hash, sql, filename, ...(dryRun ? { dryRun } : {}) };
+  const base = { sql, filename, ...(dryRun ? { dryRun } : {}) };
   if (file.mode === 'versioned') return { ...base, migration: { version, filename, checksum } };
   if (file.mode === 'repeatable') return { ...base, repeatable: { scriptId: version, filename, checksum, ...(force ? { force } : {}) } };
   return base;

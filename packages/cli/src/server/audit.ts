@@ -13,7 +13,7 @@ export const command = defineCommand<ProjectOptions & { limit?: string }>({
       throw new FluxError('usage', `--limit ${limit} is not a number from 1 to 1000.`);
     const named = options.project !== undefined || options.hash !== undefined;
     const hash = named ? (await resolveProject(context, options)).hash : undefined;
-    const { events } = await context.client().call('listAudit', { params: {}, query: { limit, hash } });
+    const { events } = await context.client().call('listAudit', { params: {}, query: { limit, project: hash } });
     const rows = events.map(({ at, action, user, token, project, subject, details }) => [
       at,
       action,

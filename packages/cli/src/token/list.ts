@@ -2,14 +2,18 @@ import type { TokenItem } from '@flux/contract/access';
 import { defineCommand } from '../command.ts';
 import { formatColumns } from '../output/table.ts';
 import { formatAge } from '../output/time.ts';
+import { PAGE_LIMIT, readAllPages } from '../pages.ts';
 
 /** `flux token list` */
 export const command = defineCommand<Record<string, never>>({
   examples: ['flux token list', 'flux token list --json'],
   async run(context) {
-    const answer = await context.client().call('listTokens', { params: {} });
+    const tokens = await readAllPages(async (cursor) => {
+      const page = await context.client().call('listTokens', { params: {}, query: { limit: PAGE_LIMIT, cursor } });
+      return { rows: page.tokens, nextCursor: page.nextCursor };
+    });
     const now = context.now();
-    const rows = answer.tokens.map((item) => [
+    const rows = tokens.map((item) => [
       item.id,
       item.name,
       item.access,
@@ -17,7 +21,7 @@ export const command = defineCommand<Record<string, never>>({
       item.lastUsedAt === null ? 'never used' : `used ${formatAge(new Date(item.lastUsedAt), now)}`,
       stateOf(item, now),
     ]);
-    context.output.answer(formatColumns(rows), answer);
+    context.output.answer(formatColumns(rows), { tokens });
     if (rows.length === 0) context.output.next('flux token create <name>', 'There are no tokens. Create one:');
     return 0;
   },

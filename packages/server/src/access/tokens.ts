@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { CreateTokenAnswer, TokenItem, TokenList } from '@flux/contract/access';
+import type { CreateTokenAnswer, TokenItem, WhoAmI } from '@flux/contract/access';
 import { FluxError } from '@flux/contract/errors';
 import { isProjectHash, type TokenId } from '@flux/contract/ids';
 import { type AccessLevel, hasValidCheck } from '@flux/contract/token';
@@ -99,8 +99,26 @@ export async function createToken(
   return { token, item: toTokenItem(row) };
 }
 
-export async function listUserTokens({ catalog }: TokenDeps, principal: Principal): Promise<TokenList> {
-  return { tokens: (await listTokens(catalog.db, principal.token.user_id)).map(toTokenItem) };
+/** The tokens of the principal's user, newest first. */
+export async function listTokenItems(
+  { catalog }: TokenDeps,
+  principal: Principal,
+  page: { readonly limit?: number; readonly before?: TokenId | undefined } = {},
+): Promise<TokenItem[]> {
+  return (await listTokens(catalog.db, principal.token.user_id, page)).map(toTokenItem);
+}
+
+/** Who somebody is, and what their token allows. */
+export function describePrincipal({ token }: Principal): Pick<WhoAmI, 'user' | 'token'> {
+  return {
+    user: token.userName,
+    token: {
+      name: token.name,
+      access: token.access,
+      projects: token.projects === null ? null : token.projects.map(({ hash }) => hash),
+      expiresAt: token.expires_at?.toISOString() ?? null,
+    },
+  };
 }
 
 /** @throws FluxError `not_found` */

@@ -1,29 +1,24 @@
 import { randomUUID } from 'node:crypto';
+import { CLI_V1_PREFIX } from '@flux/contract/cli-v1/routes';
+import { API_PREFIX } from '@flux/contract/endpoints';
 import { FluxError } from '@flux/contract/errors';
-import { API_PREFIX } from '@flux/contract/routes';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { registerAccessRoutes } from './access.ts';
 import { createAdmission } from './admission.ts';
-import { registerBackupRoutes } from './backups.ts';
-import { registerDestructiveRoutes } from './destroy.ts';
-import { registerDoctorRoutes } from './doctor.ts';
-import type { ApiDoors } from './doors.ts';
-import { registerDownloadRoute } from './download.ts';
+import { registerCliV1 } from './cli-v1/register.ts';
+import type { ApiDeps } from './deps.ts';
 import { renderErrors } from './errors.ts';
 import { registerHealthRoutes } from './health.ts';
 import { parseJsonBody } from './json-body.ts';
+import { registerKeyDocument } from './key-document.ts';
 import { registerOpenApi } from './openapi.ts';
-import { registerOperationRoutes } from './operations.ts';
-import { registerProjectRoutes } from './projects.ts';
-import { registerKeyDocument, registerReceiptRoutes } from './receipts.ts';
-import { registerRestoreRoutes } from './restore.ts';
 import { createRouter } from './router.ts';
+import { registerV1 } from './v1/register.ts';
 
 /** Where a route does not say otherwise. */
 const BODY_LIMIT_BYTES = 2 ** 20;
 
-/** Builds the HTTP floor without listening. */
-export function buildApp(doors: ApiDoors): FastifyInstance {
+/** Builds the HTTP server without listening: our own API, and the one that existing clients speak. */
+export function buildApp(deps: ApiDeps): FastifyInstance {
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -33,13 +28,13 @@ export function buildApp(doors: ApiDoors): FastifyInstance {
     connectionTimeout: 0,
     forceCloseConnections: true,
   });
-  renderErrors(app, doors.log);
+  renderErrors(app, deps.log);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
   });
   app.addHook('onResponse', async (request, reply) => {
-    doors.log.debug(
+    deps.log.debug(
       {
         requestId: request.id,
         method: request.method,
@@ -49,7 +44,7 @@ export function buildApp(doors: ApiDoors): FastifyInstance {
       },
       'request',
     );
-    doors.metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) });
+    deps.metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) });
   });
   app.setNotFoundHandler((request) => {
     throw new FluxError('not_found', `There is no ${request.method} ${request.url.split('?')[0]}.`, {
@@ -59,18 +54,11 @@ export function buildApp(doors: ApiDoors): FastifyInstance {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: FastifyRequest, body: string) =>
     parseJsonBody(body),
   );
-  const router = createRouter(app, doors, createAdmission(doors), API_PREFIX);
-  registerAccessRoutes(router, doors);
-  registerProjectRoutes(router, doors);
-  registerBackupRoutes(router, doors);
-  registerDestructiveRoutes(router, doors);
-  registerRestoreRoutes(router, doors);
-  registerDownloadRoute(router, doors);
-  registerReceiptRoutes(router, doors);
-  registerOperationRoutes(router, doors);
-  registerDoctorRoutes(router, doors);
-  registerHealthRoutes(app, doors);
-  registerKeyDocument(app, doors);
-  registerOpenApi(app, doors);
+  const admission = createAdmission(deps);
+  registerV1(createRouter(app, deps, admission, API_PREFIX), deps);
+  registerCliV1(createRouter(app, deps, admission, CLI_V1_PREFIX), deps);
+  registerHealthRoutes(app, deps);
+  registerKeyDocument(app, deps);
+  registerOpenApi(app, deps);
   return app;
 }

@@ -1,24 +1,11 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { FluxError } from '@flux/contract/errors';
-import { ROUTES } from '@flux/contract/routes';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Download, openDownload } from '../backups/download.ts';
-import { parseBackupSelector, selectBackup } from '../backups/select.ts';
+import type { Download } from '../backups/download.ts';
 import type { BlobPieces } from '../blobs/store.ts';
-import type { ApiDoors } from './doors.ts';
-import { type Router, requireProject } from './router.ts';
 
-/** The artifact itself: length, strong ETag, digest, and parts of it (RFC 9110, RFC 9530). */
-export function registerDownloadRoute(router: Router, doors: ApiDoors): void {
-  router.raw(ROUTES.downloadBackup, async ({ principal, params, request, reply, signal }) => {
-    const project = await requireProject(doors, principal, params.hash);
-    const row = await selectBackup(doors.catalog.db, project, parseBackupSelector(params.id));
-    const download = await openDownload(doors.backups, project, row, signal);
-    return sendDownload(request, reply, download, row.id);
-  });
-}
-
-async function sendDownload(request: FastifyRequest, reply: FastifyReply, download: Download, backupId: string): Promise<unknown> {
+/** Sends an artifact, or the part of it that was asked for: length, strong ETag and digest (RFC 9110, RFC 9530). */
+export async function sendDownload(request: FastifyRequest, reply: FastifyReply, download: Download, backupId: string): Promise<unknown> {
   const etag = `"${download.sha256}"`;
   reply.headers({
     'content-type': 'application/octet-stream',

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { FluxError, isFluxError } from '@flux/contract/errors';
+import { FluxError } from '@flux/contract/errors';
 import type { Route } from '@flux/contract/route';
 import { recordIdempotentAnswer, releaseIdempotencyKey, takeIdempotencyKey } from '../catalog/idempotency.ts';
 import type { Answer, Call } from './call.ts';
-import type { ApiDoors } from './doors.ts';
+import type { ApiDeps } from './deps.ts';
 
-const MOST_KEY_LENGTH = 200;
+const MAX_KEY_LENGTH = 200;
 
 /**
  * Runs a POST with an `Idempotency-Key` at most once: the same key with the same request gets the first answer again. A
@@ -13,37 +13,37 @@ const MOST_KEY_LENGTH = 200;
  *
  * @throws FluxError `invalid_request` when the key was used for another request; `busy` while the first one runs
  */
-export async function withIdempotency(doors: ApiDoors, call: Call<Route>, run: () => Promise<Answer>): Promise<Answer> {
+export async function withIdempotency(deps: ApiDeps, call: Call<Route>, run: () => Promise<Answer>): Promise<Answer> {
   const key = call.request.headers['idempotency-key'];
   if (call.request.method !== 'POST' || typeof key !== 'string') return run();
-  if (key.length === 0 || key.length > MOST_KEY_LENGTH)
-    throw new FluxError('invalid_request', `An Idempotency-Key has 1 to ${MOST_KEY_LENGTH} characters.`);
-  const { db } = doors.catalog;
+  if (key.length === 0 || key.length > MAX_KEY_LENGTH)
+    throw new FluxError('invalid_request', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`);
+  const { db } = deps.catalog;
   const tokenId = call.principal.token.id;
   const state = await takeIdempotencyKey(db, tokenId, key, fingerprint(call));
   if (state.kind === 'other-request')
     throw new FluxError('invalid_request', 'This Idempotency-Key was used for another request.', {
-      hint: 'Make a new key for each request.',
+      hint: 'Generate a new key for each request.',
     });
   if (state.kind === 'running')
     throw new FluxError('busy', 'The first request with this Idempotency-Key is already running.', {
       hint: 'Wait for it, then ask again with the same key.',
     });
   if (state.kind === 'answered') {
-    const body = JSON.parse(doors.seal.unseal(state.sealedBody));
+    const body = JSON.parse(deps.seal.unseal(state.sealedBody));
     return { status: state.status, body, ...(state.location === null ? {} : { location: state.location }) };
   }
   try {
     const made = await run();
     await recordIdempotentAnswer(db, tokenId, key, {
       status: made.status,
-      sealedBody: doors.seal.seal(JSON.stringify(made.body)),
+      sealedBody: deps.seal.seal(JSON.stringify(made.body)),
       location: made.location ?? null,
     });
     return made;
   } catch (error) {
-    await releaseIdempotencyKey(db, tokenId, key).catch((failure) => doors.log.warn({ err: failure }, 'an idempotency key was not freed'));
-    throw isFluxError(error) ? error : (error as Error);
+    await releaseIdempotencyKey(db, tokenId, key).catch((failure) => deps.log.warn({ err: failure }, 'an idempotency key was not freed'));
+    throw error;
   }
 }
 

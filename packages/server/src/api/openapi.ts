@@ -1,25 +1,30 @@
 import { ACTIONS } from '@flux/contract/action';
+import { CLI_V1_PREFIX, CLI_V1_ROUTES } from '@flux/contract/cli-v1/routes';
+import { API_PREFIX } from '@flux/contract/endpoints';
 import { ERROR_KINDS } from '@flux/contract/errors';
 import type { Route } from '@flux/contract/route';
-import { API_PREFIX, ROUTES } from '@flux/contract/routes';
+import { ROUTES } from '@flux/contract/routes';
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
-import type { ApiDoors } from './doors.ts';
+import type { ApiDeps } from './deps.ts';
 
 /** Serves the description of the API, made from the very schemas that requests are checked with. */
-export function registerOpenApi(app: FastifyInstance, doors: ApiDoors): void {
-  const document = describeApi(doors.version);
+export function registerOpenApi(app: FastifyInstance, deps: ApiDeps): void {
+  const document = describeApi(deps.version);
   app.get('/api/openapi.json', async () => document);
 }
 
 /** The API as an OpenAPI 3.1 document. */
 function describeApi(version: string): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const [name, route] of Object.entries(ROUTES) as [string, Route][]) {
-    const path = API_PREFIX + route.path.replace(/:(\w+)/g, '{$1}');
-    paths[path] ??= {};
-    paths[path][route.method.toLowerCase()] = describeRoute(name, route);
-  }
+  const add = (prefix: string, table: Readonly<Record<string, Route>>, toId: (name: string) => string) => {
+    for (const [name, route] of Object.entries(table)) {
+      const path = prefix + route.path.replace(/:(\w+)/g, '{$1}');
+      paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeRoute(toId(name), route) };
+    }
+  };
+  add(API_PREFIX, ROUTES, (name) => name);
+  add(CLI_V1_PREFIX, CLI_V1_ROUTES, (name) => `cliV1_${name}`);
   return {
     openapi: '3.1.0',
     info: { title: 'Flux', version, description: 'Self-hosted Postgres control plane.' },

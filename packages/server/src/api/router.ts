@@ -8,7 +8,7 @@ import { findProjectByHash, type ProjectRow } from '../catalog/projects.ts';
 import type { Admission } from './admission.ts';
 import type { Answer, AnswerOf, Call, Parsed } from './call.ts';
 import { checkAnswer } from './check-answer.ts';
-import type { ApiDoors } from './doors.ts';
+import type { ApiDeps } from './deps.ts';
 import { withIdempotency } from './idempotency.ts';
 import { parseInput } from './parse-input.ts';
 
@@ -29,7 +29,7 @@ export interface Router {
  * Creates the router of the routes below a prefix: every route authenticates and checks what its caller may do before a body is
  * read, and parses its input before its handler runs.
  */
-export function createRouter(app: FastifyInstance, doors: ApiDoors, admission: Admission, prefix: string): Router {
+export function createRouter(app: FastifyInstance, deps: ApiDeps, admission: Admission, prefix: string): Router {
   const enter = <R extends Route>(route: R, request: FastifyRequest, reply: FastifyReply): Call<R> => ({
     principal: admission.principalOf(request),
     params: parseInput(route, 'path', request.params) as Parsed<R['params']>,
@@ -37,7 +37,7 @@ export function createRouter(app: FastifyInstance, doors: ApiDoors, admission: A
     body: parseInput(route, 'body', request.body) as Parsed<R['body']>,
     request,
     reply,
-    signal: AbortSignal.any([doors.stopping, whenGone(reply)]),
+    signal: AbortSignal.any([deps.stopping, whenGone(reply)]),
   });
   const register = (route: Route, handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void => {
     app.route({
@@ -51,12 +51,12 @@ export function createRouter(app: FastifyInstance, doors: ApiDoors, admission: A
   const answerWith = <R extends JsonRoute>(route: R, respond: (call: Call<R>) => Promise<Answer>): void =>
     register(route, async (request, reply) => {
       const call = enter(route, request, reply);
-      const answer = await withIdempotency(doors, call, async () => respond(call));
+      const answer = await withIdempotency(deps, call, async () => respond(call));
       if (answer.location !== undefined) reply.header('location', answer.location);
       return reply.status(answer.status).send(answer.body);
     });
   const check = (route: Route, body: unknown): void => {
-    if (doors.answerChecks === 'on') checkAnswer(route, body);
+    if (deps.answerChecks === 'on') checkAnswer(route, body);
   };
   const accepted = (body: { readonly id: string }): Answer => ({ status: 202, body, location: `${prefix}/operations/${body.id}` });
   return {
@@ -82,7 +82,7 @@ export function createRouter(app: FastifyInstance, doors: ApiDoors, admission: A
  *
  * @throws FluxError `invalid_request` when it is not a hash; `project_not_found` also for somebody else's
  */
-export async function requireProject({ catalog }: Pick<ApiDoors, 'catalog'>, principal: Principal, hash: string): Promise<ProjectRow> {
+export async function requireProject({ catalog }: Pick<ApiDeps, 'catalog'>, principal: Principal, hash: string): Promise<ProjectRow> {
   if (!isProjectHash(hash)) {
     throw new FluxError('invalid_request', `"${hash}" is not a project hash.`, {
       hint: 'A hash is 7 lowercase hex digits; `flux list` shows it.',

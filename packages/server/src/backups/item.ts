@@ -83,7 +83,6 @@ function toBackupItem(row: BackupRow, look: ArtifactLook, copy: CopyRow | undefi
     restoreVerificationError: row.restore_verification_error,
     lastVerificationProblem: row.last_problem,
     offsiteStatus: 'not_configured',
-    offsiteR2Status: 'disabled',
     expiresAt: row.expires_at?.toISOString() ?? null,
     pinned: row.pinned,
     note: row.note,

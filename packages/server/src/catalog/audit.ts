@@ -43,12 +43,13 @@ export interface AuditRow {
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** The newest lines, of one project or of everything that a user's tokens, projects and the control plane itself did. */
+/** The newest lines, of one project or of everything that a user's tokens, projects and the control plane itself did; `before` is the last id of the page before. */
 export async function listAudit(
   db: Database,
   userId: UserId,
   limit: number,
   projectId: ProjectId | undefined,
+  before?: number,
 ): Promise<readonly AuditRow[]> {
   let query = db
     .selectFrom('audit_events as a')
@@ -67,6 +68,7 @@ export async function listAudit(
     ])
     .where((where) => where.or([where('a.user_id', '=', userId), where('p.owner_id', '=', userId)]));
   if (projectId !== undefined) query = query.where('a.project_id', '=', projectId);
+  if (before !== undefined) query = query.where('a.id', '<', before);
   const rows = await query.orderBy('a.id', 'desc').limit(limit).execute();
   return rows.map((row) => ({ ...row, details: row.details as Record<string, unknown> }));
 }

@@ -3,6 +3,7 @@ import type { BackupId, OperationId, ProjectId, TokenId } from '@flux/contract/i
 import type { OperationKind, OperationState, Progress } from '@flux/contract/operation';
 import { type Selectable, sql } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
+import type { Visibility } from './projects.ts';
 import type { OperationsTable } from './tables.ts';
 
 /** An operation as the catalog holds it, with the names of its project. */
@@ -181,6 +182,30 @@ export async function listUnfinishedOperations(db: Database): Promise<readonly (
     .where('operations.state', 'in', ['queued', 'running'])
     .orderBy('operations.created_at')
     .execute();
+}
+
+/** Which operations a list is about; what is undefined does not narrow it. */
+export interface OperationFilter {
+  readonly projectId?: ProjectId | undefined;
+  readonly kind?: OperationKind | undefined;
+  readonly state?: OperationState | undefined;
+}
+
+/** Operations on projects that somebody may see, newest first: their ids sort by creation. `before` is the last id of the page before. */
+export async function listVisibleOperations(
+  db: Database,
+  { ownerId, only }: Visibility,
+  { projectId, kind, state }: OperationFilter,
+  page: { readonly limit: number; readonly before?: OperationId | undefined },
+): Promise<readonly OperationRow[]> {
+  if (only?.length === 0) return [];
+  let query = selectOperations(db).where('projects.owner_id', '=', ownerId);
+  if (only !== null) query = query.where('projects.id', 'in', only);
+  if (projectId !== undefined) query = query.where('operations.project_id', '=', projectId);
+  if (kind !== undefined) query = query.where('operations.kind', '=', kind);
+  if (state !== undefined) query = query.where('operations.state', '=', state);
+  if (page.before !== undefined) query = query.where('operations.id', '<', page.before);
+  return query.orderBy('operations.id', 'desc').limit(page.limit).execute();
 }
 
 /** Sends a notification; it arrives when the transaction that sent it has committed. */

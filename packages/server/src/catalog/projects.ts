@@ -30,19 +30,33 @@ export interface Visibility {
   readonly only: readonly ProjectId[] | null;
 }
 
+/** Where a page of projects begins: behind this project. */
+export type ProjectCursor = { readonly slug: string } | { readonly removedAt: Date; readonly id: ProjectId };
+
 /** Projects that somebody may see, by slug; removed ones, whose slugs may be taken again, by newest removal first. */
 export async function listVisibleProjects(
   db: Database,
   { ownerId, only }: Visibility,
   lifecycles: readonly ProjectRow['lifecycle'][],
+  page: { readonly limit?: number; readonly after?: ProjectCursor | undefined } = {},
 ): Promise<readonly ProjectRow[]> {
   if (only?.length === 0) return [];
   let query = db.selectFrom('projects').selectAll().where('owner_id', '=', ownerId).where('lifecycle', 'in', lifecycles);
   if (only !== null) query = query.where('id', 'in', only);
-  return query
-    .orderBy('removed_at', (order) => order.desc().nullsFirst())
-    .orderBy('slug')
-    .execute();
+  const { limit, after } = page;
+  if (after !== undefined)
+    query =
+      'slug' in after
+        ? query.where('slug', '>', after.slug)
+        : query.where((where) =>
+            where.or([
+              where('removed_at', '<', after.removedAt),
+              where.and([where('removed_at', '=', after.removedAt), where('id', '>', after.id)]),
+            ]),
+          );
+  if (limit !== undefined) query = query.limit(limit);
+  const ordered = query.orderBy('removed_at', (order) => order.desc().nullsFirst());
+  return (lifecycles.includes('removed') ? ordered.orderBy('id') : ordered.orderBy('slug')).execute();
 }
 
 export async function setProjectLifecycle(db: Database, id: ProjectId, lifecycle: 'active' | 'removing'): Promise<void> {

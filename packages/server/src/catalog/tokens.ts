@@ -36,9 +36,16 @@ export async function findTokenByDigest(db: Database, sha256: string): Promise<T
   )[0];
 }
 
-/** Every token of a user, newest first, revoked ones included. */
-export async function listTokens(db: Database, userId: UserId): Promise<readonly TokenRow[]> {
-  return withProjects(db, await selectTokens(db).where('tokens.user_id', '=', userId).orderBy('tokens.created_at', 'desc').execute());
+/** Tokens of a user, newest first, revoked ones included: their ids sort by creation. `before` is the last id of the page before. */
+export async function listTokens(
+  db: Database,
+  userId: UserId,
+  page: { readonly limit?: number; readonly before?: TokenId | undefined } = {},
+): Promise<readonly TokenRow[]> {
+  let query = selectTokens(db).where('tokens.user_id', '=', userId);
+  if (page.before !== undefined) query = query.where('tokens.id', '<', page.before);
+  if (page.limit !== undefined) query = query.limit(page.limit);
+  return withProjects(db, await query.orderBy('tokens.id', 'desc').execute());
 }
 
 /** Tells whether there was such a token that was not revoked before. */

@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import { isSlug, type ProjectHash, type ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
-import type { CreateProjectAnswer, CreateProjectRequest, InitAnswer } from '@flux/contract/project';
+import type { CreateProjectRequest, LinkAnswer, PostgresParts, ProjectSummary } from '@flux/contract/project';
 import { isVisible, type Principal, requireAllowed } from '../access/policy.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { findLatestBackup } from '../catalog/backups.ts';
@@ -21,7 +21,7 @@ import type { ProjectSecrets } from '../engines/engine.ts';
 import type { Lease } from '../operations/lease.ts';
 import type { Clock } from '../system/clock.ts';
 import type { ProjectEngines } from './doors.ts';
-import { type SummaryDeps, summarize } from './list.ts';
+import { describeProject, type SummaryDeps, summarize } from './list.ts';
 
 /** What creating a project uses. */
 export interface CreateProjectDeps extends SummaryDeps {
@@ -29,6 +29,13 @@ export interface CreateProjectDeps extends SummaryDeps {
   readonly defaultMode: EngineKind;
   readonly lease: Lease;
   readonly clock: Clock;
+}
+
+/** A project that was just created, with the secrets that existing clients are told once. */
+export interface CreatedProject {
+  readonly summary: ProjectSummary;
+  readonly jwtSecret: string;
+  readonly postgres: PostgresParts;
 }
 
 /**
@@ -40,9 +47,9 @@ export async function createProject(
   deps: CreateProjectDeps,
   actor: Actor & { userId: ProjectRow['owner_id'] },
   request: CreateProjectRequest,
-): Promise<CreateProjectAnswer> {
+): Promise<CreatedProject> {
   const engineKind = chooseEngine(deps, request);
-  requireSlug(request.name);
+  requireSlug(request.slug);
   return deps.lease.during(() => makeProject(deps, actor, request, engineKind));
 }
 
@@ -51,7 +58,7 @@ async function makeProject(
   actor: Actor & { userId: ProjectRow['owner_id'] },
   request: CreateProjectRequest,
   engineKind: EngineKind,
-): Promise<CreateProjectAnswer> {
+): Promise<CreatedProject> {
   const secrets = newSecrets(request.attach);
   const row = await recordProject(deps, actor, request, engineKind, secrets);
   try {
@@ -66,17 +73,10 @@ async function makeProject(
         details: { engine: engineKind, attached: row.attached },
       });
     });
-    const { password, host } = await engine.credentials(project);
     return {
       summary: await summarize(deps, { ...row, lifecycle: 'active' }),
-      mode: engineKind,
-      ...(engineKind === 'v2_shared' ? { projectJwtSecret: secrets.jwtSecret } : {}),
-      secrets: {
-        pgrstJwtSecret: secrets.jwtSecret,
-        postgresPassword: password,
-        postgresContainerHost: host,
-        note: 'Shown again by `flux project credentials`.',
-      },
+      jwtSecret: secrets.jwtSecret,
+      postgres: await engine.credentials(project),
     };
   } catch (error) {
     await takeBack(deps, row);
@@ -89,21 +89,22 @@ async function makeProject(
  *
  * @throws FluxError `name_taken` when it is somebody else's; `forbidden` when it would have to be created and the token may not
  */
-export async function initProject(
+export async function linkProject(
   deps: CreateProjectDeps,
   principal: Principal,
-  request: { readonly slug: string; readonly mode?: EngineKind | undefined },
-): Promise<InitAnswer> {
-  requireSlug(request.slug);
-  const existing = await findProjectBySlug(deps.catalog.db, request.slug);
-  if (existing !== undefined && !isVisible(principal, existing)) throw nameTaken(request.slug);
-  if (existing === undefined) requireAllowed(principal, 'project.create');
-  const action = existing === undefined ? 'created' : 'linked';
-  const hash = existing?.hash ?? (await createProject(deps, principal.actor, { name: request.slug, mode: request.mode })).summary.hash;
-  const row = existing ?? (await findProjectByHash(deps.catalog.db, hash as ProjectHash));
-  if (row === undefined) throw new Error(`project ${hash} has vanished from the catalog`);
-  const { engine, project } = deps.engines.of(row);
-  return { action, slug: row.slug, hash: row.hash, mode: row.engine, apiUrl: deps.publicUrl, apiSchema: engine.apiSchema(project) };
+  { slug, mode }: { readonly slug: string; readonly mode?: EngineKind | undefined },
+): Promise<LinkAnswer> {
+  requireSlug(slug);
+  const existing = await findProjectBySlug(deps.catalog.db, slug);
+  if (existing !== undefined) {
+    if (!isVisible(principal, existing)) throw nameTaken(slug);
+    return { action: 'linked', project: await describeProject(deps, existing) };
+  }
+  requireAllowed(principal, 'project.create');
+  const { summary } = await createProject(deps, principal.actor, { slug, mode });
+  const row = await findProjectByHash(deps.catalog.db, summary.hash as ProjectHash);
+  if (row === undefined) throw new Error(`project ${summary.hash} has vanished from the catalog`);
+  return { action: 'created', project: await describeProject(deps, row) };
 }
 
 /** Removes projects that a dead worker was creating. Those of a server that lives are left alone. */
@@ -158,12 +159,12 @@ export async function recordProject(
   engine: EngineKind,
   secrets: ProjectSecrets,
 ): Promise<ProjectRow> {
-  if ((await findProjectBySlug(deps.catalog.db, request.name)) !== undefined) throw nameTaken(request.name);
+  if ((await findProjectBySlug(deps.catalog.db, request.slug)) !== undefined) throw nameTaken(request.slug);
   try {
     return await insertProject(deps.catalog.db, {
       id: randomUUID() as ProjectId,
       owner_id: actor.userId,
-      slug: request.name,
+      slug: request.slug,
       // 28 bits: the unique constraint refuses the rare second of its kind, and the caller may try again.
       hash: randomBytes(4).toString('hex').slice(0, 7) as ProjectHash,
       engine,
@@ -175,7 +176,7 @@ export async function recordProject(
     });
   } catch (error) {
     // Two creates of one name at once: the constraint let one through.
-    if ((error as { constraint?: string }).constraint === 'projects_live_slug') throw nameTaken(request.name);
+    if ((error as { constraint?: string }).constraint === 'projects_live_slug') throw nameTaken(request.slug);
     throw error;
   }
 }

@@ -12,7 +12,7 @@ export async function readCredentials(
   requireActive(row);
   const { engine, project } = engines.of(row);
   const postgres = await engine.credentials(project);
-  const common = { mode: row.engine, slug: row.slug, hash: row.hash, postgresConnectionString: toUri(postgres), postgres };
+  const common = { mode: row.engine, slug: row.slug, hash: row.hash, postgres: { ...postgres, url: toUri(postgres) } };
   if (row.engine === 'v2_shared') {
     return {
       ...common,

@@ -1,6 +1,7 @@
-import type { ProjectSummary } from '@flux/contract/project';
+import { isSlug, isUuid, type ProjectId } from '@flux/contract/ids';
+import type { ProjectAnswer, ProjectSummary } from '@flux/contract/project';
 import type { Catalog } from '../catalog/open.ts';
-import { listVisibleProjects, type ProjectRow, type Visibility } from '../catalog/projects.ts';
+import { listVisibleProjects, type ProjectCursor, type ProjectRow, type Visibility } from '../catalog/projects.ts';
 import { capabilitiesOf } from '../engines/capabilities.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import type { Log } from '../system/log.ts';
@@ -21,14 +22,38 @@ export type ListedProjects = 'active' | 'unfinished' | 'removed';
 const LIFECYCLES = { active: ['active'], unfinished: ['creating', 'active', 'removing'], removed: ['removed'] } as const;
 
 /** The projects that somebody may see, by slug, with the present state of their Postgres; removed ones by newest removal. */
-export async function listSummaries(deps: SummaryDeps, visible: Visibility, which: ListedProjects): Promise<ProjectSummary[]> {
-  const rows = await listVisibleProjects(deps.catalog.db, visible, LIFECYCLES[which]);
-  if (which === 'removed') return rows.map((row) => ({ ...summaryOf(deps, row), status: 'missing' }));
-  return Promise.all(rows.map((row) => summarize(deps, row)));
+export async function listSummaries(
+  deps: SummaryDeps,
+  visible: Visibility,
+  which: ListedProjects,
+  page: { readonly limit?: number; readonly after?: ProjectCursor | undefined } = {},
+): Promise<readonly { readonly row: ProjectRow; readonly summary: ProjectSummary }[]> {
+  const rows = await listVisibleProjects(deps.catalog.db, visible, LIFECYCLES[which], page);
+  return Promise.all(rows.map(async (row) => ({ row, summary: await summarize(deps, row) })));
+}
+
+/** A project with the schema that its API works on. */
+export async function describeProject(deps: SummaryDeps, row: ProjectRow): Promise<ProjectAnswer['project']> {
+  const { engine, project } = deps.engines.of(row);
+  return { ...(await summarize(deps, row)), apiSchema: engine.apiSchema(project) };
+}
+
+/** What the next page of a list begins behind. */
+export function projectCursorOf(which: ListedProjects, { slug, removed_at, id }: ProjectRow): string {
+  return which === 'removed' ? `${removed_at?.toISOString()}_${id}` : slug;
+}
+
+/** Reads what `projectCursorOf` made; undefined for anything else. */
+export function parseProjectCursor(which: ListedProjects, cursor: string): ProjectCursor | undefined {
+  if (which !== 'removed') return isSlug(cursor) ? { slug: cursor } : undefined;
+  const [time = '', id = ''] = cursor.split('_');
+  const removedAt = new Date(time);
+  return Number.isNaN(removedAt.getTime()) || !isUuid(id) ? undefined : { removedAt, id: id as ProjectId };
 }
 
 /** One project as a list shows it. An engine that cannot be asked makes the project `partial`, never an error of the list. */
 export async function summarize(deps: SummaryDeps, row: ProjectRow): Promise<ProjectSummary> {
+  if (row.lifecycle === 'removed') return { ...summaryOf(deps, row), status: 'missing' };
   const { engine, project } = deps.engines.of(row);
   const status = await engine.status(project).catch((error) => {
     deps.log.warn({ err: error, project: row.hash }, 'state of a project is not known');
@@ -46,17 +71,14 @@ export async function summarize(deps: SummaryDeps, row: ProjectRow): Promise<Pro
 
 /** What the catalog alone knows of a project. */
 function summaryOf(deps: SummaryDeps, row: ProjectRow): ProjectSummary {
-  const { engine } = deps.engines.of(row);
   return {
     slug: row.slug,
     hash: row.hash,
     status: 'partial',
-    apiUrl: deps.publicUrl,
-    lifecycleState: row.lifecycle === 'removed' ? 'archived' : 'active',
     lifecycle: row.lifecycle,
     mode: row.engine,
     attached: row.attached,
-    capabilities: capabilitiesOf(engine),
+    capabilities: capabilitiesOf(deps.engines.of(row).engine),
     createdAt: row.created_at.toISOString(),
     removedAt: row.removed_at?.toISOString() ?? null,
     restarts: 0,

@@ -10,18 +10,18 @@ import { summarize } from './list.ts';
  *
  * @throws FluxError `not_ready`, `invalid_request` for an attached database, `instance_unavailable`
  */
-export async function startProject(doors: ProjectDoors, row: ProjectRow, signal: AbortSignal): Promise<{ summary: ProjectSummary }> {
+export async function startProject(doors: ProjectDoors, row: ProjectRow, signal: AbortSignal): Promise<ProjectSummary> {
   requireActive(row);
   const { engine, project } = doors.engines.of(row);
   if (engine.pooled !== undefined) await engine.pooled.repair(project, signal);
   else await requireCapability(engine, 'power', project).start(project, signal);
-  return { summary: await summarize(doors, row) };
+  return summarize(doors, row);
 }
 
 /** Stops the server of a project until it is started again. @throws FluxError `not_ready`, `invalid_request` */
-export async function stopProject(doors: ProjectDoors, row: ProjectRow, signal: AbortSignal): Promise<{ summary: ProjectSummary }> {
+export async function stopProject(doors: ProjectDoors, row: ProjectRow, signal: AbortSignal): Promise<ProjectSummary> {
   requireActive(row);
   const { engine, project } = doors.engines.of(row);
   await requireCapability(engine, 'power', project).stop(project, signal);
-  return { summary: await summarize(doors, row) };
+  return summarize(doors, row);
 }

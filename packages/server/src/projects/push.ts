@@ -50,11 +50,6 @@ export async function pushSql(
   body: PushRequest,
   signal: AbortSignal,
 ): Promise<PushAnswer> {
-  if (body.slug !== project.slug) {
-    throw new FluxError('project_mismatch', `The hash ${project.hash} is the project ${project.slug}, not ${body.slug}.`, {
-      hint: 'Correct --project or --hash; `flux list` shows both.',
-    });
-  }
   requireActive(project);
   const work = { engines: engines, push: toScriptRequest(body) };
   const { filename, mode, dryRun } = work.push;
@@ -92,13 +87,9 @@ function requireChecksum(sql: string, checksum: string): void {
 
 function toAnswer(outcome: PushOutcome): PushAnswer {
   return {
-    ok: true,
     ...(outcome.skipped ? { skipped: true } : {}),
     ...(outcome.previousChecksum === undefined ? {} : { previousChecksum: outcome.previousChecksum }),
     ...(outcome.warnings.length === 0 ? {} : { warnings: [...outcome.warnings] }),
     statements: outcome.statements,
-    tablesMoved: 0,
-    sequencesMoved: 0,
-    viewsMoved: 0,
   };
 }

@@ -1,6 +1,6 @@
 import type { OperationId } from '@flux/contract/ids';
 import type { OperationResult } from '@flux/contract/operation-results';
-import type { ResetRequest } from '@flux/contract/project';
+import type { DestroyRequest } from '@flux/contract/project';
 import * as z from 'zod';
 import { type Override, OverrideSchema, overrideOf, redeemClearance, refuseShutGate, requireGate } from '../backups/gate.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
@@ -28,7 +28,7 @@ export const reset = defineOperation({
  *
  * @throws FluxError `gate_refused`, `not_ready`, `invalid_request`, `busy`
  */
-export async function requestReset(doors: RestoreDoors, project: ProjectRow, requester: Actor, body: ResetRequest): Promise<OperationId> {
+export async function requestReset(doors: RestoreDoors, project: ProjectRow, requester: Actor, body: DestroyRequest): Promise<OperationId> {
   requireActive(project);
   requireCapability(doors.projects.engines.of(project).engine, 'staging', project);
   const override = overrideOf(body ?? {});

@@ -1,46 +1,21 @@
-import type { MigrateRequest } from '@flux/contract/migrate';
 import { expect, it } from 'vitest';
-import { orderOf } from './order.ts';
+import { type MigrationChoices, orderOf } from './order.ts';
 
 const pooled = { slug: 'shop', engine: 'v2_shared', attached: false } as const;
-const order = (members: Partial<MigrateRequest>) => orderOf(pooled, { slug: 'shop', hash: '0a1b2c3', ...members });
 
-it.each<[Partial<MigrateRequest>, string]>([
-  [{ dryRun: true }, 'dry_run'],
-  [{ dryRun: true, yes: true }, 'dry_run'],
-  [{ dryRun: true, yes: false, dumpOnly: false, staged: false, dropSourceAfter: true }, 'dry_run'],
-  [{ how: 'dry_run' }, 'dry_run'],
-  [{ how: 'dry_run', dryRun: true, yes: true }, 'dry_run'],
-  [{ dumpOnly: true, yes: true, dryRun: false }, 'dump_only'],
-  [{ staged: true, yes: true }, 'staged'],
-  [{ how: 'discard_staged', yes: true, staged: false }, 'discard_staged'],
-  [{ yes: true }, 'move'],
-  [{ yes: true, dryRun: false, dumpOnly: false, staged: false, dropSourceAfter: false, lockWrites: true }, 'move'],
-  [{ how: 'move', yes: true }, 'move'],
-])('reads %o as %s', (members, how) => {
-  expect(order(members).how).toBe(how);
+it('holds writes and keeps the source unless it is told otherwise', () => {
+  expect(orderOf(pooled, { how: 'move' })).toEqual({ how: 'move', lockWrites: true, dropSourceAfter: false });
+  expect(orderOf(pooled, { how: 'dry_run', dropSourceAfter: true, lockWrites: false })).toMatchObject({ dropSourceAfter: true });
 });
 
-it.each<[Partial<MigrateRequest>]>([
-  [{}],
-  [{ yes: false }],
-  [{ dryRun: false }],
-  [{ dumpOnly: true }],
-  [{ staged: true, yes: false }],
-  [{ how: 'move' }],
-  [{ how: 'discard_staged' }],
-  [{ dropSourceAfter: true, skipBackupCheck: true }],
-])('refuses %o without yes', (members) => {
-  expect(() => order(members)).toThrow('Refusing to migrate without --yes');
+it.each<[MigrationChoices, string]>([
+  [{ how: 'move', to: 'v2_shared' }, 'invalid_request'],
+  [{ how: 'staged', dropSourceAfter: true }, 'invalid_request'],
+  [{ how: 'dump_only', lockWrites: false }, 'invalid_request'],
+])('refuses %o', (choices, code) => {
+  expect(() => orderOf(pooled, choices)).toThrow(expect.objectContaining({ code }));
 });
 
-it.each<[Partial<MigrateRequest>]>([
-  [{ dryRun: true, staged: true }],
-  [{ dumpOnly: true, staged: true }],
-  [{ how: 'move', dryRun: true }],
-  [{ how: 'dry_run', dryRun: false }],
-  [{ how: 'dump_only', staged: true }],
-  [{ how: 'discard_staged', staged: true }],
-])('refuses %o, which contradicts itself, with yes or without', (members) => {
-  for (const yes of [true, false]) expect(() => order({ ...members, yes })).toThrow('contradict each other');
+it.each(['staged', 'dump_only', 'discard_staged'] as const)('refuses %s of a project that is dedicated already', (how) => {
+  expect(() => orderOf({ ...pooled, engine: 'v1_dedicated' }, { how })).toThrow(expect.objectContaining({ code: 'not_ready' }));
 });

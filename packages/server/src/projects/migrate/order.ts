@@ -1,23 +1,23 @@
 import { FluxError } from '@flux/contract/errors';
-import type { MigrateRequest } from '@flux/contract/migrate';
+import type { EngineKind } from '@flux/contract/labels';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { MigrationOrder } from './plan.ts';
 
-/** The forms of a migration that existing clients ask for with a member of their own. */
-const FORMS = [
-  ['dryRun', 'dry_run'],
-  ['dumpOnly', 'dump_only'],
-  ['staged', 'staged'],
-] as const;
+/** How far a migration goes, and what it may do on its way. */
+export interface MigrationChoices {
+  readonly how: MigrationOrder['how'];
+  readonly to?: EngineKind | undefined;
+  readonly lockWrites?: boolean | undefined;
+  readonly dropSourceAfter?: boolean | undefined;
+}
 
 /**
- * What a request asks for, with every choice made. Only `yes: true` can make it more than a look.
+ * What a request asks for, with every choice made.
  *
- * @throws FluxError `invalid_request` without `yes`, for what contradicts itself, and for what cannot be; `not_ready`
+ * @throws FluxError `invalid_request` for what contradicts itself or cannot be; `not_ready`
  */
-export function orderOf(row: Pick<ProjectRow, 'slug' | 'engine' | 'attached'>, body: MigrateRequest): MigrationOrder {
-  const { to = 'v1_dedicated', lockWrites = true, dropSourceAfter = false } = body;
-  const how = howOf(body);
+export function orderOf(row: Pick<ProjectRow, 'slug' | 'engine' | 'attached'>, choices: MigrationChoices): MigrationOrder {
+  const { how, to = 'v1_dedicated', lockWrites = true, dropSourceAfter = false } = choices;
   if (to !== 'v1_dedicated')
     throw new FluxError('invalid_request', 'A whole database cannot become one schema of a pooled cluster.', {
       hint: 'Only --to v1_dedicated is possible.',
@@ -35,28 +35,4 @@ export function orderOf(row: Pick<ProjectRow, 'slug' | 'engine' | 'attached'>, b
       hint: 'See `flux project credentials`.',
     });
   return { how, lockWrites, dropSourceAfter };
-}
-
-function howOf(body: MigrateRequest): MigrationOrder['how'] {
-  const asked = FORMS.filter(([member]) => body[member] === true);
-  if (asked.length > 1)
-    throw new FluxError('invalid_request', `${asked.map(([member]) => member).join(' and ')} contradict each other. Nothing was changed.`, {
-      hint: 'Ask for one of them.',
-    });
-  const against = FORMS.find(
-    ([member, how]) => body.how !== undefined && body[member] !== undefined && body[member] !== (body.how === how),
-  );
-  if (against !== undefined)
-    throw new FluxError(
-      'invalid_request',
-      `how "${body.how}" and ${against[0]} ${body[against[0]]} contradict each other. Nothing was changed.`,
-      {
-        hint: 'Leave one of them out.',
-      },
-    );
-  const how = body.how ?? asked[0]?.[1] ?? 'move';
-  if (how === 'dry_run' || body.yes === true) return how;
-  throw new FluxError('invalid_request', 'Refusing to migrate without --yes. Nothing was changed.', {
-    hint: 'Look first with --dry-run ("dryRun": true), then pass --yes ("yes": true).',
-  });
 }

@@ -7,7 +7,11 @@ import type { TenantSurvey } from '../../engines/pooled.ts';
 import type { ProjectDoors } from '../doors.ts';
 
 /** What was asked for, with every choice made. */
-export const MigrationOrder = z.object({ how: MigrateRequest.shape.how.unwrap(), lockWrites: z.boolean(), dropSourceAfter: z.boolean() });
+export const MigrationOrder = z.object({
+  how: MigrateRequest.shape.how.or(z.literal('dry_run')),
+  lockWrites: z.boolean(),
+  dropSourceAfter: z.boolean(),
+});
 /** What was asked for, with every choice made. */
 export type MigrationOrder = z.infer<typeof MigrationOrder>;
 

@@ -1,4 +1,3 @@
-import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import type { MigrateAnswer, MigrateRequest } from '@flux/contract/migrate';
 import { overrideOf, refuseShutGate } from '../../backups/gate.ts';
@@ -7,33 +6,31 @@ import type { ProjectRow } from '../../catalog/projects.ts';
 import { requestOperation } from '../../operations/request.ts';
 import { requireActive } from '../active.ts';
 import type { RestoreDoors } from '../restore/into-staging.ts';
-import { orderOf } from './order.ts';
+import { type MigrationChoices, orderOf } from './order.ts';
 import { isDone, planMigration, refuseBlocked } from './plan.ts';
 import { migrate } from './run.ts';
 
-/**
- * Looks at the project and, but for a dry run, records the migration and enqueues it.
- *
- * @returns the answer of a dry run, or the operation to follow
- * @throws FluxError `project_mismatch`, `invalid_request`, `not_ready`, `gate_refused`, `busy`
- */
-export async function requestMigration(
+/** What a migration would do, and what is in its way. Changes nothing. @throws FluxError `invalid_request`, `not_ready` */
+export async function previewMigration(
   doors: RestoreDoors,
   row: ProjectRow,
-  actor: Actor,
-  body: MigrateRequest,
-): Promise<{ readonly answer: MigrateAnswer } | { readonly operationId: OperationId }> {
-  if (body.slug !== row.slug)
-    throw new FluxError('project_mismatch', `The hash ${row.hash} is the project ${row.slug}, not ${body.slug}.`, {
-      hint: 'Correct --project or --hash; `flux list` shows both.',
-    });
+  choices: Omit<MigrationChoices, 'how'>,
+): Promise<MigrateAnswer> {
+  requireActive(row);
+  const surveyed = await planMigration(doors.projects, row, orderOf(row, { ...choices, how: 'dry_run' }));
+  const ok = surveyed.preflight.every(({ severity }) => severity !== 'blocks');
+  return { ok, ...surveyed, preflight: [...surveyed.preflight], result: null };
+}
+
+/**
+ * Looks at the project, refuses what is known to fail, records the migration and enqueues it.
+ *
+ * @throws FluxError `invalid_request`, `not_ready`, `gate_refused`, `busy`
+ */
+export async function requestMigration(doors: RestoreDoors, row: ProjectRow, actor: Actor, body: MigrateRequest): Promise<OperationId> {
   requireActive(row);
   const order = orderOf(row, body);
   const surveyed = await planMigration(doors.projects, row, order);
-  if (order.how === 'dry_run') {
-    const ok = surveyed.preflight.every(({ severity }) => severity !== 'blocks');
-    return { answer: { ok, ...surveyed, preflight: [...surveyed.preflight], result: null } };
-  }
   refuseBlocked(row, surveyed.preflight);
   const override = overrideOf(body);
   // A removal that has begun was cleared when it began.
@@ -41,7 +38,5 @@ export async function requestMigration(
     await refuseShutGate(doors.backups, row, 'migrate_drop_source', override);
   }
   const request = { order, override, ...surveyed, preflight: [...surveyed.preflight] };
-  return {
-    operationId: await requestOperation(doors.projects.operations, migrate, async () => ({ project: row, requester: actor, request })),
-  };
+  return requestOperation(doors.projects.operations, migrate, async () => ({ project: row, requester: actor, request }));
 }

@@ -84,7 +84,7 @@ async function revive({ projects }: RestoreDoors, row: ProjectRow): Promise<Proj
 }
 
 async function makeRow({ projects }: RestoreDoors, { slug, mode, userId }: IntoRequest): Promise<ProjectRow> {
-  return recordProject(projects, { userId }, { name: slug }, mode, newSecrets(undefined));
+  return recordProject(projects, { userId }, { slug }, mode, newSecrets(undefined));
 }
 
 async function removeAgain({ projects }: RestoreDoors, row: ProjectRow, before: ProjectRow): Promise<void> {

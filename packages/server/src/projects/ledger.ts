@@ -1,21 +1,8 @@
-import type { AppliedMigration, ProjectAnswer } from '@flux/contract/project';
+import type { AppliedMigration } from '@flux/contract/project';
 import type { ProjectRow } from '../catalog/projects.ts';
-import { capabilitiesOf } from '../engines/capabilities.ts';
 import { listApplied } from '../engines/owner-access.ts';
 import { requireActive } from './active.ts';
 import type { ProjectDoors } from './doors.ts';
-
-/** One project and what it can do; its server is not asked. */
-export function describeProject({ engines }: Pick<ProjectDoors, 'engines'>, row: ProjectRow): ProjectAnswer {
-  const { engine, project } = engines.of(row);
-  return {
-    slug: row.slug,
-    hash: row.hash,
-    mode: row.engine,
-    apiSchema: engine.apiSchema(project),
-    capabilities: capabilitiesOf(engine),
-  };
-}
 
 /** The ledger of a project, oldest first. @throws FluxError `not_ready`, `instance_stopped`, `instance_unavailable` */
 export async function listMigrations(

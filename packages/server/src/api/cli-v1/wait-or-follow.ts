@@ -3,23 +3,23 @@ import type { OperationId } from '@flux/contract/ids';
 import type { OperationKind } from '@flux/contract/operation';
 import { OPERATION_RESULTS, type OperationResult } from '@flux/contract/operation-results';
 import type { FastifyRequest } from 'fastify';
-import { type OperationRow, readOperation, waitForOperation } from '../operations/wait.ts';
-import type { ApiDoors } from './doors.ts';
-import { toOperationAnswer } from './operations.ts';
-import type { WorkAnswer } from './router.ts';
+import { type OperationRow, readOperation, waitForOperation } from '../../operations/wait.ts';
+import type { ApiDeps } from '../deps.ts';
+import type { WorkAnswer } from '../router.ts';
+import { toLegacyOperation } from './legacy-shapes.ts';
 
 /**
  * Answers a request for long work: with the operation for a client that prefers so, else with the result when it is there. When
  * such a client goes away, the work goes on.
  */
 export async function answerWork<K extends OperationKind, Body>(
-  doors: ApiDoors,
+  deps: ApiDeps,
   { request, signal }: { readonly request: FastifyRequest; readonly signal: AbortSignal },
   { kind, id }: { readonly kind: K; readonly id: OperationId },
   toBody: (result: OperationResult<K>) => Promise<Body>,
 ): Promise<WorkAnswer<Body>> {
-  if (prefersAsync(request)) return { operation: toOperationAnswer(await readOperation(doors.catalog, id)) };
-  const operation = await waitForOperation(doors.catalog, id, signal);
+  if (prefersAsync(request)) return { operation: toLegacyOperation(await readOperation(deps.catalog, id)) };
+  const operation = await waitForOperation(deps.catalog, id, signal);
   return { done: await toBody(resultOf(kind, operation)) };
 }
 

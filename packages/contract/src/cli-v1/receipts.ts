@@ -1,11 +1,12 @@
 import * as z from 'zod';
+import { PageQuery } from '../page.ts';
 import * as receipt from '../receipt-answer.ts';
 import type { Route } from '../route.ts';
 
 const hash = z.object({ hash: z.string() });
 const hashAndId = z.object({ hash: z.string(), id: z.string().describe('a backup id, or `latest`') });
 
-/** Routes of receipts and of the keys that sign them. */
+/** Receipts and the keys that they are signed with. */
 export const RECEIPT_ROUTES = {
   getReceipt: {
     method: 'GET',
@@ -23,7 +24,7 @@ export const RECEIPT_ROUTES = {
     summary: 'The chain of receipts of a project, newest first',
     access: 'backup.read',
     params: hash,
-    query: z.object({ limit: z.coerce.number().int().min(1).max(1000).optional(), cursor: z.string().optional() }),
+    query: PageQuery,
     answer: receipt.ReceiptList,
     status: 200,
   },

@@ -12,7 +12,7 @@ import type { Seal } from '../system/seal.ts';
 import type { AnswerChecks } from './check-answer.ts';
 
 /** Everything that the HTTP floor reaches, handed in by `compose.ts`. */
-export interface ApiDoors {
+export interface ApiDeps {
   readonly catalog: Catalog;
   readonly backups: BackupDoors;
   readonly projects: ProjectDoors;

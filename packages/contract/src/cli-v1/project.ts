@@ -1,0 +1,81 @@
+import * as z from 'zod';
+import { CredentialsAnswer, Mode, ProjectSummary, PushAnswer, PushRequest } from '../project.ts';
+
+/** `GET /list`: without `unfinished`, projects that are being created or removed are left out; `removed` lists those that were removed. */
+export const ListQuery = z.object({
+  removed: z.enum(['true', 'false']).optional(),
+  unfinished: z.enum(['true', 'false']).optional(),
+});
+
+/** One row of `GET /list`. */
+export const ListedProject = ProjectSummary.extend({
+  apiUrl: z.string(),
+  /** `archived`: removed, with its backups still there. */
+  lifecycleState: z.enum(['active', 'dormant', 'archived']),
+});
+/** One row of `GET /list`. */
+export type ListedProject = z.infer<typeof ListedProject>;
+
+/** `POST /create` */
+export const CreateRequest = z.strictObject({
+  name: z.string(),
+  mode: Mode.optional(),
+  /** URI of an existing database that becomes a v1 project which Flux does not run. */
+  attach: z.string().optional(),
+});
+
+/** `POST /create`, 201 */
+export const CreateAnswer = z.object({
+  summary: ListedProject,
+  mode: Mode,
+  projectJwtSecret: z.string().optional(),
+  secrets: z.object({
+    pgrstJwtSecret: z.string(),
+    postgresPassword: z.string(),
+    postgresContainerHost: z.string(),
+    note: z.string(),
+  }),
+});
+
+/** `POST /init` */
+export const InitRequest = z.strictObject({ slug: z.string(), mode: Mode.optional() });
+/** `POST /init` */
+export const InitAnswer = z.object({
+  action: z.enum(['linked', 'created']),
+  slug: z.string(),
+  hash: z.string(),
+  mode: Mode,
+  apiUrl: z.string(),
+  apiSchema: z.string(),
+});
+
+/** `GET /projects/:hash` */
+export const ProjectAnswer = z.object({
+  slug: z.string(),
+  hash: z.string(),
+  mode: Mode,
+  apiSchema: z.string(),
+});
+
+/** `GET /projects/:hash/credentials` */
+export const Credentials = CredentialsAnswer.extend({ postgresConnectionString: z.string() });
+
+/** `POST /push`: the body of our own, and which project is meant. */
+export const LegacyPushRequest = PushRequest.extend({ slug: z.string(), hash: z.string() });
+
+/** `POST /push`. Nothing is ever moved; existing clients read the three counts. */
+export const LegacyPushAnswer = PushAnswer.extend({
+  ok: z.literal(true),
+  tablesMoved: z.literal(0),
+  sequencesMoved: z.literal(0),
+  viewsMoved: z.literal(0),
+});
+
+/** `DELETE /projects/:hash` and `DELETE /projects/:hash/backups/:id`: `skipBackupCheck` goes on without proof. */
+export const DestroyQuery = z.strictObject({
+  skipBackupCheck: z.enum(['true', 'false', '1', '0']).optional(),
+  reason: z.string().max(500).optional(),
+});
+
+/** `DELETE /projects/:hash` */
+export const RemoveAnswer = z.object({ ok: z.literal(true), mode: z.literal('catalog'), hash: z.string(), removed: z.boolean() });

@@ -1,0 +1,38 @@
+import type { LegacyMigrateRequest } from '@flux/contract/cli-v1/migrate';
+import { FluxError } from '@flux/contract/errors';
+
+/** The forms of a migration that existing clients ask for with a member of their own. */
+const FORMS = [
+  ['dryRun', 'dry_run'],
+  ['dumpOnly', 'dump_only'],
+  ['staged', 'staged'],
+] as const;
+
+/**
+ * How far a migration is to go. Only `yes: true` can make it more than a look.
+ *
+ * @throws FluxError `invalid_request` without `yes`, and for forms that contradict each other
+ */
+export function howOf(body: LegacyMigrateRequest): NonNullable<LegacyMigrateRequest['how']> {
+  const asked = FORMS.filter(([member]) => body[member] === true);
+  if (asked.length > 1)
+    throw new FluxError('invalid_request', `${asked.map(([member]) => member).join(' and ')} contradict each other. Nothing was changed.`, {
+      hint: 'Ask for one of them.',
+    });
+  const against = FORMS.find(
+    ([member, how]) => body.how !== undefined && body[member] !== undefined && body[member] !== (body.how === how),
+  );
+  if (against !== undefined)
+    throw new FluxError(
+      'invalid_request',
+      `how "${body.how}" and ${against[0]} ${body[against[0]]} contradict each other. Nothing was changed.`,
+      {
+        hint: 'Leave one of them out.',
+      },
+    );
+  const how = body.how ?? asked[0]?.[1] ?? 'move';
+  if (how === 'dry_run' || body.yes === true) return how;
+  throw new FluxError('invalid_request', 'Refusing to migrate without --yes. Nothing was changed.', {
+    hint: 'Look first with --dry-run ("dryRun": true), then pass --yes ("yes": true).',
+  });
+}

@@ -1,0 +1,14 @@
+import type { ApiDeps } from '../deps.ts';
+import type { Router } from '../router.ts';
+import { registerAccountRoutes } from './account.ts';
+import { registerBackupRoutes } from './backups.ts';
+import { registerOperationRoutes } from './operations.ts';
+import { registerProjectRoutes } from './projects.ts';
+
+/** Registers every route of this API. */
+export function registerCliV1(router: Router, deps: ApiDeps): void {
+  registerAccountRoutes(router, deps);
+  registerProjectRoutes(router, deps);
+  registerBackupRoutes(router, deps);
+  registerOperationRoutes(router, deps);
+}
