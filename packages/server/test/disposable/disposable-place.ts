@@ -1,10 +1,15 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLocalDisposables } from '../../src/disposable/local/provider.ts';
 import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../../src/disposable/provider.ts';
+import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
+import { libpqEnvironment } from '../../src/postgres/target.ts';
+import { systemClock } from '../../src/system/clock.ts';
 import { createLog } from '../../src/system/log.ts';
+import { runProcess } from '../../src/system/process.ts';
 import { commandLineOf, listProcesses } from '../../src/system/process-table.ts';
+import { ask } from '../conformance/instance-runtime.ts';
 import { type LocalPlace, prepareLocalPlace } from '../instances/local-place.ts';
 
 /** A place for disposable instances, and questions about what they leave there. */
@@ -62,4 +67,26 @@ export async function runInside(instance: DisposableInstance, shell: string): Pr
   // Text format reads backslashes; a control character as delimiter makes each line one value.
   await session.run(`copy said from program $flux$${shell}$flux$ with (format csv, delimiter e'\\x01', quote e'\\x02')`);
   return (await session.query<{ line: string }>('select line from said')).map((row) => row.line).join('\n');
+}
+
+/** Dumps a small database to where the requests of a place look for their archive, readable for us alone. */
+export async function writeDump(place: DisposablePlace): Promise<void> {
+  const runtime = createLocalRuntime({ ...place, log: createLog('silent'), clock: systemClock });
+  await runtime.open();
+  try {
+    await runtime.create({ id: 'source', major: place.major, network: 'none' });
+    const source = runtime.superuser('source');
+    await ask(source, 'create table orders as select id, md5(id::text) as note from generate_series(1, 100) as id');
+    await ask(source, 'alter table orders add primary key (id)');
+    await mkdir(place.dataFolder, { recursive: true });
+    const file = join(place.dataFolder, 'archive.dump');
+    const dumped = await runProcess(place.toolbox.require(place.major, 'client').pgDump as string, ['-Fc', '-f', file], {
+      env: libpqEnvironment(source),
+    });
+    if (dumped.exitCode !== 0) throw new Error(`pg_dump failed: ${dumped.stderr}`);
+    await runProcess('chmod', ['600', file]);
+  } finally {
+    await runtime.remove('source');
+    await runtime.close('stop');
+  }
 }

@@ -1,21 +1,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { needsSandbox, whyNoSandbox } from '../../../../acceptance/harness/sandbox.ts';
 import type { DisposableProvider } from '../../src/disposable/provider.ts';
 import { adviseOnSandbox, readHostFacts } from '../../src/disposable/sandbox/advice.ts';
 import { chooseSandbox, countsPerNamespace } from '../../src/disposable/sandbox/sandbox.ts';
-import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
-import { connectPostgres } from '../../src/postgres/connect.ts';
-import { libpqEnvironment } from '../../src/postgres/target.ts';
-import { systemClock } from '../../src/system/clock.ts';
-import { createLog } from '../../src/system/log.ts';
-import { runProcess } from '../../src/system/process.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
-import { type DisposablePlace, prepareDisposablePlace } from './disposable-place.ts';
+import { type DisposablePlace, prepareDisposablePlace, writeDump } from './disposable-place.ts';
 
 /** What does not depend on isolation is tested without a sandbox where none works. */
 const sandboxHere = (await whyNoSandbox()) === undefined ? 'auto' : 'off';
@@ -27,7 +20,7 @@ describe('the local provider of disposable instances', async () => {
   beforeAll(async () => {
     place = await prepareDisposablePlace();
     provider = await place.provider(sandboxHere);
-    await makeDump(place);
+    await writeDump(place);
   });
   afterEach(async () => expect(await place.traces()).toEqual([]));
   afterAll(() => place.release());
@@ -55,51 +48,6 @@ describe('the local provider of disposable instances', async () => {
     expect(await ask(instance.superuser, 'select count(*)::int from orders')).toBe(100);
   });
 
-  it('answers with the failing status and the words of pg_restore when the archive is none', async () => {
-    await using instance = await provider.open(place.request({ archivePath: '/etc/passwd' }));
-    const result = await instance.pgRestore([]);
-    expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('does not appear to be a valid archive') });
-  });
-
-  it('makes the database with the encoding and locale that are asked for', async () => {
-    const settings = `select pg_encoding_to_char(encoding) || ' ' || datcollate || ' ' || datctype from pg_database where datname = current_database()`;
-    await using usual = await provider.open(place.request());
-    expect(await ask(usual.superuser, settings)).toMatch(/^UTF8 C\.UTF-8 C\.UTF-8$/);
-    await using other = await provider.open(place.request({ encoding: 'LATIN1', collate: 'C', ctype: 'C' }));
-    expect(await ask(other.superuser, settings)).toBe('LATIN1 C C');
-    expect(await ask(other.superuser, `select count(*)::int from pg_class where relnamespace = 'public'::regnamespace`)).toBe(0);
-  });
-
-  it('cannot say anything about a backup whose locale this host does not have', async () => {
-    await expect(provider.open(place.request({ collate: 'xx_XX.UTF-8', ctype: 'xx_XX.UTF-8' }))).rejects.toMatchObject({
-      code: 'verification_inconclusive',
-      message: expect.stringContaining('xx_XX.UTF-8'),
-    });
-  });
-
-  it('keeps several at once apart', async () => {
-    const instances = await Promise.all([1, 2, 3].map(() => provider.open(place.request())));
-    await Promise.all(instances.map((instance, index) => runSql(instance, `create table mine as select ${index} as number`)));
-    await instances[0]?.[Symbol.asyncDispose]();
-    expect(instances[0]?.gone.aborted).toBe(true);
-    expect(await ask(instances[1]?.superuser as never, 'select number from mine')).toBe(1);
-    expect(await ask(instances[2]?.superuser as never, 'select number from mine')).toBe(2);
-    await Promise.all(instances.map((instance) => instance[Symbol.asyncDispose]()));
-  });
-
-  it('gives up when it is told to, while opening and while restoring', async () => {
-    await expect(provider.open(place.request({ signal: AbortSignal.timeout(40) }))).rejects.toMatchObject({ name: 'TimeoutError' });
-
-    const cancel = new AbortController();
-    await using instance = await provider.open(place.request({ signal: cancel.signal }));
-    const asleep = ask(instance.superuser, 'select pg_sleep(300)');
-    cancel.abort();
-    await expect(asleep).rejects.toThrow();
-    expect(instance.gone.aborted).toBe(true);
-    expect(instance.crashed()).toBe(false);
-    expect((await instance.pgRestore([])).exitCode).not.toBe(0);
-  });
-
   it.each([0, 1, 2, 3, 5, 8, 12, 20, 35])(
     'leaves nothing of a pg_restore that it ends after %i ms, while its sandbox is being built',
     async (ms) => {
@@ -111,10 +59,6 @@ describe('the local provider of disposable instances', async () => {
       await restoring;
     },
   );
-
-  it('says so when a program is missing', async () => {
-    await expect(provider.open(place.request({ major: 42 }))).rejects.toMatchObject({ code: 'postgres_missing' });
-  });
 
   const sweeps = async (sandbox: 'auto' | 'off') => {
     const href = (path: string) => JSON.stringify(new URL(`../../src/${path}`, import.meta.url).href);
@@ -157,7 +101,7 @@ describe('a provider without a sandbox, because the operator said so', () => {
     try {
       const provider = await place.provider('off');
       expect(provider.sandbox).toBe('off');
-      await makeDump(place);
+      await writeDump(place);
       await using instance = await provider.open(place.request());
       expect(await instance.pgRestore([])).toMatchObject({ exitCode: 0 });
       expect(await ask(instance.superuser, 'select count(*)::int from orders')).toBe(100);
@@ -186,30 +130,3 @@ describe('chooseSandbox', () => {
     expect(countsPerNamespace(kernel)).toBe(counts);
   });
 });
-
-async function runSql(instance: { superuser: Parameters<typeof connectPostgres>[0] }, sql: string): Promise<void> {
-  await using session = await connectPostgres(instance.superuser, { searchPath: 'role' });
-  await session.run(sql);
-}
-
-/** Dumps a small database to where the requests of a place look for their archive, readable for us alone. */
-async function makeDump(place: DisposablePlace): Promise<void> {
-  const runtime = createLocalRuntime({ ...place, log: createLog('silent'), clock: systemClock });
-  await runtime.open();
-  try {
-    await runtime.create({ id: 'source', major: place.major, network: 'none' });
-    const source = runtime.superuser('source');
-    await ask(source, 'create table orders as select id, md5(id::text) as note from generate_series(1, 100) as id');
-    await ask(source, 'alter table orders add primary key (id)');
-    await mkdir(place.dataFolder, { recursive: true });
-    const file = join(place.dataFolder, 'archive.dump');
-    const dumped = await runProcess(place.toolbox.require(place.major, 'client').pgDump as string, ['-Fc', '-f', file], {
-      env: libpqEnvironment(source),
-    });
-    expect(dumped).toMatchObject({ exitCode: 0 });
-    await runProcess('chmod', ['600', file]);
-  } finally {
-    await runtime.remove('source');
-    await runtime.close('stop');
-  }
-}
