@@ -210,9 +210,10 @@ async function createUntilMiddle(project: TestProject) {
   const ended = flux.flux('backup', 'create', ...project.flags);
   let pid = 0;
   await until('pg_dump is writing', () => {
-    const draft = filesBelow(backupsFolder()).find((name) => name.split('/').at(-1)?.startsWith('.'));
+    const drafts = filesBelow(backupsFolder()).filter((name) => name.split('/').at(-1)?.startsWith('.'));
     pid = dumps()[0]?.pid ?? 0;
-    return draft !== undefined && pid !== 0 && (statSync(join(backupsFolder(), draft), { throwIfNoEntry: false })?.size ?? 0) > 1_000_000;
+    const sizes = drafts.map((name) => statSync(join(backupsFolder(), name), { throwIfNoEntry: false })?.size ?? 0);
+    return pid !== 0 && Math.max(0, ...sizes) > 1_000_000;
   });
   return { ended, pid };
 }

@@ -174,7 +174,7 @@ describe('a file that is wrong only now', () => {
     });
     await place.addBackup(project, 'failed');
     const { backups } = await listProjectBackups(doors, project, 'admin', { limit: 1 });
-    expect(backups[0]).toMatchObject({ status: 'failed', offsiteR2Status: 'disabled' });
+    expect(backups[0]).toMatchObject({ status: 'failed' });
     expect(backups[0]).not.toHaveProperty('primaryArtifactRelativePath');
   });
 });
