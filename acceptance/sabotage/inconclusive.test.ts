@@ -59,7 +59,7 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
 
   it('no room on the disk for the instance', disguised, async () => {
     await restart({ FLUX_VERIFY_MEMORY: '64MiB' }, `mount -t tmpfs -o size=8m flux '${join(server.dataFolder, 'disposable')}'`);
-    await expectInconclusive(await verify(), /needs about \d+ MiB.*not that much left/);
+    await expectInconclusive(await verify(), /needs about \d+ MiB.*not have that much left/);
     await restart();
     await expectRestorable();
   });
@@ -117,8 +117,8 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     await until('nothing is left in the room', () => processesIn([room]).length === 0, 10_000);
     await server.start();
     const { exitCode } = await ended;
-    expect([0, 7]).not.toContain(exitCode);
-    await until('the interruption is recorded', async () => /Last attempt: .*stopped or killed/.test((await list()).stdout));
+    // The next process begins it anew, and the command that followed sees the verdict.
+    expect(exitCode).toBe(0);
     expect(await firstLines()).toContain('Restore-verified');
     await expectRestorable();
   });
