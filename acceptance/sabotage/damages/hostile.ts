@@ -111,11 +111,11 @@ export const HOSTILE_DAMAGES: readonly Damage[] = [
   hostile(
     'a disk bomb of rows',
     () => recomputed(`BEGIN RETURN QUERY SELECT repeat(md5(i::text), 100) FROM generate_series(1, 100000000) i; END`),
-    { verdict: 'inconclusive', says: /disk|set aside|wrote more/ },
+    { verdict: 'inconclusive', says: /its disk may take|wrote more than|No space left/ },
   ),
   hostile('a disk bomb of files', () => program('head -c 100G /dev/zero > /flux/data/large; sleep 300'), {
     verdict: 'inconclusive',
-    says: /disk|set aside|wrote more/,
+    says: /its disk may take|wrote more than|No space left/,
   }),
   hostile(
     'a memory bomb in SQL',

@@ -77,7 +77,7 @@ export function startWatchdog(watched: Watched): Watchdog {
     const onDisk = watched.data.kind === 'disk' ? await sizeOf(watched.data.folder) : inMemory;
     if (onDisk > limits.diskBytes) return exceed({ limit: 'disk', message: `it wrote more than ${mebibytes(limits.diskBytes)}` });
     if (watched.data.kind === 'memory' && inMemory > watched.data.bytes * 0.98)
-      exceed({ limit: 'disk', message: `it filled the ${mebibytes(watched.data.bytes)} of memory that were reserved for its size` });
+      exceed({ limit: 'disk', message: `it used up the ${mebibytes(watched.data.bytes)} of memory that its disk may take` });
   };
 
   const round = async () => {
