@@ -35,18 +35,19 @@ export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHo
     password: project.secrets.loginPassword,
   });
   const startCommand = (project: EngineProject) => `flux project start ${project.slug}`;
-  const ensureRunning = async (project: EngineProject) => {
+  const ensureRunning = async (project: EngineProject, signal?: AbortSignal) => {
+    signal?.throwIfAborted();
     const status = await runtime.status(instanceIdOf(project));
     requireRunning(status, project.slug, startCommand(project));
     return status;
   };
   const openPlace = async (project: EngineProject, signal?: AbortSignal): Promise<DedicatedPlace> => {
-    const { major } = await ensureRunning(project);
+    const { major } = await ensureRunning(project, signal);
     await ensurePassword(owner(project), admin(project), log, signal);
     return { project, major, admin: (database) => runtime.superuser(instanceIdOf(project), database), log };
   };
   const listUndo = async (project: EngineProject, signal?: AbortSignal) => {
-    await ensureRunning(project);
+    await ensureRunning(project, signal);
     await using session = await connectPostgres(runtime.superuser(instanceIdOf(project)), { signal });
     return await listUndoDatabases(session, databaseNameOf(project));
   };
@@ -82,18 +83,18 @@ export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHo
       const { user, database } = owner(project);
       return { user, password: project.secrets.loginPassword, host: publicHost, port: requirePort(status), database };
     },
-    async backupSource(project) {
-      const { major } = await ensureRunning(project);
+    async backupSource(project, signal) {
+      const { major } = await ensureRunning(project, signal);
       const target = admin(project);
       return { kind: 'project_db', target, major, internalRoles: [target.user] };
     },
     async readChangeMarks(project, signal) {
-      await ensureRunning(project);
+      await ensureRunning(project, signal);
       await using session = await connectPostgres(admin(project), { signal });
       return await readChangeMarks(session, null);
     },
-    async ownerAccess(project) {
-      await ensureRunning(project);
+    async ownerAccess(project, signal) {
+      await ensureRunning(project, signal);
       return { open: (options) => connectAsRole(owner(project), admin(project), log, options), ledger: ownLedger };
     },
     power: {

@@ -24,6 +24,7 @@ import { grantToBackup, provisionTenant } from './tenant.ts';
  */
 export function createSharedEngine({ cluster, log }: { readonly cluster: SharedCluster; readonly log: Log }): Engine {
   const ensureRunning = async (project: EngineProject, signal?: AbortSignal): Promise<{ readonly major: number }> => {
+    signal?.throwIfAborted();
     const status = await cluster.status(signal);
     requireRunning(status, project.slug, `flux project start ${project.slug}`);
     return { major: status.major ?? (await askVersion(cluster.admin(), signal)).major };
