@@ -46,7 +46,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('what a restore in place o
     const { previousKeptAs, previousKeptUntil } = restored;
     const replacedAt = previousKeptAs.slice(-14).replace(/(....)(..)(..)(..)(..)(..)/, '$1-$2-$3T$4:$5:$6Z');
     expect(new Date(previousKeptUntil).getTime() - new Date(replacedAt).getTime()).toBe(KEEP_MS);
-    const line = `kept for --undo: ${previousKeptAs} \\(\\d+\\.\\d MiB\\), which a restore in place has replaced, until ${previousKeptUntil}\\.`;
+    const line = `undo data: ${previousKeptAs} \\(\\d+\\.\\d MiB\\) was replaced by a restore in place or a reset; it is retained for --undo until ${previousKeptUntil}\\.`;
     expect(await doctor(...project.flags)).toMatch(new RegExp(`^✓ ${line}$`, 'm'));
     expect(await doctor()).toMatch(new RegExp(`^✓ ${project.slug} \\(${project.hash}\\): ${line}$`, 'm'));
   });

@@ -4,27 +4,25 @@ import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { ensureFirstToken } from './access/bootstrap.ts';
 import { buildApp } from './api/app.ts';
-import type { BackupDoors } from './backups/doors.ts';
 import { createVolumeStore } from './blobs/volume.ts';
 import { createWorkspace } from './blobs/workspace.ts';
 import { isWorkerIdAlive } from './catalog/worker-lease.ts';
 import { composeCatalog } from './compose/catalog.ts';
 import { emptyScratchFolder, prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
-import { composeEngines } from './compose/engines.ts';
 import { composeOperations } from './compose/operations.ts';
 import { composeRuntime } from './compose/runtime.ts';
 import { composeSharedCluster } from './compose/shared-cluster.ts';
 import type { Config } from './config.ts';
 import { createAttachedEngine } from './engines/attached/engine.ts';
 import { createDedicatedEngine } from './engines/dedicated/engine.ts';
+import { EngineDirectory } from './engines/directory.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
 import { keepLease } from './operations/lease.ts';
 import { recoverOperations } from './operations/recover.ts';
 import { openPostgresPrograms } from './postgres/programs.ts';
-import { removeUnbornProjects } from './projects/create.ts';
 import type { Machine } from './projects/doctor.ts';
-import type { ProjectDoors } from './projects/doors.ts';
-import { endInterruptedMigrations } from './projects/migrate/take-back.ts';
+import { removeIncompleteProjects } from './projects/incomplete.ts';
+import { endInterruptedMigrations } from './projects/migrate/clean-up.ts';
 import { finishRemovals } from './projects/nuke.ts';
 import { systemClock } from './system/clock.ts';
 import { lockFolder } from './system/folder-lock.ts';
@@ -40,7 +38,7 @@ import { startWorker } from './worker/worker.ts';
 export interface ControlPlane {
   /** Where it listens: `http://host:port`. */
   readonly url: string;
-  /** Set when this start made the first admin token. */
+  /** Set when this start created the first admin token. */
   readonly firstTokenPath: string | undefined;
   /** Aborted, with a FluxError, when it cannot go on; then `stop` is due, and another start. */
   readonly failed: AbortSignal;
@@ -79,7 +77,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   releasers.add('the folder for sockets', removeRunFolder);
   let failed = new AbortController().signal;
   releasers.add('the instances', () => runtime.close(failed.aborted ? 'keep' : config.onStop));
-  releasers.add('what is kept ready for verifications', async () => disposables.close?.());
+  releasers.add('the standby for verifications', async () => disposables.close?.());
   await runtime.open();
   const catalog = await composeCatalog(config, runtime, defaultMajor, log);
   releasers.add('the catalog', () => catalog.close());
@@ -91,7 +89,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const queue = await openQueue(catalog, log);
   const stopping = new AbortController();
   const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
-  const engines = composeEngines(
+  const engines = new EngineDirectory(
     {
       v1_dedicated: createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
       v2_shared: createSharedEngine({ cluster, log }),
@@ -103,10 +101,12 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const store = createVolumeStore({ root: config.backupsFolder, workerId });
   const workspace = createWorkspace({ folder: join(config.backupsFolder, '.workspace'), workerId });
   const programs = openPostgresPrograms(toolbox, account, await emptyScratchFolder(config.dataFolder));
-  const backups: BackupDoors = {
+  // Every use case takes its own part of these.
+  const parts = {
     catalog,
     store,
     queue,
+    lease,
     engines,
     programs,
     sandbox: {
@@ -122,17 +122,9 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     dumps: { programs, timeoutMs: config.backupTimeoutMs },
     seal,
     signing: { seal, fluxVersion: VERSION },
-    clock,
-    log,
-  };
-  const projects: ProjectDoors = {
-    catalog,
-    engines,
-    publicUrl: url,
+    operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
     defaultMode: config.defaultMode,
     undoKeepMs: config.undoKeepMs,
-    lease,
-    operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
     clock,
     log,
   };
@@ -144,34 +136,28 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const isAlive = (id: string) => isWorkerIdAlive(catalog, id);
   await store.sweepDrafts(isAlive, stopping.signal).catch(goOn('what unfinished backups left'));
   await workspace.sweep(isAlive).catch(goOn('what was lent to tools'));
-  const kinds = composeOperations({ backups, projects });
-  await recoverOperations(projects.operations, kinds);
-  await removeUnbornProjects(projects);
-  await endInterruptedMigrations(projects, stopping.signal);
-  await finishRemovals({ backups, projects }, stopping.signal);
+  const kinds = composeOperations(parts);
+  await recoverOperations(parts.operations, kinds);
+  await removeIncompleteProjects(parts);
+  await endInterruptedMigrations(parts, stopping.signal);
+  await finishRemovals(parts, stopping.signal);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
-  if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, backups.sandbox.limits);
+  if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, parts.sandbox.limits);
   const tokenPath = join(config.dataFolder, 'admin-token');
-  const madeToken = await ensureFirstToken(catalog, clock, tokenPath);
+  const isNewToken = await ensureFirstToken(catalog, clock, tokenPath);
 
   const metrics = createMetrics();
-  const worker = await startWorker({ queue, kinds, doors: { backups, projects }, metrics, concurrency: config.concurrency });
+  const worker = await startWorker({ queue, kinds, operations: parts.operations, upkeep: parts, metrics, concurrency: config.concurrency });
   releasers.add('the worker', worker);
   const machine: Machine = { sandbox: () => disposables.sandbox, majors: () => toolbox.majors(), freeBytes: () => readFreeBytes(config) };
   const app = buildApp({
+    ...parts,
     machine,
-    catalog,
-    backups,
-    projects,
-    defaultMode: config.defaultMode,
-    seal,
-    clock,
-    log,
     metrics,
     kinds,
+    publicUrl: url,
     version: VERSION,
     stopping: stopping.signal,
-    lease,
     answerChecks: config.answerChecks,
   });
   releasers.add('the HTTP server', () => app.close());
@@ -179,7 +165,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   await app.listen(config.listen).catch((error) => {
     throw listenError(config, error);
   });
-  return { url, firstTokenPath: madeToken ? tokenPath : undefined, failed, stop: () => releasers.release() };
+  return { url, firstTokenPath: isNewToken ? tokenPath : undefined, failed, stop: () => releasers.release() };
 }
 
 function stopped(): FluxError {
@@ -213,7 +199,7 @@ function listenError(config: Config, error: unknown): unknown {
   return error;
 }
 
-/** Room for whoever is not root; the backup folder may not be there yet, then it will be made in the data folder's file system. */
+/** Space that is free without root's reserve. A backup folder that does not exist yet will be created in the data folder's file system. */
 async function readFreeBytes(config: Config): Promise<{ readonly backups: number; readonly data: number }> {
   const free = async (path: string) => {
     const { bavail, bsize } = await statfs(path);

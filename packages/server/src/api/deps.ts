@@ -1,31 +1,62 @@
 import type { EngineKind } from '@flux/contract/labels';
-import type { BackupDoors } from '../backups/doors.ts';
+import type { TokenDeps } from '../access/tokens.ts';
+import type { CreateDeps } from '../backups/create.ts';
+import type { SigningDeps } from '../backups/receipt/keys.ts';
 import type { Catalog } from '../catalog/open.ts';
 import type { BoundOperation } from '../operations/define.ts';
 import type { Lease } from '../operations/lease.ts';
-import type { Machine } from '../projects/doctor.ts';
-import type { ProjectDoors } from '../projects/doors.ts';
+import type { CreateProjectDeps } from '../projects/create.ts';
+import type { DoctorDeps } from '../projects/doctor.ts';
+import type { PushDeps } from '../projects/push.ts';
+import type { RequestRestoreDeps } from '../projects/restore.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { Seal } from '../system/seal.ts';
 import type { AnswerChecks } from './check-answer.ts';
 
-/** Everything that the HTTP floor reaches, handed in by `compose.ts`. */
-export interface ApiDeps {
-  readonly catalog: Catalog;
-  readonly backups: BackupDoors;
-  readonly projects: ProjectDoors;
-  readonly machine: Machine;
-  readonly defaultMode: EngineKind;
+/** What every route uses: admission, Idempotency-Keys, answers. */
+export interface RouterDeps extends TokenDeps {
   readonly seal: Seal;
-  readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
-  readonly kinds: ReadonlyMap<string, BoundOperation>;
-  readonly version: string;
   /** Aborted when the control plane is stopping: waits and streams end then. */
   readonly stopping: AbortSignal;
-  readonly lease: Pick<Lease, 'isHeld'>;
   readonly answerChecks: AnswerChecks;
 }
+
+/** What telling about this server uses. */
+export interface HealthDeps {
+  readonly catalog: Catalog;
+  readonly version: string;
+  readonly metrics: Metrics;
+  readonly stopping: AbortSignal;
+  readonly lease: Pick<Lease, 'isHeld'>;
+}
+
+/** What the use cases of backups use that a request calls. */
+export type BackupRouteDeps = CreateDeps & RequestRestoreDeps;
+
+/** What the use cases of projects use that a request calls. */
+export type ProjectRouteDeps = CreateProjectDeps & RequestRestoreDeps & PushDeps & DoctorDeps;
+
+/** What tokens, the keys of receipts and the examination of the server use. */
+export type AccountRouteDeps = TokenDeps & SigningDeps & DoctorDeps & { readonly defaultMode: EngineKind };
+
+/** What following and cancelling operations uses. */
+export interface OperationRouteDeps {
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly kinds: ReadonlyMap<string, BoundOperation>;
+}
+
+/** What all routes together use; each registration takes its own part. */
+export type ApiDeps = RouterDeps &
+  HealthDeps &
+  BackupRouteDeps &
+  ProjectRouteDeps &
+  AccountRouteDeps &
+  OperationRouteDeps & {
+    /** Where people reach the control plane: `http://host:port`. */
+    readonly publicUrl: string;
+  };

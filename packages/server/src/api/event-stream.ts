@@ -3,7 +3,7 @@ import type { OperationAnswer, OperationEvent, Progress } from '@flux/contract/o
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { findOperation, listProgress, type OperationRow } from '../catalog/operations.ts';
 import { isFinished } from '../operations/wait.ts';
-import type { ApiDeps } from './deps.ts';
+import type { OperationRouteDeps } from './deps.ts';
 
 const LOOK_AGAIN_MS = 1000;
 const HEARTBEAT_MS = 15_000;
@@ -20,7 +20,7 @@ interface EventSink {
  * @param describe how the operation is shown in the last event
  */
 export async function streamEvents(
-  deps: Pick<ApiDeps, 'catalog' | 'log'>,
+  deps: Pick<OperationRouteDeps, 'catalog' | 'log'>,
   { request, reply, signal }: { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly signal: AbortSignal },
   id: OperationId,
   describe: EventSink['describe'],
@@ -41,7 +41,7 @@ export async function streamEvents(
 
 /** Sends what happened since `after`, then what happens, until the operation has ended or nobody listens. */
 async function sendEvents(
-  { catalog }: Pick<ApiDeps, 'catalog'>,
+  { catalog }: Pick<OperationRouteDeps, 'catalog'>,
   id: OperationId,
   after: number,
   { send, beat, describe }: EventSink,

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify';
-import type { ApiDeps } from './deps.ts';
+import type { HealthDeps } from './deps.ts';
 
 /** For supervisors and dashboards; none of it needs a token, none of it tells anything about projects. */
-export function registerHealthRoutes(app: FastifyInstance, deps: ApiDeps): void {
+export function registerHealthRoutes(app: FastifyInstance, deps: HealthDeps): void {
   app.get('/healthz', async () => ({ ok: true, version: deps.version }));
   app.get('/readyz', async (_request, reply) => {
     const problem = await findProblem(deps);
@@ -12,7 +12,7 @@ export function registerHealthRoutes(app: FastifyInstance, deps: ApiDeps): void 
 }
 
 /** Why nothing should be sent here at the moment. */
-async function findProblem({ catalog, lease, stopping }: ApiDeps): Promise<string | undefined> {
+async function findProblem({ catalog, lease, stopping }: HealthDeps): Promise<string | undefined> {
   if (stopping.aborted) return 'the control plane is stopping';
   if (!lease.isHeld()) return 'the control plane has lost its lease in the catalog and is taking a new one';
   return catalog.executeSql('select 1').then(

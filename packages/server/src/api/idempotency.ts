@@ -3,7 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { Route } from '@flux/contract/route';
 import { recordIdempotentAnswer, releaseIdempotencyKey, takeIdempotencyKey } from '../catalog/idempotency.ts';
 import type { Answer, Call } from './call.ts';
-import type { ApiDeps } from './deps.ts';
+import type { RouterDeps } from './deps.ts';
 
 const MAX_KEY_LENGTH = 200;
 
@@ -13,7 +13,7 @@ const MAX_KEY_LENGTH = 200;
  *
  * @throws FluxError `invalid_request` when the key was used for another request; `busy` while the first one runs
  */
-export async function withIdempotency(deps: ApiDeps, call: Call<Route>, run: () => Promise<Answer>): Promise<Answer> {
+export async function withIdempotency(deps: RouterDeps, call: Call<Route>, run: () => Promise<Answer>): Promise<Answer> {
   const key = call.request.headers['idempotency-key'];
   if (call.request.method !== 'POST' || typeof key !== 'string') return run();
   if (key.length === 0 || key.length > MAX_KEY_LENGTH)
@@ -34,13 +34,13 @@ export async function withIdempotency(deps: ApiDeps, call: Call<Route>, run: () 
     return { status: state.status, body, ...(state.location === null ? {} : { location: state.location }) };
   }
   try {
-    const made = await run();
+    const answer = await run();
     await recordIdempotentAnswer(db, tokenId, key, {
-      status: made.status,
-      sealedBody: deps.seal.seal(JSON.stringify(made.body)),
-      location: made.location ?? null,
+      status: answer.status,
+      sealedBody: deps.seal.seal(JSON.stringify(answer.body)),
+      location: answer.location ?? null,
     });
-    return made;
+    return answer;
   } catch (error) {
     await releaseIdempotencyKey(db, tokenId, key).catch((failure) => deps.log.warn({ err: failure }, 'an idempotency key was not freed'));
     throw error;

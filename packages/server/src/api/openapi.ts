@@ -6,11 +6,11 @@ import type { Route } from '@flux/contract/route';
 import { ROUTES } from '@flux/contract/routes';
 import type { FastifyInstance } from 'fastify';
 import * as z from 'zod';
-import type { ApiDeps } from './deps.ts';
+import type { HealthDeps } from './deps.ts';
 
-/** Serves the description of the API, made from the very schemas that requests are checked with. */
-export function registerOpenApi(app: FastifyInstance, deps: ApiDeps): void {
-  const document = describeApi(deps.version);
+/** Serves the description of the API, generated from the schemas that requests are checked with. */
+export function registerOpenApi(app: FastifyInstance, { version }: Pick<HealthDeps, 'version'>): void {
+  const document = describeApi(version);
   app.get('/api/openapi.json', async () => document);
 }
 

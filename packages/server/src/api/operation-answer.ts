@@ -4,7 +4,7 @@ import type { OperationAnswer, Progress } from '@flux/contract/operation';
 import { isVisible, type Principal } from '../access/policy.ts';
 import { findOperation, type OperationRow } from '../catalog/operations.ts';
 import { findProjectById } from '../catalog/projects.ts';
-import type { ApiDeps } from './deps.ts';
+import type { OperationRouteDeps } from './deps.ts';
 
 /** An operation as the wire shows it. */
 export function toOperationAnswer(operation: OperationRow): OperationAnswer {
@@ -25,7 +25,11 @@ export function toOperationAnswer(operation: OperationRow): OperationAnswer {
 }
 
 /** The operation that a request names. @throws FluxError `operation_not_found` also for one of somebody else's project */
-export async function requireOperation({ catalog }: Pick<ApiDeps, 'catalog'>, principal: Principal, id: string): Promise<OperationRow> {
+export async function requireOperation(
+  { catalog }: Pick<OperationRouteDeps, 'catalog'>,
+  principal: Principal,
+  id: string,
+): Promise<OperationRow> {
   const operation = isUuid(id) ? await findOperation(catalog.db, id as OperationId) : undefined;
   const project = operation === undefined ? undefined : await findProjectById(catalog.db, operation.project_id);
   if (operation !== undefined && project !== undefined && isVisible(principal, project)) return operation;

@@ -8,7 +8,7 @@ import { findProjectByHash, type ProjectRow } from '../catalog/projects.ts';
 import type { Admission } from './admission.ts';
 import type { Answer, AnswerOf, Call, Parsed } from './call.ts';
 import { checkAnswer } from './check-answer.ts';
-import type { ApiDeps } from './deps.ts';
+import type { RouterDeps } from './deps.ts';
 import { withIdempotency } from './idempotency.ts';
 import { parseInput } from './parse-input.ts';
 
@@ -29,7 +29,7 @@ export interface Router {
  * Creates the router of the routes below a prefix: every route authenticates and checks what its caller may do before a body is
  * read, and parses its input before its handler runs.
  */
-export function createRouter(app: FastifyInstance, deps: ApiDeps, admission: Admission, prefix: string): Router {
+export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: Admission, prefix: string): Router {
   const enter = <R extends Route>(route: R, request: FastifyRequest, reply: FastifyReply): Call<R> => ({
     principal: admission.principalOf(request),
     params: parseInput(route, 'path', request.params) as Parsed<R['params']>,
@@ -82,7 +82,7 @@ export function createRouter(app: FastifyInstance, deps: ApiDeps, admission: Adm
  *
  * @throws FluxError `invalid_request` when it is not a hash; `project_not_found` also for somebody else's
  */
-export async function requireProject({ catalog }: Pick<ApiDeps, 'catalog'>, principal: Principal, hash: string): Promise<ProjectRow> {
+export async function requireProject({ catalog }: Pick<RouterDeps, 'catalog'>, principal: Principal, hash: string): Promise<ProjectRow> {
   if (!isProjectHash(hash)) {
     throw new FluxError('invalid_request', `"${hash}" is not a project hash.`, {
       hint: 'A hash is 7 lowercase hex digits; `flux list` shows it.',

@@ -13,7 +13,7 @@ import { type BackupRow, findBackupById, insertBackup, insertManifest, updateBac
 import { insertChangeMarks } from '../catalog/change-marks.ts';
 import { insertCopy } from '../catalog/copies.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import type { Engine, EngineProject } from '../engines/engine.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import { type DumpSession, openDumpSession } from '../postgres/dump-session.ts';
@@ -38,11 +38,6 @@ export interface DumpSettings {
   readonly programs: PostgresPrograms;
   /** A dump that takes longer fails. */
   readonly timeoutMs: number;
-}
-
-/** Finds the engine of a project and opens its secrets for it. */
-export interface EngineDirectory {
-  of(project: ProjectRow): { readonly engine: Engine; readonly project: EngineProject };
 }
 
 /** Creates a backup. Begun anew after a worker was lost: nothing is a backup before its last step. */

@@ -84,7 +84,7 @@ export async function listRemovingProjects(db: Database): Promise<readonly Proje
   return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removing').orderBy('slug').execute();
 }
 
-/** Projects that are there and of which, at some time, something may have been replaced. */
+/** Active projects of which a restore or a reset may have replaced data at some time. */
 export async function listRestoredProjects(db: Database): Promise<readonly ProjectRow[]> {
   return db
     .selectFrom('projects')
@@ -97,13 +97,13 @@ export async function listRestoredProjects(db: Database): Promise<readonly Proje
     .execute();
 }
 
-/** Forgets a project that never came to life; one with a history is marked removed instead, by its own path. */
-export async function deleteUnbornProject(db: Database, id: ProjectId): Promise<void> {
+/** Deletes the row of a project that was never created completely. One with backups is marked removed instead. */
+export async function deleteIncompleteProject(db: Database, id: ProjectId): Promise<void> {
   await db.deleteFrom('projects').where('id', '=', id).where('lifecycle', '=', 'creating').execute();
 }
 
-/** Projects that are being made, with the lock key of the worker that makes them. */
-export async function listUnbornProjects(db: Database): Promise<readonly (ProjectRow & { readonly lockKey: number })[]> {
+/** Projects that are being created or restored, with the lock key of the worker that does it. */
+export async function listIncompleteProjects(db: Database): Promise<readonly (ProjectRow & { readonly lockKey: number })[]> {
   return db
     .selectFrom('projects')
     .innerJoin('workers', 'workers.id', 'projects.worker_id')
@@ -117,7 +117,7 @@ export async function setMigrationState(db: Database, id: ProjectId, state: Migr
   await db.updateTable('projects').set({ migration_state: state }).where('id', '=', id).execute();
 }
 
-/** Moves a project to the engine that its copy was made on. False when it is not being copied any more. */
+/** Moves a project to the dedicated engine, which has its copy. False when it is not being copied any more. */
 export async function flipEngine(db: Database, id: ProjectId, state: 'source_kept' | 'dropping_source'): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('projects')
@@ -140,8 +140,8 @@ export async function awaitOtherDeletions(db: DatabaseTransaction, id: ProjectId
   await db.selectFrom('projects').select('id').where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
 }
 
-/** Projects whose move to another engine may have been interrupted, without an operation under way. */
-export async function listHalfMigrated(db: Database): Promise<readonly ProjectRow[]> {
+/** Projects whose migration was interrupted: its state says it is under way, and no operation of the project is. */
+export async function listInterruptedMigrations(db: Database): Promise<readonly ProjectRow[]> {
   return db
     .selectFrom('projects')
     .selectAll()

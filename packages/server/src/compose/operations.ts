@@ -1,32 +1,46 @@
 import type { OperationKind } from '@flux/contract/operation';
-import { backupCreate } from '../backups/create.ts';
+import { backupCreate, type CreateDeps } from '../backups/create.ts';
 import { backupDelete } from '../backups/keep.ts';
+import type { RestoreToDeps } from '../backups/restore/to.ts';
 import { backupVerify } from '../backups/verify/request.ts';
+import type { VerifyDeps } from '../backups/verify/run.ts';
 import { type BoundOperation, bindOperation } from '../operations/define.ts';
-import { migrate } from '../projects/migrate/run.ts';
-import { migrateCleanUp } from '../projects/migrate/take-back.ts';
+import { migrateCleanUp } from '../projects/migrate/clean-up.ts';
+import { type MigrateDeps, migrate } from '../projects/migrate.ts';
 import { nuke } from '../projects/nuke.ts';
+import type { RecordProjectDeps } from '../projects/record.ts';
 import { reset } from '../projects/reset.ts';
-import { undoExpire } from '../projects/restore/expire.ts';
-import type { RestoreDoors } from '../projects/restore/into-staging.ts';
-import { backupRestore } from '../projects/restore/run.ts';
+import { backupRestore, type RestoreDeps } from '../projects/restore.ts';
+import { type ExpireUndoDeps, undoExpire } from '../projects/undo/expire.ts';
+
+/** What the work of all operations together uses. */
+export type OperationParts = CreateDeps & VerifyDeps & RestoreToDeps & RecordProjectDeps & ExpireUndoDeps;
 
 /**
  * Every kind of operation that can be found unfinished in the catalog, bound to what its work uses. A push is not here: its SQL is
  * only in the request that asked for it.
  */
-export function composeOperations(doors: RestoreDoors): ReadonlyMap<OperationKind, BoundOperation> {
-  const { backups, projects } = doors;
+export function composeOperations(parts: OperationParts): ReadonlyMap<OperationKind, BoundOperation> {
+  const { catalog, engines, log } = parts;
+  const safetyBackup = { create: parts, verify: parts };
+  const restores: RestoreDeps = {
+    inPlace: { engines, artifacts: parts, safetyBackup, staging: parts, swap: parts },
+    into: { artifacts: parts, project: parts, staging: parts },
+    tables: parts,
+    to: parts,
+    undo: parts,
+  };
+  const migration: MigrateDeps = { catalog, engines, artifacts: parts, safetyBackup, staging: parts, log };
   const bound = [
-    bindOperation(backupCreate, backups),
-    bindOperation(backupVerify, backups),
-    bindOperation(backupDelete, backups),
-    bindOperation(backupRestore, doors),
-    bindOperation(migrate, doors),
-    bindOperation(migrateCleanUp, projects),
-    bindOperation(nuke, doors),
-    bindOperation(reset, doors),
-    bindOperation(undoExpire, projects),
+    bindOperation(backupCreate, parts),
+    bindOperation(backupVerify, parts),
+    bindOperation(backupDelete, parts),
+    bindOperation(backupRestore, restores),
+    bindOperation(migrate, migration),
+    bindOperation(migrateCleanUp, parts),
+    bindOperation(nuke, parts),
+    bindOperation(reset, parts),
+    bindOperation(undoExpire, parts),
   ];
   return new Map(bound.map((operation) => [operation.kind, operation]));
 }

@@ -1,14 +1,11 @@
 import type { CredentialsAnswer, PostgresParts } from '@flux/contract/project';
 import type { ProjectRow } from '../catalog/projects.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
 import { requireActive } from './active.ts';
-import type { ProjectEngines } from './doors.ts';
 import { signProjectKey } from './keys.ts';
 
 /** How people and programs outside reach a project. */
-export async function readCredentials(
-  { engines }: { readonly engines: Pick<ProjectEngines, 'of'> },
-  row: ProjectRow,
-): Promise<CredentialsAnswer> {
+export async function readCredentials({ engines }: { readonly engines: EngineDirectory }, row: ProjectRow): Promise<CredentialsAnswer> {
   requireActive(row);
   const { engine, project } = engines.of(row);
   const postgres = await engine.credentials(project);

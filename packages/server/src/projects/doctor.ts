@@ -4,14 +4,16 @@ import { lookAtArtifact } from '../backups/item.ts';
 import { type BackupState, stateOf } from '../backups/trust.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
+import type { Catalog } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { SandboxKind } from '../disposable/provider.ts';
-import type { ProjectDoors } from './doors.ts';
-import { KEPT, keptFindings } from './restore/kept.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
+import type { Clock } from '../system/clock.ts';
+import { listUndoData } from './undo/data.ts';
 
 /** The machine that the control plane runs on, as far as a restore depends on it. */
 export interface Machine {
-  /** The sandbox that verifications run in; null when none can be made. */
+  /** The sandbox that verifications run in; null when none works here. */
   sandbox(): SandboxKind | null;
   /** Majors whose server and client programs are here. */
   majors(): readonly number[];
@@ -19,10 +21,18 @@ export interface Machine {
   freeBytes(): Promise<{ readonly backups: number; readonly data: number }>;
 }
 
-export interface DoctorDeps extends ProjectDoors {
+/** What an examination uses. */
+export interface DoctorDeps {
+  readonly catalog: Catalog;
   readonly store: BlobStore;
+  readonly engines: EngineDirectory;
   readonly machine: Machine;
+  readonly clock: Clock;
+  /** For how long replaced data is retained. */
+  readonly undoKeepMs: number;
 }
+
+const UNDO_DATA = 'undo data';
 
 const ORDER = ['danger', 'warning', 'fine'];
 const LITTLE_SPACE_BYTES = 2 * 2 ** 30;
@@ -37,7 +47,7 @@ export async function examineServer(deps: DoctorDeps, projects: readonly Project
   ];
   for (const project of projects) {
     const { findings: all } = await examineProject(deps, project);
-    const told = all.filter(({ severity, what }, index) => (index === 0 && severity !== 'fine') || what === KEPT);
+    const told = all.filter(({ severity, what }, index) => (index === 0 && severity !== 'fine') || what === UNDO_DATA);
     findings.push(...told.map((finding) => ({ ...finding, what: `${project.slug} (${project.hash}): ${finding.what}` })));
   }
   return { findings: inOrder(findings) };
@@ -48,7 +58,7 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
   const latest = await findLatestBackup(deps.catalog.db, project.id);
   const state = latest === undefined ? undefined : stateOf(latest, await lookAtArtifact(deps.store, latest));
   const findings = [backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
-  if (project.lifecycle === 'active') findings.push(await instanceFinding(deps, project), ...(await keptFindings(deps, project)));
+  if (project.lifecycle === 'active') findings.push(await instanceFinding(deps, project), ...(await undoFindings(deps, project)));
   findings.push(...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !deps.machine.majors().includes(major)) {
@@ -84,7 +94,7 @@ function proofFindings(deps: DoctorDeps, project: ProjectRow, latest: BackupRow 
     findings.push({
       severity: 'warning',
       what: 'age of the proof',
-      found: `The newest proven backup is of ${latest.created_at.toISOString()}: what came after it would be lost.`,
+      found: `The newest proven backup was taken at ${latest.created_at.toISOString()}: what was written after it would be lost.`,
       command,
     });
   }
@@ -103,13 +113,13 @@ function migrationFindings({ slug, hash, migration_state }: ProjectRow): Finding
   if (migration_state === null) return [];
   const command = `flux migrate --project ${slug} --hash ${hash}`;
   const words = {
-    copying: ['A migration is under way, or was interrupted and is being taken back.', null],
-    staged: ['A dedicated copy waits for inspection; it holds the state of when it was made.', `${command} --discard-staged`],
+    copying: ['A migration is running, or was interrupted and is being rolled back.', null],
+    staged: ['A dedicated copy waits for inspection; it has the data as it was when it was copied.', `${command} --discard-staged`],
     source_kept: [
       'It was migrated to a dedicated instance; the old pooled schema is retained, read-only.',
       `${command} --drop-source-after`,
     ],
-    dropping_source: ['What it had in the pool is being removed.', null],
+    dropping_source: ['Its old pooled schema is being removed.', null],
   } as const;
   const [found, next] = words[migration_state];
   return [{ severity: 'warning', what: 'migration', found, command: next }];
@@ -125,9 +135,22 @@ async function instanceFinding(deps: DoctorDeps, row: ProjectRow): Promise<Findi
   return {
     severity: 'warning',
     what: 'Postgres',
-    found: `It is ${status.state}${status.problem === null ? '' : `: ${status.problem}`}. A backup cannot be made now.`,
+    found: `It is ${status.state}${status.problem === null ? '' : `: ${status.problem}`}. A backup cannot be taken now.`,
     command: `flux project start ${row.slug} --hash ${row.hash}`,
   };
+}
+
+/** Replaced data that is retained, its size and its expiry. */
+async function undoFindings({ engines, undoKeepMs }: DoctorDeps, row: ProjectRow): Promise<Finding[]> {
+  const retained = await listUndoData(engines, row, undoKeepMs);
+  return retained.map(({ name, sizeBytes, isWhole, expiresAt }) => {
+    const size = `${(sizeBytes / 2 ** 20).toFixed(1)} MiB`;
+    const until = expiresAt.toISOString();
+    const found = isWhole
+      ? `${name} (${size}) was replaced by a restore in place or a reset; it is retained for --undo until ${until}.`
+      : `The removal of ${name} (${size}) was interrupted; it is removed with the next restore in place, at the latest after ${until}.`;
+    return { severity: 'fine', what: UNDO_DATA, found, command: null };
+  });
 }
 
 function sandboxFinding(sandbox: SandboxKind | null): Finding {
@@ -135,7 +158,7 @@ function sandboxFinding(sandbox: SandboxKind | null): Finding {
     return {
       severity: 'danger',
       what: 'sandbox',
-      found: 'No sandbox can be made here, so verifications are refused.',
+      found: 'No sandbox works here, so verifications are refused.',
       command: 'apt-get install bubblewrap',
     };
   if (sandbox === 'off') {

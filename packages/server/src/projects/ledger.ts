@@ -1,12 +1,12 @@
 import type { AppliedMigration } from '@flux/contract/project';
 import type { ProjectRow } from '../catalog/projects.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
 import { listApplied } from '../engines/owner-access.ts';
 import { requireActive } from './active.ts';
-import type { ProjectDoors } from './doors.ts';
 
 /** The ledger of a project, oldest first. @throws FluxError `not_ready`, `instance_stopped`, `instance_unavailable` */
 export async function listMigrations(
-  { engines }: Pick<ProjectDoors, 'engines'>,
+  { engines }: { readonly engines: EngineDirectory },
   row: ProjectRow,
   signal: AbortSignal,
 ): Promise<readonly AppliedMigration[]> {

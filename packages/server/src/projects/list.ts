@@ -3,17 +3,15 @@ import type { ProjectAnswer, ProjectSummary } from '@flux/contract/project';
 import type { Catalog } from '../catalog/open.ts';
 import { listVisibleProjects, type ProjectCursor, type ProjectRow, type Visibility } from '../catalog/projects.ts';
 import { capabilitiesOf } from '../engines/capabilities.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import type { Log } from '../system/log.ts';
-import type { ProjectEngines } from './doors.ts';
 
-/** What the summary of a project is read from. */
+/** What reading the summary of a project uses. */
 export interface SummaryDeps {
   readonly catalog: Catalog;
-  readonly engines: Pick<ProjectEngines, 'of'>;
+  readonly engines: EngineDirectory;
   readonly log: Log;
-  /** Where people reach the control plane: `http://host:port`. */
-  readonly publicUrl: string;
 }
 
 /** Which projects a list is about. `unfinished`: also those that are being created or removed. */
@@ -38,12 +36,12 @@ export async function describeProject(deps: SummaryDeps, row: ProjectRow): Promi
   return { ...(await summarize(deps, row)), apiSchema: engine.apiSchema(project) };
 }
 
-/** What the next page of a list begins behind. */
+/** The cursor that the next page of a list begins after. */
 export function projectCursorOf(which: ListedProjects, { slug, removed_at, id }: ProjectRow): string {
   return which === 'removed' ? `${removed_at?.toISOString()}_${id}` : slug;
 }
 
-/** Reads what `projectCursorOf` made; undefined for anything else. */
+/** Parses a cursor of `projectCursorOf`; undefined for anything else. */
 export function parseProjectCursor(which: ListedProjects, cursor: string): ProjectCursor | undefined {
   if (which !== 'removed') return isSlug(cursor) ? { slug: cursor } : undefined;
   const [time = '', id = ''] = cursor.split('_');
@@ -51,12 +49,12 @@ export function parseProjectCursor(which: ListedProjects, cursor: string): Proje
   return Number.isNaN(removedAt.getTime()) || !isUuid(id) ? undefined : { removedAt, id: id as ProjectId };
 }
 
-/** One project as a list shows it. An engine that cannot be asked makes the project `partial`, never an error of the list. */
+/** One project as a list shows it. When its engine does not answer it is `partial`; that is never an error of the list. */
 export async function summarize(deps: SummaryDeps, row: ProjectRow): Promise<ProjectSummary> {
   if (row.lifecycle === 'removed') return { ...summaryOf(deps, row), status: 'missing' };
   const { engine, project } = deps.engines.of(row);
   const status = await engine.status(project).catch((error) => {
-    deps.log.warn({ err: error, project: row.hash }, 'state of a project is not known');
+    deps.log.warn({ err: error, project: row.hash }, 'the state of a project could not be read');
     return undefined;
   });
   return {

@@ -4,12 +4,19 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { OperationResult } from '@flux/contract/operation-results';
 import * as z from 'zod';
 import { type Override, OverrideSchema, redeemClearance, refuseShutGate, requireGate } from '../backups/gate.ts';
+import type { ReadingDeps } from '../backups/reading.ts';
+import type { BlobStore } from '../blobs/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { listRemovingProjects, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../catalog/projects.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
-import { requestOperation, SYSTEM } from '../operations/request.ts';
-import { runInline } from '../operations/run.ts';
-import type { RestoreDoors } from './restore/into-staging.ts';
+import { type RequestDeps, requestOperation, SYSTEM } from '../operations/request.ts';
+import { type RunDeps, runInline } from '../operations/run.ts';
+
+/** What removing a project uses. */
+export interface NukeDeps extends ReadingDeps {
+  readonly engines: EngineDirectory;
+}
 
 /** Removes a project from Postgres. */
 export const nuke = defineOperation({
@@ -30,7 +37,7 @@ export const nuke = defineOperation({
  * @throws FluxError `gate_refused`, `busy`, `project_not_found` when it was removed before
  */
 export async function requestNuke(
-  doors: RestoreDoors,
+  deps: RequestDeps & { readonly store: BlobStore },
   project: ProjectRow,
   requester: Actor,
   override: Override | null,
@@ -39,24 +46,24 @@ export async function requestNuke(
     throw new FluxError('project_not_found', `${project.slug} has been removed already.`, {
       hint: 'Its backups are still there: `flux list --removed`.',
     });
-  if (project.lifecycle !== 'removing') await refuseShutGate(doors.backups, project, 'nuke', override);
-  return requestOperation(doors.projects.operations, nuke, async () => ({ project, requester, request: { override } }));
+  if (project.lifecycle !== 'removing') await refuseShutGate(deps, project, 'nuke', override);
+  return requestOperation(deps, nuke, async () => ({ project, requester, request: { override } }));
 }
 
 /**
  * Removes what a project has in Postgres: its instance, or its schema, roles and login. Its backups, proofs and audit stay under
  * its hash, so that there is a way back. A removal that failed half-way leaves the project as `removing`; requesting it again
- * takes it to its end, as does the next start. It was cleared when it began, and needs no clearance again.
+ * completes it, as does the next start. It was cleared when it began, and needs no clearance again.
  */
 async function nukeProject(
-  doors: RestoreDoors,
+  deps: NukeDeps,
   { project, request, requester }: Order<{ readonly override: Override | null }>,
   task: Task,
 ): Promise<OperationResult<'nuke'>> {
-  const { catalog, engines } = doors.projects;
+  const { catalog, engines } = deps;
   if (project.lifecycle !== 'removing') {
     task.progress({ phase: 'gate', message: 'Reading the latest backup' });
-    const clearance = await requireGate(doors.backups, project, 'nuke', request.override, task.signal);
+    const clearance = await requireGate(deps, project, 'nuke', request.override, task.signal);
     await catalog.db.transaction().execute(async (db) => {
       await redeemClearance(db, clearance, project, 'nuke', requester);
       await setProjectLifecycle(db, project.id, 'removing');
@@ -65,7 +72,7 @@ async function nukeProject(
   }
   task.progress({ phase: 'remove', message: `Removing ${project.slug}` });
   try {
-    for (const kind of enginesHolding(project)) {
+    for (const kind of enginesOf(project)) {
       const { engine, project: opened } = engines.of({ ...project, engine: kind });
       await engine.remove(opened);
     }
@@ -80,14 +87,15 @@ async function nukeProject(
 }
 
 /**
- * Takes removals to their end that were interrupted: they were cleared and recorded, and a project that is neither there nor gone is
- * of use to nobody. Call when operations of dead workers have ended. Never throws: what cannot be removed now stays as `removing`.
+ * Completes removals that were interrupted: they were cleared and recorded, and a project that is half removed is of use to nobody.
+ * Call when operations of dead workers have ended. Never throws: a project that cannot be removed now stays as `removing`.
  */
-export async function finishRemovals(doors: RestoreDoors, signal: AbortSignal): Promise<void> {
-  const { catalog, operations, log } = doors.projects;
+export async function finishRemovals(deps: NukeDeps & { readonly operations: RunDeps }, signal: AbortSignal): Promise<void> {
+  const { catalog, operations } = deps;
+  const { log } = operations;
   for (const project of await listRemovingProjects(catalog.db)) {
     try {
-      await runInline(operations, nuke, doors, { project, requester: SYSTEM, request: { override: null } }, signal);
+      await runInline(operations, nuke, deps, { project, requester: SYSTEM, request: { override: null } }, signal);
       log.warn({ project: project.hash, slug: project.slug }, 'finished a removal that was interrupted');
     } catch (error) {
       // Busy: another server is removing it.
@@ -96,7 +104,7 @@ export async function finishRemovals(doors: RestoreDoors, signal: AbortSignal): 
   }
 }
 
-/** A project that is being migrated, or was and has left something behind, is in two engines. */
-function enginesHolding({ engine, migration_state }: ProjectRow): EngineKind[] {
+/** A project that is being migrated, or whose pooled schema was retained, is in two engines. */
+function enginesOf({ engine, migration_state }: ProjectRow): EngineKind[] {
   return migration_state === null ? [engine] : ['v1_dedicated', 'v2_shared'];
 }

@@ -4,16 +4,22 @@ import type { PushAnswer, PushRequest } from '@flux/contract/project';
 import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
 import type { PushOutcome, ScriptRequest } from '../engines/engine.ts';
 import { applyScript } from '../engines/push.ts';
 import { defineOperation } from '../operations/define.ts';
 import { type RunDeps, runInline } from '../operations/run.ts';
 import { requireActive } from './active.ts';
-import type { ProjectEngines } from './doors.ts';
 
-/** What a push needs: where, and the SQL, which is not recorded in the catalog. */
+/** What a push uses. */
+export interface PushDeps {
+  readonly engines: EngineDirectory;
+  readonly operations: RunDeps;
+}
+
+/** What its work uses: the SQL too, which is not recorded in the catalog. */
 interface PushWork {
-  readonly engines: Pick<ProjectEngines, 'of'>;
+  readonly engines: EngineDirectory;
   readonly push: Omit<ScriptRequest, 'signal'>;
 }
 
@@ -44,14 +50,14 @@ const pushOperation = defineOperation({
  * @throws FluxError `busy`, and what the engine says
  */
 export async function pushSql(
-  { engines, operations }: { readonly engines: PushWork['engines']; readonly operations: RunDeps },
+  { engines, operations }: PushDeps,
   project: ProjectRow,
   requester: Actor,
   body: PushRequest,
   signal: AbortSignal,
 ): Promise<PushAnswer> {
   requireActive(project);
-  const work = { engines: engines, push: toScriptRequest(body) };
+  const work = { engines, push: toScriptRequest(body) };
   const { filename, mode, dryRun } = work.push;
   const order = { project, requester, request: { filename, mode, dryRun } };
   const { id, result, isRecorded } = await runInline(operations, pushOperation, work, order, signal);

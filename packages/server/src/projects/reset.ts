@@ -3,14 +3,19 @@ import type { OperationResult } from '@flux/contract/operation-results';
 import type { DestroyRequest } from '@flux/contract/project';
 import * as z from 'zod';
 import { type Override, OverrideSchema, overrideOf, redeemClearance, refuseShutGate, requireGate } from '../backups/gate.ts';
+import type { ReadingDeps } from '../backups/reading.ts';
+import type { BlobStore } from '../blobs/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { requireCapability } from '../engines/capabilities.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
-import { requestOperation } from '../operations/request.ts';
+import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import { requireActive } from './active.ts';
-import type { RestoreDoors } from './restore/into-staging.ts';
-import { swapInAndKeep } from './restore/swap-in.ts';
+import { type SwapDeps, swapIn } from './restore/swap-in.ts';
+
+/** What emptying a project uses. */
+export interface ResetDeps extends ReadingDeps, SwapDeps {}
 
 /** Empties a project. */
 export const reset = defineOperation({
@@ -28,28 +33,33 @@ export const reset = defineOperation({
  *
  * @throws FluxError `gate_refused`, `not_ready`, `invalid_request`, `busy`
  */
-export async function requestReset(doors: RestoreDoors, project: ProjectRow, requester: Actor, body: DestroyRequest): Promise<OperationId> {
+export async function requestReset(
+  deps: RequestDeps & { readonly engines: EngineDirectory; readonly store: BlobStore },
+  project: ProjectRow,
+  requester: Actor,
+  body: DestroyRequest,
+): Promise<OperationId> {
   requireActive(project);
-  requireCapability(doors.projects.engines.of(project).engine, 'staging', project);
+  requireCapability(deps.engines.of(project).engine, 'staging', project);
   const override = overrideOf(body ?? {});
-  await refuseShutGate(doors.backups, project, 'reset', override);
-  return requestOperation(doors.projects.operations, reset, async () => ({ project, requester, request: { override } }));
+  await refuseShutGate(deps, project, 'reset', override);
+  return requestOperation(deps, reset, async () => ({ project, requester, request: { override } }));
 }
 
 /**
- * Makes a project empty, as it was when it was created: an empty place beside the live data, and a swap of names. The data that was
- * there stays for an undo, as after a restore in place; users, passwords and addresses stay.
+ * Empties a project, as it was when it was created: an empty staging beside the live data, and a swap of names. The old data is
+ * retained for an undo, as after a restore in place; users, passwords and addresses stay.
  */
 async function resetProject(
-  doors: RestoreDoors,
+  deps: ResetDeps,
   { project: row, request, requester }: Order<{ readonly override: Override | null }>,
   task: Task,
 ): Promise<OperationResult<'reset'>> {
-  const clearance = await requireGate(doors.backups, row, 'reset', request.override, task.signal);
-  const { engine, project } = doors.projects.engines.of(row);
-  task.progress({ phase: 'prepare', message: 'Creating an empty place beside the live data' });
+  const clearance = await requireGate(deps, row, 'reset', request.override, task.signal);
+  const { engine, project } = deps.engines.of(row);
+  task.progress({ phase: 'prepare', message: 'Creating an empty staging beside the live data' });
   const staging = await requireCapability(engine, 'staging', project).openEmpty(project, task.signal);
-  const swapped = await swapInAndKeep(doors, row, staging, task, async (db) => {
+  const swapped = await swapIn(deps, row, staging, task, async (db) => {
     await redeemClearance(db, clearance, row, 'reset', requester);
     await recordAudit(db, requester, { action: 'project.reset', projectId: row.id, subject: row.slug });
   });

@@ -3,32 +3,33 @@ import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
 import { findOperation } from '../catalog/operations.ts';
 import type { BoundOperation } from '../operations/define.ts';
 import { recoverOperations } from '../operations/recover.ts';
-import { runQueued } from '../operations/run.ts';
-import { removeUnbornProjects } from '../projects/create.ts';
-import { endInterruptedMigrations } from '../projects/migrate/take-back.ts';
-import { finishRemovals } from '../projects/nuke.ts';
-import { expireUndoData } from '../projects/restore/expire.ts';
-import type { RestoreDoors } from '../projects/restore/into-staging.ts';
+import { type RunDeps, runQueued } from '../operations/run.ts';
+import { type RemoveIncompleteDeps, removeIncompleteProjects } from '../projects/incomplete.ts';
+import { endInterruptedMigrations } from '../projects/migrate/clean-up.ts';
+import { finishRemovals, type NukeDeps } from '../projects/nuke.ts';
+import { type ExpireUndoDeps, expireUndoData } from '../projects/undo/expire.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { JobQueue } from './queue.ts';
 import { repeat } from './repeat.ts';
 
-/** What the workers reach, handed in by `compose.ts`. */
+/** What the workers use. */
 export interface WorkerDeps {
   readonly queue: JobQueue;
   readonly kinds: ReadonlyMap<string, BoundOperation>;
-  readonly doors: RestoreDoors;
+  readonly operations: RunDeps;
+  readonly upkeep: UpkeepDeps;
   readonly metrics: Metrics;
   readonly concurrency: number;
 }
 
+/** What the work uses that is repeated: each part of it takes its own. */
+export type UpkeepDeps = RemoveIncompleteDeps & NukeDeps & ExpireUndoDeps & { readonly operations: RunDeps };
+
 const RECOVER_EVERY_MS = 10_000;
 
 /** Starts to take operations. Returns what stops it: no new ones, and those that run are aborted and waited for. */
-export async function startWorker({ queue, kinds, doors, metrics, concurrency }: WorkerDeps): Promise<() => Promise<void>> {
-  const { backups, projects } = doors;
-  const runner = projects.operations;
-  const { catalog, lease, log, stopping } = runner;
+export async function startWorker({ queue, kinds, operations, upkeep, metrics, concurrency }: WorkerDeps): Promise<() => Promise<void>> {
+  const { catalog, lease, log, stopping } = operations;
   await queue.work(concurrency, async (id) => {
     // Thrown, so that the job is delivered again: to another server, or to the next start of this one.
     stopping.throwIfAborted();
@@ -36,25 +37,25 @@ export async function startWorker({ queue, kinds, doors, metrics, concurrency }:
     if (operation === undefined) return;
     const bound = kinds.get(operation.kind);
     if (bound === undefined) throw new Error(`no work for operations of kind ${operation.kind}`);
-    await runQueued(runner, id, bound);
+    await runQueued(operations, id, bound);
     const ended = await findOperation(catalog.db, id);
     metrics.operations.inc({ kind: operation.kind, state: ended?.state ?? 'unknown' });
   });
-  const validating = validateLeftovers(backups, stopping).catch((error) =>
-    log.warn({ err: error }, 'looking for backups that nobody validated failed'),
+  const validating = validateLeftovers(upkeep, stopping).catch((error) =>
+    log.warn({ err: error }, 'validating backups that were left unvalidated failed'),
   );
   let hasNewLease = false;
   const recovering = repeat(RECOVER_EVERY_MS, async () => {
-    // Without a lease everything of ours looks dead, and what is still letting go of its work must be let.
+    // Without a lease our own operations look like those of a dead worker, and they may not have ended yet.
     if (!lease.isHeld() || stopping.aborted) return;
     try {
-      const found = await recoverOperations(runner, kinds);
+      const found = await recoverOperations(operations, kinds);
       if (hasNewLease || found > 0) {
-        await removeUnbornProjects(projects);
-        await finishRemovals(doors, stopping);
+        await removeIncompleteProjects(upkeep);
+        await finishRemovals(upkeep, stopping);
       }
       hasNewLease = false;
-      await endInterruptedMigrations(projects, stopping);
+      await endInterruptedMigrations(upkeep, stopping);
     } catch (error) {
       log.warn({ err: error }, 'looking for dead workers failed');
     }
@@ -63,8 +64,8 @@ export async function startWorker({ queue, kinds, doors, metrics, concurrency }:
     hasNewLease = true;
     recovering.soon();
   });
-  const expire = () => expireUndoData(projects, stopping).catch((error) => log.warn({ err: error }, 'expiring undo data failed'));
-  const expiring = repeat(expireEveryMs(projects.undoKeepMs), expire);
+  const expire = () => expireUndoData(upkeep, stopping).catch((error) => log.warn({ err: error }, 'expiring undo data failed'));
+  const expiring = repeat(expireEveryMs(upkeep.undoKeepMs), expire);
   await queue.everyMinute(async () => {
     await forgetIdempotencyKeys(catalog.db);
   });
@@ -76,7 +77,7 @@ export async function startWorker({ queue, kinds, doors, metrics, concurrency }:
   };
 }
 
-/** Often enough for nothing to stay much longer than it should, and seldom enough to cost nothing. */
+/** A quarter of the time that undo data is retained, between a second and ten minutes. */
 function expireEveryMs(undoKeepMs: number): number {
   return Math.min(Math.max(undoKeepMs / 4, 1000), 600_000);
 }

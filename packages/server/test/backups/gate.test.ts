@@ -68,7 +68,7 @@ it('is never open without a newest backup that is proven, present, unchanged, of
       const truths: Truth[] = [];
       for (const step of sequence) {
         project = await take(project, truths, step);
-        const decision = await consultGate(place.doors, project, 'nuke', null, signal);
+        const decision = await consultGate(place.deps, project, 'nuke', null, signal);
         const newest = truths.at(-1);
         const isSafe =
           newest?.complete === true &&
@@ -148,7 +148,7 @@ async function take(project: ProjectRow, truths: Truth[], { step, pick }: Step):
 }
 
 async function change(project: ProjectRow, truth: Truth, step: Step['step']): Promise<void> {
-  const { catalog, doors } = place;
+  const { catalog, deps } = place;
   const row = await place.rowOf(truth.id);
   const now = new Date();
   switch (step) {
@@ -187,8 +187,8 @@ async function change(project: ProjectRow, truth: Truth, step: Step['step']): Pr
       return;
     case 'delete':
       try {
-        const clearance = await requireDeletion(doors, project, row, null, signal);
-        await removeArtifact(doors, project, row, nobody, clearance);
+        const clearance = await requireDeletion(deps, project, row, null, signal);
+        await removeArtifact(deps, project, row, nobody, clearance);
       } catch (error) {
         if (!['gate_refused', 'not_ready', 'artifact_gone'].includes((error as { code?: string }).code ?? '')) throw error;
       }
@@ -197,7 +197,7 @@ async function change(project: ProjectRow, truth: Truth, step: Step['step']): Pr
       // The row says so first; the file goes after it.
       if (!truth.complete || row.removed_at !== null) return;
       await updateBackup(catalog.db, truth.id, { expires_at: now, removed_at: now, removed_by: 'retention' });
-      await deleteArtifact(doors.store, { projectId: project.id, backupId: truth.id });
+      await deleteArtifact(deps.store, { projectId: project.id, backupId: truth.id });
       return;
     case 'nuke-and-come-back':
       await setProjectLifecycle(catalog.db, project.id, 'removing');
@@ -205,7 +205,7 @@ async function change(project: ProjectRow, truth: Truth, step: Step['step']): Pr
       await catalog.db.updateTable('projects').set({ lifecycle: 'active', removed_at: null }).where('id', '=', project.id).execute();
       return;
     case 'pin':
-      await setPinned(doors, project, row, row.pinned ? 'unpinned' : 'pinned', nobody);
+      await setPinned(deps, project, row, row.pinned ? 'unpinned' : 'pinned', nobody);
       return;
     default:
       throw new Error(`no such step: ${step}`);
@@ -215,7 +215,7 @@ async function change(project: ProjectRow, truth: Truth, step: Step['step']): Pr
 it('takes no clearance for another project or another action', async () => {
   const project = await place.newProject();
   const other = await place.newProject();
-  const decision = await consultGate(place.doors, project, 'nuke', { reason: 'test' }, signal);
+  const decision = await consultGate(place.deps, project, 'nuke', { reason: 'test' }, signal);
   if (decision.kind !== 'cleared') throw new Error('an override clears');
   const { db } = place.catalog;
 

@@ -13,14 +13,14 @@ import { type BackupPlace, flip, nobody, openBackupPlace } from './place.ts';
 type Made = { readonly id: BackupId; readonly path: string };
 
 let place: BackupPlace;
-let doors: ReadingDeps;
+let deps: ReadingDeps;
 let project: ProjectRow;
 let made: Made;
 const signal = new AbortController().signal;
 
 beforeAll(async () => {
   place = await openBackupPlace();
-  doors = place.doors;
+  deps = place.deps;
 });
 afterAll(() => place?.[Symbol.asyncDispose]());
 beforeEach(async () => {
@@ -36,7 +36,7 @@ async function addProven(): Promise<Made> {
 
 /** What a list says of the newest backup. */
 async function told() {
-  const { backups, freshness } = await listProjectBackups(doors, project, 'admin', {});
+  const { backups, freshness } = await listProjectBackups(deps, project, 'admin', {});
   const item = backups.at(0);
   expect(item?.tier).toBe(freshness.tier);
   return {
@@ -51,7 +51,7 @@ async function told() {
 
 const GREEN = { tier: 'restorable', safe: 'Allowed', file: 'present', artifact: 'artifact_valid', restore: 'restore_verified', why: '' };
 const NOT_VALID = { tier: 'pipeline_incomplete', safe: 'Blocked until verification', artifact: 'artifact_invalid', restore: 'skipped' };
-const askGate = async () => (await consultGate(doors, project, 'nuke', null, signal)).kind;
+const askGate = async () => (await consultGate(deps, project, 'nuke', null, signal)).kind;
 const audited = async () =>
   (
     await place.catalog.db
@@ -92,7 +92,7 @@ describe('damage that a reading finds', () => {
       verified_sha256: null,
     });
     flip(made.path);
-    await compareBytes(doors, await place.rowOf(made.id), 'a restore', signal);
+    await compareBytes(deps, await place.rowOf(made.id), 'a restore', signal);
     expect(await told()).toMatchObject({ tier: 'restore_failed', artifact: 'artifact_invalid', restore: 'restore_failed' });
   });
 
@@ -100,11 +100,11 @@ describe('damage that a reading finds', () => {
     const { id } = await place.addBackup(project, 'complete');
     const { size_bytes, sha256 } = await place.rowOf(id);
     const read = { sizeBytes: size_bytes ?? 0, sha256: sha256 ?? '' };
-    await recordReading(doors, id, { ...read, damage: 'The archive is damaged at byte 7.', extent: 'archive' }, 'the validation');
+    await recordReading(deps, id, { ...read, damage: 'The archive is damaged at byte 7.', extent: 'archive' }, 'the validation');
     expect(await told()).toMatchObject(NOT_VALID);
-    await compareBytes(doors, await place.rowOf(id), 'a deletion', signal);
+    await compareBytes(deps, await place.rowOf(id), 'a deletion', signal);
     expect(await told()).toMatchObject(NOT_VALID);
-    await recordReading(doors, id, { ...read, damage: undefined, extent: 'archive' }, 'a restore');
+    await recordReading(deps, id, { ...read, damage: undefined, extent: 'archive' }, 'a restore');
     expect(await told()).toMatchObject({ tier: 'not_restore_verified', artifact: 'artifact_valid', restore: 'pending', why: '' });
   });
 });
@@ -173,7 +173,7 @@ describe('a file that is wrong only now', () => {
       why: 'The file was removed by somebody at 1970-01-01T00:00:00.000Z.',
     });
     await place.addBackup(project, 'failed');
-    const { backups } = await listProjectBackups(doors, project, 'admin', { limit: 1 });
+    const { backups } = await listProjectBackups(deps, project, 'admin', { limit: 1 });
     expect(backups[0]).toMatchObject({ status: 'failed' });
     expect(backups[0]).not.toHaveProperty('primaryArtifactRelativePath');
   });
@@ -181,7 +181,7 @@ describe('a file that is wrong only now', () => {
 
 describe('a download', () => {
   const fetch = async (range?: { start: number; end: number }) => {
-    const { open } = await openDownload(doors, project, await place.rowOf(made.id), signal);
+    const { open } = await openDownload(deps, project, await place.rowOf(made.id), signal);
     const got: Buffer[] = [];
     const ended = await (async () => {
       for await (const piece of await open(range)) got.push(Buffer.from(piece));
@@ -209,7 +209,7 @@ describe('a download', () => {
 describe('a deletion', () => {
   const remove = async (id: BackupId) => {
     const row = await place.rowOf(id);
-    await removeArtifact(doors, project, row, nobody, await requireDeletion(doors, project, row, null, signal));
+    await removeArtifact(deps, project, row, nobody, await requireDeletion(deps, project, row, null, signal));
   };
   const lose = ({ path }: Made) => renameSync(path, `${path}.away`);
   const shorten = ({ path }: Made) => truncateSync(path, 9);
@@ -261,7 +261,7 @@ describe('a deletion', () => {
 
   it('goes on with an override, which is written down', async () => {
     const row = await place.rowOf(made.id);
-    await removeArtifact(doors, project, row, nobody, await requireDeletion(doors, project, row, { reason: 'test' }, signal));
+    await removeArtifact(deps, project, row, nobody, await requireDeletion(deps, project, row, { reason: 'test' }, signal));
     expect(await audited()).toEqual([
       ['gate.override', undefined],
       ['backup.delete', undefined],
@@ -273,9 +273,9 @@ describe('a deletion', () => {
     const pair = [await place.addBackup(project, 'complete'), await place.addBackup(project, 'complete')];
     const rows = await Promise.all(pair.map(({ id }) => place.rowOf(id)));
     // Each may go as long as the other one stays.
-    const clearances = await Promise.all(rows.map((row) => requireDeletion(doors, project, row, null, signal)));
+    const clearances = await Promise.all(rows.map((row) => requireDeletion(deps, project, row, null, signal)));
     const done = await Promise.allSettled(
-      rows.map((row, index) => removeArtifact(doors, project, row, nobody, clearances[index] as (typeof clearances)[number])),
+      rows.map((row, index) => removeArtifact(deps, project, row, nobody, clearances[index] as (typeof clearances)[number])),
     );
     expect(done.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(done.find(({ status }) => status === 'rejected')).toMatchObject({ reason: refusal('it changed while the command ran') });
@@ -283,12 +283,12 @@ describe('a deletion', () => {
     project = await place.newProject();
     const [older, newer] = [await addProven(), await place.addBackup(project, 'complete')];
     const row = await place.rowOf(newer.id);
-    const clearance = await requireDeletion(doors, project, row, null, signal);
+    const clearance = await requireDeletion(deps, project, row, null, signal);
     await place.verify(newer.id);
-    await expect(removeArtifact(doors, project, row, nobody, clearance)).rejects.toMatchObject(refusal('it changed'));
+    await expect(removeArtifact(deps, project, row, nobody, clearance)).rejects.toMatchObject(refusal('it changed'));
     await updateBackup(place.catalog.db, older.id, { pinned: true });
     const pinned = await place.rowOf(older.id);
-    const again = await requireDeletion(doors, project, pinned, null, signal);
-    await expect(removeArtifact(doors, project, pinned, nobody, again)).rejects.toMatchObject({ code: 'not_ready' });
+    const again = await requireDeletion(deps, project, pinned, null, signal);
+    await expect(removeArtifact(deps, project, pinned, nobody, again)).rejects.toMatchObject({ code: 'not_ready' });
   });
 });

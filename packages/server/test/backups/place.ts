@@ -19,7 +19,7 @@ import { startCluster } from '../postgres/cluster.ts';
 export interface BackupPlace extends AsyncDisposable {
   readonly catalog: Catalog;
   readonly folder: string;
-  readonly doors: ReadingDeps;
+  readonly deps: ReadingDeps;
   newProject(): Promise<ProjectRow>;
   /** A backup whose artifact was written and validated, or one that failed. */
   addBackup(project: ProjectRow, status: 'complete' | 'failed'): Promise<{ readonly id: BackupId; readonly path: string }>;
@@ -45,7 +45,7 @@ export async function openBackupPlace(): Promise<BackupPlace> {
   return {
     catalog,
     folder,
-    doors: { catalog, store: createVolumeStore({ root: folder, workerId: () => randomUUID() }), clock: systemClock },
+    deps: { catalog, store: createVolumeStore({ root: folder, workerId: () => randomUUID() }), clock: systemClock },
     newProject: async () => {
       const id = randomUUID() as ProjectId;
       projects += 1;

@@ -5,13 +5,13 @@ import { publishKeys, rotateSigningKey } from '../../backups/receipt/keys.ts';
 import { listAudit } from '../../catalog/audit.ts';
 import { listVisibleProjects } from '../../catalog/projects.ts';
 import { examineServer } from '../../projects/doctor.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { AccountRouteDeps } from '../deps.ts';
 import { type Router, requireProject } from '../router.ts';
 
 const DEFAULT_LINES = 50;
 
 /** What is not about a single project, for existing clients. */
-export function registerAccountRoutes(router: Router, deps: ApiDeps): void {
+export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): void {
   const { db } = deps.catalog;
   router.json(ROUTES.verifyToken, async ({ principal }) => ({
     ok: true as const,
@@ -35,7 +35,7 @@ export function registerAccountRoutes(router: Router, deps: ApiDeps): void {
   });
   router.json(ROUTES.examineServer, async ({ principal }) => {
     const projects = await listVisibleProjects(db, visibleProjects(principal), ['creating', 'active', 'removing']);
-    return examineServer({ ...deps.projects, store: deps.backups.store, machine: deps.machine }, projects);
+    return examineServer(deps, projects);
   });
   router.json(ROUTES.listReceiptKeys, async () => publishKeys(deps));
   router.json(ROUTES.rotateReceiptKey, async ({ principal }) => rotateSigningKey(deps, principal.actor));

@@ -12,8 +12,8 @@ import { listProjectBackups, showBackup } from '../../backups/list.ts';
 import { findBackupReceipt, listProjectReceipts } from '../../backups/receipt/read.ts';
 import { parseBackupSelector, selectBackup } from '../../backups/select.ts';
 import { requestVerification } from '../../backups/verify/request.ts';
-import { requestRestore } from '../../projects/restore/request.ts';
-import type { ApiDeps } from '../deps.ts';
+import { requestRestore } from '../../projects/restore.ts';
+import type { BackupRouteDeps } from '../deps.ts';
 import { sendDownload } from '../download.ts';
 import { type Router, requireProject } from '../router.ts';
 import { viewerOf } from '../viewer.ts';
@@ -21,32 +21,31 @@ import { toLegacyItem } from './legacy-shapes.ts';
 import { answerWork } from './wait-or-follow.ts';
 
 /** Backups for existing clients, whose requests wait for the end of the work unless they prefer to follow it. */
-export function registerBackupRoutes(router: Router, deps: ApiDeps): void {
-  const { backups } = deps;
+export function registerBackupRoutes(router: Router, deps: BackupRouteDeps): void {
   const { db } = deps.catalog;
   router.json(ROUTES.listBackups, async ({ principal, params, query }) => {
-    const list = await listProjectBackups(backups, await requireProject(deps, principal, params.hash), viewerOf(principal), query);
+    const list = await listProjectBackups(deps, await requireProject(deps, principal, params.hash), viewerOf(principal), query);
     return { ...list, backups: list.backups.map(toLegacyItem) };
   });
   router.json(ROUTES.showBackup, async ({ principal, params }) => {
     const project = await requireProject(deps, principal, params.hash);
-    const details = await showBackup(backups, project, parseBackupSelector(params.id), viewerOf(principal));
+    const details = await showBackup(deps, project, parseBackupSelector(params.id), viewerOf(principal));
     return { ...details, backup: toLegacyItem(details.backup) };
   });
   router.work(ROUTES.createBackup, async (call) => {
     const { principal, params, body } = call;
     const project = await requireProject(deps, principal, params.hash);
-    const id = await requestBackup(backups, project, principal.actor, body?.note);
+    const id = await requestBackup(deps, project, principal.actor, body?.note);
     return answerWork(deps, call, { kind: 'backup_create', id }, async ({ backup: { id: backupId } }) => {
       // The operation holds what everybody may see; the requester may see more.
-      const { backup } = await showBackup(backups, project, parseBackupSelector(backupId), viewerOf(principal));
+      const { backup } = await showBackup(deps, project, parseBackupSelector(backupId), viewerOf(principal));
       return { backup: toLegacyItem(backup) };
     });
   });
   router.work(ROUTES.verifyBackup, async (call) => {
     const { principal, params } = call;
     const project = await requireProject(deps, principal, params.hash);
-    const id = await requestVerification(backups, project, principal.actor, parseBackupSelector(params.id));
+    const id = await requestVerification(deps, project, principal.actor, parseBackupSelector(params.id));
     return answerWork(deps, call, { kind: 'backup_verify', id }, async ({ proof }) => toVerifyAnswer(proof));
   });
   router.work(ROUTES.restoreBackup, async (call) => {
@@ -60,10 +59,10 @@ export function registerBackupRoutes(router: Router, deps: ApiDeps): void {
     const project = await requireProject(deps, principal, params.hash);
     const row = await selectBackup(db, project, parseBackupSelector(params.id));
     const requester = { ...principal.actor, name: principal.token.userName };
-    const id = await requestDeletion(backups, project, row, requester, overrideOf(query));
+    const id = await requestDeletion(deps, project, row, requester, overrideOf(query));
     return answerWork(deps, call, { kind: 'backup_delete', id }, async () => {
       const deleted = await selectBackup(db, project, row.id);
-      return { backup: toLegacyItem(await readBackupItem(backups, deleted, 'admin')) };
+      return { backup: toLegacyItem(await readBackupItem(deps, deleted, 'admin')) };
     });
   });
   for (const [route, pinned] of [
@@ -73,14 +72,14 @@ export function registerBackupRoutes(router: Router, deps: ApiDeps): void {
     router.json(route, async ({ principal, params }) => {
       const project = await requireProject(deps, principal, params.hash);
       const row = await selectBackup(db, project, parseBackupSelector(params.id));
-      const changed = await setPinned(backups, project, row, pinned, principal.actor);
-      return { backup: toLegacyItem(await readBackupItem(backups, changed, viewerOf(principal))) };
+      const changed = await setPinned(deps, project, row, pinned, principal.actor);
+      return { backup: toLegacyItem(await readBackupItem(deps, changed, viewerOf(principal))) };
     });
   }
   router.raw(ROUTES.downloadBackup, async ({ principal, params, request, reply, signal }) => {
     const project = await requireProject(deps, principal, params.hash);
     const row = await selectBackup(db, project, parseBackupSelector(params.id));
-    return sendDownload(request, reply, await openDownload(backups, project, row, signal), row.id);
+    return sendDownload(request, reply, await openDownload(deps, project, row, signal), row.id);
   });
   router.json(ROUTES.getReceipt, async ({ principal, params, query }) => {
     const project = await requireProject(deps, principal, params.hash);

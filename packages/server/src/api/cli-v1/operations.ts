@@ -1,13 +1,13 @@
 import { CLI_V1_ROUTES as ROUTES } from '@flux/contract/cli-v1/routes';
 import { cancelOperation } from '../../operations/cancel.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { OperationRouteDeps } from '../deps.ts';
 import { streamEvents } from '../event-stream.ts';
 import { requireOperation } from '../operation-answer.ts';
 import type { Router } from '../router.ts';
 import { toLegacyOperation } from './legacy-shapes.ts';
 
 /** Operations for existing clients that prefer to follow long work. */
-export function registerOperationRoutes(router: Router, deps: ApiDeps): void {
+export function registerOperationRoutes(router: Router, deps: OperationRouteDeps): void {
   router.json(ROUTES.getOperation, async ({ principal, params }) => toLegacyOperation(await requireOperation(deps, principal, params.id)));
   router.json(ROUTES.cancelOperation, async ({ principal, params }) => {
     const operation = await requireOperation(deps, principal, params.id);

@@ -7,29 +7,28 @@ import { readCredentials } from '../../projects/credentials.ts';
 import { examineProject } from '../../projects/doctor.ts';
 import { listMigrations } from '../../projects/ledger.ts';
 import { describeProject, listSummaries } from '../../projects/list.ts';
-import { previewMigration, requestMigration } from '../../projects/migrate/request.ts';
+import { previewMigration, requestMigration } from '../../projects/migrate.ts';
 import { requestNuke } from '../../projects/nuke.ts';
 import { startProject, stopProject } from '../../projects/power.ts';
 import { pushSql } from '../../projects/push.ts';
 import { requestReset } from '../../projects/reset.ts';
-import { requestUndo } from '../../projects/restore/request.ts';
-import type { ApiDeps } from '../deps.ts';
+import { requestUndo } from '../../projects/restore.ts';
+import type { ApiDeps, ProjectRouteDeps } from '../deps.ts';
 import { type Router, requireProject } from '../router.ts';
 import { requireSlugOf, toListedProject } from './legacy-shapes.ts';
 import { howOf } from './migrate.ts';
 import { answerWork } from './wait-or-follow.ts';
 
 /** Projects for existing clients. */
-export function registerProjectRoutes(router: Router, deps: ApiDeps): void {
-  const { projects } = deps;
-  const { publicUrl } = projects;
+export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps & Pick<ApiDeps, 'publicUrl'>): void {
+  const { publicUrl } = deps;
   router.json(ROUTES.listProjects, async ({ principal, query }) => {
     const there = query.unfinished === 'true' ? 'unfinished' : 'active';
-    const rows = await listSummaries(projects, visibleProjects(principal), query.removed === 'true' ? 'removed' : there);
+    const rows = await listSummaries(deps, visibleProjects(principal), query.removed === 'true' ? 'removed' : there);
     return rows.map(({ summary }) => toListedProject(summary, publicUrl));
   });
   router.json(ROUTES.createProject, async ({ principal, body: { name, ...choices } }) => {
-    const { summary, jwtSecret, postgres } = await createProject(projects, principal.actor, { slug: name, ...choices });
+    const { summary, jwtSecret, postgres } = await createProject(deps, principal.actor, { slug: name, ...choices });
     return {
       summary: toListedProject(summary, publicUrl),
       mode: summary.mode,
@@ -43,41 +42,41 @@ export function registerProjectRoutes(router: Router, deps: ApiDeps): void {
     };
   });
   router.json(ROUTES.initProject, async ({ principal, body }) => {
-    const { action, project } = await linkProject(projects, principal, body);
+    const { action, project } = await linkProject(deps, principal, body);
     const { slug, hash, mode, apiSchema } = project;
     return { action, slug, hash, mode, apiUrl: publicUrl, apiSchema };
   });
   router.json(ROUTES.getProject, async ({ principal, params }) => {
-    const project = await describeProject(projects, await requireProject(deps, principal, params.hash));
+    const project = await describeProject(deps, await requireProject(deps, principal, params.hash));
     const { slug, hash, mode, apiSchema } = project;
     return { slug, hash, mode, apiSchema };
   });
   router.json(ROUTES.startProject, async ({ principal, params, signal }) => {
-    const summary = await startProject(projects, await requireProject(deps, principal, params.hash), signal);
+    const summary = await startProject(deps, await requireProject(deps, principal, params.hash), signal);
     return { summary: toListedProject(summary, publicUrl) };
   });
   router.json(ROUTES.stopProject, async ({ principal, params, signal }) => {
-    const summary = await stopProject(projects, await requireProject(deps, principal, params.hash), signal);
+    const summary = await stopProject(deps, await requireProject(deps, principal, params.hash), signal);
     return { summary: toListedProject(summary, publicUrl) };
   });
   router.json(ROUTES.getCredentials, async ({ principal, params }) => {
-    const credentials = await readCredentials(projects, await requireProject(deps, principal, params.hash));
+    const credentials = await readCredentials(deps, await requireProject(deps, principal, params.hash));
     return { ...credentials, postgresConnectionString: credentials.postgres.url };
   });
   router.json(ROUTES.examineProject, async ({ principal, params }) => {
     const project = await requireProject(deps, principal, params.hash);
-    return examineProject({ ...projects, store: deps.backups.store, machine: deps.machine }, project);
+    return examineProject(deps, project);
   });
   router.json(ROUTES.askGate, async ({ principal, params, query, signal }) =>
-    answerGate(deps.backups, await requireProject(deps, principal, params.hash), query, signal),
+    answerGate(deps, await requireProject(deps, principal, params.hash), query, signal),
   );
   router.json(ROUTES.listMigrations, async ({ principal, params, signal }) => ({
-    applied: [...(await listMigrations(projects, await requireProject(deps, principal, params.hash), signal))],
+    applied: [...(await listMigrations(deps, await requireProject(deps, principal, params.hash), signal))],
   }));
   router.json(ROUTES.push, async ({ principal, body: { slug, hash, ...push }, signal }) => {
     const project = await requireProject(deps, principal, hash);
     requireSlugOf(project, slug);
-    const answer = await pushSql(projects, project, principal.actor, push, signal);
+    const answer = await pushSql(deps, project, principal.actor, push, signal);
     return { ok: true as const, ...answer, tablesMoved: 0 as const, sequencesMoved: 0 as const, viewsMoved: 0 as const };
   });
   router.work(ROUTES.migrate, async (call) => {

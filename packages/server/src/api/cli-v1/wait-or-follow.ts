@@ -4,7 +4,7 @@ import type { OperationKind } from '@flux/contract/operation';
 import { OPERATION_RESULTS, type OperationResult } from '@flux/contract/operation-results';
 import type { FastifyRequest } from 'fastify';
 import { type OperationRow, readOperation, waitForOperation } from '../../operations/wait.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { OperationRouteDeps } from '../deps.ts';
 import type { WorkAnswer } from '../router.ts';
 import { toLegacyOperation } from './legacy-shapes.ts';
 
@@ -13,13 +13,13 @@ import { toLegacyOperation } from './legacy-shapes.ts';
  * such a client goes away, the work goes on.
  */
 export async function answerWork<K extends OperationKind, Body>(
-  deps: ApiDeps,
+  { catalog }: Pick<OperationRouteDeps, 'catalog'>,
   { request, signal }: { readonly request: FastifyRequest; readonly signal: AbortSignal },
   { kind, id }: { readonly kind: K; readonly id: OperationId },
   toBody: (result: OperationResult<K>) => Promise<Body>,
 ): Promise<WorkAnswer<Body>> {
-  if (prefersAsync(request)) return { operation: toLegacyOperation(await readOperation(deps.catalog, id)) };
-  const operation = await waitForOperation(deps.catalog, id, signal);
+  if (prefersAsync(request)) return { operation: toLegacyOperation(await readOperation(catalog, id)) };
+  const operation = await waitForOperation(catalog, id, signal);
   return { done: await toBody(resultOf(kind, operation)) };
 }
 

@@ -6,12 +6,12 @@ import { publishKeys, rotateSigningKey } from '../../backups/receipt/keys.ts';
 import { listAudit } from '../../catalog/audit.ts';
 import { listVisibleProjects } from '../../catalog/projects.ts';
 import { examineServer } from '../../projects/doctor.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { AccountRouteDeps } from '../deps.ts';
 import { cutPage, readPage } from '../page.ts';
 import { type Router, requireProject } from '../router.ts';
 
 /** What is not about a single project: who am I, tokens, audit, doctor, keys of receipts. */
-export function registerAccountRoutes(router: Router, deps: ApiDeps): void {
+export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): void {
   const { db } = deps.catalog;
   router.json(ROUTES.whoAmI, async ({ principal }) => ({ ...describePrincipal(principal), defaultMode: deps.defaultMode }));
   router.json(ROUTES.listTokens, async ({ principal, query }) => {
@@ -36,7 +36,7 @@ export function registerAccountRoutes(router: Router, deps: ApiDeps): void {
   });
   router.json(ROUTES.examineServer, async ({ principal }) => {
     const projects = await listVisibleProjects(db, visibleProjects(principal), ['creating', 'active', 'removing']);
-    return examineServer({ ...deps.projects, store: deps.backups.store, machine: deps.machine }, projects);
+    return examineServer(deps, projects);
   });
   router.json(ROUTES.listReceiptKeys, async () => publishKeys(deps));
   router.json(ROUTES.rotateReceiptKey, async ({ principal }) => rotateSigningKey(deps, principal.actor));

@@ -9,31 +9,30 @@ import { listProjectBackups, showBackup } from '../../backups/list.ts';
 import { findBackupReceipt, listProjectReceipts } from '../../backups/receipt/read.ts';
 import { parseBackupSelector, selectBackup } from '../../backups/select.ts';
 import { requestVerification } from '../../backups/verify/request.ts';
-import { requestRestore } from '../../projects/restore/request.ts';
-import type { ApiDeps } from '../deps.ts';
+import { requestRestore } from '../../projects/restore.ts';
+import type { BackupRouteDeps } from '../deps.ts';
 import { sendDownload } from '../download.ts';
 import { type Router, requireProject } from '../router.ts';
 import { viewerOf } from '../viewer.ts';
 import { startWork } from './start-work.ts';
 
 /** Backups of a project, what is done with them, and the receipts of their verifications. */
-export function registerBackupRoutes(router: Router, deps: ApiDeps): void {
-  const { backups } = deps;
+export function registerBackupRoutes(router: Router, deps: BackupRouteDeps): void {
   const { db } = deps.catalog;
   router.json(ROUTES.listBackups, async ({ principal, params, query }) =>
-    listProjectBackups(backups, await requireProject(deps, principal, params.hash), viewerOf(principal), query),
+    listProjectBackups(deps, await requireProject(deps, principal, params.hash), viewerOf(principal), query),
   );
   router.json(ROUTES.createBackup, async ({ principal, params, body }) => {
     const project = await requireProject(deps, principal, params.hash);
-    return startWork(deps, await requestBackup(backups, project, principal.actor, body?.note));
+    return startWork(deps, await requestBackup(deps, project, principal.actor, body?.note));
   });
   router.json(ROUTES.showBackup, async ({ principal, params }) => {
     const project = await requireProject(deps, principal, params.hash);
-    return showBackup(backups, project, parseBackupSelector(params.id), viewerOf(principal));
+    return showBackup(deps, project, parseBackupSelector(params.id), viewerOf(principal));
   });
   router.json(ROUTES.verifyBackup, async ({ principal, params }) => {
     const project = await requireProject(deps, principal, params.hash);
-    return startWork(deps, await requestVerification(backups, project, principal.actor, parseBackupSelector(params.id)));
+    return startWork(deps, await requestVerification(deps, project, principal.actor, parseBackupSelector(params.id)));
   });
   router.json(ROUTES.restoreBackup, async ({ principal, params, body }) => {
     const project = await requireProject(deps, principal, params.hash);
@@ -43,7 +42,7 @@ export function registerBackupRoutes(router: Router, deps: ApiDeps): void {
     const project = await requireProject(deps, principal, params.hash);
     const row = await selectBackup(db, project, parseBackupSelector(params.id));
     const requester = { ...principal.actor, name: principal.token.userName };
-    return startWork(deps, await requestDeletion(backups, project, row, requester, overrideOf(body ?? {})));
+    return startWork(deps, await requestDeletion(deps, project, row, requester, overrideOf(body ?? {})));
   });
   for (const [route, pinned] of [
     [ROUTES.pinBackup, 'pinned'],
@@ -52,14 +51,14 @@ export function registerBackupRoutes(router: Router, deps: ApiDeps): void {
     router.json(route, async ({ principal, params }) => {
       const project = await requireProject(deps, principal, params.hash);
       const row = await selectBackup(db, project, parseBackupSelector(params.id));
-      const changed = await setPinned(backups, project, row, pinned, principal.actor);
-      return { backup: await readBackupItem(backups, changed, viewerOf(principal)) };
+      const changed = await setPinned(deps, project, row, pinned, principal.actor);
+      return { backup: await readBackupItem(deps, changed, viewerOf(principal)) };
     });
   }
   router.raw(ROUTES.downloadBackup, async ({ principal, params, request, reply, signal }) => {
     const project = await requireProject(deps, principal, params.hash);
     const row = await selectBackup(db, project, parseBackupSelector(params.id));
-    return sendDownload(request, reply, await openDownload(backups, project, row, signal), row.id);
+    return sendDownload(request, reply, await openDownload(deps, project, row, signal), row.id);
   });
   router.json(ROUTES.getReceipt, async ({ principal, params, query }) => {
     const project = await requireProject(deps, principal, params.hash);

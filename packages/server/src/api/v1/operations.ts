@@ -3,14 +3,14 @@ import { ROUTES } from '@flux/contract/routes';
 import { visibleProjects } from '../../access/policy.ts';
 import { listVisibleOperations } from '../../catalog/operations.ts';
 import { cancelOperation } from '../../operations/cancel.ts';
-import type { ApiDeps } from '../deps.ts';
+import type { OperationRouteDeps } from '../deps.ts';
 import { streamEvents } from '../event-stream.ts';
 import { requireOperation, toOperationAnswer } from '../operation-answer.ts';
 import { cutPage, readPage } from '../page.ts';
 import { type Router, requireProject } from '../router.ts';
 
 /** Operations: what runs, what has run, how far it is, and its end. */
-export function registerOperationRoutes(router: Router, deps: ApiDeps): void {
+export function registerOperationRoutes(router: Router, deps: OperationRouteDeps): void {
   router.json(ROUTES.listOperations, async ({ principal, query }) => {
     const project = query.project === undefined ? undefined : await requireProject(deps, principal, query.project);
     const page = readPage(query, (cursor) => (isUuid(cursor) ? (cursor as OperationId) : undefined));

@@ -7,56 +7,55 @@ import { readCredentials } from '../../projects/credentials.ts';
 import { examineProject } from '../../projects/doctor.ts';
 import { listMigrations } from '../../projects/ledger.ts';
 import { describeProject, listSummaries, parseProjectCursor, projectCursorOf } from '../../projects/list.ts';
-import { previewMigration, requestMigration } from '../../projects/migrate/request.ts';
+import { previewMigration, requestMigration } from '../../projects/migrate.ts';
 import { requestNuke } from '../../projects/nuke.ts';
 import { startProject, stopProject } from '../../projects/power.ts';
 import { pushSql } from '../../projects/push.ts';
 import { requestReset } from '../../projects/reset.ts';
-import { requestUndo } from '../../projects/restore/request.ts';
-import type { ApiDeps } from '../deps.ts';
+import { requestUndo } from '../../projects/restore.ts';
+import type { ProjectRouteDeps } from '../deps.ts';
 import { cutPage, readPage } from '../page.ts';
 import { type Router, requireProject } from '../router.ts';
 import { startWork } from './start-work.ts';
 
 /** Projects: their life, their credentials, their SQL, and what destroys or moves them. */
-export function registerProjectRoutes(router: Router, deps: ApiDeps): void {
-  const { projects } = deps;
+export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): void {
   router.json(ROUTES.listProjects, async ({ principal, query }) => {
     const { which = 'active' } = query;
     const page = readPage(query, (cursor) => parseProjectCursor(which, cursor));
-    const found = await listSummaries(projects, visibleProjects(principal), which, { limit: page.limit + 1, after: page.after });
+    const found = await listSummaries(deps, visibleProjects(principal), which, { limit: page.limit + 1, after: page.after });
     const { rows, nextCursor } = cutPage(found, page, (last) => projectCursorOf(which, last.row));
     return { projects: rows.map(({ summary }) => summary), nextCursor };
   });
   router.json(ROUTES.createProject, async ({ principal, body }) => {
-    const { summary } = await createProject(projects, principal.actor, body);
+    const { summary } = await createProject(deps, principal.actor, body);
     return { project: summary };
   });
-  router.json(ROUTES.linkProject, async ({ principal, body }) => linkProject(projects, principal, body));
+  router.json(ROUTES.linkProject, async ({ principal, body }) => linkProject(deps, principal, body));
   router.json(ROUTES.showProject, async ({ principal, params }) => ({
-    project: await describeProject(projects, await requireProject(deps, principal, params.hash)),
+    project: await describeProject(deps, await requireProject(deps, principal, params.hash)),
   }));
   router.json(ROUTES.startProject, async ({ principal, params, signal }) => ({
-    project: await startProject(projects, await requireProject(deps, principal, params.hash), signal),
+    project: await startProject(deps, await requireProject(deps, principal, params.hash), signal),
   }));
   router.json(ROUTES.stopProject, async ({ principal, params, signal }) => ({
-    project: await stopProject(projects, await requireProject(deps, principal, params.hash), signal),
+    project: await stopProject(deps, await requireProject(deps, principal, params.hash), signal),
   }));
   router.json(ROUTES.getCredentials, async ({ principal, params }) =>
-    readCredentials(projects, await requireProject(deps, principal, params.hash)),
+    readCredentials(deps, await requireProject(deps, principal, params.hash)),
   );
   router.json(ROUTES.examineProject, async ({ principal, params }) => {
     const project = await requireProject(deps, principal, params.hash);
-    return examineProject({ ...projects, store: deps.backups.store, machine: deps.machine }, project);
+    return examineProject(deps, project);
   });
   router.json(ROUTES.askGate, async ({ principal, params, query, signal }) =>
-    answerGate(deps.backups, await requireProject(deps, principal, params.hash), query, signal),
+    answerGate(deps, await requireProject(deps, principal, params.hash), query, signal),
   );
   router.json(ROUTES.push, async ({ principal, params, body, signal }) =>
-    pushSql(projects, await requireProject(deps, principal, params.hash), principal.actor, body, signal),
+    pushSql(deps, await requireProject(deps, principal, params.hash), principal.actor, body, signal),
   );
   router.json(ROUTES.listMigrations, async ({ principal, params, query, signal }) => {
-    const applied = await listMigrations(projects, await requireProject(deps, principal, params.hash), signal);
+    const applied = await listMigrations(deps, await requireProject(deps, principal, params.hash), signal);
     // The ledger is read whole: it is the project's own table, and its order is not that of any column.
     const page = readPage(query, (cursor) => (applied.some(({ version }) => version === cursor) ? cursor : undefined));
     const start = applied.findIndex(({ version }) => version === page.after) + 1;

@@ -1,26 +1,32 @@
 import { FluxError } from '@flux/contract/errors';
-import type { BackupRow } from '../../catalog/backups.ts';
+import type { BackupId } from '@flux/contract/ids';
+import { type BackupRow, findBackupById } from '../../catalog/backups.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
+import { requireBackupId } from '../create.ts';
 import { readManifest } from '../manifest.ts';
 import { requirePresent } from '../present.ts';
 import { type LendingDeps, lendArtifact, readLentArtifact } from '../reading.ts';
+import type { LocalArchive } from './load.ts';
 
 /** A backup whose bytes are those that were dumped. Disposing of it gives the local file back. */
-export interface OpenedBackup extends AsyncDisposable {
+export interface OpenedBackup extends LocalArchive, AsyncDisposable {
   readonly row: BackupRow;
   readonly manifest: Manifest;
-  readonly path: string;
-  readonly sha256: string;
 }
 
 /**
- * Reads a whole artifact and compares it with the catalog; what it finds is recorded. Nothing that a restore touches is touched
- * before this.
+ * Reads a whole artifact and compares it with the catalog; what it finds is recorded. A restore changes nothing before this.
  *
- * @throws FluxError `artifact_invalid`, `artifact_gone`
+ * @param backupId of the operation; one that restores always has it
+ * @throws FluxError `backup_not_found`, `artifact_invalid`, `artifact_gone`
  */
-export async function openBackup(deps: LendingDeps, row: BackupRow, task: Task): Promise<OpenedBackup> {
+export async function openBackup(deps: LendingDeps, backupId: BackupId | null, task: Task): Promise<OpenedBackup> {
+  const row = await findBackupById(deps.catalog.db, requireBackupId(backupId));
+  if (row === undefined)
+    throw new FluxError('backup_not_found', 'The backup is not in the catalog any more.', {
+      hint: 'Choose another one: `flux backup list`.',
+    });
   refuseUnrestorable(row);
   task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
   const lent = await lendArtifact(deps, row, task.signal);
@@ -31,7 +37,8 @@ export async function openBackup(deps: LendingDeps, row: BackupRow, task: Task):
         hint: 'Choose another one: `flux backup list`.',
       });
     const manifest = await readManifest(deps.catalog.db, row);
-    return { row, manifest, path: lent.path, sha256: bytes.sha256, [Symbol.asyncDispose]: () => lent[Symbol.asyncDispose]() };
+    const { sha256, sizeBytes } = bytes;
+    return { row, manifest, path: lent.path, sha256, sizeBytes, [Symbol.asyncDispose]: () => lent[Symbol.asyncDispose]() };
   } catch (error) {
     await lent[Symbol.asyncDispose]();
     throw error;

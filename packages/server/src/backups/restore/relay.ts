@@ -7,6 +7,7 @@ import { runSql } from '../../postgres/restored-database.ts';
 import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
 import { restoreAndCompare } from '../verify/restore.ts';
 import { startStopwatch } from '../verify/stopwatch.ts';
+import type { LocalArchive } from './load.ts';
 import type { OpenedBackup } from './open.ts';
 
 /** What turning an archive into another one uses. */
@@ -27,10 +28,8 @@ export interface RelayRequest {
   readonly doing: string;
 }
 
-/** An archive that was made out of another one, with its manifest; disposing of it removes the file. */
-export interface RelayedArchive extends AsyncDisposable {
-  readonly path: string;
-  readonly sha256: string;
+/** An archive that was dumped anew from another one, with its manifest; disposing of it removes the file. */
+export interface RelayedArchive extends LocalArchive, AsyncDisposable {
   readonly manifest: Manifest;
 }
 
@@ -67,12 +66,12 @@ export async function relayArchive(deps: RelayDeps, source: OpenedBackup, reques
   const file = await deps.sandbox.workspace.create(task.signal);
   try {
     const recorded = await session.recordManifest(task.progress);
-    let sha256 = '';
+    let written = { sha256: '', sizeBytes: 0 };
     await session.dump(async (bytes) => {
-      ({ sha256 } = await file.write(bytes, task.signal));
+      written = await file.write(bytes, task.signal);
     });
-    const made = await session.completeManifest(recorded);
-    return { path: file.path, sha256, manifest: made, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() };
+    const relayed = await session.completeManifest(recorded);
+    return { path: file.path, ...written, manifest: relayed, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() };
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;

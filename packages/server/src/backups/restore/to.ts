@@ -1,6 +1,7 @@
 import { isAbsolute } from 'node:path';
 import type { Difference } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
+import type { BackupId } from '@flux/contract/ids';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
@@ -8,29 +9,34 @@ import { lookAtDatabase } from '../../postgres/look.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
-import { restoreArchive } from '../../postgres/restore-archive.ts';
 import { compareRestored, runSql } from '../../postgres/restored-database.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import type { Seal } from '../../system/seal.ts';
 import type { VerificationSandbox } from '../disposable-request.ts';
+import type { LendingDeps } from '../reading.ts';
+import { answerRestore } from './answer.ts';
 import { arbiterInSandbox } from './arbiter.ts';
-import type { OpenedBackup } from './open.ts';
+import { loadArchive } from './load.ts';
+import { type OpenedBackup, openBackup } from './open.ts';
 
 /** What a restore into a database of the user's uses. */
-export interface RestoreToDeps {
+export interface RestoreToDeps extends LendingDeps {
   readonly sandbox: VerificationSandbox;
   readonly programs: PostgresPrograms;
+  readonly seal: Seal;
 }
 
 /** Where to, and how far to go. */
 export interface ToRequest {
-  readonly uri: string;
+  /** Of the database, in base64. It has a password in it, so that the catalog stores it sealed. */
+  readonly sealedUri: string;
   /** Restores into a database that is not empty, too. */
   readonly force: boolean;
-  /** Makes the roles (without login), extensions, types and functions first that the archive refers to and does not hold. */
+  /** First creates the roles (without login), extensions, types and functions that the archive refers to and does not contain. */
   readonly prerequisites: boolean;
 }
 
-/** Kinds that `--no-owner --no-acl` leaves to whoever restores. */
+/** Kinds that `--no-owner --no-acl` leaves to the role that restores. */
 const LEFT_TO_TARGET = new Set(['owner', 'grant', 'default_privileges']);
 
 /** Reads where a restore goes. @throws FluxError `invalid_request` also for a Unix socket, which would be one of this machine */
@@ -48,8 +54,9 @@ export function parseTarget(uri: string): PostgresTarget {
  *
  * @throws FluxError `not_ready` for a database that is not empty; `postgres_failed`, `instance_unavailable`
  */
-export async function restoreToUri(deps: RestoreToDeps, source: OpenedBackup, request: ToRequest, task: Task): Promise<RestoreAnswer> {
-  const target = parseTarget(request.uri);
+export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | null, request: ToRequest, task: Task): Promise<RestoreAnswer> {
+  await using source = await openBackup(deps, backupId, task);
+  const target = parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Looking at ${target.database} on ${target.host}` });
   const found = await lookAtDatabase(target, task.signal);
@@ -58,33 +65,21 @@ export async function restoreToUri(deps: RestoreToDeps, source: OpenedBackup, re
       'not_ready',
       `The database ${target.database} on ${target.host} is not empty: it holds ${found.objects} objects. Nothing was changed.`,
       {
-        hint: 'Make an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
+        hint: 'Create an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
       },
     );
   if (request.prerequisites) await createPrerequisites(manifest.prerequisites, target, task.signal);
-  task.progress({ phase: 'restore', message: 'Restoring with pg_restore', total: row.size_bytes ?? 0, unit: 'bytes' });
-  const outcome = await restoreArchive(deps.programs, {
-    major: found.major,
-    path: source.path,
-    sha256: source.sha256,
-    target,
-    grants: 'left out',
-    transaction: 'all or nothing',
-    omits: () => false,
-    onBytes: (done) =>
-      task.progress({ phase: 'restore', message: 'Restoring with pg_restore', done, total: row.size_bytes ?? 0, unit: 'bytes' }),
-    signal: task.signal,
-  });
-  if (outcome.kind !== 'success') {
-    task.signal.throwIfAborted();
-    throw new FluxError('postgres_failed', `${target.database} was not restored and is as it was: ${outcome.message}`, {
+  await loadArchive(
+    deps.programs,
+    source,
+    { major: found.major, target, grants: 'left out', transaction: 'all or nothing', omits: () => false },
+    {
+      summary: `${target.database} was not restored and is as it was`,
       hint: `When something is missing that the backup refers to, pass --prerequisites, or run the SQL of \`flux backup show --id ${row.id}\` first.`,
-      details: { toolOutput: outcome.output },
-    });
-  }
-  const compared = await compare(deps, source, target, found.objects === 0, task);
-  const replaced = { previousKeptAs: null, previousKeptUntil: null, presentBackupId: null, outageMs: null };
-  return { ok: true, how: 'to', backupId: row.id, project: null, ...compared, ...replaced };
+    },
+    task,
+  );
+  return answerRestore('to', row.id, null, await compare(deps, source, target, found.objects === 0, task));
 }
 
 /** Nobody becomes a superuser or a member of anything in a database of the user's; that is for its administrator to decide. */

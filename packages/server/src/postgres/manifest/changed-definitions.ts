@@ -1,4 +1,5 @@
 import type { MeasuredDatabase, SchemaObject } from '../manifest.ts';
+import { parseColumnFacts } from './facts.ts';
 import { normaliseDefinition } from './normalise-definition.ts';
 
 /** An object that is there before and after a restore, and that Postgres words differently. */
@@ -41,7 +42,7 @@ export function changedDefinitions(
  */
 function withoutInternals({ kind, definition }: SchemaObject): string {
   if (kind !== 'column') return definition;
-  const { options, ...facts } = JSON.parse(definition) as Record<string, unknown>;
-  const kept = Array.isArray(options) ? options.filter((option) => !String(option).startsWith('pg_')) : [];
+  const { options = [], ...facts } = parseColumnFacts(definition);
+  const kept = options.filter((option) => !option.startsWith('pg_'));
   return JSON.stringify(kept.length === 0 ? facts : { ...facts, options: kept });
 }

@@ -1,5 +1,6 @@
-import { quoteIdentifier, quoteLiteral, unquoteIdentifier } from '../sql/quote.ts';
+import { quoteIdentifier, quoteLiteral, splitQualifiedName, unquoteIdentifier } from '../sql/quote.ts';
 import type { ChangedDefinition } from './changed-definitions.ts';
+import { type Facts, parseFacts } from './facts.ts';
 
 /** One text of a definition that Postgres made of an expression, a query or a statement. */
 export interface Piece {
@@ -11,7 +12,7 @@ export interface Piece {
   readonly expected: string;
   readonly found: string;
   /** All facts of the object; empty when the definition is one text. */
-  readonly facts: Readonly<Record<string, unknown>>;
+  readonly facts: Facts;
 }
 
 /** How an object can be created once more. */
@@ -53,10 +54,7 @@ export function piecesOf({ kind, name, expected, found }: ChangedDefinition): re
   }
   const expressions = EXPRESSIONS[kind];
   if (expressions === undefined) return undefined;
-  const [before, after] = [expected, found].map((text) => JSON.parse(text) as Record<string, unknown>) as [
-    Record<string, unknown>,
-    Record<string, unknown>,
-  ];
+  const [before, after] = [parseFacts(expected), parseFacts(found)];
   const pieces: Piece[] = [];
   for (const fact of new Set([...Object.keys(before), ...Object.keys(after)])) {
     if (JSON.stringify(before[fact]) === JSON.stringify(after[fact])) continue;
@@ -97,7 +95,7 @@ function pairUp(fact: string, before: unknown, after: unknown): Pick<Piece, 'fac
  */
 export function attemptsFor(piece: Piece, scratch: string): readonly Attempt[] {
   const { kind, fact, expected, name } = piece;
-  const parts = splitName(name);
+  const parts = splitQualifiedName(name);
   const [schema = '', first = '', last = ''] = parts;
   const relation = `${schema}.${first}`;
   const copy = `${scratch}.${first}`;
@@ -255,9 +253,4 @@ function just(make: readonly string[], read: string): Attempt {
 
 function regclass(name: string): string {
   return `${quoteLiteral(name)}::regclass`;
-}
-
-/** `a."b.c".d` as its parts, each still SQL text. */
-function splitName(name: string): string[] {
-  return name.match(/"(?:[^"]|"")*"|[^."]+/g) ?? [];
 }

@@ -1,38 +1,42 @@
-import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import type { MigrateResult } from '@flux/contract/migrate';
+import type { LendingDeps } from '../../backups/reading.ts';
 import { openBackup } from '../../backups/restore/open.ts';
-import { findBackupById } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
+import type { EngineDirectory } from '../../engines/directory.ts';
 import type { Task } from '../../operations/define.ts';
-import type { ProjectDoors } from '../doors.ts';
-import { type RestoreDoors, restoreIntoStaging } from '../restore/into-staging.ts';
+import { restoreIntoStaging, type StagingDeps } from '../restore/staging.ts';
+
+/** What copying a project to a server of its own uses. */
+export interface CopyDeps {
+  readonly engines: EngineDirectory;
+  readonly artifacts: LendingDeps;
+  readonly staging: StagingDeps;
+}
 
 /** The server of its own that a pooled project has, or will have. */
-export function dedicatedOf({ engines }: ProjectDoors, row: ProjectRow) {
+export function dedicatedOf(engines: EngineDirectory, row: ProjectRow) {
   const { engine, project } = engines.of({ ...row, engine: 'v1_dedicated' });
   return { engine, project, credentials: () => engine.credentials(project), remove: () => engine.remove(project) };
 }
 
 /**
- * Makes a server for a pooled project and restores a backup of it there, compared with its manifest.
+ * Creates a server for a pooled project and restores a backup of it there, compared with its manifest.
  *
- * @throws FluxError what `openBackup`, `provision` and `restoreIntoStaging` throw; what was made stays, for the caller to remove
+ * @throws FluxError what `openBackup`, `provision` and `restoreIntoStaging` throw; what was created stays, for the caller to remove
  */
 export async function copyToDedicated(
-  doors: RestoreDoors,
+  deps: CopyDeps,
   row: ProjectRow,
   backupId: BackupId,
   task: Task,
 ): Promise<Pick<MigrateResult, 'tablesCompared' | 'rowsCompared' | 'notes'>> {
-  const backup = await findBackupById(doors.projects.catalog.db, backupId);
-  if (backup === undefined) throw new FluxError('backup_not_found', 'The backup has vanished from the catalog.');
-  await using source = await openBackup(doors.backups, backup, task);
-  const { engine, project } = dedicatedOf(doors.projects, row);
-  task.progress({ phase: 'provision', message: 'Making a Postgres server for the project alone' });
+  await using source = await openBackup(deps.artifacts, backupId, task);
+  const { engine, project } = dedicatedOf(deps.engines, row);
+  task.progress({ phase: 'provision', message: 'Creating a Postgres server for the project alone' });
   await engine.provision(project, task.signal, source.manifest.server.major);
-  const { staging, comparison, notes } = await restoreIntoStaging(doors, source, row, { engine, project, place: 'fresh' }, task);
+  const { staging, compared } = await restoreIntoStaging(deps.staging, source, row, { engine, project, place: 'fresh' }, task);
   task.signal.throwIfAborted();
   await staging.swapIn('drop');
-  return { tablesCompared: comparison.tablesCompared, rowsCompared: comparison.rowsCompared, notes: [...notes] };
+  return compared;
 }

@@ -3,7 +3,7 @@ import { type MigrationChoices, orderOf } from './order.ts';
 
 const pooled = { slug: 'shop', engine: 'v2_shared', attached: false } as const;
 
-it('holds writes and keeps the source unless it is told otherwise', () => {
+it('blocks writes and retains the source unless it is told otherwise', () => {
   expect(orderOf(pooled, { how: 'move' })).toEqual({ how: 'move', lockWrites: true, dropSourceAfter: false });
   expect(orderOf(pooled, { how: 'dry_run', dropSourceAfter: true, lockWrites: false })).toMatchObject({ dropSourceAfter: true });
 });

@@ -12,7 +12,7 @@ export interface MigrationChoices {
 }
 
 /**
- * What a request asks for, with every choice made.
+ * Resolves every choice of a request.
  *
  * @throws FluxError `invalid_request` for what contradicts itself or cannot be; `not_ready`
  */
@@ -23,11 +23,11 @@ export function orderOf(row: Pick<ProjectRow, 'slug' | 'engine' | 'attached'>, c
       hint: 'Only --to v1_dedicated is possible.',
     });
   if (row.attached)
-    throw new FluxError('invalid_request', `${row.slug} is attached: its database is yours and has no engine to leave.`, {
+    throw new FluxError('invalid_request', `${row.slug} is attached: its database is yours, so there is nothing to move.`, {
       hint: 'See `flux list`.',
     });
   if (how !== 'move' && how !== 'dry_run' && (dropSourceAfter || !lockWrites))
-    throw new FluxError('invalid_request', 'Only a migration that goes to its end can hold writes or remove its source.', {
+    throw new FluxError('invalid_request', 'Only a migration that goes to its end can block writes or remove its source.', {
       hint: 'Leave out --drop-source-after and --no-lock-writes.',
     });
   if (row.engine === 'v1_dedicated' && how !== 'move' && how !== 'dry_run')

@@ -3,26 +3,26 @@ import { MigrateFinding, MigratePlan, MigrateRequest } from '@flux/contract/migr
 import * as z from 'zod';
 import { OverrideSchema } from '../../backups/gate.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
+import type { EngineDirectory } from '../../engines/directory.ts';
 import type { TenantSurvey } from '../../engines/pooled.ts';
-import type { ProjectDoors } from '../doors.ts';
 
-/** What was asked for, with every choice made. */
+/** A migration as it is requested, with every choice resolved. */
 export const MigrationOrder = z.object({
   how: MigrateRequest.shape.how.or(z.literal('dry_run')),
   lockWrites: z.boolean(),
   dropSourceAfter: z.boolean(),
 });
-/** What was asked for, with every choice made. */
+/** A migration as it is requested, with every choice resolved. */
 export type MigrationOrder = z.infer<typeof MigrationOrder>;
 
-/** What the row of the operation holds. */
+/** The request of a `migrate`, as its row in the catalog stores it. */
 export const MigrationRequest = z.object({
   order: MigrationOrder,
   override: OverrideSchema,
   plan: MigratePlan,
   preflight: z.array(MigrateFinding),
 });
-/** What the row of the operation holds. */
+/** The request of a `migrate`, as its row in the catalog stores it. */
 export type MigrationRequest = z.infer<typeof MigrationRequest>;
 
 /** Tells whether a project has nothing left to move or to remove. */
@@ -30,14 +30,14 @@ export function isDone(row: ProjectRow): boolean {
   return row.engine === 'v1_dedicated' && row.migration_state === null;
 }
 
-/** A plan with what a look at the source has found. */
+/** A plan, and what surveying the source has found. */
 export interface SurveyedPlan {
   readonly plan: MigratePlan;
   readonly preflight: readonly MigrateFinding[];
 }
 
-/** Looks at a pooled project and says what a migration would do and what is in its way. Changes nothing. */
-export async function planMigration({ engines }: ProjectDoors, row: ProjectRow, order: MigrationOrder): Promise<SurveyedPlan> {
+/** Surveys a pooled project and plans what a migration would do; `preflight` has what blocks it. Changes nothing. */
+export async function planMigration(engines: EngineDirectory, row: ProjectRow, order: MigrationOrder): Promise<SurveyedPlan> {
   const { engine, project } = engines.of(row);
   const survey = await engine.pooled?.survey(project);
   const plan: MigratePlan = {
@@ -76,18 +76,18 @@ function stepsOf(row: ProjectRow, { how, lockWrites, dropSourceAfter }: Migratio
   if (how === 'dump_only') return [backUp];
   const copy = [
     backUp,
-    'Make a Postgres server for the project alone, and restore the backup there.',
-    'Put back owners, grants, default privileges and the migration ledger; the schema is called public there.',
+    'Create a Postgres server for the project alone, and restore the backup there.',
+    'Restore owners, grants, default privileges and the migration ledger; the schema is called public there.',
     'Compare every table and object with the manifest of the backup.',
   ];
   if (how === 'staged') return [...copy, 'Leave the copy for inspection. The project stays in the pool.'];
   return [
     lockWrites
-      ? 'Hold all writes to the pooled schema; reading goes on.'
+      ? 'Block all writes to the pooled schema; reading continues.'
       : 'Leave writes alone: what is written after the snapshot stays behind in the pool.',
     ...copy,
     'Close the old login, and flip the project to its own server in one transaction.',
-    dropSourceAfter ? drop : 'Keep the pooled schema, closed.',
+    dropSourceAfter ? drop : 'Retain the pooled schema, closed.',
   ];
 }
 
@@ -113,7 +113,7 @@ function findingsOf(survey: TenantSurvey, order: MigrationOrder): MigrateFinding
   add(
     'warns',
     'roles',
-    `${list(survey.otherRoles)} have rights here; they are made in the new server without the right to log in.`,
+    `${list(survey.otherRoles)} have rights here; they are created in the new server without the right to log in.`,
     survey.otherRoles.length > 0,
   );
   add(
@@ -122,6 +122,6 @@ function findingsOf(survey: TenantSurvey, order: MigrationOrder): MigrateFinding
     `${list(survey.functionsThatNameIt)} say its name in their text or settings, and it is called public afterwards.`,
     survey.functionsThatNameIt.length > 0,
   );
-  add('warns', 'extensions', `${list(survey.extensions)} are made again in the new server.`, survey.extensions.length > 0);
+  add('warns', 'extensions', `${list(survey.extensions)} are created again in the new server.`, survey.extensions.length > 0);
   return findings;
 }

@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import { findTables } from './tables.ts';
+import { findTables } from './restore-tables.ts';
 
 const manifest = {
+  schema: null,
   objects: ['public.orders', 'public."Order Lines"', 'audit.log', 'public."a.b"', 'public.log', '"my schema".t'].map((name) => ({
     kind: 'table',
     name,
@@ -10,7 +11,7 @@ const manifest = {
 };
 
 it('finds tables by the names that people write', () => {
-  expect(findTables(manifest, ['orders', 'Order Lines', 'audit.log', 'a.b', 'my schema.t', 'orders'], 'public')).toEqual([
+  expect(findTables(manifest, ['orders', 'Order Lines', 'audit.log', 'a.b', 'my schema.t', 'orders'])).toEqual([
     { from: 'public.orders', name: 'orders' },
     { from: 'public."Order Lines"', name: 'Order Lines' },
     { from: 'audit.log', name: 'log' },
@@ -20,7 +21,7 @@ it('finds tables by the names that people write', () => {
 });
 
 it('says which tables there are when one is not', () => {
-  expect(() => findTables(manifest, ['order'], 'public')).toThrow('The backup holds no table order.');
-  expect(() => findTables({ objects: [] }, ['order'], 'public')).toThrow();
-  expect(() => findTables(manifest, ['public.log', 'audit.log'], 'public')).toThrow('Two of the tables are called log.');
+  expect(() => findTables(manifest, ['order'])).toThrow('The backup holds no table order.');
+  expect(() => findTables({ schema: null, objects: [] }, ['order'])).toThrow();
+  expect(() => findTables(manifest, ['public.log', 'audit.log'])).toThrow('Two of the tables are called log.');
 });

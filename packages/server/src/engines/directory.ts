@@ -1,0 +1,62 @@
+import { FluxError } from '@flux/contract/errors';
+import type { EngineKind } from '@flux/contract/labels';
+import * as z from 'zod';
+import type { Seal } from '../system/seal.ts';
+import type { Engine, EngineProject, ProjectSecrets } from './engine.ts';
+
+/** One of each engine. */
+export interface EngineSet extends Readonly<Record<EngineKind, Engine>> {
+  readonly attached: Engine;
+}
+
+/** The columns of a project that choose its engine and open its secrets. */
+export interface StoredProject extends Omit<EngineProject, 'secrets'> {
+  /** Its database is the user's own; `engine` says what it looks like. */
+  readonly attached: boolean;
+  readonly sealed_secrets: Uint8Array;
+}
+
+/** Secrets as the catalog stores them, sealed. */
+const StoredSecrets = z.object({
+  loginPassword: z.string(),
+  ownerPassword: z.string(),
+  backupPassword: z.string(),
+  jwtSecret: z.string(),
+  attachedUri: z.string().optional(),
+});
+
+/** Finds the engine of a project and opens the project's secrets for it. */
+export class EngineDirectory {
+  readonly #engines: EngineSet;
+  readonly #seal: Seal;
+
+  constructor(engines: EngineSet, seal: Seal) {
+    this.#engines = engines;
+    this.#seal = seal;
+  }
+
+  /** @throws FluxError `volume_unusable` when the secrets were sealed with another key */
+  of(stored: StoredProject): { readonly engine: Engine; readonly project: EngineProject } {
+    const { id, slug, hash, engine, attached } = stored;
+    const secrets = this.#unseal(stored);
+    return { engine: attached ? this.#engines.attached : this.#engines[engine], project: { id, slug, hash, engine, secrets } };
+  }
+
+  /** The bytes that the catalog stores. */
+  sealSecrets(secrets: ProjectSecrets): Buffer {
+    return this.#seal.seal(JSON.stringify(secrets));
+  }
+
+  #unseal({ slug, sealed_secrets }: StoredProject): ProjectSecrets {
+    let plain: string;
+    try {
+      plain = this.#seal.unseal(sealed_secrets);
+    } catch (cause) {
+      throw new FluxError('volume_unusable', `The secrets of ${slug} cannot be opened: the catalog was sealed with another secret key.`, {
+        hint: 'Put back the file secret.key of the data folder that belongs to this catalog.',
+        cause,
+      });
+    }
+    return StoredSecrets.parse(JSON.parse(plain));
+  }
+}

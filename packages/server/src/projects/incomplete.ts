@@ -1,0 +1,47 @@
+import { findLatestBackup } from '../catalog/backups.ts';
+import type { Catalog } from '../catalog/open.ts';
+import { deleteIncompleteProject, listIncompleteProjects, markProjectRemoved, type ProjectRow } from '../catalog/projects.ts';
+import { isWorkerAlive } from '../catalog/worker-lease.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
+import type { Clock } from '../system/clock.ts';
+import type { Log } from '../system/log.ts';
+
+/** What removing incomplete projects uses. */
+export interface RemoveIncompleteDeps {
+  readonly catalog: Catalog;
+  readonly engines: EngineDirectory;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/**
+ * Removes a project whose creation or restore failed, from Postgres and then from the catalog. One that was removed before and was
+ * being restored has backups: it keeps its row, and is marked removed again. Never throws: a row that stays `creating` is tried again
+ * at the next start.
+ *
+ * @param removedAt when it was removed before; now, when it was not
+ */
+export async function removeIncompleteProject(
+  { catalog, engines, clock, log }: RemoveIncompleteDeps,
+  row: ProjectRow,
+  removedAt: Date | null = null,
+): Promise<void> {
+  try {
+    const { engine, project } = engines.of(row);
+    await engine.remove(project);
+    const hasHistory = (await findLatestBackup(catalog.db, row.id)) !== undefined;
+    if (hasHistory) await markProjectRemoved(catalog.db, row.id, removedAt ?? clock.now());
+    else await deleteIncompleteProject(catalog.db, row.id);
+  } catch (error) {
+    log.error({ err: error, project: row.hash }, 'could not remove an incomplete project');
+  }
+}
+
+/** Removes the projects that dead workers were creating. Those of a live server are left alone. */
+export async function removeIncompleteProjects(deps: RemoveIncompleteDeps): Promise<void> {
+  for (const { lockKey, ...row } of await listIncompleteProjects(deps.catalog.db)) {
+    if (await isWorkerAlive(deps.catalog, lockKey)) continue;
+    deps.log.warn({ project: row.hash, slug: row.slug }, 'removing a project whose creation was interrupted');
+    await removeIncompleteProject(deps, row);
+  }
+}

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { FluxError } from '@flux/contract/errors';
+import type { EngineKind } from '@flux/contract/labels';
+import type { RestoreAnswer } from '@flux/contract/restore';
+import { type Principal, requireAllowed } from '../access/policy.ts';
+import type { LendingDeps } from '../backups/reading.ts';
+import { answerRestore } from '../backups/restore/answer.ts';
+import { openBackup } from '../backups/restore/open.ts';
+import { recordAudit } from '../catalog/audit.ts';
+import type { BackupRow } from '../catalog/backups.ts';
+import type { Catalog } from '../catalog/open.ts';
+import { findProjectBySlug, type ProjectRow, reviveProject, setProjectLifecycle } from '../catalog/projects.ts';
+import type { Order, Task } from '../operations/define.ts';
+import { type RemoveIncompleteDeps, removeIncompleteProject } from './incomplete.ts';
+import { newSecrets, type RecordProjectDeps, recordProject, refuseRacedName, refuseTakenName, requireSlug } from './record.ts';
+import type { IntoPlan } from './restore/plan.ts';
+import { requireSameKind, restoreIntoStaging, type StagingDeps } from './restore/staging.ts';
+
+/** What restoring into another project uses. */
+export interface RestoreIntoDeps {
+  readonly artifacts: LendingDeps;
+  /** For the project that the data goes to. */
+  readonly project: RecordProjectDeps & RemoveIncompleteDeps;
+  readonly staging: StagingDeps;
+}
+
+/**
+ * Chooses the name and the engine of the project that the backup goes to.
+ *
+ * @throws FluxError `invalid_request`, `name_taken`; `forbidden` when a new project is needed and the token may not create one
+ */
+export async function planInto(
+  { catalog }: { readonly catalog: Catalog },
+  sourceProject: ProjectRow,
+  backup: BackupRow,
+  principal: Principal,
+  wanted: { readonly into: string | undefined; readonly mode: EngineKind | undefined },
+): Promise<IntoPlan> {
+  const slug = wanted.into ?? (await chooseName(catalog, sourceProject));
+  const mode = wanted.mode ?? backup.engine;
+  requireSlug(slug);
+  requireSameKind(backup.kind, mode);
+  await refuseTakenName(catalog, slug);
+  const plan: IntoPlan = { how: 'into', slug, mode };
+  if (!revives(sourceProject, plan)) requireAllowed(principal, 'project.create');
+  return plan;
+}
+
+/**
+ * Restores a backup into a project that is created for it. A removed project whose own name is asked for comes back as itself: the
+ * same hash, secrets and names in Postgres. A failure removes everything that was created.
+ *
+ * @throws FluxError `name_taken`; what `openBackup`, `provision` and `restoreIntoStaging` throw
+ */
+export async function restoreIntoProject(
+  deps: RestoreIntoDeps,
+  { request: plan, project: sourceProject, backupId, requester }: Order<IntoPlan>,
+  task: Task,
+): Promise<RestoreAnswer> {
+  await using source = await openBackup(deps.artifacts, backupId, task);
+  const { catalog, engines } = deps.project;
+  const isRevival = revives(sourceProject, plan);
+  const row = isRevival ? await revive(deps.project, sourceProject) : await recordNew(deps.project, sourceProject, plan);
+  try {
+    const { engine, project } = engines.of(row);
+    task.progress({ phase: 'provision', message: `Creating ${row.slug}` });
+    await engine.provision(project, task.signal, source.manifest.server.major);
+    const goal = { engine, project, place: 'fresh' } as const;
+    const { staging, compared } = await restoreIntoStaging(deps.staging, source, sourceProject, goal, task);
+    task.signal.throwIfAborted();
+    await staging.swapIn('drop');
+    await catalog.db.transaction().execute(async (db) => {
+      await setProjectLifecycle(db, row.id, 'active');
+      const details = { backupId: source.row.id, engine: row.engine, revived: isRevival };
+      await recordAudit(db, requester, { action: 'project.restore', projectId: row.id, subject: row.slug, details });
+    });
+    return answerRestore(isRevival ? 'revived' : 'into', source.row.id, row, compared);
+  } catch (error) {
+    await removeIncompleteProject(deps.project, row, sourceProject.removed_at);
+    throw error;
+  }
+}
+
+/** Tells whether a restore into this name brings the removed project itself back. */
+function revives({ lifecycle, attached, ...source }: ProjectRow, { slug, mode }: Pick<IntoPlan, 'slug' | 'mode'>): boolean {
+  return lifecycle === 'removed' && !attached && source.slug === slug && source.engine === mode;
+}
+
+async function revive({ catalog, lease }: RecordProjectDeps, row: ProjectRow): Promise<ProjectRow> {
+  await refuseTakenName(catalog, row.slug);
+  const revived = await refuseRacedName(row.slug, () => reviveProject(catalog.db, row.id, lease.held().workerId));
+  if (revived !== undefined) return revived;
+  throw new FluxError('not_ready', `${row.slug} is not removed any more.`, { hint: 'See `flux list`.' });
+}
+
+async function recordNew(deps: RecordProjectDeps, { owner_id: ownerId }: ProjectRow, { slug, mode }: IntoPlan): Promise<ProjectRow> {
+  return recordProject(deps, { ownerId, slug, engine: mode, attached: false, secrets: newSecrets() });
+}
+
+/** A free name for a project that is restored from another one's backup, when none was asked for. */
+async function chooseName(catalog: Catalog, sourceProject: ProjectRow): Promise<string> {
+  const isFree = async (slug: string) => (await findProjectBySlug(catalog.db, slug)) === undefined;
+  if (sourceProject.lifecycle === 'removed' && (await isFree(sourceProject.slug))) return sourceProject.slug;
+  const plain = `${sourceProject.slug.slice(0, 31)}-restored`;
+  return (await isFree(plain)) ? plain : `${sourceProject.slug.slice(0, 24)}-restored-${randomBytes(3).toString('hex')}`;
+}

@@ -1,0 +1,127 @@
+import { FluxError } from '@flux/contract/errors';
+import type { OperationId } from '@flux/contract/ids';
+import type { RestoreAnswer, RestoreRequest } from '@flux/contract/restore';
+import type { Principal } from '../access/policy.ts';
+import { abandonBackups } from '../backups/abandon.ts';
+import { refuseUnrestorable } from '../backups/restore/open.ts';
+import { parseTarget, type RestoreToDeps, restoreToUri } from '../backups/restore/to.ts';
+import { type BackupSelector, selectBackup } from '../backups/select.ts';
+import type { BlobStore } from '../blobs/store.ts';
+import type { Actor } from '../catalog/audit.ts';
+import type { BackupRow } from '../catalog/backups.ts';
+import type { ProjectRow } from '../catalog/projects.ts';
+import { requireCapability } from '../engines/capabilities.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
+import { defineOperation, type Order, type Task } from '../operations/define.ts';
+import { type RequestDeps, requestOperation } from '../operations/request.ts';
+import type { Seal } from '../system/seal.ts';
+import { requireActive } from './active.ts';
+import { RestorePlan, type ToPlan } from './restore/plan.ts';
+import { planInPlace, type RestoreInPlaceDeps, restoreInPlace } from './restore-in-place.ts';
+import { planInto, type RestoreIntoDeps, restoreIntoProject } from './restore-into.ts';
+import { planTables, type RestoreTablesDeps, restoreTables } from './restore-tables.ts';
+import { type UndoDeps, undoRestore } from './undo.ts';
+
+/** What requesting a restore uses. */
+export interface RequestRestoreDeps extends RequestDeps {
+  readonly store: BlobStore;
+  readonly engines: EngineDirectory;
+  readonly seal: Seal;
+}
+
+/** What each kind of restore uses. */
+export interface RestoreDeps {
+  readonly inPlace: RestoreInPlaceDeps;
+  readonly into: RestoreIntoDeps;
+  readonly tables: RestoreTablesDeps;
+  readonly to: RestoreToDeps;
+  readonly undo: UndoDeps;
+}
+
+/** Restores a backup. What goes to another database occupies only the backup: its project can be used meanwhile. */
+export const backupRestore = defineOperation({
+  kind: 'backup_restore',
+  request: RestorePlan,
+  touches: ({ how }) => (how === 'to' ? 'backup' : 'project'),
+  runsOn: 'project host',
+  audit: ({ backupId, request }) => ({
+    action: 'backup.restore',
+    ...(backupId === null ? {} : { subject: backupId }),
+    details: request.how === 'into' ? { how: request.how, slug: request.slug, mode: request.mode } : { how: request.how },
+  }),
+  afterWorkerLoss: 'end',
+  run: runRestore,
+  // A safety backup that was not finished.
+  onInterrupted: (deps: RestoreDeps, db, order, reason) => abandonBackups(deps.inPlace.artifacts, db, order, reason),
+});
+
+/**
+ * Resolves which backup is meant, refuses what can be refused without reading it, records the restore and enqueues it.
+ *
+ * @throws FluxError `invalid_request`, `backup_not_found`, `not_ready`, `artifact_gone`, `name_taken`, `gate_refused`, `busy`
+ */
+export async function requestRestore(
+  deps: RequestRestoreDeps,
+  project: ProjectRow,
+  principal: Principal,
+  selector: BackupSelector,
+  body: RestoreRequest,
+): Promise<OperationId> {
+  const backup = await selectBackup(deps.catalog.db, project, selector);
+  refuseUnrestorable(backup);
+  const request = await planRestore(deps, project, backup, principal, body ?? {});
+  return requestOperation(deps, backupRestore, async () => ({ project, backupId: backup.id, requester: principal.actor, request }));
+}
+
+/** Records an undo of the newest restore in place or reset, and enqueues it. @throws FluxError `not_ready`, `invalid_request`, `busy` */
+export async function requestUndo(
+  deps: RequestDeps & Pick<RequestRestoreDeps, 'engines'>,
+  project: ProjectRow,
+  requester: Actor,
+): Promise<OperationId> {
+  requireActive(project);
+  requireCapability(deps.engines.of(project).engine, 'undo', project);
+  const request: RestorePlan = { how: 'undo' };
+  return requestOperation(deps, backupRestore, async () => ({ project, requester, request }));
+}
+
+async function planRestore(
+  deps: RequestRestoreDeps,
+  project: ProjectRow,
+  backup: BackupRow,
+  principal: Principal,
+  body: NonNullable<RestoreRequest>,
+): Promise<RestorePlan> {
+  const { into, to, inPlace = false, mode, tables } = body;
+  if ([into !== undefined || mode !== undefined, to !== undefined, inPlace, tables !== undefined].filter(Boolean).length > 1)
+    throw new FluxError(
+      'invalid_request',
+      'A restore goes to one place: into a new project, to a database of yours, in place, or single tables beside the live ones.',
+      { hint: 'Give one of --into, --to, --in-place and --table; --mode belongs to --into.' },
+    );
+  if (to !== undefined) return planTo(deps, to, body);
+  if (tables !== undefined) return await planTables(deps, project, backup, tables);
+  if (inPlace) return await planInPlace(deps, project, backup, body);
+  return await planInto(deps, project, backup, principal, { into, mode });
+}
+
+function planTo({ seal }: RequestRestoreDeps, uri: string, { force = false, prerequisites = false }: NonNullable<RestoreRequest>): ToPlan {
+  parseTarget(uri);
+  return { how: 'to', sealedUri: seal.seal(uri).toString('base64'), force, prerequisites };
+}
+
+async function runRestore(deps: RestoreDeps, order: Order<RestorePlan>, task: Task): Promise<RestoreAnswer> {
+  const { request: plan } = order;
+  switch (plan.how) {
+    case 'in_place':
+      return await restoreInPlace(deps.inPlace, { ...order, request: plan }, task);
+    case 'into':
+      return await restoreIntoProject(deps.into, { ...order, request: plan }, task);
+    case 'tables':
+      return await restoreTables(deps.tables, { ...order, request: plan }, task);
+    case 'to':
+      return await restoreToUri(deps.to, order.backupId, plan, task);
+    case 'undo':
+      return await undoRestore(deps.undo, order.project, task);
+  }
+}

@@ -1,0 +1,80 @@
+import { FluxError } from '@flux/contract/errors';
+import type { VerificationSandbox } from '../../backups/disposable-request.ts';
+import { arbiterInSandbox } from '../../backups/restore/arbiter.ts';
+import type { Task } from '../../operations/define.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
+import { type Comparison, compareRestored } from '../../postgres/restored-database.ts';
+import { unquoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
+
+/** What was restored, and what it is compared with. */
+export interface Restored {
+  /** The session that compares connects here. */
+  readonly inspector: PostgresTarget;
+  /** As it was loaded: under other names than `original` when it came through a relay. */
+  readonly archive: { readonly path: string; readonly manifest: Manifest };
+  readonly original: Manifest;
+  /** The role that owned the backup's objects, null when it is not known; `ignored` where owners are not restored. */
+  readonly owners: 'ignored' | { readonly were: string | null };
+}
+
+/** What a comparison found, for the answer of a restore. */
+export interface Compared {
+  readonly tablesCompared: number;
+  readonly rowsCompared: number;
+  /** Differences that are no failure, in sentences. */
+  readonly notes: string[];
+}
+
+/**
+ * Compares restored data with the manifest of its archive.
+ *
+ * @throws FluxError `verification_failed` when it is not what was dumped; `verification_inconclusive`
+ */
+export async function proveRestored(sandbox: VerificationSandbox, restored: Restored, task: Task): Promise<Compared> {
+  const { inspector, archive } = restored;
+  const comparison = await compareRestored(
+    inspector,
+    archive.manifest,
+    arbiterInSandbox(sandbox, archive, task),
+    task.progress,
+    task.signal,
+  );
+  const { tablesCompared, rowsCompared } = comparison;
+  refuseFailures(comparison, restored);
+  return { tablesCompared, rowsCompared, notes: [...otherOwners(comparison, restored), ...namedSchema(restored)] };
+}
+
+type Difference = Comparison['differences'][number];
+
+/** What belonged to other roles belongs to the owner of the project now. */
+function isOtherOwner({ kind, expected }: Difference, { owners }: Restored): boolean {
+  if (kind !== 'owner' || expected === null) return false;
+  return owners === 'ignored' || owners.were === null || unquoteIdentifier(expected) !== owners.were;
+}
+
+function refuseFailures({ differences }: Comparison, restored: Restored): void {
+  const failures = differences.filter((found) => found.judgement === 'failure' && !isOtherOwner(found, restored));
+  if (failures.length === 0) return;
+  const named = failures.slice(0, 3).map(({ kind, name, change }) => `${kind} ${name} is ${change}`);
+  const more = failures.length > named.length ? `; and ${failures.length - named.length} more` : '';
+  throw new FluxError('verification_failed', `What came back is not what was dumped: ${named.join('; ')}${more}. Nothing was changed.`, {
+    hint: 'See `flux backup verify`.',
+    details: { differences: failures.slice(0, 50) },
+  });
+}
+
+function otherOwners({ differences }: Comparison, restored: Restored): string[] {
+  const { length } = differences.filter((found) => isOtherOwner(found, restored));
+  return length === 0 || restored.owners === 'ignored'
+    ? []
+    : [`${length} objects belonged to another role; they belong to the owner of the project now.`];
+}
+
+function namedSchema({ archive: { manifest }, original: { schema } }: Restored): string[] {
+  if (schema === null || manifest.schema === schema) return [];
+  const naming = manifest.objects.filter(({ kind, definition }) => kind === 'function' && definition.includes(schema));
+  if (naming.length === 0) return [];
+  const names = naming.map(({ name }) => name).join(', ');
+  return [`The text of these functions names the schema ${schema}, which they will not find: ${names}.`];
+}

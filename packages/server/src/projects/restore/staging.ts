@@ -1,0 +1,150 @@
+import { FluxError } from '@flux/contract/errors';
+import type { EngineKind } from '@flux/contract/labels';
+import type { VerificationSandbox } from '../../backups/disposable-request.ts';
+import { loadArchive } from '../../backups/restore/load.ts';
+import type { OpenedBackup } from '../../backups/restore/open.ts';
+import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
+import { renamedSchema } from '../../backups/restore/relay-sql.ts';
+import type { BackupRow } from '../../catalog/backups.ts';
+import type { ProjectRow } from '../../catalog/projects.ts';
+import { requireCapability } from '../../engines/capabilities.ts';
+import type { EngineDirectory } from '../../engines/directory.ts';
+import type { Engine, EngineProject } from '../../engines/engine.ts';
+import type { Staging, StagingSpec } from '../../engines/staging.ts';
+import type { Task } from '../../operations/define.ts';
+import { extensionsOf } from '../../postgres/manifest/facts.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
+import type { PostgresPrograms } from '../../postgres/programs.ts';
+import type { Log } from '../../system/log.ts';
+import { requireActive } from '../active.ts';
+import { type Compared, proveRestored } from './prove.ts';
+
+/** What restoring into a staging uses. */
+export interface StagingDeps {
+  readonly engines: EngineDirectory;
+  readonly programs: PostgresPrograms;
+  readonly sandbox: VerificationSandbox;
+  readonly log: Log;
+}
+
+/** Where a backup is restored to. */
+export interface StagingGoal {
+  readonly engine: Engine;
+  readonly project: EngineProject;
+  readonly place: StagingSpec['place'];
+}
+
+/** Restored data that was compared with its manifest: all that is left is to swap it in. */
+export interface ProvenStaging {
+  readonly staging: Staging;
+  readonly compared: Compared;
+}
+
+const LOAD_FAILURE = {
+  summary: 'The backup could not be restored',
+  hint: 'Nothing was changed. What only a superuser may create is not restored into a project; --to restores into any database.',
+};
+
+/**
+ * Refuses a project beside whose live data this backup cannot be restored.
+ *
+ * @throws FluxError `not_ready`, `invalid_request`
+ */
+export function requireStaging(engines: EngineDirectory, project: ProjectRow, backup: BackupRow): void {
+  requireActive(project);
+  if (backup.engine !== project.engine)
+    throw new FluxError(
+      'not_ready',
+      `Backup ${backup.id} was taken when ${project.slug} was ${backup.engine}; it is ${project.engine} now.`,
+      {
+        hint: 'Restore it into a new project with --into.',
+      },
+    );
+  requireCapability(engines.of(project).engine, 'staging', project);
+}
+
+/** @throws FluxError `invalid_request` for a whole database that is to become one schema */
+export function requireSameKind(kind: Manifest['backupKind'], engine: EngineKind): void {
+  if (kind === 'tenant_export' || engine === 'v1_dedicated') return;
+  throw new FluxError('invalid_request', 'A backup of a whole database cannot become one schema of a pooled cluster.', {
+    hint: 'Leave out --mode, or pass --mode v1_dedicated.',
+  });
+}
+
+/**
+ * Restores a backup beside the live data of a project and compares it with what was dumped. A failure removes the staging.
+ *
+ * @param sourceProject the project that the backup is of
+ * @throws FluxError `postgres_failed`, `verification_failed`, `invalid_request`
+ */
+export async function restoreIntoStaging(
+  { engines, programs, sandbox, log }: StagingDeps,
+  source: OpenedBackup,
+  sourceProject: ProjectRow,
+  goal: StagingGoal,
+  task: Task,
+): Promise<ProvenStaging> {
+  const { manifest, row } = source;
+  requireSameKind(manifest.backupKind, goal.engine.kind);
+  const roles = rolesThen(engines, sourceProject, row.engine);
+  const owner = roles[0] ?? null;
+  task.progress({ phase: 'prepare', message: 'Creating an empty staging beside the live data' });
+  const support = requireCapability(goal.engine, 'staging', goal.project);
+  const staging = await support.open(goal.project, specOf(manifest, owner, goal.place), task.signal);
+  let relayed: RelayedArchive | undefined;
+  try {
+    relayed = await renameArchiveSchema({ sandbox, programs }, source, roles, goal, staging, task);
+    const archive = relayed ?? source;
+    const grants = manifest.backupKind === 'tenant_export' ? 'left out' : 'restored';
+    const { major, target } = staging;
+    const omits: Staging['omits'] = (entry) => staging.omits(entry);
+    await loadArchive(programs, archive, { major, target, grants, transaction: 'statement by statement', omits }, LOAD_FAILURE, task);
+    task.progress({ phase: 'complete', message: 'Restoring owners, grants and the ledger' });
+    await staging.complete(archive.manifest.prerequisites);
+    const compared = await proveRestored(
+      sandbox,
+      { inspector: staging.inspector, archive, original: manifest, owners: { were: owner } },
+      task,
+    );
+    return { staging, compared };
+  } catch (error) {
+    await staging
+      .discard()
+      .catch((failure) => log.warn({ err: failure, project: goal.project.hash }, 'an incomplete staging was left behind'));
+    throw error;
+  } finally {
+    await relayed?.[Symbol.asyncDispose]();
+  }
+}
+
+/** The names that the project's own roles had where the backup was taken: it may have lived in another engine then. */
+function rolesThen(engines: EngineDirectory, sourceProject: ProjectRow, engineThen: EngineKind): readonly string[] {
+  const { engine, project } = engines.of({ ...sourceProject, engine: engineThen });
+  return engine.roleNames(project);
+}
+
+function specOf(manifest: Manifest, ownerName: string | null, place: StagingSpec['place']): StagingSpec {
+  const { backupKind: kind, schema, prerequisites } = manifest;
+  const { encoding, collate, ctype } = manifest.server;
+  return { kind, place, ownerName, schema, encoding, collate, ctype, prerequisites, extensions: extensionsOf(manifest.objects) };
+}
+
+/** Renames the schema of an archive when the staging has another name for it. */
+async function renameArchiveSchema(
+  deps: Pick<StagingDeps, 'sandbox' | 'programs'>,
+  source: OpenedBackup,
+  sourceRoles: readonly string[],
+  goal: StagingGoal,
+  staging: Staging,
+  task: Task,
+): Promise<RelayedArchive | undefined> {
+  const from = source.manifest.schema;
+  if (from === null || staging.schema === null || staging.schema === from) return undefined;
+  const roles = goal.engine.roleNames(goal.project);
+  const renames = renamedSchema({
+    schema: { from, to: staging.schema },
+    roles: sourceRoles.map((name, index) => ({ from: name, to: roles[index] ?? name })),
+    internalRoles: source.manifest.internalRoles.map((name) => roles[sourceRoles.indexOf(name)] ?? name),
+  });
+  return await relayArchive(deps, source, renames, task);
+}
