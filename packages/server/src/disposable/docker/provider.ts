@@ -7,10 +7,12 @@ import { type DockerEngine, engineError, filterOf } from '../../instances/docker
 import { imageOf, requireImage } from '../../instances/docker/images.ts';
 import { makeSocketFolder } from '../../instances/docker/launch.ts';
 import { sweepContainers } from '../../instances/docker/sweep.ts';
-import { namesIn, socketFolder, volumeError } from '../../instances/folders.ts';
+import { namesIn, socketFolder } from '../../instances/folders.ts';
 import type { Log } from '../../system/log.ts';
+import { toCreationError } from '../creation-error.ts';
 import { chooseMemoryBytes } from '../memory.ts';
 import type { DisposableInstance, DisposableProvider, DisposableRequest } from '../provider.ts';
+import { createMemoryReservations } from '../reservations.ts';
 import { openDisposable } from './instance.ts';
 
 export interface DockerDisposablesOptions {
@@ -29,8 +31,7 @@ const SOCKET_PREFIX = 'd-';
 /** Creates disposable instances as containers of this host's Docker. Nothing happens before `open` or `sweep`. */
 export function createDockerDisposables({ engine, image, dataFolder, runFolder, log }: DockerDisposablesOptions): DisposableProvider {
   const parent = join(dataFolder, 'disposable');
-  /** Memory set aside by instances that live, by id. */
-  const reserved = new Map<string, number>();
+  const memory = createMemoryReservations();
 
   const open = async (request: DisposableRequest): Promise<DisposableInstance> => {
     request.signal.throwIfAborted();
@@ -42,27 +43,22 @@ export function createDockerDisposables({ engine, image, dataFolder, runFolder, 
     const root = join(parent, id);
     const socket = socketFolder(runFolder, `${SOCKET_PREFIX}${id}`);
     const removeFolders = async () => {
-      reserved.delete(id);
+      memory.release(id);
       await rm(socket, { recursive: true, force: true });
       await rm(root, { recursive: true, force: true });
     };
     try {
       await mkdir(root, { recursive: true, mode: 0o700 });
       const archivePath = await exposeArchive(request.archivePath, root);
-      const inUse = [...reserved.values()].reduce((sum, bytes) => sum + bytes, 0);
-      const memoryBytes = await chooseMemoryBytes(request, inUse, root);
-      if (memoryBytes !== null) reserved.set(id, memoryBytes);
+      const memoryBytes = await chooseMemoryBytes(request, memory.total(), root);
+      memory.reserve(id, memoryBytes);
       const { major, limits } = request;
       const setting = { engine, id, image: name, major, limits, archivePath, socketFolder: await makeSocketFolder(socket), memoryBytes };
       return await openDisposable(setting, request, removeFolders);
     } catch (error) {
       await removeFolders();
       request.signal.throwIfAborted();
-      const told = volumeError(error, 'while a disposable Postgres was being created');
-      if (told instanceof FluxError) throw told;
-      throw new FluxError('verification_inconclusive', `A disposable Postgres could not be created: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw toCreationError(error);
     }
   };
 

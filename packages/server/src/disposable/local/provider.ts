@@ -1,14 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { FluxError } from '@flux/contract/errors';
-import { makeAccountFolder, makeOpenFolder, makeReachable, volumeError } from '../../instances/folders.ts';
+import { makeAccountFolder, makeOpenFolder, makeReachable } from '../../instances/folders.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import type { PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
 import { sandboxPathsOf } from '../../postgres/tools.ts';
 import type { Log } from '../../system/log.ts';
 import type { Account } from '../../system/process.ts';
+import { toCreationError } from '../creation-error.ts';
 import { chooseMemoryBytes, neededBytes, possibleMemoryBytes } from '../memory.ts';
 import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../provider.ts';
+import { createMemoryReservations } from '../reservations.ts';
 import { chooseSandbox, describePaths, type SystemPath } from '../sandbox/sandbox.ts';
 import { type DisposableFolders, disposableFolders, exposeArchive, makeDisposableFolders, removeDisposableFolders } from './folders.ts';
 import { disposableTarget } from './programs.ts';
@@ -49,8 +50,7 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
   const sandbox = await chooseSandbox({ wanted: options.sandbox, account, scaffold: templateFolder });
   if (sandbox.kind === 'off') log.warn('restores run without a sandbox: what a dump holds can do whatever the account of Postgres can');
   const prepared = new Map<string, Promise<Prepared>>();
-  /** Memory set aside by instances that live, by id. */
-  const reserved = new Map<string, number>();
+  const memory = createMemoryReservations();
 
   const prepare = (tools: PostgresTools): Promise<Prepared> => {
     const known = prepared.get(tools.version);
@@ -82,12 +82,11 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
       throw error;
     }
   };
-  const inUse = () => [...reserved.values()].reduce((sum, bytes) => sum + bytes, 0);
 
   const standby = createStandby(async (major, limits, signal) => {
     // Without a sandbox its data would be on disk, where an unused server would take space from others.
-    if (sandbox.kind === 'off' || (await possibleMemoryBytes(limits, inUse())) < neededBytes(0)) return undefined;
-    const server = await start(toolbox.require(major, 'both'), limits, signal, () => possibleMemoryBytes(limits, inUse()));
+    if (sandbox.kind === 'off' || (await possibleMemoryBytes(limits, memory.total())) < neededBytes(0)) return undefined;
+    const server = await start(toolbox.require(major, 'both'), limits, signal, () => possibleMemoryBytes(limits, memory.total()));
     // The first connection to a database writes files that make the next connection faster.
     await connectPostgres(disposableTarget(server.setting.folders), { signal }).then((session) => session.close());
     return server;
@@ -99,19 +98,19 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
     let server: StandingServer | undefined;
     let reservation: string | undefined;
     const reserve = (id: string, bytes: number | null) => {
-      if (bytes !== null) reserved.set(id, bytes);
+      memory.reserve(id, bytes);
       reservation = id;
       return bytes;
     };
     try {
       server =
-        (await standby.take(request, inUse())) ??
+        (await standby.take(request, memory.total())) ??
         (await start(tools, request.limits, request.signal, async ({ id, root }) =>
-          reserve(id, await chooseMemoryBytes(request, inUse(), root)),
+          reserve(id, await chooseMemoryBytes(request, memory.total(), root)),
         ));
       const { folders, memoryBytes } = server.setting;
       reserve(folders.id, memoryBytes);
-      server.gone.addEventListener('abort', () => reserved.delete(folders.id), { once: true });
+      server.gone.addEventListener('abort', () => memory.release(folders.id), { once: true });
       const instance = await server.serve(request, await exposeArchive(request.archivePath, folders, account));
       return {
         ...instance,
@@ -122,13 +121,9 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
       };
     } catch (error) {
       await server?.dispose();
-      if (reservation !== undefined) reserved.delete(reservation);
+      if (reservation !== undefined) memory.release(reservation);
       request.signal.throwIfAborted();
-      const told = volumeError(error, 'while a disposable Postgres was being created');
-      if (told instanceof FluxError) throw told;
-      throw new FluxError('verification_inconclusive', `A disposable Postgres could not be created: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw toCreationError(error);
     }
   };
 
