@@ -3,7 +3,7 @@ import type { Changes } from '@flux/contract/gate';
 import type { BackupId } from '@flux/contract/ids';
 import { findChangeMarks } from '../catalog/change-marks.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import type { ChangeMarks } from '../postgres/change-marks.ts';
+import { ChangeMarks } from '../postgres/change-marks.ts';
 import type { CreateDeps } from './create.ts';
 
 /** A server that does not answer must not delay an answer that is only informational. */
@@ -17,12 +17,14 @@ export async function readChangesSince(
   signal: AbortSignal,
 ): Promise<Changes> {
   if (row.lifecycle !== 'active') return { known: false, why: `${row.slug} is ${row.lifecycle}` };
-  const then = await findChangeMarks(deps.catalog.db, backupId);
-  if (then === undefined) return { known: false, why: 'nothing was counted when that backup was made' };
+  const stored = await findChangeMarks(deps.catalog.db, backupId);
+  if (stored === undefined) return { known: false, why: 'nothing was counted when that backup was taken' };
+  const then = ChangeMarks.safeParse(stored);
+  if (!then.success) return { known: false, why: 'what was counted when that backup was taken cannot be read' };
   try {
     const { engine, project } = deps.engines.of(row);
     const now = await engine.readChangeMarks(project, AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]));
-    return changesBetween(then as ChangeMarks, now);
+    return changesBetween(then.data, now);
   } catch (error) {
     signal.throwIfAborted();
     return { known: false, why: isFluxError(error) ? error.message : 'the database did not answer' };

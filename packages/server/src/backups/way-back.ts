@@ -1,6 +1,6 @@
 import { isFluxError } from '@flux/contract/errors';
 import { type TrustTier, trustLabel } from '@flux/contract/labels';
-import { type BackupRow, findBackupById, listKeptBackups, listProvenBackups } from '../catalog/backups.ts';
+import { type BackupRow, findBackupById, listBackupsWithArtifact, listProvenBackups } from '../catalog/backups.ts';
 import type { Refusal } from './gate.ts';
 import { lookAtArtifact } from './item.ts';
 import { compareBytes, type ReadingDeps } from './reading.ts';
@@ -43,7 +43,7 @@ const NOTHING_PROVEN_BEHIND = 'No other restore-verified backup with good bytes 
 const NOTHING_BEHIND = 'No other backup with good bytes would stay behind, so this one is kept: it may be the only way back.';
 
 async function examineUnproven(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
-  const others = (await listKeptBackups(deps.catalog.db, row.project_id)).filter(
+  const others = (await listBackupsWithArtifact(deps.catalog.db, row.project_id)).filter(
     ({ id, restore_verification, artifact_validation }) =>
       id !== row.id && restore_verification !== 'restore_failed' && artifact_validation === 'artifact_valid',
   );

@@ -1,6 +1,8 @@
 import type { ProjectId, TokenId, UserId } from '@flux/contract/ids';
 import { sql } from 'kysely';
+import * as z from 'zod';
 import type { Database } from './open.ts';
+import { parseStored } from './stored-json.ts';
 
 /** Who asked for something. Null for what the control plane does by itself. */
 export interface Actor {
@@ -30,6 +32,8 @@ export async function recordAudit(db: Database, actor: Actor, entry: AuditEntry)
     })
     .execute();
 }
+
+const Details = z.record(z.string(), z.unknown());
 
 /** A line of the audit with the names behind its ids. */
 export interface AuditRow {
@@ -70,5 +74,5 @@ export async function listAudit(
   if (projectId !== undefined) query = query.where('a.project_id', '=', projectId);
   if (before !== undefined) query = query.where('a.id', '<', before);
   const rows = await query.orderBy('a.id', 'desc').limit(limit).execute();
-  return rows.map((row) => ({ ...row, details: row.details as Record<string, unknown> }));
+  return rows.map((row) => ({ ...row, details: parseStored(Details, row.details, `Line ${row.id} of the audit`) }));
 }

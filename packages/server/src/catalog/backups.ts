@@ -4,7 +4,7 @@ import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { BackupsTable } from './tables.ts';
 
-/** A backup as the catalog holds it. */
+/** A row of `backups`. */
 export type BackupRow = Selectable<BackupsTable>;
 
 export async function insertBackup(db: Database, row: Insertable<BackupsTable>): Promise<BackupRow> {
@@ -24,7 +24,7 @@ export async function findBackupById(db: Database, id: BackupId): Promise<Backup
   return db.selectFrom('backups').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
-/** Marks what an operation was still making as failed, with the reason. @returns those backups: files of theirs are litter now */
+/** Marks the backups that an operation did not finish as failed. @returns them: their files are litter now */
 export async function failUnfinishedBackups(
   db: DatabaseTransaction,
   operationId: OperationId,
@@ -39,7 +39,7 @@ export async function failUnfinishedBackups(
     .execute();
 }
 
-/** Tells whether a backup was made by an operation of these kinds, for itself, that did not succeed. */
+/** Tells whether a backup was taken as a part of an operation of these kinds that did not succeed. */
 export async function belongsToFailedOperation(
   db: Database,
   { operation_id }: BackupRow,
@@ -56,7 +56,7 @@ export async function belongsToFailedOperation(
   return found !== undefined;
 }
 
-/** Backups that are complete and whose artifact nobody has validated: their maker died between the two steps. */
+/** Complete backups whose artifact was not validated: their worker died between the two steps. */
 export async function listUnvalidatedBackups(db: Database): Promise<readonly BackupRow[]> {
   return db
     .selectFrom('backups')
@@ -96,15 +96,15 @@ export async function lockBackup(db: DatabaseTransaction, id: BackupId): Promise
 
 /** Every backup whose bytes, as they were written, have been restored and compared, and which Flux has not removed, newest first. */
 export async function listProvenBackups(db: Database, projectId: ProjectId): Promise<readonly BackupRow[]> {
-  return keptBackups(db, projectId).whereRef('verified_sha256', '=', 'sha256').execute();
+  return backupsWithArtifact(db, projectId).whereRef('verified_sha256', '=', 'sha256').execute();
 }
 
 /** Every backup of a project that has an artifact which Flux has not removed, newest first. Whether the files are good is not known. */
-export async function listKeptBackups(db: Database, projectId: ProjectId): Promise<readonly BackupRow[]> {
-  return keptBackups(db, projectId).execute();
+export async function listBackupsWithArtifact(db: Database, projectId: ProjectId): Promise<readonly BackupRow[]> {
+  return backupsWithArtifact(db, projectId).execute();
 }
 
-function keptBackups(db: Database, projectId: ProjectId) {
+function backupsWithArtifact(db: Database, projectId: ProjectId) {
   return db
     .selectFrom('backups')
     .selectAll()

@@ -27,7 +27,7 @@ export class CatalogClient extends Client {
 /** The server is going, coming or full. Source: the manual, appendix A. */
 const AWAY = /^(?:08|57P0|53300)/;
 
-/** An error of the catalog as what it means: `catalog_unavailable` when the connection broke or could not be made. */
+/** An error of the catalog as what it means: `catalog_unavailable` when the connection broke or could not be opened. */
 export function catalogError(error: unknown, isBroken: boolean): unknown {
   if (isFluxError(error)) return error;
   const isAway = error instanceof DatabaseError ? AWAY.test(error.code ?? '') : isBroken;

@@ -2,11 +2,11 @@ import type { Client } from 'pg';
 import { createBackOff } from '../system/back-off.ts';
 import { endClient } from './client.ts';
 
-/** Hears NOTIFY of the catalog, over one connection that is made again when it breaks. */
+/** Hears NOTIFY of the catalog, over one connection that is opened again when it breaks. */
 export interface Listener {
   /**
    * Resolves when the channel says the key, when `timeoutMs` have passed or when the signal is aborted, whichever is first.
-   * A notification can be missed while the connection is being made again, so callers look again after every return.
+   * A notification can be missed while the connection is being opened again, so callers look again after every return.
    */
   wait(channel: Channel, key: string, timeoutMs: number, signal?: AbortSignal): Promise<void>;
   /** Calls back for every notification of a channel. Returns a function that ends it. */

@@ -7,7 +7,7 @@ import { createListener, type Listener } from './listener.ts';
 import * as initial from './migrations/001-initial.ts';
 import * as migrationState from './migrations/002-migration-state.ts';
 import * as changeMarks from './migrations/003-change-marks.ts';
-import * as keptExpire from './migrations/004-kept-expire.ts';
+import * as undoExpire from './migrations/004-kept-expire.ts';
 import * as operations from './migrations/005-operations.ts';
 import * as copies from './migrations/006-copies.ts';
 import type { CatalogTables } from './tables.ts';
@@ -26,9 +26,9 @@ export async function executeSqlIn(db: DatabaseTransaction, text: string, values
 /** The control plane's own database: the one truth about projects, backups and operations. */
 export interface Catalog {
   readonly db: Database;
-  /** Wakes whoever waits for a change that another connection or process made. */
+  /** Tells of changes that other connections and processes have committed. */
   readonly listener: Listener;
-  /** Plain SQL for the queue, which keeps its tables in a schema of its own. */
+  /** Plain SQL for the queue, whose tables are in a schema of their own. */
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
   /** A connection of its own, held for as long as the process lives: its session locks tell that the process is alive. */
   connect(): Promise<Client>;
@@ -118,7 +118,7 @@ const MIGRATIONS = {
   '001-initial': { up: initial.up },
   '002-migration-state': { up: migrationState.up },
   '003-change-marks': { up: changeMarks.up },
-  '004-kept-expire': { up: keptExpire.up },
+  '004-kept-expire': { up: undoExpire.up },
   '005-operations': { up: operations.up },
   '006-copies': { up: copies.up },
 };

@@ -6,7 +6,7 @@ import type { Database, DatabaseTransaction } from './open.ts';
 import type { Visibility } from './projects.ts';
 import type { OperationsTable } from './tables.ts';
 
-/** An operation as the catalog holds it, with the names of its project. */
+/** A row of `operations`, with the names of its project. */
 export type OperationRow = Selectable<OperationsTable> & { readonly projectHash: string; readonly projectSlug: string };
 
 export interface NewOperation {
@@ -79,7 +79,7 @@ export async function findOperation(db: Database, id: OperationId): Promise<Oper
   return selectOperations(db).where('operations.id', '=', id).executeTakeFirst();
 }
 
-/** The unfinished operation that keeps another one from what it touches; undefined when it has just ended. */
+/** The unfinished operation that touches the same project or backup; undefined when it has just ended. */
 export async function findOperationInTheWay(
   db: Database,
   projectId: ProjectId,
@@ -99,7 +99,7 @@ export type OperationEnd =
   | { readonly state: 'failed' | 'cancelled'; readonly error: Problem };
 
 /**
- * Ends an operation, leaves word of it in the outbox and tells everybody who waits. Tells false when it had ended before: the
+ * Ends an operation, records that in the outbox and notifies everybody who waits. Tells false when it had ended before: the
  * first end counts.
  */
 export async function endOperation(db: DatabaseTransaction, id: OperationId, end: OperationEnd, now: Date): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { Insertable, Selectable } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { MigrationState, ProjectsTable } from './tables.ts';
 
-/** A project as the catalog holds it; its secrets are sealed. */
+/** A row of `projects`; its secrets are sealed. */
 export type ProjectRow = Selectable<ProjectsTable>;
 
 export async function insertProject(db: Database, row: Insertable<ProjectsTable>): Promise<ProjectRow> {

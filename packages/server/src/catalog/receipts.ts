@@ -1,7 +1,9 @@
 import type { BackupId, ProjectId, VerificationId } from '@flux/contract/ids';
 import type { ReceiptEnvelope } from '@flux/contract/receipt';
+import { ReceiptEnvelope as EnvelopeSchema } from '@flux/contract/receipt-answer';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { ProjectRow } from './projects.ts';
+import { parseStored } from './stored-json.ts';
 
 /** A link of a project's chain of receipts. */
 export interface ReceiptRow {
@@ -19,8 +21,8 @@ export interface ReceiptRow {
 /** A receipt with what its verification was about. */
 export type ListedReceipt = ReceiptRow & { readonly backup_id: BackupId; readonly verdict: 'restorable' | 'failed' | 'inconclusive' };
 
-/** Holds the end of a project's chain until the transaction ends, so that two receipts never follow the same one. */
-export async function holdChainEnd(
+/** Locks the end of a project's chain until the transaction ends, so that two receipts never follow the same one. */
+export async function lockChainEnd(
   db: DatabaseTransaction,
   projectId: ProjectId,
 ): Promise<{ readonly project: ProjectRow; readonly last: { readonly seq: number; readonly sha256: string } | undefined }> {
@@ -42,7 +44,11 @@ export async function insertReceipt(db: DatabaseTransaction, row: ReceiptRow): P
     .execute();
 }
 
-/** Receipts of a project, newest first; of one backup or one verification when that is asked for. */
+/**
+ * Receipts of a project, newest first; of one backup or one verification when that is asked for.
+ *
+ * @throws FluxError `internal` for one whose envelope cannot be read
+ */
 export async function listReceipts(
   db: Database,
   projectId: ProjectId,
@@ -59,5 +65,5 @@ export async function listReceipts(
   if (only.backupId !== undefined) query = query.where('verifications.backup_id', '=', only.backupId);
   if (only.verificationId !== undefined) query = query.where('receipts.verification_id', '=', only.verificationId);
   const rows = await query.orderBy('receipts.seq', 'desc').limit(limit).execute();
-  return rows as unknown as readonly ListedReceipt[];
+  return rows.map((row) => ({ ...row, envelope: parseStored(EnvelopeSchema, row.envelope, `Receipt ${row.verification_id}`) }));
 }

@@ -6,11 +6,11 @@ import type { SigningKeysTable } from './tables.ts';
 export type SigningKeyRow = Selectable<SigningKeysTable>;
 
 /** The key that signs now, held until the transaction ends: it cannot be retired under a receipt that it is signing. */
-export async function holdActiveKey(db: DatabaseTransaction): Promise<SigningKeyRow | undefined> {
+export async function lockActiveKey(db: DatabaseTransaction): Promise<SigningKeyRow | undefined> {
   return db.selectFrom('signing_keys').selectAll().where('retired_at', 'is', null).forShare().executeTakeFirst();
 }
 
-/** Makes whoever else wants to make or retire a key wait until the transaction ends. */
+/** Makes other transactions that create or retire a key wait until this one ends. */
 export async function lockSigningKeys(db: DatabaseTransaction): Promise<void> {
   await sql`lock table signing_keys in share row exclusive mode`.execute(db);
 }

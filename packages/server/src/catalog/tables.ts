@@ -83,7 +83,7 @@ export interface BackupsTable {
   engine: EngineKind;
   status: 'queued' | 'running' | 'complete' | 'failed';
   note: string | null;
-  /** The operation that makes it, or made it; null for some that are older than this column. */
+  /** The operation that creates or created it; null for some that are older than this column. */
   operation_id: ColumnType<OperationId | null, OperationId | null | undefined, OperationId | null>;
   created_at: Time;
   completed_at: OptionalTime;
@@ -124,7 +124,7 @@ export interface OperationsTable {
   id: OperationId;
   project_id: ProjectId;
   kind: OperationKind;
-  /** What it keeps others from while it is unfinished. */
+  /** What no other operation may touch while it is unfinished. */
   touches: 'project' | 'backup';
   state: OperationState;
   backup_id: BackupId | null;

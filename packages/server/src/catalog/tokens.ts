@@ -3,7 +3,7 @@ import type { Insertable, Selectable } from 'kysely';
 import type { Database } from './open.ts';
 import type { TokensTable } from './tables.ts';
 
-/** A token as the catalog holds it, with the projects it is limited to; null means all of its user's. */
+/** A row of `tokens`, with the projects that it is limited to; null means all of its user's. */
 export type TokenRow = Selectable<TokensTable> & {
   readonly userName: string;
   readonly projects: readonly { id: ProjectId; hash: string }[] | null;

@@ -1,7 +1,8 @@
-import type { VerificationProof } from '@flux/contract/backup';
+import { VerificationProof } from '@flux/contract/backup';
 import type { BackupId } from '@flux/contract/ids';
 import type { Insertable } from 'kysely';
 import type { Database } from './open.ts';
+import { parseStored } from './stored-json.ts';
 import type { VerificationsTable } from './tables.ts';
 
 export async function insertVerification(
@@ -14,7 +15,7 @@ export async function insertVerification(
     .execute();
 }
 
-/** The proofs of one backup, newest first. */
+/** The proofs of one backup, newest first. @throws FluxError `internal` for one that cannot be read */
 export async function listVerifications(db: Database, backupId: BackupId, limit: number): Promise<readonly VerificationProof[]> {
   const rows = await db
     .selectFrom('verifications')
@@ -23,5 +24,5 @@ export async function listVerifications(db: Database, backupId: BackupId, limit:
     .orderBy('finished_at', 'desc')
     .limit(limit)
     .execute();
-  return rows.map((row) => row.proof as unknown as VerificationProof);
+  return rows.map(({ proof }) => parseStored(VerificationProof, proof, `A proof of backup ${backupId}`));
 }

@@ -7,7 +7,7 @@ import type { Log } from '../system/log.ts';
 const INSTANCE = 'catalog';
 const DATABASE = 'flux_catalog';
 
-/** Opens the catalog: the one of FLUX_CATALOG_URL, or an instance of our own that is made on the first start. */
+/** Opens the catalog: the one of FLUX_CATALOG_URL, or an instance of our own that is created on the first start. */
 export async function composeCatalog(config: Config, runtime: InstanceRuntime, defaultMajor: () => number, log: Log): Promise<Catalog> {
   const connection =
     config.catalogUrl === undefined ? await embeddedCatalog(runtime, defaultMajor) : { connectionString: config.catalogUrl };

@@ -7,7 +7,7 @@ import { writeFileAtomically } from '../system/atomic-file.ts';
 const KEY_BYTES = 32;
 
 /**
- * Makes the data folder when it is missing and finds out early whether it can be used.
+ * Creates the data folder when it is missing and finds out early whether it can be used.
  *
  * @throws FluxError `volume_unusable`
  */
@@ -35,7 +35,7 @@ export async function emptyScratchFolder(dataFolder: string): Promise<string> {
   return path;
 }
 
-/** The key that seals secrets in the catalog; made on the first start. Whoever has it and the catalog has every password. */
+/** The key that seals secrets in the catalog; created on the first start. With it and the catalog, every password can be read. */
 export async function readSecretKey(dataFolder: string): Promise<Buffer> {
   const path = join(dataFolder, 'secret.key');
   const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) =>
@@ -48,7 +48,7 @@ export async function readSecretKey(dataFolder: string): Promise<Buffer> {
   }
   const key = Buffer.from(found.trim(), 'hex');
   if (key.length === KEY_BYTES) return key;
-  throw new FluxError('volume_unusable', `The file ${path} does not hold a key of ${KEY_BYTES} bytes in hex.`, {
+  throw new FluxError('volume_unusable', `The file ${path} does not contain a key of ${KEY_BYTES} bytes in hex.`, {
     hint: 'Put back the right file: without it the passwords in the catalog cannot be read.',
   });
 }

@@ -31,7 +31,7 @@ export interface Runtime {
   removeRunFolder(): Promise<void>;
 }
 
-/** Finds the programs and the account, and makes the runtime on them. */
+/** Finds the programs and the account, and builds the runtime on them. */
 export async function composeRuntime(config: Config, clock: Clock, log: Log): Promise<Runtime> {
   const toolbox = await findPostgresTools(config.postgresFolders, config.path);
   const { dataFolder } = config;

@@ -29,6 +29,9 @@ export interface UndoSupport {
   drop(project: EngineProject, names: readonly string[], signal?: AbortSignal): Promise<void>;
 }
 
+/** How many digits of its name tell when undo data was replaced. */
+const DIGITS = 14;
+
 /**
  * Name for the data that is replaced now: 14 digits, UTC, to the second, which sort by time and are short enough for a name in
  * Postgres. Two swaps within one second must not ask for one name, so it is always later than the newest existing one.
@@ -40,16 +43,17 @@ export function undoNameFor(stem: string, existing: readonly string[], now: Date
     time
       .toISOString()
       .replaceAll(/[^0-9]/g, '')
-      .slice(0, 14);
+      .slice(0, DIGITS);
   const newest = existing[0];
-  if (newest === undefined || digits(now) > newest.slice(-14)) return `${stem}_before_${digits(now)}`;
+  if (newest === undefined || digits(now) > newest.slice(-DIGITS)) return `${stem}_before_${digits(now)}`;
   return `${stem}_before_${digits(new Date(replacedAtOf(newest).getTime() + 1000))}`;
 }
 
 /** The time in a name of `undoNameFor`. */
 export function replacedAtOf(name: string): Date {
-  const [, year, month, day, hour, minute, second] = /(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(name) ?? [];
-  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  const digits = name.slice(-DIGITS);
+  const part = (start: number, end: number) => digits.slice(start, end);
+  return new Date(`${part(0, 4)}-${part(4, 6)}-${part(6, 8)}T${part(8, 10)}:${part(10, 12)}:${part(12, 14)}Z`);
 }
 
 /** The error for an undo when no undo data is there. */

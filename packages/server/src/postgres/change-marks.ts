@@ -1,18 +1,23 @@
+import * as z from 'zod';
 import type { PostgresSession } from './connect.ts';
 
 /** Where Postgres's own counters of changes stood at a moment: two of them tell roughly what was written between. */
-export interface ChangeMarks {
-  readonly version: 1;
-  /** Whether the server counts at all (`track_counts`). */
-  readonly isCounting: boolean;
-  /** Which database and schema, by oid: one that was replaced under the same name has other counters. */
-  readonly place: string;
-  /** When the counters began, in seconds since 1970: of this database, and of the whole server, which also begins anew after a crash. */
-  readonly databaseResetAt: string | null;
-  readonly serverResetAt: string | null;
-  /** By oid: the file of the table's rows, which TRUNCATE and whatever rewrites a table replaces, and rows inserted, updated, deleted. */
-  readonly tables: Readonly<Record<string, readonly [filenode: string, inserted: number, updated: number, deleted: number]>>;
-}
+export const ChangeMarks = z
+  .object({
+    version: z.literal(1),
+    /** Whether the server counts at all (`track_counts`). */
+    isCounting: z.boolean(),
+    /** Which database and schema, by oid: one that was replaced under the same name has other counters. */
+    place: z.string(),
+    /** When the counters began, in seconds since 1970: of this database, and of the whole server, which also begins anew after a crash. */
+    databaseResetAt: z.string().nullable(),
+    serverResetAt: z.string().nullable(),
+    /** By oid: the file of the table's rows, which TRUNCATE and other rewrites replace, and rows inserted, updated, deleted. */
+    tables: z.record(z.string(), z.tuple([z.string(), z.number(), z.number(), z.number()]).readonly()),
+  })
+  .readonly();
+/** Where Postgres's own counters of changes stood at a moment. */
+export type ChangeMarks = z.infer<typeof ChangeMarks>;
 
 /** Everything but the rows that Flux itself keeps in a database of the user's: its ledger. */
 const IS_USERS = `n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'flux')`;

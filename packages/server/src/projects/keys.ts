@@ -7,7 +7,7 @@ const LIFETIME_S = 10 * 365 * 24 * 60 * 60;
  * Signs the API key of a project for one of its roles: a JWT (RFC 7519) with HS256, issuer `flux`.
  *
  * @param jwtSecret the project's own HMAC secret
- * @param issuedAt now, unless a test holds the time; the key expires ten years later
+ * @param issuedAt now, unless a test sets the time; the key expires ten years later
  */
 export function signProjectKey(jwtSecret: string, role: 'anon' | 'service_role', issuedAt: Date = new Date()): string {
   const iat = Math.floor(issuedAt.getTime() / 1000);

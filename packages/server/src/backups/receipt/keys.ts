@@ -3,9 +3,9 @@ import type { ReceiptKeySet } from '@flux/contract/receipt';
 import { type Actor, recordAudit } from '../../catalog/audit.ts';
 import type { Catalog, DatabaseTransaction } from '../../catalog/open.ts';
 import {
-  holdActiveKey,
   insertSigningKey,
   listSigningKeys,
+  lockActiveKey,
   lockSigningKeys,
   retireActiveKey,
   type SigningKeyRow,
@@ -79,11 +79,11 @@ async function readKeySet(catalog: Catalog): Promise<ReceiptKeySet> {
 }
 
 async function ensureActiveKey(db: DatabaseTransaction, { seal, clock }: SigningDeps): Promise<SigningKeyRow> {
-  const found = await holdActiveKey(db);
+  const found = await lockActiveKey(db);
   if (found !== undefined) return found;
   // None, or it was retired while we waited for it: with the lock, what is there stays.
   await lockSigningKeys(db);
-  return (await holdActiveKey(db)) ?? makeKey(db, seal, clock.now());
+  return (await lockActiveKey(db)) ?? makeKey(db, seal, clock.now());
 }
 
 function makeKey(db: DatabaseTransaction, seal: Seal, now: Date): Promise<SigningKeyRow> {

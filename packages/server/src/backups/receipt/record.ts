@@ -4,7 +4,7 @@ import type { VerificationId } from '@flux/contract/ids';
 import { encodeForSigning, RECEIPT_PAYLOAD_TYPE, type ReceiptEnvelope, type ReceiptStatement } from '@flux/contract/receipt';
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { DatabaseTransaction } from '../../catalog/open.ts';
-import { holdChainEnd, insertReceipt } from '../../catalog/receipts.ts';
+import { insertReceipt, lockChainEnd } from '../../catalog/receipts.ts';
 import type { Seal } from '../../system/seal.ts';
 import { openSigner, type Signer, type SigningDeps } from './keys.ts';
 import { stateVerification } from './statement.ts';
@@ -32,7 +32,7 @@ export async function recordReceipt(
   signing: ReceiptSigning & SigningDeps,
   ended: EndedVerification,
 ): Promise<void> {
-  const { project, last } = await holdChainEnd(db, ended.backup.project_id);
+  const { project, last } = await lockChainEnd(db, ended.backup.project_id);
   const sequence = (last?.seq ?? 0) + 1;
   const previousReceiptSha256 = last?.sha256 ?? null;
   const statement = stateVerification({ ...ended, project, sequence, previousReceiptSha256, fluxVersion: signing.fluxVersion });

@@ -30,7 +30,7 @@ const STATEMENTS = [
     attached boolean not null default false,
     lifecycle text not null check (lifecycle in ('creating', 'active', 'removing', 'removed')),
     sealed_secrets bytea not null,
-    -- Who is making it: when that worker is dead, the half-made project is taken back.
+    -- The worker that creates it: when that worker is dead, the incomplete project is removed.
     worker_id uuid references workers,
     created_at timestamptz not null default now(),
     removed_at timestamptz,

@@ -2,7 +2,7 @@ import { type Kysely, sql } from 'kysely';
 
 /**
  * What a project has outside of its engine while, and after, it moves from the pool to a server of its own: a dedicated copy
- * that is being made or that waits for inspection, or the pooled schema that it has left.
+ * that is being created or that waits for inspection, or the pooled schema that it has left.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`alter table projects add column migration_state text

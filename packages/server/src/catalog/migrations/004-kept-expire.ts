@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 
-/** What a restore in place has replaced is removed when its time is over, by an operation of its own kind. */
+/** Undo data is removed when it has expired, by an operation of its own kind. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`alter table operations drop constraint operations_kind_check`.execute(db);
   await sql`alter table operations add constraint operations_kind_check

@@ -1,8 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 
 /**
- * What an operation keeps others from is what it touches: its project, or only its backup, so that a push never waits for a
- * verification. A backup says which operation made it. The end of an operation leaves a row in the outbox.
+ * An operation excludes others from what it touches: its project, or only its backup, so that a push never waits for a
+ * verification. A backup names the operation that created it. The end of an operation leaves a row in the outbox.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   for (const statement of STATEMENTS) await sql.raw(statement).execute(db);
@@ -23,7 +23,7 @@ const STATEMENTS = [
   `create unique index operations_one_per_project on operations (project_id) where touches = 'project' and state in ('queued', 'running')`,
   `create unique index operations_one_per_backup on operations (backup_id) where touches = 'backup' and state in ('queued', 'running')`,
 
-  // How often a worker has begun it: what keeps ending its workers must not do so for ever.
+  // How often a worker has begun it: an operation that ends its workers must not be begun for ever.
   `alter table operations add column attempts integer not null default 0`,
   `create index operations_of_worker on operations (worker_id) where state = 'running'`,
 

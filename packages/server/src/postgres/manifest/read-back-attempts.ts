@@ -1,6 +1,7 @@
 import { quoteIdentifier, quoteLiteral, splitQualifiedName, unquoteIdentifier } from '../sql/quote.ts';
 import type { ChangedDefinition } from './changed-definitions.ts';
 import { type Facts, parseFacts } from './facts.ts';
+import { type Appended, splitAppended } from './objects/appended.ts';
 
 /** One text of a definition that Postgres made of an expression, a query or a statement. */
 export interface Piece {
@@ -35,22 +36,22 @@ const EXPRESSIONS: Readonly<Record<string, readonly string[]>> = {
   domain: ['default', 'checks'],
   publication: ['tables'],
 };
-/** Kinds whose definition is one statement or clause, with what we append to it. */
-const STATEMENTS: Readonly<Record<string, RegExp | undefined>> = {
+/** Kinds whose definition is one statement or clause, with what Flux appends to it. */
+const STATEMENTS: Readonly<Record<string, Appended | undefined>> = {
   constraint: undefined,
   function: undefined,
   procedure: undefined,
-  trigger: / \[enabled: .\]$/,
-  rule: / \[enabled: .\]$/,
-  statistics: / target \d+$/,
+  trigger: 'enabled',
+  rule: 'enabled',
+  statistics: 'target',
 };
 
 /** The pieces in which a definition differs; undefined when it differs in something else than the words of an expression. */
 export function piecesOf({ kind, name, expected, found }: ChangedDefinition): readonly Piece[] | undefined {
   if (Object.hasOwn(STATEMENTS, kind)) {
-    const [before, after] = [expected, found].map((text) => splitOff(text, STATEMENTS[kind]));
-    if (before?.appended !== after?.appended) return undefined;
-    return [{ kind, name, fact: '', expected: before?.text ?? '', found: after?.text ?? '', facts: {} }];
+    const [before, after] = [statementOf(kind, expected), statementOf(kind, found)];
+    if (before.appended !== after.appended) return undefined;
+    return [{ kind, name, fact: '', expected: before.statement, found: after.statement, facts: {} }];
   }
   const expressions = EXPRESSIONS[kind];
   if (expressions === undefined) return undefined;
@@ -65,9 +66,9 @@ export function piecesOf({ kind, name, expected, found }: ChangedDefinition): re
   return pieces;
 }
 
-function splitOff(text: string, appended: RegExp | undefined): { readonly text: string; readonly appended: string } {
-  const found = appended?.exec(text)?.[0] ?? '';
-  return { text: text.slice(0, text.length - found.length), appended: found };
+function statementOf(kind: string, definition: string): { readonly statement: string; readonly appended: string } {
+  const what = STATEMENTS[kind];
+  return what === undefined ? { statement: definition, appended: '' } : splitAppended(what, definition);
 }
 
 /** A fact is one text, an object of texts by name, or the tables of a publication: name, row filter, columns. */

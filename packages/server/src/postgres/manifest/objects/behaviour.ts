@@ -1,4 +1,5 @@
 import { inScope, notOfExtension, qualified } from '../scope.ts';
+import { appendedSql } from './appended.ts';
 import { facts, type ObjectQueries } from './query.ts';
 
 const FUNCTION = `${qualified('n.nspname', 'p.proname')} || '(' || pg_get_function_identity_arguments(p.oid) || ')'`;
@@ -33,14 +34,14 @@ export const behaviourQueries: ObjectQueries = () => [
   {
     about: 'triggers',
     sql: `SELECT 'trigger' AS kind, ${ON_TABLE('t.tgname')} AS name,
-       pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ' [enabled: ' || t.tgenabled::text || ']' END AS definition
+       pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE ${appendedSql('enabled', 't.tgenabled::text')} END AS definition
      FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE NOT t.tgisinternal AND c.relpersistence <> 't' AND ${inScope('n')} AND ${notOfExtension('pg_trigger', 't.oid')}`,
   },
   {
     about: 'rules',
     sql: `SELECT 'rule' AS kind, ${ON_TABLE('r.rulename')} AS name,
-       pg_get_ruledef(r.oid) || CASE r.ev_enabled WHEN 'O' THEN '' ELSE ' [enabled: ' || r.ev_enabled::text || ']' END AS definition
+       pg_get_ruledef(r.oid) || CASE r.ev_enabled WHEN 'O' THEN '' ELSE ${appendedSql('enabled', 'r.ev_enabled::text')} END AS definition
      FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE r.rulename <> '_RETURN' AND c.relpersistence <> 't' AND ${inScope('n')} AND ${notOfExtension('pg_class', 'c.oid')}`,
   },

@@ -1,4 +1,5 @@
 import { inScope, notOfExtension, qualified } from '../scope.ts';
+import { appendedSql } from './appended.ts';
 import { facts, type ObjectQueries } from './query.ts';
 
 /** Constraints of tables, indexes, extended statistics. */
@@ -30,7 +31,7 @@ export const constraintQueries: ObjectQueries = () => [
   {
     about: 'statistics objects',
     sql: `SELECT 'statistics' AS kind, ${qualified('n.nspname', 's.stxname')} AS name, pg_get_statisticsobjdef(s.oid)
-       || CASE WHEN (to_jsonb(s)->>'stxstattarget')::int >= 0 THEN ' target ' || (to_jsonb(s)->>'stxstattarget') ELSE '' END AS definition
+       || CASE WHEN (to_jsonb(s)->>'stxstattarget')::int >= 0 THEN ${appendedSql('target', "(to_jsonb(s)->>'stxstattarget')")} ELSE '' END AS definition
      FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
      WHERE ${inScope('n')} AND ${notOfExtension('pg_statistic_ext', 's.oid')}`,
   },
