@@ -80,33 +80,29 @@ export function defineOperation<K extends OperationKind, Request extends object,
 }
 
 /** A definition together with what its work uses. */
-export interface BoundOperation {
-  readonly kind: OperationKind;
-  readonly afterWorkerLoss: 'restart' | 'end';
-  /** @throws when the recorded request is not one that this version understands */
-  parseOrder(order: Order<unknown>): Order<object>;
-  run(order: Order<object>, task: Task): Promise<object>;
-  onSucceeded(db: DatabaseTransaction, order: Order<object>, result: object): Promise<void>;
-  onInterrupted(
-    db: DatabaseTransaction,
-    order: Order<object> & { readonly id: OperationId },
-    reason: FluxError,
-  ): Promise<(() => Promise<void>) | undefined>;
-}
+export type BoundOperation = ReturnType<typeof bindOperation>;
 
 /** Binds a definition to what its work uses, so that a worker can carry out every kind alike. */
 export function bindOperation<K extends OperationKind, Request extends object, Deps>(
   definition: OperationDefinition<K, Request, Deps>,
   deps: Deps,
-): BoundOperation {
-  const { kind, afterWorkerLoss, request, result } = definition;
+) {
+  const kind: OperationKind = definition.kind;
+  const { afterWorkerLoss, request, result } = definition;
   return {
     kind,
     afterWorkerLoss,
-    parseOrder: (order) => ({ ...order, request: request.parse(order.request) }),
-    run: async (order, task) => result.parse(await definition.run(deps, order as Order<Request>, task)) as object,
-    onSucceeded: async (db, order, value) => definition.onSucceeded?.(db, order as Order<Request>, value as OperationResult<K>),
-    onInterrupted: async (db, order, reason) =>
+    /** @throws when the recorded request is not one that this version understands */
+    parseOrder: (order: Order<unknown>): Order<object> => ({ ...order, request: request.parse(order.request) }),
+    run: async (order: Order<object>, task: Task): Promise<object> =>
+      result.parse(await definition.run(deps, order as Order<Request>, task)) as object,
+    onSucceeded: async (db: DatabaseTransaction, order: Order<object>, value: object): Promise<void> =>
+      definition.onSucceeded?.(db, order as Order<Request>, value as OperationResult<K>),
+    onInterrupted: async (
+      db: DatabaseTransaction,
+      order: Order<object> & { readonly id: OperationId },
+      reason: FluxError,
+    ): Promise<(() => Promise<void>) | undefined> =>
       definition.onInterrupted?.(deps, db, order as Order<Request> & { readonly id: OperationId }, reason),
   };
 }
