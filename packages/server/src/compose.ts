@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
@@ -20,7 +19,6 @@ import { createSharedEngine } from './engines/shared/engine.ts';
 import { keepLease } from './operations/lease.ts';
 import { recoverOperations } from './operations/recover.ts';
 import { openPostgresPrograms } from './postgres/programs.ts';
-import type { Machine } from './projects/doctor.ts';
 import { removeIncompleteProjects } from './projects/incomplete.ts';
 import { endInterruptedMigrations } from './projects/migrate/clean-up.ts';
 import { finishRemovals } from './projects/nuke.ts';
@@ -50,8 +48,8 @@ export interface ControlPlane {
 }
 
 /**
- * Builds everything and starts it, in the order in which things stand on each other; `stop` lets go in the reverse order. A
- * start that fails lets go of what it had.
+ * Constructs everything and starts it, each part after those that it uses; `stop` releases them in the reverse order. A start that
+ * fails releases what it had.
  *
  * @param until `migrate` ends when the catalog's tables are up to date
  */
@@ -149,17 +147,11 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const metrics = createMetrics();
   const worker = await startWorker({ queue, kinds, operations: parts.operations, upkeep: parts, metrics, concurrency: config.concurrency });
   releasers.add('the worker', worker);
-  const machine: Machine = { sandbox: () => disposables.sandbox, majors: () => toolbox.majors(), freeBytes: () => readFreeBytes(config) };
-  const app = buildApp({
-    ...parts,
-    machine,
-    metrics,
-    kinds,
-    publicUrl: url,
-    version: VERSION,
-    stopping: stopping.signal,
-    answerChecks: config.answerChecks,
-  });
+  const { backupsFolder, dataFolder } = config;
+  const machine = { disposables, toolbox, backupsFolder, dataFolder };
+  const { answerChecks } = config;
+  const served = { ...parts, machine, metrics, kinds, publicUrl: url, version: VERSION, stopping: stopping.signal, answerChecks };
+  const app = buildApp({ http: served, health: served, account: served, projects: served, backups: served, operations: served });
   releasers.add('the HTTP server', () => app.close());
   releasers.add('what is under way', () => stopping.abort(stopped()));
   await app.listen(config.listen).catch((error) => {
@@ -197,14 +189,4 @@ function listenError(config: Config, error: unknown): unknown {
     });
   }
   return error;
-}
-
-/** Space that is free without root's reserve. A backup folder that does not exist yet will be created in the data folder's file system. */
-async function readFreeBytes(config: Config): Promise<{ readonly backups: number; readonly data: number }> {
-  const free = async (path: string) => {
-    const { bavail, bsize } = await statfs(path);
-    return bavail * bsize;
-  };
-  const data = await free(config.dataFolder);
-  return { data, backups: await free(config.backupsFolder).catch(() => data) };
 }

@@ -28,13 +28,14 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
     connectionTimeout: 0,
     forceCloseConnections: true,
   });
-  renderErrors(app, deps.log);
+  const { http, health } = deps;
+  renderErrors(app, http.log);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
   });
   app.addHook('onResponse', async (request, reply) => {
-    deps.log.debug(
+    http.log.debug(
       {
         requestId: request.id,
         method: request.method,
@@ -44,7 +45,7 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
       },
       'request',
     );
-    deps.metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) });
+    health.metrics.requests.inc({ route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) });
   });
   app.setNotFoundHandler((request) => {
     throw new FluxError('not_found', `There is no ${request.method} ${request.url.split('?')[0]}.`, {
@@ -54,11 +55,11 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: FastifyRequest, body: string) =>
     parseJsonBody(body),
   );
-  const admission = createAdmission(deps);
-  registerV1(createRouter(app, deps, admission, API_PREFIX), deps);
-  registerCliV1(createRouter(app, deps, admission, CLI_V1_PREFIX), deps);
-  registerHealthRoutes(app, deps);
-  registerKeyDocument(app, deps);
-  registerOpenApi(app, deps);
+  const admission = createAdmission(http);
+  registerV1(createRouter(app, http, admission, API_PREFIX), deps);
+  registerCliV1(createRouter(app, http, admission, CLI_V1_PREFIX), deps);
+  registerHealthRoutes(app, health);
+  registerKeyDocument(app, deps.account);
+  registerOpenApi(app, health);
   return app;
 }

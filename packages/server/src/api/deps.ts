@@ -36,8 +36,8 @@ export interface HealthDeps {
 /** What the use cases of backups use that a request calls. */
 export type BackupRouteDeps = CreateDeps & RequestRestoreDeps;
 
-/** What the use cases of projects use that a request calls. */
-export type ProjectRouteDeps = CreateProjectDeps & RequestRestoreDeps & PushDeps & DoctorDeps;
+/** What the use cases of projects use that a request calls; `publicUrl` is where people reach the control plane. */
+export type ProjectRouteDeps = CreateProjectDeps & RequestRestoreDeps & PushDeps & DoctorDeps & { readonly publicUrl: string };
 
 /** What tokens, the keys of receipts and the examination of the server use. */
 export type AccountRouteDeps = TokenDeps & SigningDeps & DoctorDeps & { readonly defaultMode: EngineKind };
@@ -50,13 +50,12 @@ export interface OperationRouteDeps {
   readonly kinds: ReadonlyMap<string, BoundOperation>;
 }
 
-/** What all routes together use; each registration takes its own part. */
-export type ApiDeps = RouterDeps &
-  HealthDeps &
-  BackupRouteDeps &
-  ProjectRouteDeps &
-  AccountRouteDeps &
-  OperationRouteDeps & {
-    /** Where people reach the control plane: `http://host:port`. */
-    readonly publicUrl: string;
-  };
+/** What the HTTP floor uses: a part for each of its resources, whose handlers hand it on to use cases. */
+export interface ApiDeps {
+  readonly http: RouterDeps;
+  readonly health: HealthDeps;
+  readonly account: AccountRouteDeps;
+  readonly projects: ProjectRouteDeps;
+  readonly backups: BackupRouteDeps;
+  readonly operations: OperationRouteDeps;
+}

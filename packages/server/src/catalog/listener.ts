@@ -28,7 +28,7 @@ const HEALTHY_MS = 10_000;
 /**
  * Starts listening. There is one connection, or one attempt to make it, or one timer for the next attempt: never two of them.
  *
- * @throws when the first connection cannot be made
+ * @throws when the first connection cannot be opened
  */
 export async function createListener(newClient: () => Client, onError: (error: Error) => void): Promise<Listener> {
   const callbacks = new Map<Channel, Set<(key: string) => void>>(CHANNELS.map((channel) => [channel, new Set()]));

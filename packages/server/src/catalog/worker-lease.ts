@@ -83,7 +83,7 @@ export async function isWorkerIdAlive(catalog: Catalog, workerId: string): Promi
 
 /** Tells whether the worker with this lock key lives. */
 export async function isWorkerAlive(catalog: Catalog, lockKey: number): Promise<boolean> {
-  // As a statement of its own, the transaction lock is let go at once.
+  // As a statement of its own, the transaction lock is released at once.
   const { rows } = await catalog.executeSql('select pg_try_advisory_xact_lock($1, $2) as free', [WORKER_LOCK_CLASS, lockKey]);
   return (rows[0] as { free: boolean }).free === false;
 }

@@ -1,6 +1,7 @@
-import { readFile, statfs } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
+import { freeBytesOf } from '../system/free-space.ts';
 import type { DisposableLimits, DisposableRequest } from './provider.ts';
 
 /** Factor beyond the expected size: indexes, sorting, the dead rows of a restore. */
@@ -26,8 +27,7 @@ export async function chooseMemoryBytes(
   const needed = neededBytes(request.expectedBytes);
   const possible = await possibleMemoryBytes(request.limits, reservedBytes);
   if (needed <= possible) return possible;
-  const { bavail, bsize } = await statfs(dirname(root));
-  if (bavail * bsize < needed)
+  if ((await freeBytesOf(dirname(root))) < needed)
     throw new FluxError(
       'volume_full',
       `A restore needs about ${Math.ceil(needed / 2 ** 20)} MiB, and ${dirname(root)} does not have that much left.`,

@@ -4,7 +4,7 @@ import type { BoundOperation } from './define.ts';
 import { openOrder, type RunDeps, recordFailure } from './run.ts';
 
 /**
- * Asks an operation to end. A queued one ends at once, a running one as soon as its work lets go; an ended one stays as it is. The
+ * Asks an operation to end. A queued one ends at once, a running one as soon as its work reacts to its signal; an ended one stays as it is. The
  * request is kept in the row, where the worker's next heartbeat finds it even if every notification is lost.
  */
 export async function cancelOperation(

@@ -19,7 +19,7 @@ export interface RunDeps {
   readonly log: Log;
   readonly lease: Lease;
   readonly queue: OperationQueue;
-  /** Aborted when this process must let go of all its work. */
+  /** Aborted when this process must end all its work. */
   readonly stopping: AbortSignal;
 }
 
@@ -169,7 +169,7 @@ async function endUnfinished(
     });
     await cleanUp?.();
   } catch (error) {
-    // Whoever looks for the operations of dead workers ends it.
+    // The recovery of operations of dead workers ends it.
     log.warn({ err: error, operation: id, kind: operation.kind }, 'the end of an operation could not be recorded yet');
   }
 }

@@ -6,19 +6,22 @@ import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import type { SandboxKind } from '../disposable/provider.ts';
+import type { DisposableProvider, SandboxKind } from '../disposable/provider.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
+import type { PostgresToolbox } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
+import { freeBytesOf } from '../system/free-space.ts';
 import { listUndoData } from './undo/data.ts';
 
 /** The machine that the control plane runs on, as far as a restore depends on it. */
 export interface Machine {
   /** The sandbox that verifications run in; null when none works here. */
-  sandbox(): SandboxKind | null;
-  /** Majors whose server and client programs are here. */
-  majors(): readonly number[];
-  /** Free space on the file systems of the backups and of the data folder, in bytes. */
-  freeBytes(): Promise<{ readonly backups: number; readonly data: number }>;
+  readonly disposables: Pick<DisposableProvider, 'sandbox'>;
+  /** Finds the majors whose server and client programs are here. */
+  readonly toolbox: Pick<PostgresToolbox, 'majors'>;
+  /** It is created with the first backup. */
+  readonly backupsFolder: string;
+  readonly dataFolder: string;
 }
 
 /** What an examination uses. */
@@ -35,15 +38,15 @@ export interface DoctorDeps {
 const UNDO_DATA = 'undo data';
 
 const ORDER = ['danger', 'warning', 'fine'];
-const LITTLE_SPACE_BYTES = 2 * 2 ** 30;
-const OLD_PROOF_MS = 7 * 24 * 3_600_000;
+const MIN_FREE_BYTES = 2 * 2 ** 30;
+const MAX_PROOF_AGE_MS = 7 * 24 * 3_600_000;
 
 /** One page about the server: what would stop a restore today, in order of danger. */
 export async function examineServer(deps: DoctorDeps, projects: readonly ProjectRow[]): Promise<DoctorAnswer> {
   const findings = [
-    sandboxFinding(deps.machine.sandbox()),
-    majorsFinding(deps.machine.majors()),
-    ...freeSpaceFindings(await deps.machine.freeBytes()),
+    sandboxFinding(deps.machine.disposables.sandbox),
+    majorsFinding(deps.machine.toolbox.majors()),
+    ...(await freeSpaceFindings(deps.machine)),
   ];
   for (const project of projects) {
     const { findings: all } = await examineProject(deps, project);
@@ -61,7 +64,7 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
   if (project.lifecycle === 'active') findings.push(await instanceFinding(deps, project), ...(await undoFindings(deps, project)));
   findings.push(...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
-  if (Number.isInteger(major) && major > 0 && !deps.machine.majors().includes(major)) {
+  if (Number.isInteger(major) && major > 0 && !deps.machine.toolbox.majors().includes(major)) {
     findings.push({
       severity: 'danger',
       what: 'Postgres programs',
@@ -90,7 +93,7 @@ function backupFinding(project: ProjectRow, latest: BackupRow | undefined, state
 function proofFindings(deps: DoctorDeps, project: ProjectRow, latest: BackupRow | undefined, state: BackupState | undefined): Finding[] {
   const findings: Finding[] = [];
   const command = `flux backup create --project ${project.slug} --hash ${project.hash} --verify`;
-  if (latest !== undefined && state?.tier === 'restorable' && deps.clock.now().getTime() - latest.created_at.getTime() > OLD_PROOF_MS) {
+  if (latest !== undefined && state?.tier === 'restorable' && deps.clock.now().getTime() - latest.created_at.getTime() > MAX_PROOF_AGE_MS) {
     findings.push({
       severity: 'warning',
       what: 'age of the proof',
@@ -183,14 +186,17 @@ function majorsFinding(majors: readonly number[]): Finding {
   return { severity: 'fine', what: 'Postgres programs', found: `PostgreSQL ${majors.join(', ')}.`, command: null };
 }
 
-function freeSpaceFindings(free: { readonly backups: number; readonly data: number }): Finding[] {
+async function freeSpaceFindings({ backupsFolder, dataFolder }: Machine): Promise<Finding[]> {
+  const data = await freeBytesOf(dataFolder);
+  // A folder that is not there yet will be created in the data folder's file system.
+  const backups = await freeBytesOf(backupsFolder).catch(() => data);
   const places = [
-    ['backup volume', free.backups],
-    ['data folder', free.data],
+    ['backup volume', backups],
+    ['data folder', data],
   ] as const;
   return places.map(([what, bytes]) => {
     const gib = `${(bytes / 2 ** 30).toFixed(1)} GiB free.`;
-    return bytes < LITTLE_SPACE_BYTES
+    return bytes < MIN_FREE_BYTES
       ? { severity: 'warning', what, found: `Only ${gib}`, command: null }
       : { severity: 'fine', what, found: gib, command: null };
   });

@@ -22,8 +22,8 @@ export interface WorkerDeps {
   readonly concurrency: number;
 }
 
-/** What the work uses that is repeated: each part of it takes its own. */
-export type UpkeepDeps = RemoveIncompleteDeps & NukeDeps & ExpireUndoDeps & { readonly operations: RunDeps };
+/** What the work uses that nobody asks for: each part of it takes its own. */
+type UpkeepDeps = RemoveIncompleteDeps & NukeDeps & ExpireUndoDeps & { readonly operations: RunDeps };
 
 const RECOVER_EVERY_MS = 10_000;
 

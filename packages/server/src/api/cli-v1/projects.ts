@@ -13,14 +13,14 @@ import { startProject, stopProject } from '../../projects/power.ts';
 import { pushSql } from '../../projects/push.ts';
 import { requestReset } from '../../projects/reset.ts';
 import { requestUndo } from '../../projects/restore.ts';
-import type { ApiDeps, ProjectRouteDeps } from '../deps.ts';
+import type { ProjectRouteDeps } from '../deps.ts';
 import { type Router, requireProject } from '../router.ts';
 import { requireSlugOf, toListedProject } from './legacy-shapes.ts';
 import { howOf } from './migrate.ts';
 import { answerWork } from './wait-or-follow.ts';
 
 /** Projects for existing clients. */
-export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps & Pick<ApiDeps, 'publicUrl'>): void {
+export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): void {
   const { publicUrl } = deps;
   router.json(ROUTES.listProjects, async ({ principal, query }) => {
     const there = query.unfinished === 'true' ? 'unfinished' : 'active';

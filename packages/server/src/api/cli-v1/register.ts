@@ -7,8 +7,8 @@ import { registerProjectRoutes } from './projects.ts';
 
 /** Registers every route of this API. */
 export function registerCliV1(router: Router, deps: ApiDeps): void {
-  registerAccountRoutes(router, deps);
-  registerProjectRoutes(router, deps);
-  registerBackupRoutes(router, deps);
-  registerOperationRoutes(router, deps);
+  registerAccountRoutes(router, deps.account);
+  registerProjectRoutes(router, deps.projects);
+  registerBackupRoutes(router, deps.backups);
+  registerOperationRoutes(router, deps.operations);
 }

@@ -29,7 +29,7 @@ export const undoExpire = defineOperation({
   audit: null,
   afterWorkerLoss: 'end',
   run: async (deps: ExpireUndoDeps, { project: row }, task) => {
-    // Listed again: an undo could have made some of it live until now.
+    // Listed again: an undo since then may have swapped some of it back.
     const removed = await findExpired(deps, row);
     await deps.catalog.db.transaction().execute(async (db) => {
       for (const subject of removed) await recordAudit(db, SYSTEM, { action: 'project.undo_expire', projectId: row.id, subject });
