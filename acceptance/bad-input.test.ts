@@ -31,7 +31,7 @@ describe('naming a project', () => {
       expectError(
         await world.flux.flux(...command, '--project', 'shop', '--hash', '0000000'),
         4,
-        'No project of yours has the hash 0000000.',
+        'You have no project with the hash 0000000.',
         'See `flux list`.',
       );
       expectError(
@@ -149,7 +149,7 @@ describe('the control plane', () => {
   it('refuses the data folder of another Flux', async () => {
     const refused = await refusedStart({ FLUX_DATA_DIR: world.flux.dataFolder });
     expect(refused.stderr).toBe(
-      `Another Flux already uses the data folder ${world.flux.dataFolder}.\nStop that one first, or give this one a folder of its own with FLUX_DATA_DIR.\n`,
+      `Another Flux already uses the data folder ${world.flux.dataFolder}.\nStop that one first, or set FLUX_DATA_DIR to another folder.\n`,
     );
     expect(refused.exitCode).toBe(1);
     expect((await world.flux.flux('list')).exitCode).toBe(0);
@@ -173,9 +173,11 @@ describe('the control plane', () => {
 
   it('refuses to start without the Postgres programs that it was told to take', async () => {
     const refused = await refusedStart({ FLUX_POSTGRES_MAJOR: '99' });
-    expect(refused.stderr).toContain('PostgreSQL 99 is needed, and postgres, initdb, pg_dump, pg_restore of that major cannot be found.');
     expect(refused.stderr).toContain(
-      'Install it with `apt-get install postgresql-99`, or name the folder that holds it in FLUX_POSTGRES_BIN_DIRS.',
+      'PostgreSQL 99 is needed, and postgres, initdb, pg_dump, pg_restore of that major version cannot be found.',
+    );
+    expect(refused.stderr).toContain(
+      'Install it with `apt-get install postgresql-99`, or set FLUX_POSTGRES_BIN_DIRS to the folder that contains it.',
     );
     expect(refused.exitCode).toBe(1);
   });

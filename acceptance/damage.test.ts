@@ -125,7 +125,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a backup of a project on 
     expect((await flux.api(`/projects/${project.hash}/backups/latest/download`)).status).toBe(410);
     const verified = await flux.shell(`flux backup verify ${names} --latest`);
     expect(verified.exitCode).toBe(4);
-    expect(verified.stderr).toContain(`The file of backup ${id} is not there any more.`);
+    expect(verified.stderr).toContain(`The file of backup ${id} no longer exists.`);
 
     renameSync(`${path}.away`, path);
     expect(await summary()).toEqual(['Verification:             Restore-verified', 'Safe destructive actions: Allowed']);
@@ -202,7 +202,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a backup of a project on 
     // The one that is of no use may go: a good one stands behind it.
     expect((await flux.shell(`flux backup delete ${names} --latest --yes`)).exitCode).toBe(0);
     const last = await flux.shell(`flux backup delete ${names} --id ${id} --yes`);
-    expect(last.stderr).toContain('without it there is no proven way back');
+    expect(last.stderr).toContain('without it, nothing is known to be restorable');
     expect(last.exitCode).toBe(6);
     expect((await flux.shell(`flux backup create ${names} --verify`)).exitCode).toBe(0);
     path = await artifactOf(flux, project, 'latest');

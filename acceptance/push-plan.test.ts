@@ -39,7 +39,7 @@ interface PlanDocument {
 }
 
 describe('flux push --plan', () => {
-  it('marks what destroys data, with place and reason, and says that there is no proven way back', async () => {
+  it('marks what destroys data, with place and reason, and says that no restore-verified backup could revert it', async () => {
     const plan = await push('./migrations', '--plan');
     expect(plan.stdout).toBe(`Flux migrations (plan)
 ✓ 001_init.sql already applied
@@ -53,7 +53,7 @@ describe('flux push --plan', () => {
 Plan: 1 to apply, 1 to skip. Nothing was run.
 
 destroys data: 1 statement · may destroy data: 1 statement · could not be analysed: 1 statement. Functions and triggers that a statement calls are not analysed.
-There is no proven way back: There is no backup. (shop has none)
+No restore-verified backup could revert it: There is no backup. (shop has none)
 Create one with \`flux backup create && flux backup verify --latest\`, or push with \`--backup\`.
 `);
     expect(plan.exitCode).toBe(0);
@@ -84,7 +84,7 @@ Create one with \`flux backup create && flux backup verify --latest\`, or push w
     const proven = await ask();
     expect(proven.gate).toMatchObject({ decision: 'cleared', tier: 'restorable', label: 'Restorable', backupId: id, command: null });
     const plan = await push('./migrations', '--plan');
-    expect(plan.stdout).toContain(`There is a proven way back: backup ${id} of `);
+    expect(plan.stdout).toContain(`A restore-verified backup could revert it: backup ${id} of `);
   });
 
   it('asks nothing about backups when nothing destroys data', async () => {
@@ -106,7 +106,7 @@ describe('flux push', () => {
     await backUp(flux, project);
     const warned = await push('./wipe.sql');
     expect(warned.stderr).toMatch(
-      /Warning: wipe\.sql:1 destroys data: truncate orders \(and 1 more, see `flux push --plan`\)\nThere is no proven way back: The latest backup has not been restore-verified\. \(backup .*\)\nCreate one first: `flux push --backup`\./,
+      /Warning: wipe\.sql:1 destroys data: truncate orders \(and 1 more, see `flux push --plan`\)\nNo restore-verified backup could revert it: The latest backup has not been restore-verified\. \(backup .*\)\nCreate one first: `flux push --backup`\./,
     );
     expect(warned.exitCode).toBe(0);
     expect((await push('./wipe.sql', '--dry-run')).stderr).not.toContain('Warning');

@@ -1,6 +1,6 @@
 import type { Postgres } from './raw.ts';
 
-/** A database that the benchmark makes for itself. */
+/** A database that the benchmark creates. */
 export interface Shape {
   readonly name: string;
   readonly about: string;
@@ -23,7 +23,7 @@ const mixed = (rows: number) => `
   insert into entries select 1 + n % ${Math.round(rows / 10)}, date '2026-01-01' + n % 300, n % 1000 from generate_series(1, ${rows}) n;
   analyze events, accounts, entries;`;
 
-/** About 10 MB: what a small project is. */
+/** About 10 MB: a small project. */
 export const SMALL: Shape = {
   name: '10 MB',
   about: 'three tables, 29,400 rows',
@@ -37,7 +37,7 @@ export const LARGE: Shape = {
   fill: (postgres) => postgres.sql(mixed(2_350_000)),
 };
 
-/** Few rows that are wide, most of it out of line. */
+/** Few wide rows, stored mostly out of line (TOAST). */
 export const WIDE: Shape = {
   name: 'wide rows',
   about: '20,000 rows of about 10 kB that do not compress well',
@@ -47,7 +47,7 @@ export const WIDE: Shape = {
       analyze documents;`),
 };
 
-/** Many tables with little in them: what costs per table shows. */
+/** Many small tables: shows the cost per table. */
 export const MANY: Shape = {
   name: '2,000 tables',
   about: '2,000 tables with a primary key, an index and 10 rows each',

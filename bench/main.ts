@@ -1,5 +1,5 @@
-// `npm run bench`: every figure is a ratio against a raw tool, measured in turn in the same run. Prints a table and, last, JSON.
-// `--quick` takes smaller databases and fewer pairs, to see that it works. `--major 17` fetches that major and measures create from it alone.
+// `npm run bench`: every figure is a ratio against a raw tool, measured alternately in the same run. Prints a table and, last, JSON.
+// `--quick` uses smaller databases and fewer pairs, to check that it works. `--major 17` fetches that major version and measures only create from it.
 import { chownSync, copyFileSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -46,11 +46,11 @@ async function measureEverything(): Promise<void> {
     await describeShape(await prepare(name, shape), shape);
 }
 
-/** Settings under which everything here uses one certain major. */
+/** Settings that make everything here use one major version. */
 function settingsFor(wanted: number): Record<string, string> {
   const prepared = prepareMajor(wanted);
   if (!('bin' in prepared) || prepared.bin === undefined)
-    throw new Error(`PostgreSQL ${wanted} cannot be had: ${'refused' in prepared ? prepared.refused : ''}`);
+    throw new Error(`PostgreSQL ${wanted} cannot be fetched: ${'refused' in prepared ? prepared.refused : ''}`);
   return { FLUX_POSTGRES_BIN_DIRS: prepared.bin, FLUX_POSTGRES_MAJOR: String(wanted) };
 }
 
@@ -89,7 +89,7 @@ async function measureSmall({ flags }: Project): Promise<void> {
   await flux('backup', 'create', ...flags, '--verify');
   const runs: number[] = [];
   for (let i = 0; i < pairs; i++) {
-    // What a verification finds ready is made anew behind it; nobody runs the next one in the same second.
+    // The standby instance of a verification is replaced in the background; the next verification starts only after that.
     await pause(1500);
     runs.push(await time(() => flux('backup', 'create', ...flags, '--verify')));
   }

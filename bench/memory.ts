@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 const EVERY_MS = 50;
 
-/** Watches the resident size of a process; `stop` tells how many bytes it grew at most. */
+/** Watches the resident size of a process; `stop` returns its largest growth in bytes. */
 export function watchMemory(pid: number): { stop(): number } {
   const before = residentBytes(pid);
   let most = before;

@@ -1,5 +1,5 @@
-// `npm run bench:outage`: how long clients are without an answer while a restore in place swaps 1 GB, under constant load.
-// `--once` restores once on each engine instead of three times; `--quick` takes 10 MB, to see that it works.
+// `npm run bench:outage`: how long clients get no answer while a restore in place swaps 1 GB, under constant load.
+// `--once` restores once on each engine instead of three times; `--quick` uses 10 MB, to check that it works.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EngineKind } from '@flux/contract/labels';
 import { type Flux, startFlux, type TestProject } from '../acceptance/harness/flux.ts';
@@ -54,7 +54,7 @@ async function measure(flux: Flux, engine: EngineKind): Promise<void> {
   );
 }
 
-/** Fills the project as its owner, and gives the size of what is in it. */
+/** Fills the project as its owner, and returns the size of its data. */
 async function fill(flux: Flux, project: TestProject, engine: EngineKind): Promise<number> {
   const id = (await psql(catalogUri(flux), `select id from projects where hash = '${project.hash}'`)).trim();
   const shortId = id.replaceAll('-', '').slice(0, 12);
@@ -70,7 +70,7 @@ async function fill(flux: Flux, project: TestProject, engine: EngineKind): Promi
   return Number(await psql(uri, size));
 }
 
-/** A client that connects and asks, again and again, and knows the longest time in which nothing was answered. */
+/** A client that repeatedly connects and queries, and records the longest time without an answer. */
 function startProbe(uri: string) {
   const { hostname, port, username, password, pathname } = new URL(uri);
   const target = {
@@ -92,7 +92,7 @@ function startProbe(uri: string) {
         longest = Math.max(longest, now - answeredAt);
         answeredAt = now;
       } catch {
-        // Thrown out or not let in: that is what is measured.
+        // Disconnected or refused: that is what is measured.
       }
       await delay(EVERY_MS);
     }

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, fsyncSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** The raw tools that Flux is compared with, of the major that is measured. */
+/** The raw tools that Flux is compared with, of the measured major version. */
 export interface Postgres {
   readonly bin: string;
   readonly uri: string;
@@ -19,7 +19,7 @@ export function postgresAt(bin: string, uri: string): Postgres {
   };
 }
 
-/** Milliseconds that some work takes. */
+/** Measures how long some work takes, in milliseconds. */
 export async function time(work: () => unknown): Promise<number> {
   const before = performance.now();
   await work();
@@ -40,20 +40,20 @@ export async function rawDump(postgres: Postgres, file: string, options: readonl
   return { ms, bytes: statSync(file).size };
 }
 
-/** Where a raw server runs: as its own account when we are root, since Postgres refuses root. */
+/** How a raw server runs: with its own account when running as root, since Postgres refuses root. */
 export interface RawServer {
   readonly folder: string;
   readonly run: (program: string, args: readonly string[]) => Promise<void>;
   readonly port: number;
 }
 
-/** Prepares to run a raw server in a folder; `account` is its uid and gid when we are root. */
+/** Prepares to run a raw server in a folder; `account` is its uid and gid when running as root. */
 export function rawServer(bin: string, folder: string, port: number, account: { uid: number; gid: number } | undefined): RawServer {
   const run = (program: string, args: readonly string[]) => runQuietly(join(bin, program), args, 'ignore', account);
   return { folder, run, port };
 }
 
-/** initdb and start, as anybody would: nothing tuned. */
+/** initdb and start with default settings. */
 export async function rawStart({ folder, run, port }: RawServer): Promise<void> {
   await run('initdb', ['-D', join(folder, 'data'), '-U', 'postgres', '--auth=trust', '-E', 'UTF8', '--locale=C.UTF-8']);
   await run('pg_ctl', [
@@ -74,7 +74,7 @@ export async function rawStop({ folder, run }: RawServer): Promise<void> {
   rmSync(join(folder, 'data'), { recursive: true, force: true });
 }
 
-/** Makes an empty folder again. */
+/** Recreates an empty folder. */
 export function freshFolder(path: string): string {
   rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });

@@ -1,4 +1,4 @@
-/** The middle value; of an even number of values the mean of the two in the middle. */
+/** The median; for an even number of values the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
@@ -7,7 +7,7 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/** One figure: ours against something raw, measured in turn, so that a machine whose speed drifts does not decide. */
+/** One figure: Flux against a raw tool, measured alternately, so that a drifting machine speed does not matter. */
 export interface Figure {
   readonly figure: string;
   readonly against: string;
@@ -21,7 +21,7 @@ export interface Figure {
   readonly pairs: number;
 }
 
-/** Measures pairs A B A B ... and gives the median of their ratios. */
+/** Measures pairs A B A B ... and returns the median of their ratios. */
 export async function comparePairs(
   names: { readonly figure: string; readonly against: string },
   pairs: number,

@@ -1,38 +1,42 @@
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build as bundle } from 'esbuild';
+import { thirdPartyLicenses } from './third-party-licenses.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /**
- * Builds what is shipped: `packages/cli/dist/flux.js`, which runs on Node 20 and needs nothing beside it but the SQL parser,
- * and `packages/server/dist/flux-server.js` with `main.js` beside it, which finds its libraries in node_modules.
+ * Builds what is shipped: `packages/cli/dist`, which runs on Node 20 and needs no other files, and `packages/server/dist`, whose
+ * libraries are in node_modules.
  *
- * @returns {Promise<string[]>} the files that were made
+ * @returns {Promise<string[]>} the programs that were built
  */
 export async function build() {
-  const made = [await buildCli()];
-  // The server may be missing from a checkout of the command line alone.
-  if (existsSync(join(root, 'packages/server/src/main.ts'))) made.push(await buildServer());
-  return made;
+  const built = [await buildCli()];
+  // A checkout of the command line alone has no server.
+  if (existsSync(join(root, 'packages/server/src/main.ts'))) built.push(await buildServer());
+  return built;
 }
 
 async function buildCli() {
   const outfile = join(root, 'packages/cli/dist/flux.js');
   await rm(dirname(outfile), { recursive: true, force: true });
-  await bundle({
+  const { metafile } = await bundle({
+    absWorkingDir: root,
+    metafile: true,
     entryPoints: [join(root, 'packages/cli/src/main.ts')],
     outfile,
     bundle: true,
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    // Names stay, so that a stack trace can be read.
+    // Identifiers are kept, so that stack traces can be read.
     minifyWhitespace: true,
     minifySyntax: true,
+    // Their place is THIRD-PARTY-LICENSES, which has the whole texts.
     legalComments: 'none',
     plugins: [builtinsWhenNeeded, sqlParserBeside],
     // commander is CommonJS and asks for Node's own modules with require.
@@ -44,6 +48,10 @@ async function buildCli() {
   await chmod(outfile, 0o755);
   await copyFile(SQL_PARSER, join(dirname(outfile), 'libpg-query.cjs'));
   await copyFile(SQL_PARSER.replace(/\.js$/, '.wasm'), join(dirname(outfile), 'libpg-query.wasm'));
+  const licenses = await thirdPartyLicenses(root, [...Object.keys(metafile.inputs), relative(root, SQL_PARSER)], {
+    'libpg-query': join(root, 'scripts/licenses/libpg-query-wasm.txt'),
+  });
+  await writeFile(join(dirname(outfile), 'THIRD-PARTY-LICENSES'), licenses);
   return outfile;
 }
 
@@ -57,7 +65,7 @@ async function buildServer() {
     platform: 'node',
     format: 'esm',
     target: 'node22',
-    // All but the check of Node's version goes into a file of its own, which an older Node does not get to see.
+    // Everything except the check of Node's version goes into a separate file, which an older Node does not load.
     splitting: true,
     chunkNames: '[name]',
     packages: 'external',
@@ -70,8 +78,8 @@ async function buildServer() {
 }
 
 /**
- * An ES module loads everything that it imports before its first line, and esbuild lifts the imports of lazily loaded parts to
- * the top of the file: `flux --version` would load TLS. Through require, Node's own modules are loaded where they are first used.
+ * An ES module loads all its imports before its first line, and esbuild hoists the imports of lazily loaded parts to the top of the
+ * file: `flux --version` would load TLS. With require, Node's own modules are loaded where they are first used.
  */
 const builtinsWhenNeeded = {
   name: 'builtins-when-needed',
@@ -87,10 +95,10 @@ const builtinsWhenNeeded = {
   },
 };
 
-/** Finds its WebAssembly beside its own file, in node_modules as in the folder it is copied to. */
+/** Loads its WebAssembly from its own folder, in node_modules as well as in `dist`. */
 const SQL_PARSER = createRequire(join(root, 'packages/contract/package.json')).resolve('libpg-query/wasm/libpg-query.js');
 
-/** The parser is 1.8 MB and few commands need it: inside of the bundle it would delay the start of all of them. */
+/** The parser has 1.8 MB and few commands need it: inside the bundle it would delay the start of every command. */
 const sqlParserBeside = {
   name: 'sql-parser-beside',
   /** @param {import('esbuild').PluginBuild} plugins */
@@ -99,7 +107,7 @@ const sqlParserBeside = {
   },
 };
 
-/** The contract is TypeScript of ours: unlike the libraries it goes into the bundle. */
+/** The contract is TypeScript source: unlike the libraries it is bundled. */
 const contractIsOurs = {
   name: 'contract-is-ours',
   /** @param {import('esbuild').PluginBuild} plugins */

@@ -28,7 +28,7 @@ for (const [slug, hash] of hashes) {
   await show(server, 'backup', 'download', ...project, '--latest', '-o', join(server.folder, `${slug}.dump`));
 }
 
-// A way back that needs nothing of ours: the database is emptied by its owner, then pg_restore brings it back.
+// A restore without Flux: the owner empties the database, then pg_restore restores it.
 const dedicated = await uriOf(server, 'bloom-atelier', hashes);
 const before = digest(dedicated);
 psql(dedicated, 'drop table order_lines, orders, bouquets cascade');
@@ -37,17 +37,17 @@ pgRestore(['--clean', '--if-exists', '--no-owner', '--no-acl', '--dbname', dedic
 if (digest(dedicated) !== before) fail('the restored database differs from the one that was backed up');
 say(`  every row is back: ${before}`);
 
-// A tenant export goes into any Postgres of the same major; here into a project of its own.
+// A tenant export can be restored into any Postgres of the same major version; here into a dedicated project.
 await show(server, 'create', 'archive', '--mode', 'v1_dedicated');
 const archive = await uriOf(server, 'archive', readHashes(server, await quiet(server, 'list', '--json')));
 pgRestore(['--no-owner', '--no-acl', '--dbname', archive, join(server.folder, 'petal-post.dump')]);
 const schema = psql(archive, `select nspname from pg_namespace where nspname like 't\\_%'`);
-if (digest(archive, schema) !== before) fail('the tenant export did not bring back what was backed up');
+if (digest(archive, schema) !== before) fail('the restored tenant export differs from what was backed up');
 say(`  every row is there: ${before}`);
 
 say(`\nDone in ${((performance.now() - startedAt) / 1000).toFixed(1)} s. Everything above was real; nothing of it is left running.`);
 
-/** What a verification here is worth, and how it becomes worth more. */
+/** Whether verifications on this host are sandboxed, and how to enable that. */
 async function warnAboutWalls(why: string): Promise<void> {
   const line = '*'.repeat(100);
   process.stderr.write(`${line}

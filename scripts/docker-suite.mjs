@@ -1,4 +1,4 @@
-// Runs the suite that needs Docker: starts an engine of its own in namespaces of its own, makes images from Debian's packages, runs
+// Runs the suite that needs Docker: starts a separate engine in its own namespaces, builds images from Debian's packages, runs
 // acceptance/docker, and ends everything. Needs root and the network for Debian's packages; no image is pulled.
 import { spawn, spawnSync } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const IMAGE = 'flux-test-postgres:{major}';
 /** EX_TEMPFAIL of sysexits(3). */
 const NO_ENGINE = 75;
-/** Releases of Debian and the major that each has. The first is the one that most tests use. */
+/** Releases of Debian and their major version of Postgres. Most tests use the first one. */
 const IMAGES = [
   { major: 15, release: 'bookworm' },
   { major: 17, release: 'trixie' },
@@ -40,7 +40,7 @@ function prepareAndEnter(args) {
   });
   const folder = mkdtempSync(join(tmpdir(), 'flux-engine-'));
   const self = fileURLToPath(import.meta.url);
-  // No bridge, no rule of a firewall, no mount and no process of the engine is left on the host, even after kill -9 of this one.
+  // No bridge, firewall rule, mount or process of the engine is left on the host, even after kill -9 of this process.
   const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child=SIGKILL', '--mount-proc'];
   const child = spawn('unshare', [...namespaces, process.execPath, self, '--inside', folder, images.join(','), ...args], {
     stdio: 'inherit',
@@ -66,7 +66,7 @@ async function runInside(folder, [images, ...args]) {
       DOCKER_HOST: engine.host,
       FLUX_DOCKER_POSTGRES_IMAGE: IMAGE,
       FLUX_TEST_DOCKER_MAJORS: IMAGES.map(({ major }) => major).join(','),
-      // How the tests take the engine away and bring it back.
+      // How the tests stop and restart the engine.
       FLUX_TEST_DOCKER_ENGINE: engine.command.join('\n'),
       FLUX_TEST_DOCKER_PID_FILE: engine.pidFile,
     });
@@ -116,7 +116,7 @@ function controlGroupOf(folder) {
   return folder.slice(folder.lastIndexOf('/') + 1);
 }
 
-/** Control groups know no namespaces: empty ones are left, and are removed from the inside out. */
+/** Control groups are not namespaced: empty ones are left, and are removed from the innermost one outwards. */
 function removeControlGroups(folder) {
   const found = spawnSync('find', ['/sys/fs/cgroup', '-depth', '-type', 'd', '-path', `*/${controlGroupOf(folder)}*`], {
     encoding: 'utf8',
@@ -142,7 +142,7 @@ function sleep(ms) {
 }
 
 /**
- * Ends with a status of its own when there is no engine to test on, which is no verdict on what would have been tested.
+ * Exits with a separate status when there is no engine, since nothing was tested then.
  *
  * @returns {never}
  */

@@ -1,4 +1,4 @@
-// Writes the pages that are made from the code, or with --check says which of them are stale.
+// Writes the pages that are generated from the code, or with --check lists the stale ones.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { powerPage } from '../acceptance/power/page.ts';
 import { readPowerRun } from '../acceptance/power/record.ts';

@@ -1,4 +1,4 @@
-// Refuses files that have grown past 350 lines: split them by phase. Migrations and generated files are left aside.
+// Refuses files with more than 350 lines: split them by phase. Migrations and generated files are exempt.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 

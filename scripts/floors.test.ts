@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { forbidden } = createRequire(import.meta.url)('../.dependency-cruiser.cjs') as { forbidden: { name: string }[] };
 
-/** One import that each rule must refuse: the file it stands in, below `packages/`, and what it imports. */
+/** One import that each rule must refuse: the importing file, below `packages/`, and what it imports. */
 const PLANTED: Readonly<Record<string, readonly [file: string, imported: string]>> = {
   'no-circular': ['server/src/system/one.ts', './other.ts'],
   'contract-imports-nothing-of-ours': ['contract/src/a.ts', '../../server/src/system/target.ts'],
@@ -60,7 +60,7 @@ beforeAll(() => {
   symlinkSync(join(root, 'node_modules'), join(scratch, 'node_modules'));
   for (const [file, imported] of Object.values(PLANTED)) {
     plant(`packages/${file}`, `import { planted } from '${imported}';\nexport const used = planted;\n`);
-    // What is imported exists, so that only the rule in question has something to refuse.
+    // The imported file exists, so that only the rule in question applies.
     if (imported.startsWith('.') && imported !== './nowhere.ts')
       plant(join('packages', dirname(file), imported), 'export const planted = 1;\n');
   }
@@ -93,7 +93,7 @@ it('refuses each planted import by the name of its rule', () => {
   expect(missed.map(([name]) => name)).toEqual([]);
 });
 
-it('refuses a promise that nobody awaits, and an interval outside worker/ and schedules/', () => {
+it('refuses an unawaited promise, and an interval outside worker/ and schedules/', () => {
   const report = JSON.parse(runTool('biome', 'lint', '--reporter=json', ...Object.keys(LINTED))) as {
     diagnostics: { category: string; location: { path: string | { file: string } } }[];
   };

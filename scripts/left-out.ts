@@ -1,6 +1,6 @@
 import type { Reporter, TestCase, TestModule } from 'vitest/node';
 
-/** Names and counts, at the end of a run, the tests that this host could not run, by reason; a skip that nobody sees would pass for a pass. */
+/** Lists, at the end of a run, the tests that this host could not run, by reason: a skipped test must not look like a passed one. */
 export default class LeftOut implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const byReason = new Map<string, string[]>();

@@ -1,5 +1,5 @@
-// The one entry of `npm run demo`, `npm test` and their like. It works on a fresh clone, with an older Node and nothing
-// installed: it does the set-up, then hands over to the Node that the checkout pins.
+// The entry point of `npm run demo`, `npm test` and similar commands. It works on a fresh clone, with an older Node and nothing
+// installed: it does the setup, then runs the Node version that the checkout pins.
 import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,16 +10,16 @@ import { prepareSandbox } from './setup/prepare-sandbox.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = join(root, 'node_modules', '.bin');
 
-/** What each command runs, after the set-up that it needs. */
+/** What each command runs, after its setup. */
 const COMMANDS = {
   demo: { postgres: true, build: true, steps: [['node', 'scripts/demo.ts']] },
   start: { postgres: true, build: true, steps: [['node', 'packages/server/bin/flux-server.js']], handsOver: true },
-  // The walls of each kind of sandbox have tests of their own.
+  // Each kind of sandbox is tested.
   test: { postgres: true, sandboxes: 'all', build: true, env: { FLUX_TEST_TIER: 'quick' }, steps: [['vitest', 'run']] },
   'test:full': { postgres: true, sandboxes: 'all', build: true, env: { FLUX_TEST_TIER: 'full' }, steps: [['vitest', 'run']] },
   docker: { postgres: true, build: true, steps: [['node', 'scripts/docker-suite.mjs']] },
   'test:newest': { postgres: true, build: true, steps: [['node', 'scripts/newest-suite.mjs']] },
-  // The machines that it makes set themselves up.
+  // The machines that it creates run the setup themselves.
   'test:fresh': { postgres: false, build: false, steps: [['node', 'acceptance/fresh/run.mjs']] },
   'test:sabotage': {
     postgres: true,
@@ -81,7 +81,7 @@ if (command.postgres) {
 if (command.build) step(['node', 'scripts/build.mjs']);
 for (const [index, args] of command.steps.entries()) step(index === command.steps.length - 1 ? [...args, ...rest] : args);
 
-/** Installs what the lock file says when it has not been installed, or has changed since. */
+/** Installs the dependencies of the lock file when they are missing or the lock file has changed. */
 function installDependencies() {
   const lock = join(root, 'package-lock.json');
   const installed = join(root, 'node_modules', '.package-lock.json');
@@ -92,7 +92,7 @@ function installDependencies() {
   const options = ['ci', '--no-audit', '--no-fund', '--loglevel=error'];
   const { status } = spawnSync(program, [...args, ...options], { cwd: root, stdio: ['ignore', 2, 2] });
   if (status !== 0)
-    fail('npm could not install the dependencies; its own words are above. Check that the npm registry can be reached, then try again.');
+    fail('npm could not install the dependencies; its output is above. Check that the npm registry can be reached, then try again.');
   if (!existsSync(join(bin, 'node'))) {
     fail(
       `There is no Node 24 package for ${process.platform}-${process.arch}; install Node 22.18 or newer and run the scripts under packages/ with it.`,
@@ -100,7 +100,7 @@ function installDependencies() {
   }
 }
 
-/** Runs one step with the checkout's own Node and tools first on the path; ends everything when it fails. */
+/** Runs one step with the Node and the tools of the checkout first on the path; exits when it fails. */
 function step([program, ...args]) {
   const env = { ...command.env, ...process.env, PATH: `${bin}:${process.env.PATH}` };
   const { status, signal, error } = spawnSync(join(bin, program), args, { cwd: root, stdio: 'inherit', env });

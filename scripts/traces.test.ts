@@ -79,10 +79,10 @@ describe.each(traces)('$title', ({ steps }) => {
 
 it('notices a step that nothing refers to, one that goes up, and a hand-over that is none', () => {
   const step = (number: number, file: string, symbol: string): Step => ({ number, file, symbol });
-  const request = step(5, 'backups/verify/request.ts', 'requestVerification');
-  const route = step(4, 'api/v1/backups.ts', 'registerBackupRoutes');
+  const request = step(6, 'backups/verify/request.ts', 'requestVerification');
+  const route = step(5, 'api/backup-requests.ts', 'createBackupRequests');
   expect(refersTo(route, request)).toBe(true);
-  expect(refersTo(request, step(6, 'backups/verify/record.ts', 'recordVerification'))).toBe(false);
+  expect(refersTo(request, step(7, 'backups/verify/record.ts', 'recordVerification'))).toBe(false);
   expect(floorOf(request)).toBeGreaterThan(floorOf(route));
   expect(() => declarationOf(step(1, 'projects/restore.ts', 'nothing'))).toThrow('nothing');
   expect(problemOfHandOver({ ...request, handOver: 'By its definition' }, [step(4, OPERATIONS, 'runQueued')])).toMatch('not defined');

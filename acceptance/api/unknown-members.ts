@@ -59,10 +59,10 @@ describe('a request that says more than its route knows', () => {
   it.each([
     ['a dry run of a reset', 'POST', '/reset', { dryRun: true }, 'unknown member "dryRun"'],
     ['a dry run of a removal', 'DELETE', '?dryRun=1', undefined, 'unknown member "dryRun"'],
-    ['an override in the body', 'DELETE', '', { skipBackupCheck: true }, 'unknown member "skipBackupCheck" (it takes none)'],
+    ['an override in the body', 'DELETE', '', { skipBackupCheck: true }, 'unknown member "skipBackupCheck" (none are allowed here)'],
     ['a misspelled override', 'DELETE', '?skipBackupChek=true', undefined, '(the nearest known one is "skipBackupCheck")'],
     ['a restore with two spellings', 'POST', '/backups/latest/restore', { inplace: true }, '(the nearest known one is "inPlace")'],
-    ['a stop for later', 'POST', '/stop', { at: 'night' }, 'unknown member "at" (it takes none)'],
+    ['a stop for later', 'POST', '/stop', { at: 'night' }, 'unknown member "at" (none are allowed here)'],
     ['a list instead of members', 'POST', '/stop', ['dryRun'], 'expected object'],
     ['a prototype', 'POST', '/reset', JSON.parse('{"__proto__":{"dryRun":true}}'), 'unknown member "__proto__"'],
   ])('is told what is unknown: %s', async (_what, method, path, body, words) => {

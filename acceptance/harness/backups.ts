@@ -9,21 +9,21 @@ export interface ManifestContent {
   readonly sequences: readonly { readonly name: string; readonly lastValue: string; readonly isCalled: boolean }[];
 }
 
-/** Makes a backup and gives its id; fails when that does not work. */
+/** Creates a backup and returns its id. Throws when that fails. */
 export async function backUp(flux: Flux, project: Pick<TestProject, 'flags'>, ...more: string[]): Promise<string> {
   const made = await flux.flux('backup', 'create', ...project.flags, ...more, '--json');
   if (made.exitCode !== 0) throw new Error(`backup create ended with ${made.exitCode}\n${made.stderr}`);
   return (JSON.parse(made.stdout) as { backup: { id: string } }).backup.id;
 }
 
-/** Where the artifact of a backup is, below the data folder. */
+/** Path of the artifact of a backup. */
 export async function artifactOf(flux: Flux, project: Pick<TestProject, 'hash'>, id: string): Promise<string> {
   const answer = await flux.api(`/projects/${project.hash}/backups/${id}`);
   const { backup } = (await answer.json()) as { backup: { primaryArtifactRelativePath: string } };
   return join(flux.dataFolder, 'backups', backup.primaryArtifactRelativePath);
 }
 
-/** What a backup's manifest says about the data, without the moment, the host and what Postgres keeps for itself. */
+/** The data in a backup's manifest, without the time, the host and what is internal to Postgres. */
 export async function manifestOf(flux: Flux, project: Pick<TestProject, 'hash'>, id: string): Promise<ManifestContent> {
   const path = (await artifactOf(flux, project, id)).replace(/\.dump$/, '.manifest.json');
   const { tables, objects, sequences } = JSON.parse(readFileSync(path, 'utf8')) as ManifestContent;
@@ -34,7 +34,7 @@ export async function manifestOf(flux: Flux, project: Pick<TestProject, 'hash'>,
   };
 }
 
-/** Since 15.20 and 17.12 each column carries an option `pg_attver`, another number in each database, which is in no dump. */
+/** Since 15.20 and 17.12 each column has an option `pg_attver`, which differs in every database and is in no dump. */
 function withoutOwnOptions(object: ManifestContent['objects'][number]): ManifestContent['objects'][number] {
   if (object.kind !== 'column') return object;
   const { options = [], ...rest } = JSON.parse(object.definition) as { options?: readonly string[] };

@@ -1,4 +1,4 @@
-/** Everything that a restore could lose: grants given and taken, policies, sequences, views, functions, comments. */
+/** Everything that a restore could lose: grants and revocations, policies, sequences, views, functions, comments. */
 export const EVERYTHING = `
   create type mood as enum ('calm', 'busy');
   create table customers (id int generated always as identity primary key, name text not null, mood mood default 'calm');

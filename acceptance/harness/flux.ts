@@ -23,7 +23,7 @@ export interface TestProject {
   readonly uri: string;
 }
 
-/** The built server and the built CLI, on a data folder and a port of their own. */
+/** The built server and the built CLI, with their own data folder and port. */
 export interface Flux extends AsyncDisposable {
   readonly url: string;
   readonly folder: string;
@@ -31,7 +31,7 @@ export interface Flux extends AsyncDisposable {
   /** The first admin token. */
   token(): string;
   pid(): number;
-  /** What the server wrote on stderr so far. */
+  /** The stderr of the server so far. */
   log(): string;
   /** Runs `flux` with the admin token. */
   flux(...args: string[]): Promise<Ended>;
@@ -39,13 +39,13 @@ export interface Flux extends AsyncDisposable {
   fluxWith(options: RunOptions, ...args: string[]): Promise<Ended>;
   /** Runs a line in a shell that finds `flux`, `psql` and `pg_restore`, with the admin token, in the folder. */
   shell(line: string, env?: Readonly<Record<string, string>>): Promise<Ended>;
-  /** Makes a project and fails when that does not work. */
+  /** Creates a project. Throws when that fails. */
   createProject(slug: string, mode: 'v1_dedicated' | 'v2_shared'): Promise<TestProject>;
-  /** Pushes SQL as it is and fails when that does not work. */
+  /** Pushes SQL. Throws when that fails. */
   push(project: TestProject, sql: string): Promise<void>;
-  /** Speaks to the API directly. */
+  /** Sends a request to the API. */
   api(path: string, init?: RequestInit): Promise<Response>;
-  /** SIGKILL to the server alone; what it started is left to itself. */
+  /** Sends SIGKILL only to the server, not to the processes that it started. */
   kill(): Promise<void>;
   stop(): Promise<number | null>;
   start(env?: Readonly<Record<string, string>>): Promise<void>;
@@ -53,18 +53,18 @@ export interface Flux extends AsyncDisposable {
 
 export interface FluxOptions {
   readonly env?: Readonly<Record<string, string>>;
-  /** Where temporary folders go; another file system, for instance. */
+  /** Parent of the temporary folder, for example on another file system. */
   readonly under?: string;
-  /** Runs before the first start, with the folder of everything. */
+  /** Runs before the first start, with the temporary folder. */
   readonly prepare?: (folder: string) => void | Promise<void>;
-  /** Turns the command line of the server into another one, of a program that runs it. */
+  /** Wraps the command line of the server in that of another program. */
   readonly wrap?: (command: readonly string[], folder: string) => readonly string[];
 }
 
-/** Starts a control plane on a fresh data folder. Disposing of it stops everything and fails when anything is left. */
+/** Starts a control plane on a fresh data folder. Disposing of it stops everything and throws when a process is left. */
 export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   const folder = mkdtempSync(join(options.under ?? tmpdir(), 'flux-'));
-  // Postgres runs as another account when we are root, and must be able to walk here.
+  // As root, Postgres runs as another account, which must be able to traverse this folder.
   chmodSync(folder, 0o711);
   const dataFolder = join(folder, 'data');
   const port = await freePort();
@@ -110,7 +110,7 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   const fluxEnv = () => ({ HOME: folder, FLUX_API_BASE: `${url}/api`, FLUX_API_TOKEN: token() });
   const fluxWith = ({ env, ...rest }: RunOptions, ...args: string[]) =>
     run(process.execPath, [CLI, ...args], { cwd: folder, env: { ...fluxEnv(), ...env }, ...rest });
-  const well = async (...args: string[]) => {
+  const succeed = async (...args: string[]) => {
     const answer = await fluxWith({}, ...args);
     if (answer.exitCode === 0) return answer.stdout;
     throw new Error(`flux ${args.join(' ')} ended with ${answer.exitCode}\n${answer.stderr}`);
@@ -139,15 +139,15 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
       return run('bash', ['-o', 'pipefail', '-c', line], { cwd: folder, env: { ...fluxEnv(), PATH: path, ...env } });
     },
     createProject: async (slug, mode) => {
-      const made = JSON.parse(await well('create', slug, '--mode', mode, '--json')) as { summary: { hash: string } };
+      const made = JSON.parse(await succeed('create', slug, '--mode', mode, '--json')) as { summary: { hash: string } };
       const { hash } = made.summary;
-      const uri = (await well('project', 'credentials', slug, '--hash', hash, '--field', 'postgres.url')).trim();
+      const uri = (await succeed('project', 'credentials', slug, '--hash', hash, '--field', 'postgres.url')).trim();
       return { slug, hash, uri, flags: ['--project', slug, '--hash', hash] };
     },
     push: async (project, sql) => {
       const path = join(folder, `pushed-${randomUUID()}.sql`);
       writeFileSync(path, sql);
-      await well('push', path, ...project.flags);
+      await succeed('push', path, ...project.flags);
     },
     api: (path, init = {}) =>
       fetch(`${url}/api/cli/v1${path}`, { ...init, headers: { authorization: `Bearer ${token()}`, ...init.headers } }),
@@ -166,13 +166,13 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   };
 }
 
-/** The Postgres that a whole run is told to test on, when it is not the one of the host. */
+/** The Postgres that a whole test run is configured to use, when it is not the host's. */
 function chosenPostgres(): Readonly<Record<string, string>> {
   const names = ['FLUX_POSTGRES_BIN_DIRS', 'FLUX_POSTGRES_MAJOR'];
   return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 
-/** Makes a folder with a `flux` in it, for a shell's PATH. */
+/** Creates a folder with a `flux` in it, for a shell's PATH. */
 function placeCommand(folder: string): string {
   const bin = join(folder, 'bin');
   if (existsSync(bin)) return bin;
@@ -188,7 +188,7 @@ async function killAll(folder: string): Promise<{ pid: number; command: string }
   return left;
 }
 
-/** Every process whose command line names a folder. */
+/** Every process whose command line contains the path of a folder. */
 export function processesOf(folder: string): { pid: number; command: string }[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -202,7 +202,7 @@ function commandOf(pid: string): string {
   try {
     return readFileSync(path, 'utf8').replaceAll('\0', ' ');
   } catch {
-    // It ended between the two looks.
+    // It ended between the two checks.
     return '';
   }
 }

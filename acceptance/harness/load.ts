@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { findClient } from './postgres.ts';
 import { pause, run } from './process.ts';
 
-/** Work that goes on beside what is tested; it survives being cut off, as the programs of users do. */
+/** Load that runs alongside a test and reconnects when its connections are cut, as the programs of users do. */
 export interface Load {
-  /** Ends it, and waits for what is under way. */
+  /** Stops it, and waits for running work. */
   stop(): Promise<void>;
 }
 
-/** Runs a script with pgbench until it is stopped; clients that are thrown out connect again. */
+/** Runs a script with pgbench until it is stopped; disconnected clients connect again. */
 export function startPgbench(folder: string, uri: string, script: string, clients: number): Load {
   const path = join(folder, 'load.pgbench');
   writeFileSync(path, script);
@@ -28,19 +28,19 @@ export function startPgbench(folder: string, uri: string, script: string, client
       try {
         process.kill(child);
       } catch {
-        // It was cut off a moment ago, and has not come back yet.
+        // It was just disconnected and has not reconnected yet.
       }
     },
   );
 }
 
-/** A client that commits one row after the other and remembers what the server has acknowledged. */
+/** A client that commits one row after the other and records those that the server acknowledged. */
 export interface Witness extends Load {
-  /** Every row that was acknowledged so far, as it was sent, oldest first. */
+  /** Every acknowledged row so far, oldest first. */
   acknowledged(): readonly string[];
 }
 
-/** Inserts words of its own into a column, each over a connection and in a transaction of its own. */
+/** Inserts unique words into a column, each with a separate connection and transaction. */
 export function startWitness(uri: string, table: string, column: string): Witness {
   const words: string[] = [];
   let serial = 0;

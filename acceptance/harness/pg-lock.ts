@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { findClient } from './postgres.ts';
 
-/** A table that nobody else can read. Whatever dumps it waits: a middle of a create that lasts as long as a test wants. */
+/** A table that is locked against reading: a dump of it waits until the test releases the lock. */
 export interface HeldTable extends AsyncDisposable {
-  /** Lets go; what waited goes on. */
+  /** Releases the lock; waiting sessions continue. */
   release(): Promise<void>;
 }
 
-/** Locks a table in a session of its own; resolves when the lock is held. */
+/** Locks a table in a separate session; resolves when the lock is held. */
 export async function lockTable(uri: string, table: string): Promise<HeldTable> {
   const psql = spawn(join(findClient(), 'psql'), ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', uri], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 
-// Below the ports that kernels give to outgoing connections (32768 and above), where one is soon
-// somebody else's, and below those that Flux takes for its instances.
+// Below the range that kernels use for outgoing connections (32768 and above), which may take a port at any time,
+// and below those that Flux uses for its instances.
 const FIRST = 12_000;
 const LAST = 24_000;
 

@@ -7,7 +7,7 @@ import { run, runWell } from './process.ts';
 
 const DEBIAN = '/usr/lib/postgresql';
 
-/** The folder with psql and pg_restore of the newest major whose server is here too: the one that Flux takes for new instances. */
+/** The folder with psql and pg_restore of the newest major version whose server is installed too: the one of new instances. */
 export function findClient(): string {
   const debian = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : [];
   const named = (process.env.FLUX_POSTGRES_BIN_DIRS ?? '').split(delimiter).filter((folder) => folder !== '');
@@ -17,7 +17,7 @@ export function findClient(): string {
   return found;
 }
 
-/** Runs SQL with psql, each statement on its own, and gives what it printed: rows as lines, columns with `|`. */
+/** Runs SQL with psql, each statement separately, and returns its output: rows as lines, columns separated by `|`. */
 export function psql(uri: string, sql: string): Promise<string> {
   const psqlArgs = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', uri, '-f', '-'];
   return runWell(join(findClient(), 'psql'), psqlArgs, { input: sql, env: { PGCLIENTENCODING: 'UTF8' } });
@@ -38,13 +38,13 @@ export async function readRows(uri: string, schema: string): Promise<Map<string,
   return new Map(tables.map((name, index) => [name, texts[index] ?? '']));
 }
 
-/** A Postgres that has nothing to do with Flux. */
+/** A Postgres that Flux does not manage. */
 export interface ThrowAwayCluster extends AsyncDisposable {
   /** URI of the superuser, who has a password. */
   uri(database: string): string;
 }
 
-/** Starts a cluster on a loopback port, as the account `postgres` when we are root. */
+/** Starts a cluster on a loopback port, as the account `postgres` when running as root. */
 export async function startThrowAwayCluster(): Promise<ThrowAwayCluster> {
   const bin = findClient();
   const folder = mkdtempSync(join(tmpdir(), 'flux-elsewhere-'));
@@ -71,7 +71,7 @@ export async function startThrowAwayCluster(): Promise<ThrowAwayCluster> {
   return {
     uri: (database) => `postgresql://elsewhere:${password}@127.0.0.1:${port}/${database}`,
     [Symbol.asyncDispose]: async () => {
-      // A test may have ended it already, to see what happens then.
+      // A test may have stopped it already.
       if (!existsSync(folder)) return;
       const stopped = await control('-m', 'immediate', 'stop');
       rmSync(folder, { recursive: true, force: true });

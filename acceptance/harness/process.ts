@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-/** How a program ended, with everything it said. */
+/** How a program ended, with its output. */
 export interface Ended {
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -15,7 +15,7 @@ export interface RunOptions {
   readonly onSpawn?: (pid: number) => void;
 }
 
-/** Runs a program to its end; nothing of our own environment but PATH reaches it. */
+/** Runs a program until it ends. It inherits only PATH from our environment. */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
@@ -39,14 +39,14 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
 }
 
-/** Runs a program that must succeed; its stdout. */
+/** Runs a program that must succeed, and returns its stdout. */
 export async function runWell(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const ended = await run(command, args, options);
   if (ended.exitCode === 0) return ended.stdout;
   throw new Error(`${command} ${args.join(' ')} ended with ${ended.exitCode}\n${ended.stderr}${ended.stdout}`);
 }
 
-/** Waits until something is true, looking often; fails with `what` when it does not become true. */
+/** Polls until a condition is true; throws with `what` when it does not become true. */
 export async function until(what: string, isTrue: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   while (!(await isTrue())) {

@@ -1,9 +1,9 @@
 import { type SandboxTrial, trySandboxes } from '../../scripts/setup/sandbox.ts';
 
-/** Where the run that all test files belong to keeps what it found, so that not each of them tries again. */
+/** Environment variable with the result for the whole run, so that each test file need not try again. */
 const KEPT = 'FLUX_TEST_SANDBOXES';
 
-/** Tries the sandboxes of this host once; vitest runs this before the tests, whose processes inherit the answer. */
+/** Tries the sandboxes of this host once; vitest runs this before the tests, whose processes inherit the result. */
 export default async function prepare(): Promise<void> {
   process.env[KEPT] ??= JSON.stringify(await trySandboxes());
 }
@@ -20,14 +20,14 @@ export async function whyNoSandbox(): Promise<string | undefined> {
   return bubblewrap === null || unshare === null ? undefined : `bubblewrap: ${bubblewrap}; unshare: ${unshare}`;
 }
 
-/** Settings of a server that is to verify here: without walls where none can be made, since tests restore what they made themselves. */
+/** Settings of a server that verifies here: without a sandbox where none can be created, since tests restore their own data. */
 export async function sandboxSettings(): Promise<Readonly<Record<string, string>>> {
   return (await whyNoSandbox()) === undefined ? {} : { FLUX_VERIFY_SANDBOX: 'off' };
 }
 
 /**
- * Options of a test, or of a group of tests, that is about the walls themselves: `it('...', await needsSandbox(), () => ...)`.
- * Where they cannot be made it is left out, and scripts/left-out.ts names it at the end of the run.
+ * Options of a test, or of a group of tests, about the sandbox itself: `it('...', await needsSandbox(), () => ...)`. Where it cannot be
+ * created the test is skipped, and scripts/left-out.ts lists it at the end of the run.
  */
 export async function needsSandbox(kind: 'any' | 'bubblewrap' | 'unshare' = 'any'): Promise<LeftOutOptions> {
   const why = kind === 'any' ? await whyNoSandbox() : (await sandboxesHere())[kind];
@@ -35,7 +35,7 @@ export async function needsSandbox(kind: 'any' | 'bubblewrap' | 'unshare' = 'any
   return leaveOut(kind === 'any' ? `no sandbox works on this host (${why})` : `${kind} does not work on this host (${why})`);
 }
 
-/** Options of a test that cannot run here, with the reason that the end of the run names. */
+/** Options of a test that cannot run here, with the reason that is listed at the end of the run. */
 export function leaveOut(reason: string): LeftOutOptions {
   return { skip: true, meta: { leftOut: reason } };
 }

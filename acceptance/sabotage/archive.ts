@@ -1,4 +1,4 @@
-/** Where the parts of a custom-format archive lie. Bytes from the start; ends are exclusive. */
+/** Offsets of the parts of a custom-format archive, in bytes from the start; ends are exclusive. */
 export interface ArchiveParts {
   readonly header: Part;
   readonly toc: Part;
@@ -17,8 +17,8 @@ const NO_TEXT = -1;
 const BLOCK_OF_LARGE_OBJECTS = 3;
 
 /**
- * Takes an archive apart, so that a test can say where it does damage. Written from the layout that pg_backup_archiver.c and
- * pg_backup_custom.c of Postgres write, and not with the reader of the product: the two must not share an error.
+ * Parses an archive, so that a test can choose where to damage it. Written from the layout in pg_backup_archiver.c and pg_backup_custom.c of
+ * Postgres, not with the reader of the product, so that the two do not share an error.
  */
 export function takeApart(archive: Buffer): ArchiveParts {
   let at = 0;

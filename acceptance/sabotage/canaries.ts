@@ -4,24 +4,24 @@ import { basename, join } from 'node:path';
 import type { Flux } from '../harness/flux.ts';
 import { runWell, until } from '../harness/process.ts';
 import type { Traps } from './damage.ts';
-import { listRooms, processesIn, processesWith } from './rooms.ts';
+import { listSandboxes, processesIn, processesWith } from './sandboxes.ts';
 
-/** Watches what hostile code would have to touch to get out. */
+/** Detects whether hostile code escapes from the sandbox. */
 export interface Canaries extends AsyncDisposable {
   readonly traps: Traps;
-  /** Notes which room a restore runs in while something happens. */
+  /** Records the sandboxes that restores run in while a function runs. */
   watch<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Everything that got out or was left behind, in sentences; waits a moment for what is just being removed.
-   * Looks at the rooms that `watch` has seen: the server may keep a fresh one ready for the next restore.
+   * Everything that escaped or was left behind, in sentences; waits a moment for what is just being removed.
+   * Checks the sandboxes that `watch` has seen: the server may keep a fresh one ready for the next restore.
    */
   findEscapes(): Promise<string[]>;
 }
 
-/** More than the server itself needs between two looks: its log, the catalog's WAL. */
+/** More than the server itself writes between two checks: its log, the catalog's WAL. */
 const DISK_NOISE_MIB = 256;
 
-/** Sets the traps, and remembers how much of the disk is in use. */
+/** Sets the traps, and records the disk usage. */
 export async function setCanaries(server: Flux): Promise<Canaries> {
   const mark = basename(server.folder).replace('flux-', 'canary-');
   const nest = join(server.dataFolder, 'secret-of-the-host');
@@ -47,13 +47,13 @@ export async function setCanaries(server: Flux): Promise<Canaries> {
     ],
   };
   const diskBefore = await diskMib(server);
-  const rooms = new Set<string>();
+  const sandboxes = new Set<string>();
   return {
     traps,
     watch: async (work) => {
-      rooms.clear();
+      sandboxes.clear();
       const timer = setInterval(() => {
-        for (const room of listRooms(server.folder)) rooms.add(room);
+        for (const sandbox of listSandboxes(server.folder)) sandboxes.add(sandbox);
       }, 25);
       try {
         return await work();
@@ -66,13 +66,13 @@ export async function setCanaries(server: Flux): Promise<Canaries> {
       for (const path of forbiddenFiles.filter((file) => existsSync(file))) escapes.push(`${path} was written`);
       if (visits > 0) escapes.push(`the listener was called ${visits} times`);
       const isGone = (look: () => unknown[]) => until('nothing is left', () => look().length === 0, 5000).catch(() => undefined);
-      await isGone(() => strays(rooms, mark));
-      escapes.push(...strays(rooms, mark));
-      await isGone(() => leftFolders(server, rooms));
-      escapes.push(...leftFolders(server, rooms).map((folder) => `${folder} is still there`));
+      await isGone(() => strays(sandboxes, mark));
+      escapes.push(...strays(sandboxes, mark));
+      await isGone(() => leftFolders(server, sandboxes));
+      escapes.push(...leftFolders(server, sandboxes).map((folder) => `${folder} is still there`));
       const disk = await diskMib(server);
       if (disk > diskBefore + DISK_NOISE_MIB) escapes.push(`the data folder has grown from ${diskBefore} to ${disk} MiB`);
-      // Memory ends with the last process of a room and with its mounts; what all programs of the host use says less.
+      // The memory of a sandbox is released with its last process and its mounts; the memory usage of the whole host says less.
       for (const mount of mountsOf(server)) escapes.push(`${mount} is still mounted`);
       const health = await fetch(`${server.url}/healthz`).catch((error: Error) => error);
       if (!('ok' in health && health.ok)) escapes.push('the server does not answer');
@@ -96,13 +96,13 @@ function listen(onVisit: (count: number) => void): Promise<Server> {
   });
 }
 
-function strays(rooms: ReadonlySet<string>, mark: string): string[] {
-  return [...processesIn(rooms), ...processesWith(mark)].map(({ pid, name }) => `process ${pid} (${name}) is still running`);
+function strays(sandboxes: ReadonlySet<string>, mark: string): string[] {
+  return [...processesIn(sandboxes), ...processesWith(mark)].map(({ pid, name }) => `process ${pid} (${name}) is still running`);
 }
 
-function leftFolders({ dataFolder }: Flux, rooms: ReadonlySet<string>): string[] {
-  return [...rooms]
-    .flatMap((room) => [join(dataFolder, 'disposable', room), join(dataFolder, 'run', `d-${room}`)])
+function leftFolders({ dataFolder }: Flux, sandboxes: ReadonlySet<string>): string[] {
+  return [...sandboxes]
+    .flatMap((id) => [join(dataFolder, 'disposable', id), join(dataFolder, 'run', `d-${id}`)])
     .filter((path) => existsSync(path));
 }
 

@@ -12,9 +12,9 @@ import { type DamageRecord, writeRecord } from './record.ts';
 import { CLUSTER_SOURCE, DEDICATED_SOURCE, SOURCE } from './source.ts';
 import { backUp, openWorkshop, pushSql, runAsSuperuser, type Verified, type Workshop } from './workshop.ts';
 
-/** Small enough for a bomb to reach them soon, and large enough for every honest restore here. */
+/** Small enough to be reached soon by a bomb, and large enough for every good restore here. */
 const BOUNDS = { FLUX_VERIFY_STANDBY: 'off', FLUX_VERIFY_MEMORY: '640MiB', FLUX_VERIFY_DISK: '400MiB', FLUX_LOG_LEVEL: 'warn' };
-/** Its words are looked at in every place where people read them. */
+/** Its texts are checked everywhere they are shown. */
 const ODDLY_WORDED = 'an error message that paints the screen';
 const SHORT = { FLUX_VERIFY_TIMEOUT: '4s' };
 
@@ -24,7 +24,7 @@ let postgresVersion = '';
 const workshops = new Map<EngineKind, Workshop>();
 const records: DamageRecord[] = [];
 const damagesOf = (kind: EngineKind) => CORPUS.filter(({ engine }) => engine === kind);
-/** What this run takes of the corpus. Most damages are told for both engines; a sample has each of those for one of them. */
+/** The part of the corpus for this run. Most damages exist for both engines; a sample has each of them for one engine. */
 const SAMPLE = new Set([...sampleOf(damagesOf('v1_dedicated'), 2), ...sampleOf(damagesOf('v2_shared'), 2, 1)]);
 const TAKEN = CORPUS.filter((damage) => SAMPLE.has(damage));
 
@@ -53,7 +53,7 @@ afterAll(async () => {
 const workshopOf = (engine: EngineKind) => workshops.get(engine) as Workshop;
 
 describe.each(['v1_dedicated', 'v2_shared'] as const)('of %s, the good artifact', (engine) => {
-  it('is Restorable, whatever is done to it and undone', async () => {
+  it('is Restorable again after each damage has been undone', async () => {
     await expectRestorable(workshopOf(engine));
   });
 });
@@ -62,14 +62,14 @@ describe('a verification notices', () => {
   it.each(named(TAKEN.filter(({ about }) => about !== 'hostile')))('of %s: %s', (_engine, _name, damage) => sabotage(damage));
 });
 
-// Whoever makes such a dump means harm to the host that restores it: never without walls.
+// Such a dump attacks the host that restores it: never run without a sandbox.
 describe('a verification notices, and contains,', await needsSandbox(), () => {
   it.each(named(TAKEN.filter(({ about, isEndless }) => about === 'hostile' && !isEndless)))('of %s: %s', (_engine, _name, damage) =>
     sabotage(damage),
   );
 });
 
-describe('a verification that is not allowed to last ends', await needsSandbox(), () => {
+describe('a verification with a time limit ends', await needsSandbox(), () => {
   beforeAll(async () => {
     await server.stop();
     await server.start(SHORT);
@@ -128,7 +128,7 @@ async function expectContained(workshop: Workshop, verified: Verified, damage: D
   expect(await canaries.findEscapes()).toEqual([]);
   const told = JSON.stringify(verified);
   for (const secret of [server.token(), `content of ${canaries.traps.mark}`, 'root:']) expect(told).not.toContain(secret);
-  // What a dump's maker has written must not steer the terminal of whoever reads about it.
+  // Text of a dump's author must not control the terminal that shows it.
   const { summary, toolOutput, differences } = verified.proof;
   const texts = [summary, toolOutput, ...differences.flatMap(({ name, expected, found }) => [name, expected, found])];
   for (const text of texts) expect(text ?? '').not.toMatch(CONTROL);
@@ -137,10 +137,10 @@ async function expectContained(workshop: Workshop, verified: Verified, damage: D
   if (!damage.isEndless) await expectRestorable(workshop);
 }
 
-/** Whatever may move a cursor, colour, or hide text. */
+/** Everything that may move the cursor, colour or hide text. */
 const CONTROL = /[^\P{Cc}\n]|[\p{Cf}]/u;
 
-/** Nor may it pass for our own words. */
+/** Nor may it look like output of Flux. */
 async function expectHarmlessText({ backupId, project }: Workshop): Promise<void> {
   for (const command of [
     ['show', '--id', backupId],
@@ -160,7 +160,7 @@ async function expectRestorable(workshop: Workshop): Promise<void> {
   postgresVersion = proof.postgresVersion ?? '';
 }
 
-/** What gave it away, in a few words. */
+/** What detected it, in a few words. */
 function witness(proof: VerificationProof): string {
   const failures = proof.differences.filter(({ judgement }) => judgement === 'failure');
   if (failures.length > 0) return 'comparison with the manifest';

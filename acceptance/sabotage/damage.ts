@@ -3,14 +3,14 @@ import type { ArchiveParts } from './archive.ts';
 
 export type EngineKind = 'v1_dedicated' | 'v2_shared';
 
-/** What a damage is made from, and with. */
+/** What a damage is created from. */
 export interface Material {
   /** The good artifact. */
   readonly artifact: Buffer;
   readonly parts: ArchiveParts;
   /** Schema of the tables. */
   readonly schema: string;
-  /** Restores the artifact into a database of its own, runs SQL there as a superuser, and dumps that. */
+  /** Restores the artifact into a separate database, runs SQL there as a superuser, and dumps it. */
   repack(sql: string, options?: { readonly dump?: readonly string[] }): Promise<Buffer>;
   /** The artifact of another project of the same engine. */
   readonly stranger: Buffer;
@@ -19,40 +19,40 @@ export interface Material {
   readonly traps: Traps;
 }
 
-/** Things outside that hostile code would like to reach, and that tell when it did. */
+/** Targets outside the sandbox that report when hostile code reaches them. */
 export interface Traps {
-  /** A word that everything hostile carries on its command line or in its file names. */
+  /** A word in the command lines and file names of all hostile programs. */
   readonly mark: string;
-  /** A port of the loopback interface where somebody listens. */
+  /** A loopback port with a listener. */
   readonly port: number;
-  /** Files that must not come into being. */
+  /** Files that must not be created. */
   readonly forbiddenFiles: readonly string[];
-  /** Files whose content must not get out. */
+  /** Files whose content must not leak. */
   readonly secretFiles: readonly string[];
 }
 
-/** How a damage must be noticed. */
+/** How a damage must be detected. */
 export interface Expectation {
-  /** `stopped`: a bound of the sandbox may have ended it, which proves nothing about the artifact. */
+  /** `stopped`: a limit of the sandbox may have ended it, which proves nothing about the artifact. */
   readonly verdict: 'failed' | 'inconclusive';
-  /** In the summary, in pg_restore's words, or in a difference. */
+  /** In the summary, in pg_restore's output, or in a difference. */
   readonly says?: RegExp;
-  /** Every failure that the comparison must name, and no other. */
+  /** Exactly the failures that the comparison must report. */
   readonly differences?: readonly ExpectedDifference[];
 }
 
 export type ExpectedDifference = readonly [kind: string, name: string, change: Difference['change']];
 
-/** One way in which an artifact can be bad. */
+/** One way to damage an artifact. */
 export interface Damage {
   readonly name: string;
   readonly engine: EngineKind;
   readonly about: 'bytes' | 'content' | 'objects' | 'hostile';
-  /** Makes the bytes that stand in for the artifact. */
+  /** Creates the bytes that replace the artifact. */
   make(material: Material): Promise<Buffer> | Buffer;
-  /** Whether size and SHA-256 in the catalog are made to fit, so that the bytes alone do not give it away. */
+  /** Whether size and SHA-256 in the catalog are updated to match, so that the bytes alone do not reveal it. */
   readonly catalogFits: boolean;
   expects(schema: string): Expectation;
-  /** It would take for ever, so it runs under a short bound of time. */
+  /** It would never end, so it runs with a short time limit. */
   readonly isEndless?: true;
 }

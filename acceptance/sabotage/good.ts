@@ -4,15 +4,15 @@ import { ROOT } from '../harness/flux.ts';
 import { findSample } from '../harness/sample.ts';
 import type { EngineKind } from './damage.ts';
 
-/** A project that a verification must find in order. */
+/** A project that a verification must accept. */
 export interface Good {
   readonly name: string;
   readonly engine: EngineKind;
   /** What the owner pushes. */
   readonly push?: string;
-  /** What only a superuser can make; runs first, with the tenant's schema and owner as `:schema` and `:owner`. */
+  /** What only a superuser can create; runs first, with the tenant's schema and owner as `:schema` and `:owner`. */
   readonly prepare?: string;
-  /** A script for pgbench, which runs while the backup is made. */
+  /** A script for pgbench, which runs while the backup is created. */
   readonly meanwhile?: string;
 }
 
@@ -121,7 +121,7 @@ CREATE TABLE own (mo mood, moa mood[], st status, p3 point3, p3a point3[], neste
 INSERT INTO own VALUES ('it''s \\ fine', '{sad,NULL,ok}', 'open', '(1,-0,NaN)', '{"(1,2,3)",NULL}', (SELECT d FROM documents d LIMIT 1), 'own', 'now', 'mood', 'pg_catalog'), (NULL, '{}', NULL, '(,,)', NULL, NULL, NULL, NULL, NULL, NULL);
 `;
 
-/** What Postgres words in another way once it has read its own words: nested conditions, literals without a name, defaults of domains. */
+/** What Postgres prints differently after parsing its own output: nested conditions, unnamed literals, defaults of domains. */
 export const WORDINGS = `
 CREATE TYPE mood AS ENUM ('calm', 'cross');
 CREATE DOMAIN shown_mood AS mood DEFAULT 'calm';
@@ -159,7 +159,7 @@ DELETE FROM history WHERE id = (SELECT min(id) FROM history) AND random() < 0.3;
 END;
 `;
 
-/** Commits as it goes: one transaction that made them all would need more locks than a server has. */
+/** Commits in batches: a single transaction would need more locks than a server has. */
 const MANY = `
 SET search_path TO :schema; SET ROLE :owner;
 DO $$ BEGIN
@@ -203,7 +203,7 @@ const EITHER: readonly Omit<Good, 'engine'>[] = [
   { name: 'written to by pgbench during the dump', push: BUSY, meanwhile: BUSY_SCRIPT },
 ];
 
-/** Honest projects, each of which some verification somewhere has condemned. */
+/** Good projects, each of which some verification has rejected in the past. */
 export function listGood(options: { readonly withMany: boolean }): readonly Good[] {
   const either = options.withMany ? [...EITHER, { name: '2,000 tables', prepare: MANY }] : EITHER;
   return [

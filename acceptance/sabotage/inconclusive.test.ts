@@ -7,10 +7,10 @@ import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
 import { findClient } from '../harness/postgres.ts';
 import { type Ended, until } from '../harness/process.ts';
 import { needsSandbox } from '../harness/sandbox.ts';
-import { listRooms, processesIn } from './rooms.ts';
+import { listSandboxes, processesIn } from './sandboxes.ts';
 import { backUp, pushSql } from './workshop.ts';
 
-/** Slow enough to be in the middle of it: a materialized view is computed anew by every restore. */
+/** Slow enough to interrupt: every restore recomputes a materialized view. */
 const SOURCE = `
 CREATE TABLE orders (id bigserial PRIMARY KEY, total numeric);
 INSERT INTO orders (total) SELECT i FROM generate_series(1, 500) i;
@@ -19,15 +19,15 @@ CREATE MATERIALIZED VIEW slow AS SELECT count(*) AS orders, pg_sleep(2)::text AS
 
 const PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore'];
 
-/** A room is known by its mounts, which only walls have. */
-const needsRooms = await needsSandbox();
+/** The tests find a sandbox by its mounts, so they need one. */
+const needsSandboxes = await needsSandbox();
 const disguised = await needsDisguise();
 
 let server: Flux;
 let project: TestProject;
 /** Settings of the next start. */
 const env: Record<string, string> = { FLUX_LOG_LEVEL: 'error' };
-/** Shell commands that change what the next server sees of the host; they run in a mount namespace of its own. */
+/** Shell commands that change what the next server sees of the host; they run in its own mount namespace. */
 let disguise = '';
 
 beforeAll(async () => {
@@ -52,14 +52,14 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
 });
 
-describe('trouble that says nothing about the backup is inconclusive, leaves the label, and is gone with its cause:', () => {
+describe('a problem that proves nothing about the backup is inconclusive, does not change the label, and ends with its cause:', () => {
   beforeEach(async () => {
     expect(await firstLines()).toContain('Restore-verified');
   });
 
   it('no room on the disk for the instance', disguised, async () => {
     await restart({ FLUX_VERIFY_MEMORY: '64MiB' }, `mount -t tmpfs -o size=8m flux '${join(server.dataFolder, 'disposable')}'`);
-    await expectInconclusive(await verify(), /needs about \d+ MiB.*not have that much left/);
+    await expectInconclusive(await verify(), /needs about \d+ MiB.*not have that much free space/);
     await restart();
     await expectRestorable();
   });
@@ -74,7 +74,7 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
 
   it('a program that the server does not find when it starts', disguised, async () => {
     await restart({ FLUX_POSTGRES_BIN_DIRS: '' }, `mount --bind /dev/null '${join(findClient(), 'pg_restore')}'`);
-    await expectInconclusive(await verify(), /pg_restore of that major cannot be found.*apt-get install postgresql-/);
+    await expectInconclusive(await verify(), /pg_restore of that major version cannot be found.*apt-get install postgresql-/);
     await restart();
     await expectRestorable();
   });
@@ -89,35 +89,35 @@ describe('trouble that says nothing about the backup is inconclusive, leaves the
     await expectRestorable();
   });
 
-  it('a Postgres that is killed in the middle', needsRooms, async () => {
+  it('a Postgres that is killed in the middle', needsSandboxes, async () => {
     const ended = verify();
-    const room = await roomOfRestore();
+    const sandbox = await sandboxOfRestore();
     // Its oldest process is the server itself.
-    const postmaster = processesIn([room]).filter(({ name }) => name === 'postgres')[0];
+    const postmaster = processesIn([sandbox]).filter(({ name }) => name === 'postgres')[0];
     process.kill(postmaster?.pid ?? Number.NaN, 'SIGKILL');
-    await expectInconclusive(await ended, /ended by itself|went away/);
+    await expectInconclusive(await ended, /ended unexpectedly|went away/);
     await expectRestorable();
   });
 
-  it('a pg_restore that is killed in the middle', needsRooms, async () => {
+  it('a pg_restore that is killed in the middle', needsSandboxes, async () => {
     const ended = verify();
-    const room = await roomOfRestore();
-    const restores = processesIn([room]).filter(({ name }) => name === 'pg_restore');
+    const sandbox = await sandboxOfRestore();
+    const restores = processesIn([sandbox]).filter(({ name }) => name === 'pg_restore');
     // Its jobs end with it, so that some of them may be gone before their turn.
-    for (const { pid } of restores) if (processesIn([room]).some((one) => one.pid === pid)) process.kill(pid, 'SIGKILL');
+    for (const { pid } of restores) if (processesIn([sandbox]).some((one) => one.pid === pid)) process.kill(pid, 'SIGKILL');
     await expectInconclusive(await ended, /pg_restore was (stopped|ended)|went away/);
     await expectRestorable();
   });
 
-  it('a server that is killed in the middle', needsRooms, async () => {
+  it('a server that is killed in the middle', needsSandboxes, async () => {
     const ended = verify();
-    const room = await roomOfRestore();
+    const sandbox = await sandboxOfRestore();
     await server.kill();
-    // The room dies with whoever made it, before anybody sweeps.
-    await until('nothing is left in the room', () => processesIn([room]).length === 0, 10_000);
+    // The sandbox ends with its creator, before any sweep.
+    await until('nothing is left in the sandbox', () => processesIn([sandbox]).length === 0, 10_000);
     await server.start();
     const { exitCode } = await ended;
-    // The next process begins it anew, and the command that followed sees the verdict.
+    // The next process restarts it, and the following command sees the verdict.
     expect(exitCode).toBe(0);
     expect(await firstLines()).toContain('Restore-verified');
     await expectRestorable();
@@ -146,14 +146,14 @@ async function firstLines(): Promise<string> {
   return (await list()).stdout.split('\n').slice(0, 3).join('\n');
 }
 
-/** Waits until pg_restore runs, and answers the room that it restores into. */
-async function roomOfRestore(): Promise<string> {
-  let room: string | undefined;
+/** Waits until pg_restore runs, and returns the id of its sandbox. */
+async function sandboxOfRestore(): Promise<string> {
+  let sandbox: string | undefined;
   await until('a restore is running', () => {
-    [room] = listRooms(server.folder);
-    return room !== undefined && processesIn([room]).some(({ name }) => name === 'pg_restore');
+    [sandbox] = listSandboxes(server.folder);
+    return sandbox !== undefined && processesIn([sandbox]).some(({ name }) => name === 'pg_restore');
   });
-  return room as string;
+  return sandbox as string;
 }
 
 async function expectInconclusive(ended: Ended, says: RegExp): Promise<void> {

@@ -26,7 +26,7 @@ afterAll(async () => {
   if (records.length === GOOD.length) writeRecord({ good: records });
 });
 
-describe(`${REPEATS} times in a row, a verification finds in order`, () => {
+describe(`${REPEATS} times in a row, a verification accepts`, () => {
   it.each(sampleOf(GOOD, 3).map((good, index) => [good.engine, good.name, good, index] as const))(
     'of %s: %s',
     async (engine, name, good, index) => {
@@ -76,7 +76,7 @@ function createBackup(project: TestProject) {
   return server.flux('backup', 'create', ...project.flags, '--json');
 }
 
-/** Runs pgbench from before the backup begins until after it has ended. */
+/** Runs pgbench from before the backup starts until after it has ended. */
 async function duringWrites<T>(project: TestProject, script: string, work: () => Promise<T>): Promise<T> {
   const file = join(server.folder, 'pgbench.sql');
   writeFileSync(file, script);
@@ -91,7 +91,7 @@ async function duringWrites<T>(project: TestProject, script: string, work: () =>
   try {
     const before = await count();
     const result = await work();
-    // Otherwise nothing was written meanwhile, and the test proves nothing.
+    // Otherwise nothing was written meanwhile and the test proves nothing.
     expect(await count()).toBeGreaterThan(before);
     return result;
   } finally {

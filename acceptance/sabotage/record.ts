@@ -2,25 +2,25 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { EngineKind } from './damage.ts';
 
-/** What one damage came to, as docs/sabotage.md shows it. */
+/** The result for one damage, as docs/sabotage.md shows it. */
 export interface DamageRecord {
   readonly name: string;
   readonly engine: EngineKind;
   readonly about: string;
   readonly verdict: string;
-  /** What noticed it. */
+  /** What detected it. */
   readonly by: string;
   readonly contained: 'yes' | null;
   readonly seconds: number;
 }
 
-/** How often one thing was backed up and verified, and how long that took. */
+/** How often one project was backed up and verified, and how long that took. */
 export interface GoodRecord {
   readonly name: string;
   readonly engine: EngineKind;
   readonly times: number;
   readonly falseAlarms: number;
-  /** Seconds of one create and verify, in the middle of all. */
+  /** Median seconds of one create and verify. */
   readonly seconds: number;
 }
 
@@ -39,7 +39,7 @@ export function readRecord(): SabotageRecord {
   return JSON.parse(readFileSync(PATH, 'utf8')) as SabotageRecord;
 }
 
-/** Puts new figures in the place of the committed ones, when this run was asked to (FLUX_TEST_RECORD). */
+/** Replaces the committed figures, when FLUX_TEST_RECORD is set. */
 export function writeRecord(part: Partial<SabotageRecord>): void {
   if (process.env.FLUX_TEST_RECORD === undefined) return;
   writeFileSync(PATH, `${JSON.stringify({ ...readRecord(), ...part }, null, 2)}\n`);

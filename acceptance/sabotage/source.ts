@@ -1,6 +1,6 @@
 /**
- * What the corpus does damage to: small, and with at least one of every sort of thing that a restore can lose. The same for
- * both engines; names without a schema land in the project's own.
+ * The data that the corpus damages: small, with at least one of every kind of object that a restore can lose. The same for both engines;
+ * names without a schema are created in the project's own.
  */
 export const SOURCE = `
 CREATE TYPE mood AS ENUM ('calm', 'wild');
@@ -43,5 +43,5 @@ ${SOURCE}
 SELECT lo_from_bytea(4711, 'hello');
 `;
 
-/** What the administrator of the pooled cluster has made for tenants. */
+/** What the administrator of the pooled cluster has created for tenants. */
 export const CLUSTER_SOURCE = 'CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;';

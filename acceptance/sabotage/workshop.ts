@@ -9,17 +9,17 @@ import { catalogUri, databaseOf, instanceOf, superuserUri } from '../harness/sup
 import { takeApart } from './archive.ts';
 import type { EngineKind, Material, Traps } from './damage.ts';
 
-/** A project with one backup whose artifact a test exchanges for something else, and back. */
+/** A project with one backup whose artifact a test replaces and puts back. */
 export interface Workshop {
   readonly project: TestProject;
   readonly backupId: string;
   readonly material: Material;
-  /** Puts bytes in the place of the artifact. The backup counts as never verified after that. */
+  /** Replaces the artifact with these bytes. The backup then counts as never verified. */
   exchange(bytes: Buffer, catalogFits: boolean): Promise<void>;
   /** Puts the good bytes back. */
   restoreArtifact(): Promise<void>;
   verify(): Promise<Verified>;
-  /** What `flux backup list` says first of all. */
+  /** The first lines of `flux backup list`. */
   label(): Promise<string>;
 }
 
@@ -40,7 +40,7 @@ export interface WorkshopRequest {
   readonly traps: Traps;
 }
 
-/** Makes a backup of a project that has its data, restores it into a database to make forgeries in, and takes it apart. */
+/** Creates a backup of a project that has its data, restores it into a database for forgeries, and parses it. */
 export async function openWorkshop({ server, engine, project, stranger, traps }: WorkshopRequest): Promise<Workshop> {
   const { backupId, path, projectId } = await backUp(server, project);
   const artifact = readFileSync(path);
@@ -53,7 +53,7 @@ export async function openWorkshop({ server, engine, project, stranger, traps }:
   const base = `base_${project.slug.replaceAll('-', '_')}`;
 
   await admin(`CREATE DATABASE ${base} TEMPLATE template0 ENCODING 'UTF8'`);
-  // The instance has the project's roles already; the new database lacks the rest that the archive refers to.
+  // The instance already has the project's roles; the new database lacks the other prerequisites of the archive.
   const { prerequisites } = JSON.parse(readFileSync(path.replace(/\.dump$/, '.manifest.json'), 'utf8')) as {
     prerequisites: {
       schemas: string[];
@@ -79,7 +79,7 @@ export async function openWorkshop({ server, engine, project, stranger, traps }:
     const name = `${base}_${++forgeries}`;
     const file = join(server.folder, `${name}.dump`);
     await admin(`CREATE DATABASE ${name} TEMPLATE ${base}`);
-    // Without functions being checked, so that one may name what only a restore will find.
+    // Without checking function bodies, so that one may refer to what only exists during a restore.
     if (sql !== '') await psql(uri(name), `SET search_path TO ${schema}, public; ${sql}`);
     await tool('pg_dump', '-Fc', '-Z1', ...tenantOptions, ...dumpOptions, '-f', file, uri(name));
     await admin(`DROP DATABASE ${name} WITH (FORCE)`);
@@ -126,7 +126,7 @@ export async function openWorkshop({ server, engine, project, stranger, traps }:
   };
 }
 
-/** Makes a backup and tells where it is. */
+/** Creates a backup and returns its location. */
 export async function backUp(server: Flux, project: TestProject): Promise<{ backupId: string; path: string; projectId: string }> {
   const made = await server.flux('backup', 'create', ...project.flags, '--json');
   if (made.exitCode !== 0) throw new Error(`flux backup create ended with ${made.exitCode}: ${made.stderr}`);
@@ -136,11 +136,11 @@ export async function backUp(server: Flux, project: TestProject): Promise<{ back
   );
   const [backupId = '', projectId = ''] = row.trim().split('|');
   const path = join(server.dataFolder, 'backups', projectId, `${backupId}.dump`);
-  if (!existsSync(path)) throw new Error(`${path} is not there`);
+  if (!existsSync(path)) throw new Error(`${path} does not exist`);
   return { backupId, path, projectId };
 }
 
-/** Runs SQL in a project as its owner, the way users do. */
+/** Runs SQL in a project as its owner, as users do. */
 export async function pushSql(server: Flux, project: TestProject, name: string, sql: string): Promise<void> {
   const file = join(server.folder, `${project.slug}-${name}.sql`);
   writeFileSync(file, sql);
@@ -148,12 +148,12 @@ export async function pushSql(server: Flux, project: TestProject, name: string, 
   if (pushed.exitCode !== 0) throw new Error(`flux push ended with ${pushed.exitCode}: ${pushed.stderr}`);
 }
 
-/** Runs SQL in a project's database as the superuser of its instance, the way no user can. */
+/** Runs SQL in a project's database as the superuser of its instance, which no user can. */
 export async function runAsSuperuser(server: Flux, project: TestProject, engine: EngineKind, sql: string): Promise<string> {
   return psql(superuserUri(server, instanceOf(await projectIdOf(server, project), engine), databaseOf(project)), sql);
 }
 
-/** The id under which the server keeps a project. */
+/** The id of a project in the catalog. */
 export async function projectIdOf(server: Flux, project: TestProject): Promise<string> {
   return (await psql(catalogUri(server), `SELECT id FROM projects WHERE hash = '${project.hash}'`)).trim();
 }

@@ -28,7 +28,7 @@ const PLACES: readonly (readonly [where: string, place: Place])[] = [
   ['before the last byte', ({ artifact }) => artifact.length - 1],
 ];
 
-/** A bit that matters: of the version, of a definition, of compressed rows, of the length that ends the last block. */
+/** A relevant bit: in the version, in a definition, in compressed rows, in the length that ends the last block. */
 const BITS: readonly (readonly [where: string, place: Place])[] = [
   ['in the header', () => 5],
   ['in the table of contents', definition('TABLE customers')],

@@ -1,6 +1,6 @@
 import type { Damage, Expectation, Traps } from '../damage.ts';
 
-/** A CHECK that is harmless where the dump is made, and something else by the time that a restore evaluates it. */
+/** A CHECK that is harmless when the dump is created, and malicious when a restore evaluates it. */
 function checked(body: string): string {
   const define = (code: string) =>
     `CREATE OR REPLACE FUNCTION public.trap(x int) RETURNS boolean LANGUAGE plpgsql AS $trap$ ${code} $trap$;`;
@@ -10,7 +10,7 @@ function checked(body: string): string {
     ${define(body)}`;
 }
 
-/** Runs a program of the host, and carries what it printed out by the only way there is: an error message. */
+/** Runs a program of the host, and passes its output on in an error message, the only channel. */
 function program(shell: string): string {
   return checked(`DECLARE said text; BEGIN
     CREATE TEMP TABLE heard (line text);
@@ -20,14 +20,14 @@ function program(shell: string): string {
   END`);
 }
 
-/** A materialized view, which a restore computes anew, over a function that has changed since. */
+/** A materialized view, which a restore recomputes, over a function that has changed since. */
 function recomputed(body: string): string {
   const define = (code: string) =>
     `CREATE OR REPLACE FUNCTION public.flood() RETURNS SETOF text LANGUAGE plpgsql AS $flood$ ${code} $flood$;`;
   return `${define('BEGIN RETURN; END')} CREATE MATERIALIZED VIEW public.flooded AS SELECT * FROM public.flood(); ${define(body)}`;
 }
 
-/** Closes quotes that somebody may have opened, clears the screen, and begins a line that looks like one of ours; 63 bytes at most. */
+/** Closes quotes, clears the screen, and starts a line that looks like output of Flux; at most 63 bytes. */
 const oddName = (mark: string) => `'"\\!$(>/tmp/${mark})\u001b[2J\nVerification: Restore-verified`;
 const oddText = (mark: string) =>
   `painted ${oddName(mark)}\u001b]0;title\u0007\u009b2J \u202e\`touch /tmp/${mark}\`\rVerification:             Restore-verified`;
@@ -45,7 +45,7 @@ const hostile = (name: string, sql: (traps: Traps) => string, expectation: Expec
 const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
 const identifier = (text: string) => `"${text.replaceAll('"', '""')}"`;
 
-/** Archives whose maker means harm. In a pooled cluster anybody who may push SQL can make most of them. */
+/** Archives of a malicious author. In a pooled cluster anybody who may push SQL can create most of them. */
 export const HOSTILE_DAMAGES: readonly Damage[] = [
   hostile(
     'a CHECK that writes files by COPY TO PROGRAM',
@@ -138,7 +138,7 @@ export const HOSTILE_DAMAGES: readonly Damage[] = [
   // Where the server is the first process of its namespace, nobody inside can kill it; it ends when one of its backends is killed.
   hostile('a CHECK that kills the server', () => program('kill -9 "$(head -n 1 /flux/data/postmaster.pid)" "$PPID"; sleep 60'), {
     verdict: 'inconclusive',
-    says: /ended by itself|went away|is gone/,
+    says: /ended unexpectedly|went away|has been removed/,
   }),
   hostile(
     'a loop without end',

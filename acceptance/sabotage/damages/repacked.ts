@@ -56,7 +56,7 @@ const OBJECTS: readonly Row[] = [
   ],
 ];
 
-/** Only where the archive holds a whole database. */
+/** Only for archives of a whole database. */
 const DEDICATED_ONLY: readonly Row[] = [
   ['a large object changed', `SELECT lo_put(4711, 0, 'j')`, ['large_object', 'content of large objects', 'changed']],
   ['a large object missing', 'SELECT lo_unlink(4711)', ['large_object', 'large objects', 'missing']],
@@ -91,7 +91,7 @@ function fromRow(engine: EngineKind, about: 'content' | 'objects', [name, sql, .
   };
 }
 
-/** Archives that are whole and restore without a word, and do not hold what was dumped. */
+/** Intact archives that restore without an error but do not contain what was dumped. */
 export const REPACKED_DAMAGES: readonly Damage[] = [
   ...CONTENT.map((row) => fromRow('v1_dedicated', 'content', row)),
   ...[...OBJECTS, ...DEDICATED_ONLY].map((row) => fromRow('v1_dedicated', 'objects', row)),

@@ -11,9 +11,9 @@ export interface OptionDefinition {
   readonly default?: string;
 }
 
-/** One command: what it takes, how it is used, what it does. */
+/** One command: its arguments and options, its help, and its handler. */
 export interface CommandDefinition {
-  /** As commander writes them: `<name>` must be given, `[slug]` may be. */
+  /** As commander writes them: `<name>` is required, `[slug]` is optional. */
   readonly arguments?: readonly { readonly name: string; readonly summary: string }[];
   readonly options?: readonly OptionDefinition[];
   /** Whole command lines, shown first in the help. */

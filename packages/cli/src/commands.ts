@@ -1,22 +1,22 @@
 import type { CommandDefinition } from './command.ts';
 
-/** One line of the table: the words that call a command, and where it is. */
+/** One row of the table: the words that call a command, and its module. */
 export interface CommandEntry {
   readonly words: readonly [string] | readonly [string, string];
   readonly summary: string;
   load(): Promise<{ readonly command: CommandDefinition }>;
 }
 
-/** Words in front of a verb that are not commands by themselves. */
+/** The groups: first words that are not commands by themselves. */
 export const GROUPS: Readonly<Record<string, string>> = {
-  project: 'Credentials, start and stop of a project',
+  project: 'Show, start, stop or reset a project, and its credentials',
   migrations: 'The migration ledger of a project',
-  backup: 'Create, list, verify, download, restore and keep backups',
-  receipt: 'Check the signed receipts of verifications, and their keys',
+  backup: 'Create, list, verify, download, restore, pin and delete backups',
+  receipt: 'Check the signed receipts of verifications; show and rotate their keys',
   token: 'API tokens',
 };
 
-/** Every command. A new one is a line here and a file; nothing of it is loaded before it is called. */
+/** Every command. A module is loaded only when its command is called. */
 export const COMMANDS: readonly CommandEntry[] = [
   { words: ['login'], summary: 'Store a token for a control plane', load: () => import('./account/login.ts') },
   { words: ['logout'], summary: 'Forget the stored token', load: () => import('./account/logout.ts') },
@@ -24,6 +24,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['create'], summary: 'Create a project, or attach a database', load: () => import('./project/create.ts') },
   { words: ['init'], summary: 'Link this folder to a project (writes flux.json)', load: () => import('./project/init.ts') },
   { words: ['list'], summary: 'List projects', load: () => import('./project/list.ts') },
+  { words: ['project', 'show'], summary: 'Show a project and what it supports', load: () => import('./project/show.ts') },
   { words: ['project', 'credentials'], summary: 'Show how to connect to Postgres', load: () => import('./project/credentials.ts') },
   {
     words: ['project', 'start'],
@@ -42,12 +43,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { words: ['push'], summary: 'Run SQL files or migrations', load: () => import('./push/push.ts') },
   { words: ['migrations', 'list'], summary: 'List the migrations that were applied', load: () => import('./push/migrations-list.ts') },
-  { words: ['migrate'], summary: 'Move a pooled project to a Postgres server of its own', load: () => import('./migrate/migrate.ts') },
-  { words: ['nuke'], summary: 'Remove a project; its backups stay', load: () => import('./project/nuke.ts') },
+  { words: ['migrate'], summary: 'Move a pooled project to its own Postgres server', load: () => import('./migrate/migrate.ts') },
+  { words: ['nuke'], summary: 'Remove a project; its backups are kept', load: () => import('./project/nuke.ts') },
   { words: ['backup', 'create'], summary: 'Create a backup', load: () => import('./backup/create.ts') },
   { words: ['backup', 'list'], summary: 'List backups and what they allow', load: () => import('./backup/list.ts') },
   { words: ['backup', 'show'], summary: 'Show one backup with its verifications', load: () => import('./backup/show.ts') },
-  { words: ['backup', 'verify'], summary: 'Prove a backup by restoring it', load: () => import('./backup/verify.ts') },
+  { words: ['backup', 'verify'], summary: 'Verify a backup by restoring it', load: () => import('./backup/verify.ts') },
   { words: ['backup', 'download'], summary: 'Download the artifact of a backup', load: () => import('./backup/download.ts') },
   { words: ['backup', 'restore'], summary: 'Restore a backup', load: () => import('./backup/restore.ts') },
   { words: ['backup', 'delete'], summary: 'Delete the file of a backup', load: () => import('./backup/delete.ts') },
@@ -68,8 +69,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['token', 'create'], summary: 'Create a token', load: () => import('./token/create.ts') },
   { words: ['token', 'list'], summary: 'List tokens', load: () => import('./token/list.ts') },
   { words: ['token', 'revoke'], summary: 'Revoke a token', load: () => import('./token/revoke.ts') },
-  { words: ['audit'], summary: 'Who did what, newest first', load: () => import('./server/audit.ts') },
-  { words: ['doctor'], summary: 'What would prevent a restore today', load: () => import('./server/doctor.ts') },
+  { words: ['audit'], summary: 'Show the audit log, newest first', load: () => import('./server/audit.ts') },
+  { words: ['doctor'], summary: 'Check what would prevent a restore today', load: () => import('./server/doctor.ts') },
   { words: ['completion'], summary: 'Print a completion script for bash, zsh or fish', load: () => import('./completion/completion.ts') },
   { words: ['version'], summary: 'Print the version', load: () => import('./server/version.ts') },
 ];

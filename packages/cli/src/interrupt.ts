@@ -3,7 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 /**
  * Runs work that Ctrl-C stops in an orderly way.
  *
- * @param facts what to say then: that the work continues elsewhere, or how to resume it
+ * @param facts the message after Ctrl-C: that the work continues elsewhere, or how to resume it
  * @throws FluxError `interrupted_by_user`, through the signal that the work was given
  */
 export async function interruptible<T>(
@@ -20,7 +20,7 @@ export async function interruptible<T>(
   }
 }
 
-/** Waits, but not beyond the signal: it resolves early then, and the caller looks at the signal. */
+/** Waits, and resolves early when the signal is aborted; the caller checks the signal. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(done, ms);

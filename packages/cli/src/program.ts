@@ -23,7 +23,7 @@ const EXAMPLES = [
 
 /**
  * The tree of commands. A command's options and handler are loaded when it is called (or all of them, for completion), so that
- * no command pays for the others.
+ * a command does not load the others.
  */
 export function buildProgram(dispatch: Dispatch): Command {
   const program = new Command('flux');
@@ -34,7 +34,7 @@ export function buildProgram(dispatch: Dispatch): Command {
   prepare(program)
     .description('Postgres projects whose backups are proven by restoring them.')
     .option('--json', 'one JSON document on stdout')
-    .option('--no-input', 'never ask anything')
+    .option('--no-input', 'never prompt')
     .option('--no-color', 'no colours (NO_COLOR does the same)')
     .option('--api-base <url>', 'address of the control plane (default: FLUX_API_BASE, flux login, http://127.0.0.1:4400/api)')
     .version(VERSION, '-V, --version', 'print the version')

@@ -22,7 +22,7 @@ export async function askSecret(context: AskContext, question: string, instead: 
   return answer.trim();
 }
 
-/** A prompt whose input ends never settles, and Node would then end the process with exit code 0: that must not look like success. */
+/** A prompt whose input ends never settles, and Node would exit with code 0: the end of input must be an error. */
 function endOfInput(instead: string): Promise<never> {
   return new Promise((_, reject) => {
     process.once('beforeExit', () => {

@@ -86,7 +86,7 @@ function isHelp(error: CommanderError, argv: readonly string[]): boolean {
 function usageError(error: CommanderError, argv: readonly string[]): FluxError {
   const words = argv.filter((word) => !word.startsWith('-')).slice(0, 2);
   if (error.code === 'commander.help') {
-    return new FluxError('usage', `\`flux ${words[0] ?? ''}\` needs to know what to do.`, {
+    return new FluxError('usage', `\`flux ${words[0] ?? ''}\` needs a subcommand.`, {
       hint: `See \`flux ${words[0] ?? ''} --help\`.`,
     });
   }

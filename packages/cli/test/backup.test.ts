@@ -34,8 +34,8 @@ afterEach(async () => {
 });
 const run = (...args: string[]) => flux(args, { base: plane.base, sandbox });
 
-function accept(route: string): void {
-  plane.routes[route] = (_request, response) => sendJson(response, 202, operation('queued'));
+function accept(route: string, kind = 'backup_verify'): void {
+  plane.routes[route] = (_request, response) => sendJson(response, 202, operation('queued', { kind }));
 }
 
 function finishWith(final: object): void {
@@ -60,8 +60,8 @@ function freshness(more: object = {}): object {
 }
 
 it('creates a backup, shows it on stdout and what to do next on stderr', async () => {
-  accept(CREATE);
-  finishWith(operation('succeeded', { result: { backup: backupItem() } }));
+  accept(CREATE, 'backup_create');
+  finishWith(operation('succeeded', { kind: 'backup_create', result: { backup: backupItem() } }));
 
   const result = await run('backup', 'create', ...NAMED, '--note', 'before');
 
@@ -74,9 +74,10 @@ it('creates a backup, shows it on stdout and what to do next on stderr', async (
 });
 
 it('does not call a backup created whose artifact is not valid', async () => {
-  accept(CREATE);
+  accept(CREATE, 'backup_create');
   finishWith(
     operation('succeeded', {
+      kind: 'backup_create',
       result: { backup: backupItem({ artifactValidationStatus: 'pending', label: 'Validating backup artifact' }) },
     }),
   );

@@ -22,7 +22,14 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
-export const PROJECT = { slug: 'bloom-atelier', hash: '0a1b2c3', mode: 'v1_dedicated', apiSchema: 'api' } as const;
+export const PROJECT = {
+  slug: 'bloom-atelier',
+  hash: '0a1b2c3',
+  mode: 'v1_dedicated',
+  attached: false,
+  capabilities: ['power', 'staging', 'undo'],
+  apiSchema: 'api',
+} as const;
 export const BACKUP_ID = '0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f';
 export const OPERATION_ID = '0197a5c2-0000-7000-8000-000000000001';
 

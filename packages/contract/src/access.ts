@@ -19,7 +19,7 @@ export const WhoAmI = z.object({
 /** `GET /me` */
 export type WhoAmI = z.infer<typeof WhoAmI>;
 
-/** One token as a list shows it: never the token itself. `projects` are hashes; null means all of the user's. */
+/** One token in a list, without the token itself. `projects` are hashes; null means all of the user's projects. */
 export const TokenItem = z.object({
   id: z.string(),
   name: z.string(),
@@ -30,7 +30,7 @@ export const TokenItem = z.object({
   lastUsedAt: time.nullable(),
   revokedAt: time.nullable(),
 });
-/** One token as a list shows it. */
+/** One token in a list. */
 export type TokenItem = z.infer<typeof TokenItem>;
 
 /** `POST /tokens` */
@@ -40,7 +40,7 @@ export const CreateTokenRequest = z.strictObject({
   projects: z.array(z.string()).min(1).nullable().default(null),
   expiresAt: time.nullable().default(null),
 });
-/** `POST /tokens`, as a client sends it. */
+/** `POST /tokens` */
 export type CreateTokenRequest = z.input<typeof CreateTokenRequest>;
 
 /** `POST /tokens`, 201: the only time the token is seen. */
@@ -53,7 +53,7 @@ export const TokenList = z.object({ tokens: z.array(TokenItem), nextCursor: z.st
 /** `GET /tokens` */
 export type TokenList = z.infer<typeof TokenList>;
 
-/** One line of the audit: who did what, when. Null for what the control plane did by itself. */
+/** One line of the audit log: who did what, when. `user` and `token` are null for what the control plane did on its own. */
 export const AuditEvent = z.object({
   id: z.number().int(),
   at: time,
@@ -64,11 +64,11 @@ export const AuditEvent = z.object({
   subject: z.string().nullable(),
   details: z.record(z.string(), z.unknown()),
 });
-/** One line of the audit. */
+/** One line of the audit log. */
 export type AuditEvent = z.infer<typeof AuditEvent>;
 
 /** `GET /audit`, newest first. */
 export const AuditList = z.object({ events: z.array(AuditEvent), nextCursor: z.string().nullable() });
 
-/** `GET /audit`: of one project, or of everything that the user's tokens and projects did. */
+/** `GET /audit`: for one project, or for everything that the user's tokens and projects did. */
 export const AuditQuery = PageQuery.extend({ project: z.string().optional().describe('hash of a project') });

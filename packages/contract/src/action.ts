@@ -1,18 +1,18 @@
 import type { AccessLevel } from './token.ts';
 
 /**
- * How far an action reaches. `project`: one project that it names. `account`: whatever the token may see, filtered.
- * `all_projects`: beyond single projects, so a token that is limited to some may not do it.
+ * The scope of an action. `project`: the one project that it names. `account`: everything the token may see, filtered.
+ * `all_projects`: not limited to single projects, so a token that is limited to some may not do it.
  */
 export type Reach = 'project' | 'account' | 'all_projects';
 
-/** What an action needs of a token. */
+/** What an action requires of a token. */
 export interface ActionRule {
   readonly level: AccessLevel;
   readonly reach: Reach;
 }
 
-/** Everything that can be allowed or refused, with the access level and the reach that it needs. */
+/** Every action that can be allowed or refused, with the access level and the scope that it requires. */
 export const ACTIONS = {
   'account.read': { level: 'read', reach: 'account' },
   'server.examine': { level: 'read', reach: 'account' },
@@ -45,5 +45,5 @@ export const ACTIONS = {
   'operation.cancel': { level: 'write', reach: 'project' },
 } as const satisfies Record<string, ActionRule>;
 
-/** Something that can be allowed or refused. */
+/** An action that can be allowed or refused. */
 export type Action = keyof typeof ACTIONS;

@@ -17,7 +17,7 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   507: 'volume_full',
 };
 
-/** Turns the body of an answer that is no success into an error: a problem of ours, or whatever stood between (a proxy, a web page). */
+/** Turns the body of an unsuccessful answer into an error. The body is a problem document of ours, or anything else that a proxy sent. */
 export function errorFromAnswer(status: number, body: string, base: string): FluxError {
   const parsed = parse(body);
   if (typeof parsed?.code === 'string' && isErrorCode(parsed.code) && typeof parsed.detail === 'string') {
@@ -25,7 +25,7 @@ export function errorFromAnswer(status: number, body: string, base: string): Flu
   }
   const code = BY_STATUS[status] ?? 'internal';
   if (typeof parsed?.error === 'string') return new FluxError(code, parsed.error);
-  return new FluxError(code, `${base} answered HTTP ${status} with something that does not come from Flux.`, {
+  return new FluxError(code, `${base} answered HTTP ${status}, but the answer does not come from Flux.`, {
     hint: 'Check the address: FLUX_API_BASE, or `flux login --api-base <url>`.',
   });
 }

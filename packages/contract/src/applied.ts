@@ -1,20 +1,20 @@
-/** What tells a migration apart from others: a row of the ledger, or a file that is about to be pushed. */
+/** What identifies a migration: a row of the ledger, or a file that is about to be pushed. */
 export interface MigrationMark {
   readonly version: string;
   readonly filename: string;
   readonly checksum: string;
 }
 
-/** How the version of a repeatable script begins in the ledger; the rest is its id. */
+/** Prefix of the version of a repeatable script in the ledger; its id follows. */
 export const REPEATABLE_PREFIX = 'R:';
 
 /**
- * The row of a migration, when the ledger has it in any spelling of its version, or under another version with the same file name and the
+ * Finds the ledger row of a migration: by any spelling of its version, or under another version with the same file name and the
  * same content. A row whose content differs from the file's is a conflict; it is found only when no row has the same content.
  */
 export function findApplied<Row extends MigrationMark>(file: MigrationMark, rows: readonly Row[]): Row | undefined {
   const exact = rows.find(({ version }) => version === file.version);
-  // Most rows are of this kind, and comparing spellings of each with each takes seconds in a long ledger.
+  // Most rows match exactly. Comparing the spellings of every pair would take seconds with a long ledger.
   if (exact?.checksum === file.checksum && !isRepeatable(file)) return exact;
   const found = rows.filter((row) => isSameMigration(file, row));
   return found.find(({ checksum }) => checksum === file.checksum) ?? found.find((row) => row === exact) ?? found[0];
@@ -28,8 +28,8 @@ export function isSameMigration(one: MigrationMark, other: MigrationMark): boole
 }
 
 /**
- * Whether two texts are one version: `1`, `001` and `001_init.sql` are, and so are `init` and `init.sql`. A number alone stands for
- * whatever has that number; two names with one number are two versions, because a client that records names tells them apart.
+ * Whether two texts name the same version: `1`, `001` and `001_init.sql` do, and so do `init` and `init.sql`. A number alone matches
+ * any name with that number; two names with one number are two versions, because a client that records names distinguishes them.
  */
 export function isSameVersion(one: string, other: string): boolean {
   if (one === other) return true;
@@ -37,7 +37,7 @@ export function isSameVersion(one: string, other: string): boolean {
   return a.number === b.number && (a.name === b.name || (a.number !== null && (a.name === null || b.name === null)));
 }
 
-/** Files that a ledger has more than once, with the same content under several versions, as clients that spell versions differently left them. */
+/** Files that a ledger has more than once: the same content under several versions, recorded by clients that spell versions differently. */
 export function findDoubles(rows: readonly MigrationMark[]): { readonly filename: string; readonly versions: readonly string[] }[] {
   const files = new Map<string, { filename: string; versions: string[] }>();
   for (const row of rows.filter((each) => !isRepeatable(each))) {

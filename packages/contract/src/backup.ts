@@ -18,18 +18,18 @@ export const BackupItem = z.object({
   completedAt: optionalTime,
   tier: z.enum(TRUST_TIERS),
   label: z.string(),
-  /** Whether a file is there. Whether it is the right one, `artifactValidationStatus` says. */
+  /** Whether a file exists. `artifactValidationStatus` says whether it is the right one. */
   localArtifactStatus: z.enum(['present', 'missing']),
   primaryArtifactRelativePath: z.string().optional(),
-  /** `artifact_invalid` also while the file is missing, of another size or unreadable; the error says which. */
+  /** Also `artifact_invalid` while the file is missing, has another size or is unreadable; the error says which. */
   artifactValidationStatus: z.enum(['pending', 'artifact_valid', 'artifact_invalid']),
   artifactValidationAt: optionalTime,
   artifactValidationError: z.string().nullable(),
-  /** `skipped`: the artifact is not valid, so that an earlier verification says nothing about it. */
+  /** `skipped`: the artifact is not valid, so an earlier verification no longer applies. */
   restoreVerificationStatus: z.enum(['pending', 'restore_verified', 'restore_failed', 'skipped']),
   restoreVerificationAt: optionalTime,
   restoreVerificationError: z.string().nullable(),
-  /** Error of the newest attempt that ended inconclusive; it does not change the label. */
+  /** Error of the newest inconclusive verification; it does not change the label. */
   lastVerificationProblem: z.string().nullable(),
   offsiteStatus: z.enum(['not_configured', 'pending', 'replicated', 'failed']),
   expiresAt: optionalTime,
@@ -38,7 +38,7 @@ export const BackupItem = z.object({
   postgresVersion: z.string().nullable(),
   /** Why a backup with status `failed` failed. */
   failure: z.string().nullable(),
-  /** Engine of the project when the backup was made. */
+  /** Engine of the project when the backup was created. */
   engine: z.enum(['v1_dedicated', 'v2_shared']),
   tables: z.number().int().nullable(),
   rows: z.number().int().nullable(),
@@ -46,7 +46,7 @@ export const BackupItem = z.object({
 /** One backup as the wire shows it. */
 export type BackupItem = z.infer<typeof BackupItem>;
 
-/** What a list begins with: the answer about the newest row. */
+/** The summary at the top of a list: the state of the newest backup. */
 export const Freshness = z.object({
   latestBackupId: z.string().nullable(),
   latestAt: optionalTime,
@@ -55,7 +55,7 @@ export const Freshness = z.object({
   verification: z.string(),
   safeDestructiveActions: z.string(),
 });
-/** The answer about the newest row of a project. */
+/** The state of the newest backup of a project. */
 export type Freshness = z.infer<typeof Freshness>;
 
 /** `GET /projects/:hash/backups` */
@@ -75,9 +75,9 @@ export const BackupAnswer = z.object({ backup: BackupItem });
 /** `POST /projects/:hash/backups` */
 export type BackupAnswer = z.infer<typeof BackupAnswer>;
 
-/** One thing that the comparison of a restore with its manifest noticed. */
+/** One finding of the comparison between a restore and its manifest. */
 export const Difference = z.object({
-  /** `failure`: a restore must reproduce it. `prerequisite`: left out of a tenant export by design. `not_compared`: said, never skipped in silence. */
+  /** `failure`: a restore must reproduce it. `prerequisite`: left out of a tenant export by design. `not_compared`: could not be compared, and is reported. */
   judgement: z.enum(['failure', 'prerequisite', 'not_compared']),
   kind: z.string(),
   name: z.string(),
@@ -85,7 +85,7 @@ export const Difference = z.object({
   expected: z.string().nullable(),
   found: z.string().nullable(),
 });
-/** One thing that the comparison of a restore with its manifest noticed. */
+/** One finding of the comparison between a restore and its manifest. */
 export type Difference = z.infer<typeof Difference>;
 
 /** What one verification proved, or why it could not. */
@@ -101,10 +101,10 @@ export const VerificationProof = z.object({
   tablesCompared: z.number().int(),
   rowsCompared: z.number().int(),
   bytesRead: bytes,
-  /** How many of each sort of object were compared: index, constraint, policy, grant, sequence, function, extension... */
+  /** How many objects of each kind were compared: index, constraint, policy, grant, sequence, function, extension... */
   objectsCompared: z.record(z.string(), z.number().int()),
   differences: z.array(Difference),
-  /** Last lines of pg_restore's own words, when it failed. */
+  /** The last lines of pg_restore's output, when it failed. */
   toolOutput: z.string().nullable(),
   durationMs: z.number(),
   phasesMs: z.record(z.string(), z.number()),
@@ -113,7 +113,7 @@ export const VerificationProof = z.object({
 /** What one verification proved, or why it could not. */
 export type VerificationProof = z.infer<typeof VerificationProof>;
 
-/** `GET /projects/:hash/backups/:id`: the item with what only `show` prints. */
+/** `GET /projects/:hash/backups/:id`: the item with the details that only `flux backup show` prints. */
 export const BackupDetails = z.object({
   backup: BackupItem,
   /** SQL that recreates what a tenant export leaves out: roles, extensions, public types, grants. Null for project_db. */

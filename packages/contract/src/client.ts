@@ -3,19 +3,19 @@ import { errorFromAnswer } from './answer-error.ts';
 import { ENDPOINTS, type OperationRoute, type RouteName, type STARTS } from './endpoints.ts';
 import { FluxError, isFluxError } from './errors.ts';
 import { parseEventStream } from './event-stream.ts';
-import type { OperationAnswer, OperationEvent } from './operation.ts';
+import type { Operation, OperationEvent } from './operation.ts';
 import type { OperationResult } from './operation-results.ts';
 import { fillPath, type ParamsIn } from './route.ts';
 import type { ROUTES } from './routes.ts';
 import type { AbortSignalLike, HttpRequest, HttpResponse, HttpTransport } from './transport.ts';
 
-/** What a client is made of. */
+/** What a client needs. */
 export interface ClientOptions {
   /** Address of the API with its `/api`: `http://127.0.0.1:4400/api`. */
   readonly base: string;
   readonly token: string | null;
   readonly transport: HttpTransport;
-  /** Makes a key that no other request has: goes with every POST, so that a repeated one is recognised. */
+  /** Creates a unique key, sent with every POST so that a repeated request is recognised. */
   readonly newIdempotencyKey: () => string;
   readonly userAgent?: string;
 }
@@ -23,53 +23,53 @@ export interface ClientOptions {
 type BodyOf<Name extends RouteName> = (typeof ROUTES)[Name] extends { readonly body: infer Schema extends z.ZodType }
   ? z.input<Schema>
   : undefined;
-/** What a route answers. */
+/** The answer of a route. */
 export type AnswerOf<Name extends RouteName> = (typeof ROUTES)[Name] extends { readonly answer: infer Schema extends z.ZodType }
   ? z.output<Schema>
   : undefined;
 type ParamsOf<Name extends RouteName> = { readonly [Key in ParamsIn<(typeof ENDPOINTS)[Name]['path']>]: string };
 
-/** What goes into one call. */
+/** The input of one call. */
 export interface CallInput<Name extends RouteName> {
   readonly params: ParamsOf<Name>;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly body?: BodyOf<Name>;
   readonly signal?: AbortSignalLike | undefined;
-  /** Longest silence in milliseconds; 60 s for a GET and 10 min otherwise. Null waits for ever. */
+  /** Timeout without any bytes received, in milliseconds; by default 60 s for a GET and 10 min otherwise. Null waits forever. */
   readonly idleMs?: number | null;
 }
 
-/** The control plane, as a typed thing to call. Every method rejects with a FluxError. */
+/** A typed client of the control plane. Every method rejects with a FluxError. */
 export interface FluxClient {
   readonly base: string;
   /** Calls a JSON route and waits for its answer. */
   call<Name extends RouteName>(name: Name, input: CallInput<Name>): Promise<AnswerOf<Name>>;
-  /** Starts long work. A start that got no answer is repeated with the same Idempotency-Key: the work is done once. */
-  start<Name extends OperationRoute>(name: Name, input: CallInput<Name>): Promise<OperationAnswer>;
+  /** Starts an operation. A start that got no answer is repeated with the same Idempotency-Key, so the work is done once. */
+  start<Name extends OperationRoute>(name: Name, input: CallInput<Name>): Promise<Operation<(typeof STARTS)[Name]>>;
   /** The events of an operation after `afterSeq`, until the server ends the stream. */
   events(operationId: string, afterSeq: number | null, signal?: AbortSignalLike): AsyncGenerator<OperationEvent>;
   /**
-   * Opens a download at `from`. `ifRange` is the ETag that the bytes before came with: when it changed, all bytes come again (200).
-   * An answer 416 is handed back like a good one: there is nothing behind `from`.
+   * Opens a download at `from`. `ifRange` is the ETag of the bytes before it: when the file has changed since, all bytes are sent again (200).
+   * A 416 is returned like a success: there is nothing after `from`.
    */
   download(hash: string, backupId: string, options: DownloadOptions): Promise<HttpResponse>;
 }
 
-/** Where a download goes on. */
+/** Where a download resumes. */
 export interface DownloadOptions {
   readonly from: number;
   readonly ifRange: string | null;
   readonly signal?: AbortSignalLike | undefined;
 }
 
-/** What the long work of a route leaves as its result. */
+/** The result of the operation that a route starts. */
 export type ResultOf<Name extends OperationRoute> = OperationResult<(typeof STARTS)[Name]>;
 
 const GET_IDLE_MS = 60_000;
 const OTHER_IDLE_MS = 600_000;
 const START_ATTEMPTS = 3;
 
-/** Makes a client. It holds no connection of its own; that is the transport's business. */
+/** Creates a client. Connections belong to the transport. */
 export function createFluxClient(options: ClientOptions): FluxClient {
   const root = `${options.base}/v1`;
 
@@ -114,9 +114,9 @@ export function createFluxClient(options: ClientOptions): FluxClient {
       for (let attempt = 1; ; attempt += 1) {
         try {
           const response = await send(request);
-          return readJson<OperationAnswer>(await response.text(), options.base);
+          return readJson(await response.text(), options.base);
         } catch (error) {
-          // The key is in the request: whether the first one arrived or not, the work is done once.
+          // The request carries its key: whether or not the first one arrived, the work is done once.
           if (!isFluxError(error, 'lost_contact') || attempt === START_ATTEMPTS) throw error;
         }
       }
@@ -145,7 +145,7 @@ function readJson<T>(text: string, base: string): T {
   try {
     return JSON.parse(text) as T;
   } catch (cause) {
-    throw new FluxError('internal', `${base} answered with something that is not JSON.`, {
+    throw new FluxError('internal', `${base} sent an answer that is not JSON.`, {
       hint: 'Check the address: FLUX_API_BASE, or `flux login --api-base <url>`.',
       cause,
     });

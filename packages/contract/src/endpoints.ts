@@ -1,11 +1,11 @@
 import type { Endpoint } from './route.ts';
 
-/** Where our own API is. */
+/** Prefix of our own API. */
 export const API_PREFIX = '/api/v1';
 
 /**
- * Method and path of every route, below `/api/v1`. They stand apart from the schemas that `routes.ts` adds to them, because a client
- * needs none of those and importing zod would cost each of its commands 20 ms.
+ * Method and path of every route, below `/api/v1`. They are separate from the schemas that `routes.ts` adds, because a client
+ * does not need those, and importing zod would add 20 ms to each command.
  */
 export const ENDPOINTS = {
   whoAmI: { method: 'GET', path: '/me' },
@@ -55,7 +55,7 @@ export const ENDPOINTS = {
 /** Name of a route. */
 export type RouteName = keyof typeof ENDPOINTS;
 
-/** The kind of operation that each route of long work starts; its answer is 202 with the operation. */
+/** The kind of operation that a route starts; its answer is 202 with the operation. */
 export const STARTS = {
   createBackup: 'backup_create',
   verifyBackup: 'backup_verify',
@@ -67,5 +67,5 @@ export const STARTS = {
   nukeProject: 'nuke',
 } as const satisfies { readonly [Name in RouteName]?: string };
 
-/** Name of a route that starts long work. */
+/** Name of a route that starts an operation. */
 export type OperationRoute = keyof typeof STARTS;

@@ -1,4 +1,4 @@
-/** What the outside sees of an error code: HTTP status, exit code of `flux`, and whether the same call may succeed later. */
+/** What clients see of an error code: HTTP status, exit code of `flux`, and whether the same call may succeed later. */
 export interface ErrorKind {
   readonly status: number;
   readonly exitCode: number;
@@ -13,68 +13,63 @@ const kind = (status: number, exitCode: number, retry: ErrorKind['retry'], meani
   meaning,
 });
 
-/** The closed table of everything that can go wrong. `docs/errors.md` is generated from it. */
+/** The closed table of all error codes. `docs/errors.md` is generated from it. */
 export const ERROR_KINDS = {
-  usage: kind(400, 2, 'no', 'The command line does not say what to do.'),
-  invalid_request: kind(400, 2, 'no', 'The request does not have the shape that the route asks for.'),
-  project_mismatch: kind(400, 2, 'no', 'Slug and hash name different projects; nothing was done.'),
-  sql_failed: kind(400, 1, 'no', 'Postgres refused a statement of a push; nothing of that file was applied.'),
+  usage: kind(400, 2, 'no', 'The command line is incomplete or contradicts itself.'),
+  invalid_request: kind(400, 2, 'no', 'The request is invalid.'),
+  project_mismatch: kind(400, 2, 'no', 'The slug and the hash name different projects; nothing was done.'),
+  sql_failed: kind(400, 1, 'no', 'Postgres rejected a statement of a push; nothing in that file was applied.'),
   sql_not_allowed: kind(
     400,
     1,
     'no',
-    'The SQL holds something that cannot run in one transaction of ours, such as COMMIT or a psql command.',
+    'The SQL contains something that cannot run inside one transaction, such as COMMIT or a psql command.',
   ),
-  migration_conflict: kind(409, 1, 'no', 'A migration that was applied has been edited since.'),
-  not_authenticated: kind(401, 5, 'no', 'No token, or one that the control plane does not know, has revoked or that has expired.'),
-  token_malformed: kind(401, 5, 'no', 'The token is mistyped: its last four digits do not fit the rest.'),
-  forbidden: kind(403, 5, 'no', 'The token is known, but its access level or its projects do not cover this.'),
-  not_found: kind(404, 4, 'no', 'There is no such thing.'),
-  project_not_found: kind(404, 4, 'no', 'No project of yours has this name or hash.'),
+  migration_conflict: kind(409, 1, 'no', 'A migration was edited after it had been applied.'),
+  not_authenticated: kind(401, 5, 'no', 'The token is missing, unknown, revoked or expired.'),
+  token_malformed: kind(401, 5, 'no', 'The token is mistyped: its check digits do not match.'),
+  forbidden: kind(403, 5, 'no', 'The token is valid, but its access level or its list of projects does not allow this.'),
+  not_found: kind(404, 4, 'no', 'The requested resource does not exist.'),
+  project_not_found: kind(404, 4, 'no', 'You have no project with this name or hash.'),
   backup_not_found: kind(404, 4, 'no', 'This project has no such backup.'),
   operation_not_found: kind(404, 4, 'no', 'There is no such operation.'),
   name_taken: kind(409, 1, 'no', 'Another project has this name.'),
   busy: kind(409, 8, 'later', 'Another operation of this project is already running.'),
-  not_ready: kind(409, 1, 'later', 'The thing exists, but not in a state that allows this.'),
+  not_ready: kind(409, 1, 'later', 'The current state does not allow this.'),
   instance_stopped: kind(409, 1, 'no', 'The Postgres instance of this project is stopped.'),
-  artifact_gone: kind(410, 4, 'no', 'The row of this backup is there, its file is not.'),
-  gate_refused: kind(412, 6, 'no', 'The newest backup is not restore-verified, so nothing may be destroyed.'),
+  artifact_gone: kind(410, 4, 'no', 'The backup is still listed, but its file no longer exists.'),
+  gate_refused: kind(412, 6, 'no', 'The newest backup is not restore-verified, so destructive actions are blocked.'),
   payload_too_large: kind(413, 1, 'no', 'The request is larger than the control plane accepts.'),
-  range_not_satisfiable: kind(416, 1, 'no', 'The part of the artifact that was asked for does not exist.'),
-  verification_failed: kind(422, 7, 'no', 'The artifact does not bring back what was there.'),
-  artifact_invalid: kind(422, 1, 'no', 'The artifact is not what was written: it is truncated, changed or unreadable.'),
+  range_not_satisfiable: kind(416, 1, 'no', 'The requested range is outside the artifact.'),
+  verification_failed: kind(422, 7, 'no', 'Restoring the artifact does not reproduce the original data.'),
+  artifact_invalid: kind(422, 1, 'no', 'The artifact is not the one that was written: it is truncated, changed or unreadable.'),
   rate_limited: kind(429, 1, 'later', 'Too many requests.'),
-  internal: kind(500, 1, 'later', 'A defect of Flux.'),
-  dump_failed: kind(500, 1, 'later', 'pg_dump did not finish; no backup was made.'),
-  verification_inconclusive: kind(
-    503,
-    10,
-    'later',
-    'Verification could not be carried out; nothing is known about the artifact that was not known before.',
-  ),
+  internal: kind(500, 1, 'later', 'An unexpected error: a defect in Flux.'),
+  dump_failed: kind(500, 1, 'later', 'pg_dump did not finish; no backup was created.'),
+  verification_inconclusive: kind(503, 10, 'later', 'The verification could not be completed; it says nothing about the artifact.'),
   interrupted: kind(503, 1, 'later', 'The control plane stopped while this was running.'),
   cancelled: kind(409, 1, 'no', 'Somebody cancelled the operation.'),
-  instance_unavailable: kind(503, 1, 'later', 'A Postgres server that is needed does not answer.'),
+  instance_unavailable: kind(503, 1, 'later', 'A required Postgres server does not answer.'),
   catalog_unavailable: kind(503, 1, 'later', 'The catalog database does not answer.'),
-  postgres_missing: kind(503, 1, 'no', 'The Postgres programs of the major that is needed are not installed.'),
-  postgres_failed: kind(500, 1, 'later', 'A Postgres program ended with an error.'),
-  sandbox_unavailable: kind(503, 10, 'no', 'No sandbox can be made for a restore here.'),
-  volume_full: kind(507, 1, 'later', 'The file system has no room left.'),
+  postgres_missing: kind(503, 1, 'no', 'The Postgres programs of the required major version are not installed.'),
+  postgres_failed: kind(500, 1, 'later', 'A Postgres program failed.'),
+  sandbox_unavailable: kind(503, 10, 'no', 'No sandbox for a restore can be created on this host.'),
+  volume_full: kind(507, 1, 'later', 'The file system is full.'),
   volume_unusable: kind(500, 1, 'later', 'A file or folder of the control plane cannot be read or written.'),
-  config_invalid: kind(500, 2, 'no', 'The settings of the control plane are wrong.'),
+  config_invalid: kind(500, 2, 'no', 'The settings of the control plane are invalid.'),
   data_folder_locked: kind(500, 1, 'no', 'Another control plane uses this data folder.'),
   port_taken: kind(500, 1, 'no', 'The address to listen on is in use.'),
   unreachable: kind(503, 9, 'later', 'The control plane does not answer.'),
-  lost_contact: kind(503, 9, 'later', 'Contact was lost while the work went on, or it is still running.'),
-  download_failed: kind(500, 1, 'later', 'The bytes that arrived are not the artifact.'),
+  lost_contact: kind(503, 9, 'later', 'Contact was lost, or the operation is still running.'),
+  download_failed: kind(500, 1, 'later', 'The downloaded bytes are not the artifact.'),
   local_file: kind(500, 1, 'no', 'A file on this machine cannot be read or written.'),
   interrupted_by_user: kind(499, 130, 'no', 'Ctrl-C.'),
 } as const satisfies Record<string, ErrorKind>;
 
-/** Every code that Flux can answer with. */
+/** Every error code. */
 export type ErrorCode = keyof typeof ERROR_KINDS;
 
-/** What an error carries besides its code and its sentence. */
+/** What an error carries besides its code and its message. */
 export interface ErrorFacts {
   /** One sentence with the command that helps. */
   readonly hint?: string | undefined;
@@ -84,8 +79,8 @@ export interface ErrorFacts {
 }
 
 /**
- * We could not answer. Whatever the question could legitimately answer (a verdict, a refusal of the gate) is a value, not
- * one of these.
+ * Flux could not answer. A legitimate answer (a verdict, a refusal of the gate) is a value, not an
+ * error.
  */
 export class FluxError extends Error {
   override readonly name = 'FluxError';
@@ -109,18 +104,18 @@ export class FluxError extends Error {
   }
 }
 
-/** Tells whether something thrown is ours; optionally, of one code. Works across bundles, where `instanceof` may not. */
+/** Whether a thrown value is a FluxError; optionally, with this code. Works across bundles, where `instanceof` may not. */
 export function isFluxError(error: unknown, code?: ErrorCode): error is FluxError {
   if (!(error instanceof Error) || error.name !== 'FluxError') return false;
   return code === undefined || (error as FluxError).code === code;
 }
 
-/** Tells whether a text is one of our codes. */
+/** Whether a text is an error code. */
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(ERROR_KINDS, text);
 }
 
-/** The body of every error answer: RFC 9457 problem details, plus `error` for clients that only know that. */
+/** The body of every error answer: RFC 9457 problem details, plus `error` for clients that read only that. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -149,7 +144,7 @@ export function toProblem(error: FluxError, requestId?: string): Problem {
   };
 }
 
-/** The way back from `toProblem`, for a client. */
+/** The inverse of `toProblem`, for clients. */
 export function fromProblem(problem: Problem): FluxError {
   return new FluxError(problem.code, problem.detail, { hint: problem.hint, details: problem.details });
 }

@@ -1,6 +1,6 @@
 /** One server-sent event. */
 export interface ServerSentEvent {
-  /** The last id seen in the stream, which a client hands back as Last-Event-ID. */
+  /** The last id seen in the stream, which a client sends as Last-Event-ID to resume. */
   readonly id: string | null;
   readonly event: string;
   readonly data: string;
@@ -33,13 +33,13 @@ export async function* parseEventStream(chunks: AsyncIterable<string>): AsyncGen
 }
 
 async function* splitLines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
-  // A line may come in very many chunks: each is searched once, and they are put together when the line has ended.
+  // A line may arrive in many chunks: each is searched once, and they are joined when the line ends.
   let begun: string[] = [];
   let held = '';
   for await (const chunk of chunks) {
     const lines = (held + chunk).split(/\r\n|\n|\r(?!$)/);
     const last = lines.pop() ?? '';
-    // A CR at the very end may be the first half of a CRLF: it waits for the next chunk.
+    // A CR at the end may be the first half of a CRLF, so it waits for the next chunk.
     held = last.endsWith('\r') ? '\r' : '';
     for (const line of lines) {
       yield begun.join('') + line;

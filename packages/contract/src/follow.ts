@@ -1,29 +1,34 @@
 import type { FluxClient } from './client.ts';
 import { ERROR_KINDS, FluxError, isFluxError } from './errors.ts';
-import type { OperationAnswer, Progress } from './operation.ts';
+import type { Operation, OperationAnswer, Progress } from './operation.ts';
+import type { OperationKind } from './operation-kind.ts';
 import type { AbortSignalLike } from './transport.ts';
 
 /** How to follow an operation. */
 export interface FollowOptions {
   readonly onProgress: (progress: Progress) => void;
-  /** Called when contact breaks, and again with false when it is back. */
+  /** Called with true when contact is lost, and with false when it is restored. */
   readonly onContactLost?: (isLost: boolean) => void;
   readonly signal?: AbortSignalLike | undefined;
   readonly delay: (ms: number) => Promise<void>;
-  /** Milliseconds without any contact after which to give up. */
-  readonly patienceMs: number;
+  /** Milliseconds without contact after which to give up. */
+  readonly timeoutMs: number;
 }
 
 const FINAL = new Set<OperationAnswer['state']>(['succeeded', 'failed', 'cancelled']);
 
 /**
- * Follows an operation to its end: over the event stream, resuming it with Last-Event-ID each time it breaks, and asking for
- * the state between two streams, so that it also ends where a proxy keeps the events back.
+ * Follows an operation until it ends: over the event stream, resumed with Last-Event-ID each time it breaks, and by asking for
+ * the state between two streams, so that it also works behind a proxy that buffers the events.
  *
- * @returns the operation in a final state; whether it succeeded is for the caller to say
- * @throws FluxError `lost_contact` when nothing answered for `patienceMs`; errors that time does not heal come as they are
+ * @returns the operation in a final state, whether or not it succeeded
+ * @throws FluxError `lost_contact` when nothing answered for `timeoutMs`; errors that a retry cannot fix are passed on at once
  */
-export async function followOperation(client: FluxClient, started: OperationAnswer, options: FollowOptions): Promise<OperationAnswer> {
+export async function followOperation<K extends OperationKind>(
+  client: FluxClient,
+  started: Operation<K>,
+  options: FollowOptions,
+): Promise<Operation<K>> {
   if (FINAL.has(started.state)) return started;
   let lastSeq: number | null = null;
   let pause = 250;
@@ -36,41 +41,60 @@ export async function followOperation(client: FluxClient, started: OperationAnsw
     isLost = false;
   };
   const broken = (error: unknown): void => {
-    if (options.signal?.aborted === true || !isPassing(error)) throw error;
-    if (Date.now() - lastContact > options.patienceMs) {
-      throw new FluxError('lost_contact', `Contact with ${client.base} was lost; the work may still be going on there.`, { cause: error });
+    if (options.signal?.aborted === true || !isTransient(error)) throw error;
+    if (Date.now() - lastContact > options.timeoutMs) {
+      throw new FluxError('lost_contact', `Contact with ${client.base} was lost; the operation may still be running there.`, {
+        cause: error,
+      });
     }
     if (!isLost) options.onContactLost?.(true);
     isLost = true;
   };
 
   for (;;) {
+    let ended: OperationAnswer | undefined;
     try {
       for await (const event of client.events(started.id, lastSeq, options.signal)) {
         contact();
         pause = 250;
         lastSeq = event.seq;
         if (event.kind === 'progress') options.onProgress(event.progress);
-        else if (FINAL.has(event.operation.state)) return event.operation;
+        else if (FINAL.has(event.operation.state)) ended = event.operation;
+        if (ended !== undefined) break;
       }
     } catch (error) {
       broken(error);
     }
+    if (ended !== undefined) return requireKind(ended, started);
     try {
       const operation = await client.call('getOperation', { params: { id: started.id }, signal: options.signal, idleMs: 10_000 });
       contact();
-      if (FINAL.has(operation.state)) return operation;
-      if (operation.progress !== null) options.onProgress(operation.progress);
+      if (FINAL.has(operation.state)) ended = operation;
+      else if (operation.progress !== null) options.onProgress(operation.progress);
     } catch (error) {
       broken(error);
     }
+    if (ended !== undefined) return requireKind(ended, started);
     await options.delay(pause);
     if (options.signal?.aborted === true) throw options.signal.reason;
     pause = Math.min(pause * 2, 2_000);
   }
 }
 
-/** Whether the same question may get an answer later: the network, or a control plane that is starting again. */
-function isPassing(error: unknown): boolean {
+/** The operation as one of the kind that was started. @throws FluxError `internal` when the control plane answered with another kind */
+function requireKind<K extends OperationKind>(operation: OperationAnswer, started: Operation<K>): Operation<K> {
+  if (isSameKind(operation, started)) return operation;
+  throw new FluxError('internal', `The control plane answered with an operation of kind ${operation.kind}, not ${started.kind}.`);
+}
+
+function isSameKind<K extends OperationKind>(
+  operation: OperationAnswer,
+  { kind }: Operation<K>,
+): operation is Operation<K> & OperationAnswer {
+  return operation.kind === kind;
+}
+
+/** Whether a retry may succeed: a network error, or a control plane that is restarting. */
+function isTransient(error: unknown): boolean {
   return isFluxError(error) && ERROR_KINDS[error.code].retry === 'later';
 }

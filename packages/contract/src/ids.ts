@@ -1,4 +1,4 @@
-/** Branded identifiers: a `ProjectId` cannot be handed to something that wants a `BackupId`. */
+/** Branded identifiers: a `ProjectId` cannot be passed where a `BackupId` is expected. */
 type Brand<T, Name extends string> = T & { readonly __brand: Name };
 
 /** UUID of a project; its first 12 hex digits are the short id of a tenant schema. */
@@ -20,25 +20,25 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const HASH = /^[0-9a-f]{7}$/;
 const SLUG = /^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 
-/** What `flux.json` holds before `flux init` has written the real hash. */
+/** The hash in a `flux.json` that `flux init` has not completed yet. */
 export const PLACEHOLDER_HASH = 'REPLACE_AFTER_FLUX_INIT';
 
-/** Tells whether a text is a project hash: exactly seven lowercase hex digits. */
+/** Whether a text is a project hash: exactly seven lowercase hex digits. */
 export function isProjectHash(text: string): text is ProjectHash {
   return HASH.test(text);
 }
 
-/** Tells whether a text is a slug: 1 to 40 of a-z, 0-9 and inner hyphens, starting with a letter. */
+/** Whether a text is a slug: 1 to 40 of a-z, 0-9 and inner hyphens, starting with a letter. */
 export function isSlug(text: string): boolean {
   return SLUG.test(text);
 }
 
-/** Tells whether a text is a backup id (a UUID in lowercase). */
+/** Whether a text is a backup id (a UUID in lowercase). */
 export function isBackupId(text: string): text is BackupId {
   return UUID.test(text);
 }
 
-/** Tells whether a text is a UUID in lowercase, whatever it names. */
+/** Whether a text is a UUID in lowercase. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }

@@ -1,4 +1,4 @@
-/** What the newest backup allows. The order is from best to worst. */
+/** What the newest backup allows, from best to worst. */
 export const TRUST_TIERS = [
   'restorable',
   'not_restore_verified',
@@ -9,7 +9,7 @@ export const TRUST_TIERS = [
   'no_backups',
 ] as const;
 
-/** A trust tier, as it is on the wire. */
+/** A trust tier, as sent on the wire. */
 export type TrustTier = (typeof TRUST_TIERS)[number];
 
 /** Kind of a backup: a whole database (v1) or the export of a tenant schema (v2). */
@@ -18,7 +18,7 @@ export type BackupKind = 'project_db' | 'tenant_export';
 /** How a project lives in Postgres. */
 export type EngineKind = 'v1_dedicated' | 'v2_shared';
 
-/** The kind of backup that an engine makes. */
+/** The kind of backup that an engine produces. */
 export function backupKindOf(engine: EngineKind): BackupKind {
   return engine === 'v1_dedicated' ? 'project_db' : 'tenant_export';
 }
@@ -33,12 +33,12 @@ const LABELS: Record<TrustTier, Record<BackupKind, string>> = {
   no_backups: { project_db: 'No backups', tenant_export: 'No tenant exports' },
 };
 
-/** The words people read for a tier. */
+/** The label that users see for a tier. */
 export function trustLabel(tier: TrustTier, kind: BackupKind): string {
   return LABELS[tier][kind];
 }
 
-/** The words after `Verification:` in the summary of a list. */
+/** The text after `Verification:` in the summary of a list. */
 export function verificationLine(tier: TrustTier, kind: BackupKind): string {
   switch (tier) {
     case 'restorable':
@@ -58,7 +58,7 @@ export function verificationLine(tier: TrustTier, kind: BackupKind): string {
   }
 }
 
-/** The words after `Safe destructive actions:`. */
+/** The text after `Safe destructive actions:`. */
 export function safeActionsLine(tier: TrustTier): string {
   return tier === 'restorable' ? 'Allowed' : 'Blocked until verification';
 }

@@ -1,11 +1,11 @@
 import * as z from 'zod';
 import { BackupAnswer, VerificationProof } from './backup.ts';
 import { MigrateAnswer } from './migrate.ts';
-import type { OperationKind } from './operation.ts';
+import type { OperationKind } from './operation-kind.ts';
 import { PushAnswer, ResetAnswer } from './project.ts';
 import { RestoreAnswer } from './restore.ts';
 
-/** What an operation of each kind leaves as its `result` when it succeeded: recorded, parsed and typed from this one table. */
+/** The `result` of a successful operation, by kind. What is recorded, parsed and typed comes from this table. */
 export const OPERATION_RESULTS = {
   backup_create: BackupAnswer,
   backup_verify: z.object({ proof: VerificationProof }),

@@ -1,39 +1,10 @@
 import * as z from 'zod';
+import { ERROR_KINDS, type ErrorCode, type Problem } from './errors.ts';
+import { OperationKind } from './operation-kind.ts';
+import { OPERATION_RESULTS, type OperationResult } from './operation-results.ts';
 import { PageQuery } from './page.ts';
 
 const time = z.iso.datetime().describe('UTC, ISO 8601');
-
-/** What an operation does. */
-export const OperationKind = z.enum([
-  'backup_create',
-  'backup_verify',
-  'push',
-  'backup_restore',
-  'migrate',
-  'nuke',
-  'reset',
-  'backup_delete',
-  /** Removal of the undo data of a restore in place, when its time is over. */
-  'undo_expire',
-  /** Brings a project whose migration was cut off back to one engine. */
-  'migrate_clean_up',
-]);
-/** What an operation does. */
-export type OperationKind = z.infer<typeof OperationKind>;
-
-/** What each kind is called at the beginning of a sentence. */
-export const OPERATION_TITLES: Readonly<Record<OperationKind, string>> = {
-  backup_create: 'A backup',
-  backup_verify: 'A verification',
-  backup_restore: 'A restore',
-  backup_delete: 'A deletion',
-  push: 'A push',
-  migrate: 'A migration to another engine',
-  migrate_clean_up: 'The clean-up of an interrupted migration',
-  nuke: 'The removal',
-  reset: 'A reset',
-  undo_expire: 'The removal of expired undo data',
-};
 
 /** State of an operation; the last three are final. */
 export const OperationState = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
@@ -51,23 +22,59 @@ export const Progress = z.object({
 /** How far an operation is. */
 export type Progress = z.infer<typeof Progress>;
 
-/** `GET /operations/:id`. `result` is what the synchronous route would have answered; `error` is a problem. */
-export const OperationAnswer = z.object({
+/** The error of an operation that failed or was cancelled. */
+export const OperationProblem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  error: z.string(),
+  code: z.literal(Object.keys(ERROR_KINDS) as ErrorCode[]),
+  hint: z.string().optional(),
+  requestId: z.string().optional(),
+  details: z.record(z.string(), z.unknown()).optional(),
+}) satisfies z.ZodType<Problem>;
+
+/** The members that operations of every kind have. */
+export const OPERATION_MEMBERS = {
   id: z.string(),
-  kind: OperationKind,
   state: OperationState,
   projectHash: z.string(),
   projectSlug: z.string(),
   backupId: z.string().nullable(),
   progress: Progress.nullable(),
-  result: z.unknown().optional(),
-  error: z.unknown().optional(),
+  error: OperationProblem.optional(),
   createdAt: time,
   startedAt: time.nullable(),
   finishedAt: time.nullable(),
-});
-/** `GET /operations/:id` */
-export type OperationAnswer = z.infer<typeof OperationAnswer>;
+};
+interface OperationMembers extends z.infer<z.ZodObject<typeof OPERATION_MEMBERS>> {}
+
+/** An operation of one kind. `result` is present once it has succeeded. */
+export interface Operation<K extends OperationKind> extends OperationMembers {
+  kind: K;
+  result?: OperationResult<K> | undefined;
+}
+
+const answerOf = <K extends OperationKind>(kind: K) =>
+  z.object({ ...OPERATION_MEMBERS, kind: z.literal(kind), result: z.optional(OPERATION_RESULTS[kind]) });
+
+/** `GET /operations/:id`. Its kind decides the type of its `result`. */
+export const OperationAnswer = z.discriminatedUnion('kind', [
+  answerOf('backup_create'),
+  answerOf('backup_verify'),
+  answerOf('backup_restore'),
+  answerOf('backup_delete'),
+  answerOf('push'),
+  answerOf('migrate'),
+  answerOf('migrate_clean_up'),
+  answerOf('nuke'),
+  answerOf('reset'),
+  answerOf('undo_expire'),
+]) satisfies z.ZodType<AnyOperation>;
+/** An operation of any kind: switch on `kind` to read its result. */
+export type OperationAnswer = AnyOperation;
+type AnyOperation = { [K in OperationKind]: Operation<K> }[OperationKind];
 
 /** `GET /operations`: of one project, of one kind, in one state; newest first. */
 export const ListOperationsQuery = PageQuery.extend({

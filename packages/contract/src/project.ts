@@ -1,15 +1,16 @@
 import * as z from 'zod';
+import { CAPABILITIES } from './capability.ts';
 import { PageQuery } from './page.ts';
 
 const time = z.iso.datetime().describe('UTC, ISO 8601');
 
-/** How a project lives in Postgres, on the wire called `mode`. */
+/** The engine of a project, called `mode` on the wire. */
 export const Mode = z.enum(['v1_dedicated', 'v2_shared']);
 
-/** What a project can do beyond backups and pushes, for example `power` (start and stop), `staging` (restore in place), `undo`. */
-const Capabilities = z.array(z.string());
+/** What a project can do besides backups and pushes. */
+const Capabilities = z.array(z.enum(CAPABILITIES));
 
-/** `GET /projects`. `unfinished`: also those that are being created or removed; `removed`: those whose backups alone are left. */
+/** `GET /projects`. `unfinished`: also those that are being created or removed; `removed`: those of which only the backups are left. */
 export const ListProjectsQuery = PageQuery.extend({ which: z.enum(['active', 'unfinished', 'removed']).optional() });
 
 /** One project, with the present state of its Postgres. */
@@ -19,12 +20,12 @@ export const ProjectSummary = z.object({
   status: z.enum(['running', 'stopped', 'partial', 'missing', 'corrupted']),
   lifecycle: z.enum(['creating', 'active', 'removing', 'removed']),
   mode: Mode,
-  /** True for a database of the user's that Flux backs up but does not run. */
+  /** True for a database of the user's own, which Flux backs up but does not run. */
   attached: z.boolean(),
   capabilities: Capabilities,
   createdAt: time,
   removedAt: time.nullable(),
-  /** How often the instance died and was started again since the control plane first ran it. */
+  /** How often the instance has crashed and been restarted. */
   restarts: z.number().int(),
   lastRestartAt: time.nullable(),
   /** Port of a dedicated instance on the control plane's machine. */
@@ -46,7 +47,7 @@ export type ProjectAnswer = z.infer<typeof ProjectAnswer>;
 export const CreateProjectRequest = z.strictObject({
   slug: z.string(),
   mode: Mode.optional(),
-  /** URI of an existing database that becomes a v1 project which Flux does not run. */
+  /** URI of an existing database to attach as a v1 project; Flux does not run its server. */
   attach: z.string().optional(),
 });
 /** `POST /projects` */
@@ -122,14 +123,14 @@ export type AppliedMigration = z.infer<typeof AppliedMigration>;
 /** `GET /projects/:hash/migrations`, in the order of the ledger. */
 export const MigrationList = z.object({ applied: z.array(AppliedMigration), nextCursor: z.string().nullable() });
 
-/** What destroys: `skipBackupCheck` goes on without proof; its `reason` is written into the audit. */
+/** Body of every destructive request: `skipBackupCheck` overrides the gate; its `reason` is recorded in the audit log. */
 export const DestroyRequest = z
   .strictObject({ skipBackupCheck: z.boolean().optional(), reason: z.string().max(500).optional() })
   .optional();
-/** What destroys. */
+/** Body of every destructive request. */
 export type DestroyRequest = z.infer<typeof DestroyRequest>;
 
-/** Result of a reset. What was there is kept for an undo. */
+/** Result of a reset. The old data is kept for an undo. */
 export const ResetAnswer = z.object({
   ok: z.literal(true),
   hash: z.string(),

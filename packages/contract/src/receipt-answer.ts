@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** A DSSE envelope; what its payload says is described in `docs/receipts.md`. */
+/** A DSSE envelope; `docs/receipts.md` describes its payload. */
 export const ReceiptEnvelope = z.object({
   payloadType: z.string(),
   payload: z.string().describe('base64 of an in-toto statement'),
@@ -26,7 +26,7 @@ export const ReceiptList = z.object({
 /** `GET /projects/:hash/receipts`, newest first. */
 export type ReceiptList = z.infer<typeof ReceiptList>;
 
-/** A JWK set of public keys; the one that signs now comes first. */
+/** A JWK set of public keys; the current signing key comes first. */
 export const ReceiptKeySet = z.object({
   keys: z
     .array(

@@ -11,13 +11,13 @@ const orNull =
   (check: Check): Check =>
   (value, path) =>
     value === null ? undefined : check(value, path);
-/** The members named, each as its check wants it. Others may be there: a later version may say more. */
+/** Checks the named members. Other members are allowed: a later version may add some. */
 const object =
   (members: Readonly<Record<string, Check>>): Check =>
   (value, path) =>
     isRecord(value)
       ? firstProblem(Object.entries(members), ([name, check]) => check(value[name], `${path}.${name}`))
-      : `${path} is no object`;
+      : `${path} is not an object`;
 
 const text = is('a text', (value) => typeof value === 'string');
 const literal = (wanted: string) => is(wanted, (value) => value === wanted);
@@ -32,7 +32,9 @@ const time = is(
 const recordOf =
   (check: Check): Check =>
   (value, path) =>
-    isRecord(value) ? firstProblem(Object.entries(value), ([name, member]) => check(member, `${path}.${name}`)) : `${path} is no object`;
+    isRecord(value)
+      ? firstProblem(Object.entries(value), ([name, member]) => check(member, `${path}.${name}`))
+      : `${path} is not an object`;
 
 const subject: Check = (value, path) =>
   Array.isArray(value) && value.length === 1
@@ -68,21 +70,21 @@ const statement = object({
   }),
 });
 
-/** What keeps a value from being the statement of a receipt, in a few words; undefined when nothing does. */
+/** Why a value is not the statement of a receipt, in a few words; undefined when it is one. */
 export function findStatementProblem(value: unknown): string | undefined {
   return statement(value, 'statement') ?? findContradiction(value as ReceiptStatement);
 }
 
-/** A statement may have the right shape and still contradict itself; such a one was never written by Flux. */
+/** A statement may have the right shape and still contradict itself; Flux never writes such a statement. */
 function findContradiction({ subject: [subject], predicate }: ReceiptStatement): string | undefined {
   const { artifact, verdict, compared, project, backupId } = predicate;
   if (subject.name !== `${project.hash}-${backupId}.dump`) return 'the subject is not named after the backup';
   if (subject.digest.sha256 !== (artifact.readSha256 ?? artifact.sha256)) return 'the subject is not the artifact that was read';
   if ((predicate.sequence === 1) !== (predicate.previousReceiptSha256 === null))
-    return 'only the first receipt of a project has none before it';
+    return 'only the first receipt of a project has no previous receipt';
   if (verdict !== 'restorable') return undefined;
-  if (artifact.readSha256 !== artifact.sha256) return 'it says restorable of bytes that are not those that were recorded';
-  if (compared.differences.failure > 0) return 'it says restorable of a restore that differed';
+  if (artifact.readSha256 !== artifact.sha256) return 'its verdict is restorable, but the bytes read are not the recorded ones';
+  if (compared.differences.failure > 0) return 'its verdict is restorable, but the restore differed';
   return undefined;
 }
 

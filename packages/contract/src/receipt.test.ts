@@ -55,7 +55,7 @@ describe('the statement of a receipt', () => {
   });
 
   it.each([
-    ['no object', null, 'statement is no object'],
+    ['something that is not an object', null, 'statement is not an object'],
     ['another kind of statement', { ...STATEMENT, predicateType: 'https://slsa.dev/provenance/v1' }, 'statement.predicateType is not'],
     ['two subjects', { ...STATEMENT, subject: [...STATEMENT.subject, ...STATEMENT.subject] }, 'exactly one artifact'],
     ['another verdict', changed({ verdict: 'fine' }), 'statement.predicate.verdict is not a verdict'],
@@ -69,16 +69,16 @@ describe('the statement of a receipt', () => {
       changed({ artifact: { ...STATEMENT.predicate.artifact, readSha256: B } }),
       'not the artifact that was read',
     ],
-  ])('is refused when it is %s', (_, value, problem) => {
+  ])('is refused with %s', (_, value, problem) => {
     expect(findStatementProblem(value)).toContain(problem);
   });
 
-  it('is refused when it says restorable of what differed or was not what was recorded', () => {
+  it('is refused when its verdict is restorable although the restore differed or other bytes were read', () => {
     const differed = { ...STATEMENT.predicate.compared, differences: { failure: 1, prerequisite: 0, notCompared: 0 } };
-    expect(findStatementProblem(changed({ compared: differed }))).toContain('restorable of a restore that differed');
+    expect(findStatementProblem(changed({ compared: differed }))).toContain('its verdict is restorable, but the restore differed');
     expect(findStatementProblem(changed({ compared: differed, verdict: 'failed' }))).toBeUndefined();
     expect(findStatementProblem(changed({ artifact: { ...STATEMENT.predicate.artifact, sha256: B } }))).toContain(
-      'not those that were recorded',
+      'the bytes read are not the recorded ones',
     );
   });
 });

@@ -1,10 +1,10 @@
 import type { EngineKind } from './labels.ts';
 
-/** What a DSSE envelope of ours holds: an in-toto statement as JSON. */
+/** Type of the payload of our DSSE envelopes: an in-toto statement as JSON. */
 export const RECEIPT_PAYLOAD_TYPE = 'application/vnd.in-toto+json';
 /** Version of the in-toto statement. */
 export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1';
-/** What the predicate of a receipt means; another meaning gets another name. */
+/** Type of the predicate of a receipt; a change of its meaning gets another type. */
 export const RECEIPT_PREDICATE_TYPE = 'https://flux.invalid/receipts/restore-verification/v1';
 
 /**
@@ -20,28 +20,28 @@ export interface ReceiptEnvelope {
 /** What a receipt says: an in-toto statement (https://github.com/in-toto/attestation, Statement v1). */
 export interface ReceiptStatement {
   readonly _type: typeof STATEMENT_TYPE;
-  /** The bytes that the verification read; when it came to read none, those that the catalog has recorded. */
+  /** The bytes that the verification read; when it read none, those recorded in the catalog. */
   readonly subject: readonly [{ readonly name: string; readonly digest: { readonly sha256: string } }];
   readonly predicateType: typeof RECEIPT_PREDICATE_TYPE;
   readonly predicate: ReceiptPredicate;
 }
 
-/** What one verification found. Numbers and digests only: no name of a table and no value of a row leaves the control plane with it. */
+/** The findings of one verification. Counts and digests only: no table names and no row values. */
 export interface ReceiptPredicate {
   readonly verificationId: string;
   readonly backupId: string;
   readonly project: { readonly slug: string; readonly hash: string };
   readonly engine: EngineKind;
-  /** 1 for the first receipt of the project, then counted without a gap. */
+  /** 1 for the first receipt of the project, then consecutive. */
   readonly sequence: number;
-  /** SHA-256 of the payload of the receipt before it in the project; null for the first. */
+  /** SHA-256 of the payload of the project's previous receipt; null for the first. */
   readonly previousReceiptSha256: string | null;
   readonly verdict: 'restorable' | 'failed' | 'inconclusive';
   readonly artifact: {
-    /** As recorded when the artifact was made. */
+    /** As recorded when the artifact was created. */
     readonly sha256: string;
     readonly sizeBytes: number;
-    /** As read again in this verification; null when it came to nothing before. */
+    /** As read by this verification; null when it ended before that. */
     readonly readSha256: string | null;
     readonly readSizeBytes: number;
   };
@@ -49,11 +49,11 @@ export interface ReceiptPredicate {
   readonly manifestSha256: string;
   readonly versions: {
     readonly sourcePostgres: string | null;
-    /** Of the disposable instance; null when none came up. */
+    /** Of the disposable instance; null when none was started. */
     readonly disposablePostgres: string | null;
     readonly flux: string;
   };
-  /** What kept the restore away from the host. */
+  /** The sandbox that isolated the restore from the host. */
   readonly sandbox: string | null;
   readonly compared: {
     readonly tables: number;
@@ -69,7 +69,7 @@ export interface ReceiptPredicate {
   readonly phasesMs: Readonly<Record<string, number>>;
 }
 
-/** One public key: a JWK (RFC 8037) with its PEM and its life beside it. */
+/** One public key: a JWK (RFC 8037) with its PEM and its period of use. */
 export interface ReceiptKey {
   readonly kty: 'OKP';
   readonly crv: 'Ed25519';
@@ -81,17 +81,17 @@ export interface ReceiptKey {
   readonly use: 'sig';
   readonly pem: string;
   readonly createdAt: string;
-  /** Null for the one key that signs now. */
+  /** Null for the current signing key. */
   readonly retiredAt: string | null;
 }
 
-/** `/.well-known/flux-receipt-keys.json`: a JWK set; the key that signs now comes first. */
+/** `/.well-known/flux-receipt-keys.json`: a JWK set; the current signing key comes first. */
 export interface ReceiptKeySet {
   readonly keys: readonly ReceiptKey[];
 }
 
 /**
- * The bytes that are signed: DSSE's pre-authentication encoding. Lengths stand before the parts, so that no two pairs of type and
+ * The bytes that are signed: DSSE's pre-authentication encoding. Each part is prefixed with its length, so that no two pairs of type and
  * body give the same bytes.
  *
  * @param type ASCII, as media types and URIs are

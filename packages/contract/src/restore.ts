@@ -1,26 +1,26 @@
 import * as z from 'zod';
 import { Mode } from './project.ts';
 
-/** `POST /projects/:hash/backups/:id/restore`. Without `to` and `inPlace` a new project is made. */
+/** `POST /projects/:hash/backups/:id/restore`. Without `to`, `tables` and `inPlace` it restores into a new project. */
 export const RestoreRequest = z
   .strictObject({
     /** Name of the new project. Absent: the project's own name when it has been removed, else `<slug>-restored`. */
     into: z.string().optional(),
-    /** Engine of the new project; absent means the one that the backup was made on. */
+    /** Engine of the new project; by default that of the backup. */
     mode: Mode.optional(),
-    /** URI of a database of the user's. */
+    /** URI of a database of the user's own. */
     to: z.string().optional(),
-    /** Goes on although the database at `to` is not empty. */
+    /** Restores even if the database at `to` is not empty. */
     force: z.boolean().optional(),
-    /** Makes what the archive refers to and does not hold first, in the database at `to`: roles without login, extensions, types. */
+    /** First creates what the archive refers to but does not contain in the database at `to`: roles without login, extensions, types. */
     prerequisites: z.boolean().optional(),
-    /** Restores only these tables, beside the live ones: `orders`, or `schema.table`. */
+    /** Restores only these tables, into a schema next to the live ones: `orders`, or `schema.table`. */
     tables: z.array(z.string().min(1)).min(1).max(100).optional(),
-    /** Replaces the data of the project itself; the gate is asked. */
+    /** Replaces the data of the project itself; the gate must allow it. */
     inPlace: z.boolean().optional(),
-    /** Does not take and prove a backup of the present state first. */
+    /** Does not back up and verify the current state first. */
     skipPresentBackup: z.boolean().optional(),
-    /** Goes on although the gate is shut. */
+    /** Overrides the gate. */
     skipBackupCheck: z.boolean().optional(),
     reason: z.string().max(500).optional(),
   })
@@ -34,21 +34,21 @@ export const RestoreAnswer = z.object({
   how: z.enum(['into', 'revived', 'in_place', 'to', 'undo', 'tables']),
   /** Null for an undo. */
   backupId: z.string().nullable(),
-  /** Where the data is now; null when it is outside of Flux. */
+  /** The project that has the data now; null when it is outside Flux. */
   project: z.object({ slug: z.string(), hash: z.string(), mode: Mode }).nullable(),
   tablesCompared: z.number().int(),
   rowsCompared: z.number().int(),
-  /** Where single tables came back. */
+  /** Where single tables were restored to. */
   tables: z.array(z.object({ table: z.string(), as: z.string() })).optional(),
-  /** What is not as it was, and why that is no failure, in sentences. */
+  /** What differs from the source, and why that is not a failure, in sentences. */
   notes: z.array(z.string()),
   /** Name of the database or schema that the replaced data is kept under; null when nothing was replaced. */
   previousKeptAs: z.string().nullable(),
-  /** Until when it is kept at the longest, UTC; the next restore in place removes it sooner. Null when nothing was replaced. */
+  /** Until when it is kept, UTC; the next restore in place removes it earlier. Null when nothing was replaced. */
   previousKeptUntil: z.iso.datetime().nullable(),
-  /** The backup of the replaced data that was taken and proven first. */
+  /** The safety backup of the replaced data, created and verified first. */
   presentBackupId: z.string().nullable(),
-  /** For how long the project did not answer, in milliseconds; null when nothing was replaced. */
+  /** How long the project did not answer, in milliseconds; null when nothing was replaced. */
   outageMs: z.number().nullable(),
 });
 /** What a restore did. */

@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import type { Action } from './action.ts';
 
-/** Method and path of a route: all that a client needs to call it. */
+/** Method and path of a route, which is all a client needs. */
 export interface Endpoint {
   readonly method: 'GET' | 'POST' | 'DELETE';
   /** Below the prefix of its API; `:name` is a parameter. */
@@ -9,14 +9,14 @@ export interface Endpoint {
 }
 
 /**
- * One route: everything that validation, OpenAPI and the typed client need.
+ * One route: what validation, OpenAPI and the typed client need.
  *
- * Query and body of every route but a GET are strict objects, at every depth, and absent means that the route takes nothing: a member
- * that is ignored there may be the one that was meant to keep something from being changed.
+ * Query and body of every route but a GET are strict objects at every depth, and a route without them accepts none: an ignored
+ * member might be a `dryRun`.
  */
 export interface Route extends Endpoint {
   readonly summary: string;
-  /** What its caller must be allowed to do. */
+  /** The action that the caller must be allowed to do. */
   readonly access: Action;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
@@ -25,7 +25,7 @@ export interface Route extends Endpoint {
   readonly maxBodyBytes?: number;
   /** Absent when the answer is not JSON. */
   readonly answer?: z.ZodType;
-  /** 202 answers with an operation that goes on; its address is in `Location`. */
+  /** 202 answers with an operation that continues; its address is in `Location`. */
   readonly status: 200 | 201 | 202;
 }
 
@@ -39,7 +39,7 @@ export type ParamsIn<Path extends string> = Path extends `${string}:${infer Name
     ? Name
     : never;
 
-/** Puts values into a path and a query behind it; values are encoded, undefined ones are left out. */
+/** Inserts values into a path and appends a query; values are encoded, undefined ones are left out. */
 export function fillPath(
   path: string,
   params: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** What a client needs of an abort signal; the one of the platform fits. */
+/** The part of AbortSignal that a client uses. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -11,25 +11,25 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
   readonly signal: AbortSignalLike | null;
-  /** Longest silence in milliseconds, before the answer and within it; null waits for ever. */
+  /** Timeout without any bytes received, in milliseconds, before and during the answer; null waits forever. */
   readonly idleMs: number | null;
 }
 
-/** One HTTP answer. Exactly one of `text`, `textChunks` and `bytes` may be called; leaving an iteration early closes the connection. */
+/** One HTTP answer. Call exactly one of `text`, `textChunks` and `bytes`; leaving an iteration early closes the connection. */
 export interface HttpResponse {
   readonly status: number;
   header(name: string): string | null;
   text(): Promise<string>;
-  /** The body as decoded UTF-8, as it arrives. */
+  /** The body, decoded as UTF-8, chunk by chunk. */
   textChunks(): AsyncIterable<string>;
-  /** The body as it arrives. */
+  /** The body, chunk by chunk. */
   bytes(): AsyncIterable<Uint8Array>;
 }
 
 /**
- * Sends a request. It is handed in, because this package knows neither Node nor a browser.
+ * Sends a request. The caller provides it, because this package depends on neither Node nor a browser.
  *
- * MUST NOT follow redirects (the token would go with them), and MUST reject with `unreachable` when no connection was made
- * and with `lost_contact` when one was made and broke; with the signal's reason when aborted.
+ * MUST NOT follow redirects (they would forward the token), and MUST reject with `unreachable` when no connection was established
+ * and with `lost_contact` when one was established and broke; with the signal's reason when aborted.
  */
 export type HttpTransport = (request: HttpRequest) => Promise<HttpResponse>;

@@ -11,7 +11,7 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
   options: [
     ...PROJECT_OPTIONS,
     { flags: '--note <text>', summary: 'a short description' },
-    { flags: '--verify', summary: 'verify it by restoring it, right after' },
+    { flags: '--verify', summary: 'then verify it by restoring it' },
   ],
   examples: [
     'flux backup create --project bloom-atelier --hash 0a1b2c3',
@@ -34,7 +34,7 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
       output.next(`flux backup verify ${project.flags} --latest`, 'Prove that it can be restored:');
       return 0;
     }
-    // In human output the backup is shown before it is verified: it exists, whatever the verdict.
+    // Human output shows the backup before it is verified: it exists, whatever the verdict.
     for (const line of lines) output.line(line);
     output.line('');
     const { proof, label } = await verifyBackup(context, project, backup.id);

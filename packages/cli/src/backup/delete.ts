@@ -9,7 +9,8 @@ export const command = defineCommand<ProjectOptions & BackupOptions & DestroyOpt
   options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS, ...DESTROY_OPTIONS],
   examples: ['flux backup delete --id 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f --yes'],
   about:
-    'The row stays and says who deleted the file and when. Refused with exit code 6: the newest restore-verified backup, any other while that one is missing or damaged, and the last backup whose bytes are good.',
+    'The backup stays listed, with who deleted its file and when. Refused with exit code 6: the newest restore-verified backup, any\
+' + 'other backup while that one is missing or damaged, and the last backup with an intact file.',
   async run(context, { latest, id, ...options }) {
     const backupId = selectBackup({ latest, id }, 'delete');
     const project = await resolveProject(context, options);

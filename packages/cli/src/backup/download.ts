@@ -50,7 +50,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
   },
 });
 
-/** What the control plane says now about an artifact that is partly downloaded; null when it cannot say. */
+/** The current digest and size of an artifact that is partly downloaded; null when the control plane cannot say. */
 async function identifyArtifact(context: CallContext, project: ResolvedProject, backupId: string): Promise<ArtifactIdentity | null> {
   const { backup } = await context.client().call('showBackup', { params: { hash: project.hash, id: backupId } });
   const { checksumSha256: sha256, sizeBytes } = backup;

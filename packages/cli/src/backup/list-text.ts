@@ -5,7 +5,7 @@ import { formatBytes, formatCounted } from '../output/quantity.ts';
 import { formatColumns, formatFields } from '../output/table.ts';
 import { formatShortTime, formatTime } from '../output/time.ts';
 
-/** How to draw a list. */
+/** How to render a list. */
 export interface ListStyle {
   readonly now: Date;
   readonly verbose: boolean;
@@ -17,7 +17,7 @@ export interface ListStyle {
 const LONG_ROWS_NEED = 160;
 
 /**
- * The list of backups. Its first three lines are the answer of the server about the newest one, in words and columns that
+ * The list of backups. Its first three lines are the server's answer about the newest one, in words and columns that
  * scripts depend on (`| head -3`).
  */
 export function describeBackups(list: Pick<BackupList, 'backups' | 'freshness'>, style: ListStyle): string[] {
@@ -41,7 +41,7 @@ export function describeBackups(list: Pick<BackupList, 'backups' | 'freshness'>,
   return lines;
 }
 
-/** Everything that is known about a backup, as `Name:  value` lines. */
+/** All details of a backup, as `Name:  value` lines. */
 export function describeBackup(item: BackupItem, now: Date, indent = ''): string[] {
   const time = (iso: string | null): string | null => (iso === null ? null : formatTime(iso, now));
   const contents =

@@ -13,7 +13,7 @@ export const command = defineCommand<ProjectOptions & { verbose?: boolean; limit
     ...PROJECT_OPTIONS,
     { flags: '-v, --verbose', summary: 'tier, times, paths, checksum, versions, retention, errors' },
     { flags: '--limit <n>', summary: `how many to show (default: ${DEFAULT_LIMIT})` },
-    { flags: '--all', summary: 'show all of them' },
+    { flags: '--all', summary: 'show all backups' },
   ],
   examples: [
     'flux backup list --project bloom-atelier --hash 0a1b2c3',
@@ -28,7 +28,7 @@ export const command = defineCommand<ProjectOptions & { verbose?: boolean; limit
     const page = (count: number, cursor?: string): Promise<BackupList> =>
       context.client().call('listBackups', { params: { hash: project.hash }, query: { limit: Math.min(count, MAX_PAGE), cursor } });
 
-    // The first page carries the answer about the newest backup; later pages only add rows.
+    // The first page has the summary of the newest backup; later pages only add rows.
     let list = await page(wanted);
     while (list.nextCursor !== null && list.backups.length < wanted) {
       const more = await page(wanted - list.backups.length, list.nextCursor);

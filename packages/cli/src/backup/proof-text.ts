@@ -9,7 +9,7 @@ export const VERDICT_EXIT_CODES: Readonly<Record<VerificationProof['verdict'], n
 /**
  * What a verification proved, for people.
  *
- * @param label the trust label of the backup after it, as the server says it
+ * @param label the trust label of the backup afterwards, as the server reports it
  */
 export function describeProof(proof: VerificationProof, label: string): string[] {
   const lines = [`${headline(proof, label)}`, proof.summary, ''];
@@ -70,7 +70,7 @@ const SECTIONS: readonly (readonly [Difference['judgement'], string])[] = [
   ['not_compared', 'Not compared'],
 ];
 
-/** Every difference, under the judgement that it got; `there` is the source when it was dumped, `here` what the restore gave. */
+/** Every difference, grouped by judgement; `there` is the source when it was dumped, `here` the restored database. */
 function describeDifferences(differences: readonly Difference[]): string[] {
   return SECTIONS.flatMap(([judgement, title]) => {
     const found = differences.filter((difference) => difference.judgement === judgement);

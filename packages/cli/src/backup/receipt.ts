@@ -14,7 +14,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { verifica
   options: [
     ...PROJECT_OPTIONS,
     ...BACKUP_OPTIONS,
-    { flags: '--verification <id>', summary: 'that of a certain verification (default: the newest of the backup)' },
+    { flags: '--verification <id>', summary: 'the receipt of this verification (default: the newest of the backup)' },
     { flags: '-o, --output <path>', summary: 'file to write (default: standard output)' },
   ],
   examples: ['flux backup receipt --latest > ./bloom.receipt.json', 'flux backup receipt --latest -o ./bloom.receipt.json'],

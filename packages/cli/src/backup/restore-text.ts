@@ -28,5 +28,5 @@ const SENTENCES: Record<RestoreAnswer['how'], string> = {
   in_place: '% now has the data of the backup',
   to: 'Restored into %',
   tables: 'The tables were restored into %, next to the live ones; nothing else was changed',
-  undo: '% has the data again that the restore had replaced',
+  undo: '% has the data again that the restore or reset had replaced',
 };

@@ -5,7 +5,7 @@ import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, typ
 import type { CallContext, Context } from '../context.ts';
 import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
 import { runOperation } from '../operations/run.ts';
-import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
+import { type ResolvedProject, requireCapability, resolveProject } from '../project/resolve.ts';
 import { readStdin } from '../prompt.ts';
 import { describeRestore } from './restore-text.ts';
 import { selectBackup } from './select.ts';
@@ -35,7 +35,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     { flags: '--table <name...>', summary: 'restore only these tables, into a schema next to the live ones' },
     { flags: '--in-place', summary: 'replace the data of the project itself' },
     { flags: '--skip-present-backup', summary: 'with --in-place: do not back up and verify the current state first' },
-    { flags: '--undo', summary: 'swap back the data that the newest restore in place replaced' },
+    { flags: '--undo', summary: 'swap back the data that the newest restore in place or reset replaced' },
     ...DESTROY_OPTIONS,
   ],
   examples: [
@@ -47,9 +47,9 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     'printenv TARGET_URL | flux backup restore --latest --to -',
   ],
   about:
-    'The artifact is read and compared with its SHA-256 before anything is changed, the restored data is compared with what\n' +
-    'was dumped, and a restore that fails leaves everything as it was. --in-place needs a proven newest backup (exit code 6), swaps\n' +
-    'names as its last step, and keeps the replaced data for --undo: for some days (the answer says until when), or until the next.',
+    'The artifact is compared with its SHA-256 before anything is changed, the restored data is compared with what was dumped, and a\n' +
+    'failed restore leaves everything as it was. --in-place requires the newest backup to be restore-verified (otherwise exit code 6),\n' +
+    'swaps names as its last step, and keeps the replaced data for --undo until the time that it prints or the next such restore.',
   async run(context, { latest, id, undo, ...options }) {
     if (undo === true) {
       if (
@@ -64,6 +64,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
           hint: 'Run `flux backup restore --undo`: it swaps back the data that the newest restore in place replaced.',
         });
       const project = await resolveProject(context, options);
+      requireCapability(project, 'undo');
       await confirmByName(context, project.slug, `This swaps the data of ${project.slug} back.`, options);
       const answer = await undoRestore(context, project);
       context.output.answer(describeRestore(answer, context.now()), answer);
@@ -72,6 +73,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     const backupId = selectBackup({ latest, id }, 'restore');
     const body = await toRestoreRequest(context, options);
     const project = await resolveProject(context, options);
+    if (options.inPlace === true || options.table !== undefined) requireCapability(project, 'staging');
     if (options.inPlace === true) {
       const what = `This replaces the data of ${project.slug} (${project.hash}) with the data of a backup.`;
       await confirmDestruction(context, project, { action: 'restore_in_place', what }, options);

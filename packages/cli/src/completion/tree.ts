@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 
-/** A place in a command line, and what may follow there. */
+/** A position in a command line, and what may follow there. */
 export interface Place {
   /** The words so far, without `flux`: `backup create`. */
   readonly words: string;
@@ -8,7 +8,7 @@ export interface Place {
   readonly options: readonly { readonly name: string; readonly summary: string; readonly takesValue: boolean }[];
 }
 
-/** Every place of a program, its root first. */
+/** Every position of a program, its root first. */
 export function describeTree(program: Command): Place[] {
   const globals = program.options;
   const walk = (command: Command, words: string): Place[] => {

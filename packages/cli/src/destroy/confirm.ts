@@ -14,7 +14,7 @@ export type DestroyOptions = { yes?: boolean; confirm?: string; skipBackupCheck?
 export const DESTROY_OPTIONS = [
   { flags: '--yes', summary: 'do not ask' },
   { flags: '--confirm <name>', summary: 'the name, instead of typing it when asked' },
-  { flags: '--skip-backup-check', summary: 'continue without a proven way back (dangerous; audited)' },
+  { flags: '--skip-backup-check', summary: 'continue without a restore-verified backup (dangerous; audited)' },
   { flags: '--reason <text>', summary: 'why the check is skipped; required with --no-input' },
 ] as const;
 
@@ -72,9 +72,9 @@ export async function confirmDestruction(
 }
 
 /**
- * What to send about the check, with a warning where it is skipped.
+ * The members of the request that override the gate, with a warning when it is overridden.
  *
- * @throws FluxError `usage` without a reason where nobody can be asked
+ * @throws FluxError `usage` without a reason when no prompt may be shown
  */
 export function readOverride(
   context: Pick<Context, 'mayAsk' | 'output'>,

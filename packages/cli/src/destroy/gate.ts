@@ -3,14 +3,14 @@ import type { GateAction, GateAnswer } from '@flux/contract/gate';
 import type { CallContext } from '../context.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 
-/** What the gate says now, or why it could not be asked. */
+/** The gate's answer, or why it could not be asked. */
 export type GateReply = GateAnswer | { readonly unknown: string };
 
 /**
  * Asks what the gate would decide. The answer is information only, and the destructive request asks again, so a failure to get
  * it never blocks a command.
  *
- * @param backup for `delete_last_verified`: which one is to be deleted
+ * @param backup for `delete_last_verified`: the backup to delete
  */
 export async function askGate(context: CallContext, project: ResolvedProject, action: GateAction, backup?: string): Promise<GateReply> {
   // The whole file of the newest backup is read for the answer.

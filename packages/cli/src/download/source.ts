@@ -2,14 +2,14 @@ import type { FluxClient } from '@flux/contract/client';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { HttpResponse } from '@flux/contract/transport';
 
-/** The artifact as the control plane names it: its digest and its length. */
+/** The identity of an artifact: its digest and its length. */
 export interface ArtifactIdentity {
   /** Lowercase hex. */
   readonly sha256: string;
   readonly sizeBytes: number;
 }
 
-/** Where the bytes go. The sink also computes the digest: it knows which bytes it has. */
+/** Where the bytes are written. The sink also computes their digest. */
 export interface ArtifactSink {
   /** Bytes that are there already; a download resumes after them. */
   readonly length: number;
@@ -38,7 +38,7 @@ const FIRST_DELAY_MS = 500;
  * Fetches an artifact into a sink until all bytes are there, resuming after a broken connection with Range and If-Range.
  * The digest is not compared here.
  *
- * @returns what the control plane says the bytes are
+ * @returns digest and length of the artifact, as the control plane gave them
  * @throws FluxError `download_failed`; `lost_contact` or `unreachable` after the last retry; what the server answers instead (404, 410)
  */
 export async function fetchArtifact(sink: ArtifactSink, options: FetchOptions): Promise<ArtifactIdentity> {

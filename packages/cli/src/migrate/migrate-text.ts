@@ -45,10 +45,10 @@ function addressOf({ user, host, port, database }: NonNullable<MigrateResult['st
 }
 
 const SENTENCES: Record<MigrateResult['did'], string> = {
-  dumped: '% is backed up and proven; it stays in the pool',
-  staged: 'A dedicated copy of % waits for inspection; the project stays in the pool',
+  dumped: '% is backed up and verified; it stays in the pool',
+  staged: 'A dedicated copy of % is ready for inspection; the project stays in the pool',
   discarded: 'The dedicated copy of % is removed',
-  migrated: '% runs on a Postgres server of its own now',
-  dropped_source: 'What % had in the pool is removed',
+  migrated: '% now runs on its own Postgres server',
+  dropped_source: 'The pooled schema of % is removed',
   nothing: 'Nothing was left to do for %.',
 };

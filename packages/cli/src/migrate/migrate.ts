@@ -32,11 +32,11 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     ...PROJECT_OPTIONS,
     { flags: '--to <engine>', summary: 'the engine to move to', choices: ['v1_dedicated', 'v2_shared'], default: 'v1_dedicated' },
     { flags: '--dry-run', summary: 'only show the plan and what would prevent it' },
-    { flags: '--dump-only', summary: 'only take a backup and prove it' },
+    { flags: '--dump-only', summary: 'only create and verify a backup' },
     { flags: '--staged', summary: 'also create the dedicated copy, compare it, and leave it for inspection' },
     { flags: '--discard-staged', summary: 'remove a copy that was left for inspection' },
-    { flags: '--drop-source-after', summary: 'remove the pooled schema, roles and login after the flip' },
-    { flags: '--no-lock-writes', summary: 'let clients write meanwhile; those rows are not moved (dangerous)' },
+    { flags: '--drop-source-after', summary: 'remove the pooled schema, roles and login after the move' },
+    { flags: '--no-lock-writes', summary: 'do not block writes; rows written meanwhile are not moved (dangerous)' },
     ...DESTROY_OPTIONS,
   ],
   examples: [
@@ -46,8 +46,8 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     'flux migrate -p bloom-atelier --hash 0a1b2c3 --to v1_dedicated --drop-source-after --yes',
   ],
   about:
-    'While it runs, writes to the pooled schema wait and reads continue. A backup is taken and proven, restored into a server of\n' +
-    'its own and compared with its manifest; then the project is flipped in one transaction. A failure before that leaves the\n' +
+    'While it runs, writes to the pooled schema are blocked and reads continue. A backup is created and verified, restored into a\n' +
+    'dedicated server and compared with its manifest; then one transaction moves the project. A failure before that leaves the\n' +
     'pooled project as it was. Credentials change: see `flux project credentials` afterwards.',
   async run(context, { to, ...options }) {
     const { how, ...choices } = toMigrateRequest(context, options);
@@ -64,7 +64,7 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     }
     if (how === 'move') {
       const what = options.dropSourceAfter === true ? ' and removes its pooled schema, roles and login' : '';
-      const sentence = `This moves ${project.slug} (${project.hash}) to a server of its own${what}.`;
+      const sentence = `This moves ${project.slug} (${project.hash}) to its own server${what}.`;
       if (options.dropSourceAfter !== true) await confirmByName(context, project.slug, sentence, options);
       else await confirmDestruction(context, project, { action: 'migrate_drop_source', what: sentence }, options);
     } else if (options.yes !== true && options.confirm === undefined) {

@@ -1,16 +1,18 @@
 import type { CallInput, ResultOf } from '@flux/contract/client';
 import type { OperationRoute } from '@flux/contract/endpoints';
-import { FluxError, fromProblem, isFluxError, type Problem } from '@flux/contract/errors';
+import { FluxError, fromProblem, isFluxError } from '@flux/contract/errors';
 import { followOperation } from '@flux/contract/follow';
+import type { Operation } from '@flux/contract/operation';
+import type { OperationKind } from '@flux/contract/operation-kind';
 import type { CallContext } from '../context.ts';
 import { interruptible, pause } from '../interrupt.ts';
 import { createProgressMeter } from '../output/progress.ts';
 
-/** What to say while long work runs. */
+/** What to show while an operation runs. */
 export interface RunWords {
   /** `Creating a backup of bloom-atelier`: shown at once. */
   readonly doing: string;
-  /** The command that shows later how it ended. */
+  /** The command that shows the outcome later. */
   readonly lookAgain: string;
 }
 
@@ -18,7 +20,7 @@ export interface RunWords {
 const CONTACT_TIMEOUT_MS = 30_000;
 
 /**
- * Starts long work and watches it to its end; the only place that does so. Ctrl-C stops watching, not the work.
+ * Starts an operation and follows it until it ends; the only place that does so. Ctrl-C stops following, not the operation.
  *
  * @returns the result of the operation
  * @throws FluxError the error of the work; `lost_contact` or `interrupted_by_user`, with the command that shows its state
@@ -43,12 +45,12 @@ export async function runOperation<Name extends OperationRoute>(
       const operation = await followOperation(client, started, {
         signal,
         delay: (ms) => pause(ms, signal),
-        patienceMs: CONTACT_TIMEOUT_MS,
+        timeoutMs: CONTACT_TIMEOUT_MS,
         onProgress: (progress) => status.update(`${words.doing}: ${meter.describe(progress, performance.now())}`, progress.phase),
         onContactLost: (isLost) => status.update(isLost ? `${words.doing}: contact lost, trying again` : words.doing, `contact ${isLost}`),
       });
-      if (operation.state === 'succeeded') return operation.result as ResultOf<Name>;
-      throw errorOf(operation.error, operation.state);
+      if (operation.state === 'succeeded' && operation.result !== undefined) return operation.result;
+      throw errorOf(operation);
     });
   } catch (error) {
     if (!isFluxError(error, 'lost_contact')) throw error;
@@ -58,8 +60,9 @@ export async function runOperation<Name extends OperationRoute>(
   }
 }
 
-function errorOf(problem: unknown, state: string): FluxError {
-  if (typeof problem === 'object' && problem !== null && 'code' in problem && 'detail' in problem) return fromProblem(problem as Problem);
+function errorOf({ error, state }: Operation<OperationKind>): FluxError {
+  if (error !== undefined) return fromProblem(error);
+  if (state === 'succeeded') return new FluxError('internal', 'The operation succeeded, but the control plane did not send its result.');
   if (state === 'cancelled') return new FluxError('cancelled', 'Somebody cancelled the operation.');
   return new FluxError('internal', 'The operation failed, and the control plane did not say why.');
 }

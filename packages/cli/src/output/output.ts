@@ -37,7 +37,7 @@ export interface Output {
   line(text: string): void;
   /** Something worth knowing, on stderr; nothing with --json. */
   note(text: string): void;
-  /** What to type next, on stderr; nothing with --json. */
+  /** The next command, on stderr; nothing with --json. */
   next(command: string, why: string): void;
   /** A warning, on stderr, always. */
   warn(text: string): void;

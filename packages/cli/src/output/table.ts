@@ -1,4 +1,4 @@
-/** Rows as text with columns of equal width, two spaces apart, nothing after the last. */
+/** Rows as text with columns of equal width, two spaces apart, without trailing spaces. */
 export function formatColumns(rows: readonly (readonly string[])[]): string[] {
   const widths: number[] = [];
   for (const row of rows) {

@@ -6,7 +6,7 @@ const DAY = 24 * HOUR;
 
 /**
  * A time as every human output shows it: `1781975913697 · 2026-06-20T17:18:33.697Z · Jun 20, 2026, 5:18 PM UTC · 2 days ago`.
- * Written by hand, because the words of `Intl` change with the version of Node (a narrow space before PM, for one).
+ * Not formatted with `Intl`, whose output changes with the version of Node (for example, a narrow space before PM).
  */
 export function formatTime(iso: string, now: Date): string {
   const time = new Date(iso);

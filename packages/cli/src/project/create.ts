@@ -9,7 +9,7 @@ import { parseMode } from './mode.ts';
 export const command = defineCommand<{ mode?: string; attach?: string | true }>({
   arguments: [{ name: '<name>', summary: 'name of the project' }],
   options: [
-    { flags: '--mode <mode>', summary: 'v1_dedicated (a server of its own) or v2_shared (a schema in a shared one)' },
+    { flags: '--mode <mode>', summary: 'v1_dedicated (its own server) or v2_shared (a schema on a shared server)' },
     { flags: '--attach [uri]', summary: 'back up an existing database that Flux does not run; `-` reads the URI from standard input' },
   ],
   examples: [

@@ -30,7 +30,7 @@ export const command = defineCommand<{ project?: string; mode?: string }>({
         },
       );
     }
-    // A flux.json of another project in a folder above is left alone; one in this folder would be overwritten.
+    // A flux.json of another project in a parent folder is left alone; one in this folder would be overwritten.
     const isOfThisFolder = link !== null && link.folder === cwd;
     const isOther = link !== null && link.slug !== null && link.slug !== slug;
     if (isOfThisFolder && isOther && link.hash !== null && link.hash !== PLACEHOLDER_HASH) {

@@ -7,7 +7,7 @@ import { readProjects } from './read.ts';
 
 /** `flux list` */
 export const command = defineCommand<{ removed?: boolean }>({
-  options: [{ flags: '--removed', summary: 'projects that were removed; their backups are still there' }],
+  options: [{ flags: '--removed', summary: 'list removed projects; their backups still exist' }],
   examples: ['flux list', 'flux list --json', 'flux list --removed'],
   async run(context, { removed }) {
     const projects = await readProjects(context, removed === true ? 'removed' : 'unfinished');
@@ -27,7 +27,8 @@ export const command = defineCommand<{ removed?: boolean }>({
   },
 });
 
-function statusOf(project: ProjectSummary, now: Date): string {
+/** The status of a project with its lifecycle and restarts: `running (1 restart, last 2 minutes ago)`. */
+export function statusOf(project: ProjectSummary, now: Date): string {
   if (project.removedAt !== null) return `removed ${formatAge(new Date(project.removedAt), now)}`;
   const state = project.lifecycle === 'active' ? project.status : `${project.status}, ${project.lifecycle}`;
   if (!(project.restarts > 0)) return state;

@@ -10,7 +10,7 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
   examples: ['flux nuke bloom-atelier --hash 0a1b2c3', 'flux nuke bloom-atelier --hash 0a1b2c3 --confirm bloom-atelier'],
   about:
     'Removes the Postgres instance or the tenant schema, roles and login. Refused with exit code 6 unless the newest backup is\n' +
-    'restore-verified. Backups, proofs and audit stay: `flux list --removed`, `flux backup list --hash <hash>`.',
+    'restore-verified. Backups, receipts and audit log are kept: `flux list --removed`, `flux backup list --hash <hash>`.',
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
     const body = readOverride(context, options);
@@ -19,7 +19,7 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     const words = { doing: `Removing ${project.slug}`, lookAgain: 'flux list --removed' };
     const answer = await runOperation(context, 'nukeProject', { params: { hash: project.hash }, body }, words);
     context.output.answer([`${project.slug} (${project.hash}) is removed. Its backups stay.`], answer);
-    context.output.next(`flux backup list --hash ${project.hash}`, 'They are listed and downloaded by the hash:');
+    context.output.next(`flux backup list --hash ${project.hash}`, 'Find its backups by the hash:');
     return 0;
   },
 });

@@ -2,7 +2,7 @@ import type { ProjectSummary } from '@flux/contract/project';
 import type { Context } from '../context.ts';
 import { PAGE_LIMIT, readAllPages } from '../pages.ts';
 
-/** Every project that the token may see: those that were removed, or the others, also while they are created or removed. */
+/** Every project that the token may see: the removed ones, or all others, including those being created or removed. */
 export async function readProjects(context: Pick<Context, 'client'>, which: 'unfinished' | 'removed'): Promise<ProjectSummary[]> {
   return readAllPages(async (cursor) => {
     const query = { which, limit: PAGE_LIMIT, cursor };

@@ -2,7 +2,7 @@ import { keptUntilWords } from '../backup/restore-text.ts';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
 import { runOperation } from '../operations/run.ts';
-import { resolveProject } from './resolve.ts';
+import { requireCapability, resolveProject } from './resolve.ts';
 
 /** `flux project reset` */
 export const command = defineCommand<ProjectOptions & DestroyOptions>({
@@ -14,6 +14,7 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     'exit code 6 unless the newest backup is restore-verified. The old data can be restored with `flux backup restore --undo`.',
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
+    requireCapability(project, 'staging');
     const body = readOverride(context, options);
     await confirmDestruction(context, project, { action: 'reset', what: `This empties ${project.slug} (${project.hash}).` }, options);
     const words = { doing: `Emptying ${project.slug}`, lookAgain: 'flux list' };

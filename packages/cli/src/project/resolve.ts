@@ -1,17 +1,22 @@
+import { type Capability, explainAbsence } from '@flux/contract/capability';
 import { FluxError } from '@flux/contract/errors';
 import { isProjectHash, isSlug, PLACEHOLDER_HASH } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
+import type { ProjectSummary } from '@flux/contract/project';
 import type { ProjectOptions } from '../command.ts';
 import type { Context } from '../context.ts';
 import { parseLink } from '../settings/link.ts';
 import type { Settings } from '../settings/settings.ts';
 import { readProjects } from './read.ts';
 
-/** A project of which slug and hash are known to belong together. */
+/** A project whose slug and hash are known to belong together. */
 export interface ResolvedProject {
   readonly slug: string;
   readonly hash: string;
   readonly mode: EngineKind;
+  /** A database of the user's own, which Flux backs up but does not run. */
+  readonly attached: boolean;
+  readonly capabilities: readonly Capability[];
   /** `--project <slug> --hash <hash>`, for the next command. */
   readonly flags: string;
 }
@@ -45,12 +50,22 @@ export async function resolveProject(
   return describe(found);
 }
 
-function describe(found: { readonly slug: string; readonly hash: string; readonly mode: EngineKind }): ResolvedProject {
-  const { slug, hash, mode } = found;
-  return { slug, hash, mode, flags: `--project ${slug} --hash ${hash}` };
+function describe({ slug, hash, mode, attached, capabilities }: ProjectSummary): ResolvedProject {
+  return { slug, hash, mode, attached, capabilities, flags: `--project ${slug} --hash ${hash}` };
 }
 
-/** What the command line and flux.json say, without asking anybody. Flags beat the file; the file completes only its own project. */
+/**
+ * Refuses a command that needs a missing capability before asking for a confirmation. The control plane refuses it too.
+ *
+ * @throws FluxError `invalid_request` saying why the project does not have it, and what to do instead
+ */
+export function requireCapability(project: ResolvedProject, capability: Capability): void {
+  if (project.capabilities.includes(capability)) return;
+  const { why, hint } = explainAbsence(project, capability);
+  throw new FluxError('invalid_request', `${why} Nothing was done.`, { hint, details: { capability } });
+}
+
+/** The project that the command line and flux.json name, without a request. Flags beat the file; the file only completes its own project. */
 export function nameProject(
   settings: Pick<Settings, 'linkFile'>,
   options: ProjectOptions,

@@ -9,7 +9,7 @@ export interface FileDanger extends Danger {
   readonly file: string;
 }
 
-/** Analyses the files that would run. The parser is loaded here and not before: it takes longer than all the rest of a command. */
+/** Analyses the files that would run. The parser is loaded only here: it takes longer to load than the rest of a command to run. */
 export async function findDangersIn(plan: readonly PlannedFile[]): Promise<readonly FileDanger[]> {
   const [{ findDangers }, { createGrammar }] = await Promise.all([
     import('@flux/contract/sql/dangers'),
@@ -33,14 +33,14 @@ export function describeDanger({ file, line, effect, statement }: FileDanger): s
   return `${file}:${line} ${EFFECT_WORDS[effect]}: ${shown}`;
 }
 
-/** The answer of the gate for a push, as a sentence: the gate never refuses a push, but a push may need a way back as well. */
-export function describeWayBack(reply: GateReply): string {
-  if ('unknown' in reply) return `It is not known whether there is a proven way back: ${reply.unknown}`;
-  if (reply.decision === 'cleared') return `There is a proven way back: ${reply.detail}, ${reply.label}.`;
-  return `There is no proven way back: ${reply.guidance} (${reply.detail})`;
+/** The answer of the gate for a push, as a sentence. The gate never refuses a push, but a push may have to be reverted as well. */
+export function describeRecovery(reply: GateReply): string {
+  if ('unknown' in reply) return `It is unknown whether a backup could revert it: ${reply.unknown}`;
+  if (reply.decision === 'cleared') return `A restore-verified backup could revert it: ${reply.detail}, ${reply.label}.`;
+  return `No restore-verified backup could revert it: ${reply.guidance} (${reply.detail})`;
 }
 
-/** Warns about a push that destroys data without a proven backup; the push continues all the same. */
+/** Warns about a push that destroys data without a restore-verified backup; the push continues anyway. */
 export async function warnOfDangers(context: CallContext, project: ResolvedProject, dangers: readonly FileDanger[]): Promise<void> {
   const [first] = dangers;
   if (first === undefined) return;
@@ -49,5 +49,5 @@ export async function warnOfDangers(context: CallContext, project: ResolvedProje
   const worst = dangers.find(({ effect }) => effect === 'destroys') ?? dangers.find(({ effect }) => effect === 'may_destroy') ?? first;
   const others = dangers.length - 1;
   const more = others === 0 ? '' : ` (and ${others} more, see \`flux push --plan\`)`;
-  context.output.warn(`${describeDanger(worst)}${more}\n${describeWayBack(reply)}\nCreate one first: \`flux push --backup\`.`);
+  context.output.warn(`${describeDanger(worst)}${more}\n${describeRecovery(reply)}\nCreate one first: \`flux push --backup\`.`);
 }

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { findApplied, type MigrationMark } from '@flux/contract/applied';
 import { FluxError } from '@flux/contract/errors';
 
-/** How a file runs: each time, exactly once, or again after a change. */
+/** When a file runs: with each push, exactly once, or after each change. */
 export type PushMode = 'raw' | 'versioned' | 'repeatable';
 
 /** One SQL file, read. */
@@ -19,11 +19,11 @@ export interface SqlFile {
   readonly version: string;
 }
 
-/** Where `flux push` looks without an argument, in this order. */
+/** Where `flux push` looks without an argument, in order. */
 export const DEFAULT_PLACES = ['migrations/', 'flux/migrations/', 'sql/migrations/', 'sql/', 'schema.sql'] as const;
 
 /**
- * Reads what is to be pushed, in the order in which it runs: versioned files by name, repeatable ones after them.
+ * Reads the files to push, in the order in which they run: versioned files by name, repeatable ones after them.
  *
  * A single file gets the mode and the version that a push of its folder would give it, so that the folder skips it later.
  *
@@ -67,7 +67,7 @@ export function versionOf(filename: string): string {
   return /^([0-9]+)_/.exec(base)?.[1] ?? base;
 }
 
-/** Order of names in which `2_b.sql` stands before `10_a.sql`. */
+/** Natural order of names: `2_b.sql` before `10_a.sql`. */
 export function compareNaturally(a: string, b: string): number {
   const left = a.match(/\d+|\D+/g) ?? [];
   const right = b.match(/\d+|\D+/g) ?? [];
@@ -90,7 +90,7 @@ async function modeOfSingle(path: string, isNamed: boolean): Promise<PushMode> {
   if (!isNamed) return 'raw';
   const folder = dirname(path);
   if (basename(folder) === 'migrations') return 'versioned';
-  // A folder that cannot be listed cannot be pushed either.
+  // A folder that cannot be listed cannot be pushed.
   const names = await listSqlNames(folder).catch(() => []);
   return names.some(isNumberedName) ? 'versioned' : 'raw';
 }
@@ -166,7 +166,7 @@ function decode(path: string, bytes: Buffer): string {
   return text;
 }
 
-/** `1_a.sql` and `001_b.sql` claim the same place in the order: only one of them can be meant. */
+/** `1_a.sql` and `001_b.sql` have the same version, which is a mistake. */
 function assertDistinct(files: readonly SqlFile[]): void {
   const seen = new Map<string, SqlFile>();
   for (const file of files) {

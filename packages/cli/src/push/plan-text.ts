@@ -3,12 +3,12 @@ import type { CallContext } from '../context.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import { formatCounted } from '../output/quantity.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
-import { describeDanger, describeWayBack, EFFECT_WORDS, type FileDanger } from './dangers.ts';
+import { describeDanger, describeRecovery, EFFECT_WORDS, type FileDanger } from './dangers.ts';
 import type { PlannedFile } from './plan.ts';
 
 const MARKS = { destroys: '!', may_destroy: '~', unseen: '?' } as const;
 
-/** Shows what would run, which of it destroys data, and, when something does, whether there is a proven way back. */
+/** Shows what would run, what of it destroys data, and, if anything does, whether a restore-verified backup could revert it. */
 export async function showPlan(
   context: CallContext,
   project: ResolvedProject,
@@ -59,7 +59,7 @@ function summarise(dangers: readonly FileDanger[], gate: GateReply | null): stri
     .filter(({ number }) => number > 0)
     .map(({ effect, number }) => `${EFFECT_WORDS[effect]}: ${formatCounted(number, 'statement')}`);
   const help = 'unknown' in gate || gate.command === null ? [] : [`Create one with \`${gate.command}\`, or push with \`--backup\`.`];
-  return [`${counts.join(' · ')}. ${notSeen}`, describeWayBack(gate), ...help];
+  return [`${counts.join(' · ')}. ${notSeen}`, describeRecovery(gate), ...help];
 }
 
 function dangersOf(filename: string, action: PlannedFile['action'], dangers: readonly FileDanger[]): readonly FileDanger[] {

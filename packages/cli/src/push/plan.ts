@@ -3,7 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { AppliedMigration } from '@flux/contract/project';
 import type { SqlFile } from './files.ts';
 
-/** What will happen with a file, and why. */
+/** What will happen to a file, and why. */
 export interface PlannedFile {
   readonly file: SqlFile;
   readonly action: 'run' | 'skip';
@@ -11,8 +11,8 @@ export interface PlannedFile {
 }
 
 /**
- * Compares the files with the ledger. An applied file that was edited stops everything before anything runs: what is in the
- * database is then not what the folder says.
+ * Compares the files with the ledger. An applied file that was edited stops everything before anything runs: the
+ * database then differs from what the folder says.
  *
  * @throws FluxError `migration_conflict`, naming every such file with both checksums
  */
@@ -56,7 +56,7 @@ function appliedRow(file: SqlFile, applied: readonly AppliedMigration[]): Applie
   return applied.find((row) => row.version === REPEATABLE_PREFIX + file.version);
 }
 
-/** A single file may have been meant as a script that runs each time. */
+/** A single file may have been meant to run with each push. */
 function rawHint(files: readonly SqlFile[]): string {
   return files.length === 1 ? ' To run it as it is, unrecorded: `--mode raw`.' : '';
 }

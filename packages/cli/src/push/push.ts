@@ -22,10 +22,10 @@ export const command = defineCommand<PushOptions>({
     ...PROJECT_OPTIONS,
     {
       flags: '--mode <mode>',
-      summary: 'raw: run it; versioned: once; repeatable: whenever it changed',
+      summary: 'raw: run it now; versioned: once; repeatable: whenever it changes',
       choices: ['raw', 'versioned', 'repeatable'],
     },
-    { flags: '--plan', summary: 'only show what would run, and which of it destroys data' },
+    { flags: '--plan', summary: 'only show what would run, and what of it destroys data' },
     { flags: '--dry-run', summary: 'run it and roll it back' },
     { flags: '--force', summary: 'run repeatable files again even if they are unchanged' },
     { flags: '--backup', summary: 'create and verify a backup first; run nothing when that fails' },
@@ -35,7 +35,7 @@ export const command = defineCommand<PushOptions>({
     'A folder is versioned: 001_init.sql and so on, in natural order, each once; R__name.sql are repeatable and run last.\n' +
     'A single file is what it would be in its folder: versioned when its name begins with a number or its folder contains migrations,\n' +
     'else raw, which runs each time and is not recorded. Each file is one transaction, together with its row in the ledger.\n' +
-    '--plan marks statements that destroy data; a push warns about them when the newest backup is not proven, and runs them all the same.',
+    '--plan marks statements that destroy data; a push warns about them when the newest backup is not restore-verified, but still runs.',
   async run(context, { mode, plan: planOnly, dryRun, force, backup, ...options }, [path]) {
     const { output, settings, cwd } = context;
     const roots = settings.linkFile === null ? [cwd] : [cwd, dirname(settings.linkFile.path)];

@@ -23,7 +23,7 @@ export interface PushChoices {
 }
 
 /**
- * Runs the files of a plan one after the other, each in a transaction of its own, and prints a line as each begins and ends.
+ * Runs the files of a plan one after the other, each in its own transaction, and prints a line as each begins and ends.
  *
  * @throws FluxError the first that fails, with its place; the files before it stay applied
  */

@@ -11,8 +11,8 @@ export interface SentFile {
 
 /**
  * Adds the place to an error of Postgres: file, line, column, the statement with a caret under the position, and what happened
- * to the file. The server tells its sentence and its advice apart from the place in `details.problem` and `details.advice`;
- * both are absent when it cannot promise that nothing was applied, and then its own message and hint stay. Errors with other
+ * to the file. The server sends its message and its advice without the place in `details.problem` and `details.advice`;
+ * both are absent when it cannot promise that nothing was applied, and then its own message and hint are kept. Errors with other
  * codes are returned unchanged.
  */
 export function locateSqlError(error: unknown, sent: readonly SentFile[], outcome: string): unknown {

@@ -15,7 +15,7 @@ export const command = defineCommand<{ key?: string; artifact?: string; manifest
     { flags: '--key <key>', summary: 'public key that you trust: a file (PEM, JWK, JWK set, base64) or the key itself' },
     { flags: '--artifact <file>', summary: 'compare a downloaded artifact with the receipt' },
     { flags: '--manifest <file>', summary: 'compare a manifest with the receipt' },
-    { flags: '--previous <file>', summary: 'compare the chain with the receipt before this one' },
+    { flags: '--previous <file>', summary: 'compare with the previous receipt of the project' },
   ],
   examples: [
     'flux receipt check ./bloom.receipt.json --key ./keys.pem',

@@ -5,7 +5,7 @@ import { decodeBase64 } from './base64.ts';
 
 /** A public key that the user trusts. */
 export interface TrustedKey {
-  /** First 16 hex digits of the SHA-256 of the raw key; computed here, never taken from the file. */
+  /** First 16 hex digits of the SHA-256 of the raw key; computed, never taken from the file. */
   readonly id: string;
   readonly key: KeyObject;
 }

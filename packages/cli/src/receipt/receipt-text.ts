@@ -7,11 +7,11 @@ import type { Finding, ReceiptCheck } from './check-envelope.ts';
 
 const VERDICTS: Readonly<Record<ReceiptStatement['predicate']['verdict'], string>> = {
   restorable: 'restorable: the artifact was restored, and the result equals what was dumped',
-  failed: 'failed: the artifact did not restore what was dumped',
+  failed: 'failed: restoring the artifact did not reproduce what was dumped',
   inconclusive: 'inconclusive: the artifact could not be restored, so nothing is known about it',
 };
 
-/** What a receipt says, for people. */
+/** The content of a receipt, for people. */
 export function describeStatement({ subject: [subject], predicate }: ReceiptStatement, sha256: string, now: Date): string[] {
   const { artifact, compared, versions, project } = predicate;
   const { failure, prerequisite, notCompared } = compared.differences;
@@ -21,7 +21,7 @@ export function describeStatement({ subject: [subject], predicate }: ReceiptStat
       ['Project', `${project.slug} (${project.hash}), ${predicate.engine}`],
       ['Backup', predicate.backupId],
       ['Artifact', `${subject.name}, SHA-256 ${subject.digest.sha256}`],
-      ['Read', artifact.readSha256 === null ? 'not to its end' : formatBytes(artifact.readSizeBytes)],
+      ['Read', artifact.readSha256 === null ? 'not completely' : formatBytes(artifact.readSizeBytes)],
       ['Recorded', artifact.readSha256 === artifact.sha256 ? null : `${formatBytes(artifact.sizeBytes)}, SHA-256 ${artifact.sha256}`],
       ['Manifest', `SHA-256 ${predicate.manifestSha256}`],
       ['Postgres', `${versions.sourcePostgres ?? 'unknown'}, restored into ${versions.disposablePostgres ?? 'none'}`],
@@ -40,7 +40,7 @@ export function describeStatement({ subject: [subject], predicate }: ReceiptStat
   );
 }
 
-/** What a check found, for people: the answer first, then why, then what the receipt says. */
+/** The outcome of a check, for people: the answer first, then why, then the content of the receipt. */
 export function describeCheck(check: ReceiptCheck, now: Date): string[] {
   const headline = check.holds ? '✓ The receipt is valid' : '✗ The receipt is not valid';
   const lines = [headline, ...check.findings.map(describeFinding)];

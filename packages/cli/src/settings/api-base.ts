@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 
-/** Where a control plane listens when nothing says otherwise. */
+/** The default address of a control plane. */
 export const DEFAULT_API_BASE = 'http://127.0.0.1:4400/api';
 
 /**

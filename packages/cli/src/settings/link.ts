@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { writeFileAtomically } from './atomic-file.ts';
 
-/** What `flux.json` says about the project of a folder. */
+/** The content of a `flux.json`. */
 export interface Link {
   /** Full path of the file. */
   readonly path: string;
@@ -12,7 +12,7 @@ export interface Link {
   readonly hash: string | null;
 }
 
-/** Looks for `flux.json` from a folder upwards. The text is not parsed here: a broken file matters only to commands that need it. */
+/** Looks for `flux.json` in a folder and its parents. The text is not parsed here: a broken file matters only to commands that need it. */
 export async function findLinkFile(cwd: string): Promise<{ readonly path: string; readonly text: string } | null> {
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const path = join(folder, 'flux.json');

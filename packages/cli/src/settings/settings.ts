@@ -44,7 +44,7 @@ export async function readSettings({ apiBaseFlag, env, cwd, home }: SettingsSour
   const rest = { apiBase, defaultMode: find('FLUX_DEFAULT_MODE')?.value ?? null, linkFile };
   if (token !== null) return { ...rest, token: token.value.trim(), tokenSource: token.source, tokenRefusal: null };
   if (login === null) return { ...rest, token: null, tokenSource: null, tokenRefusal: null };
-  // The `.env` of a cloned repository may name any address, so the stored token is sent only to the control plane that verified it.
+  // The `.env` of a cloned repository may name any address, so the stored token is sent only to the control plane that issued it.
   if (loginBase !== null && loginBase !== apiBase) {
     return { ...rest, token: null, tokenSource: null, tokenRefusal: `The stored login is for ${loginBase}, not for ${apiBase}.` };
   }

@@ -29,7 +29,7 @@ export const command = defineCommand<{ access: AccessLevel; project?: string[]; 
     const answer = await context.client().call('createToken', { params: {}, body: { name, access, projects: project ?? null, expiresAt } });
     context.output.answer([answer.token], answer);
     const end = answer.item.expiresAt === null ? 'never expires' : `expires ${formatTime(answer.item.expiresAt, now)}`;
-    context.output.note(`Token ${answer.item.name} (${answer.item.id}), access ${answer.item.access}, ${end}. It is shown only this once.`);
+    context.output.note(`Token ${answer.item.name} (${answer.item.id}), access ${answer.item.access}, ${end}. It is shown only once.`);
     return 0;
   },
 });

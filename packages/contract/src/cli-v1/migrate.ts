@@ -2,8 +2,8 @@ import * as z from 'zod';
 import { Mode } from '../project.ts';
 
 /**
- * `POST /migrate`. Without `yes: true` it only plans, and that only when a dry run is asked for. `dryRun`, `dumpOnly` and `staged`
- * are the forms of `how` as existing clients say them; one that contradicts another, or `how`, is refused.
+ * `POST /migrate`. Without `yes: true` only a dry run is accepted. `dryRun`, `dumpOnly` and `staged`
+ * are how existing clients send `how`; members that contradict each other, or `how`, are refused.
  */
 export const LegacyMigrateRequest = z.strictObject({
   slug: z.string(),
@@ -11,18 +11,18 @@ export const LegacyMigrateRequest = z.strictObject({
   /** The engine to move to; only a pooled project can move, and only to a server of its own. */
   to: Mode.optional(),
   /**
-   * `dry_run`: plan and preflight, nothing else. `dump_only`: a proven backup and nothing else. `staged`: also a dedicated copy
-   * that is compared and left for inspection. `discard_staged`: removes that copy. `move`: everything, then the flip.
+   * `dry_run`: plan and preflight only. `dump_only`: a verified backup only. `staged`: also a dedicated copy
+   * that is compared and left for inspection. `discard_staged`: removes that copy. `move`: all of it, then the switch.
    */
   how: z.enum(['dry_run', 'dump_only', 'staged', 'discard_staged', 'move']).optional(),
   dryRun: z.boolean().optional(),
   dumpOnly: z.boolean().optional(),
   staged: z.boolean().optional(),
-  /** Needed for everything but a dry run; with no form named it moves the project. */
+  /** Required for everything but a dry run; without `how` or one of its short forms it moves the project. */
   yes: z.boolean().optional(),
-  /** False lets clients write meanwhile: what they write after the snapshot stays behind. */
+  /** False lets clients write meanwhile; what they write after the snapshot is not moved. */
   lockWrites: z.boolean().optional(),
-  /** Removes the pooled schema, roles and login after the flip; the gate is asked. */
+  /** Removes the pooled schema, roles and login after the switch; the gate must allow it. */
   dropSourceAfter: z.boolean().optional(),
   skipBackupCheck: z.boolean().optional(),
   reason: z.string().max(500).optional(),

@@ -20,7 +20,7 @@ export type ListedProject = z.infer<typeof ListedProject>;
 export const CreateRequest = z.strictObject({
   name: z.string(),
   mode: Mode.optional(),
-  /** URI of an existing database that becomes a v1 project which Flux does not run. */
+  /** URI of an existing database to attach as a v1 project; Flux does not run its server. */
   attach: z.string().optional(),
 });
 
@@ -60,7 +60,7 @@ export const ProjectAnswer = z.object({
 /** `GET /projects/:hash/credentials` */
 export const Credentials = CredentialsAnswer.extend({ postgresConnectionString: z.string() });
 
-/** `POST /push`: the body of our own, and which project is meant. */
+/** `POST /push`: the body of our own API, plus the project. */
 export const LegacyPushRequest = PushRequest.extend({ slug: z.string(), hash: z.string() });
 
 /** `POST /push`. Nothing is ever moved; existing clients read the three counts. */
@@ -71,7 +71,7 @@ export const LegacyPushAnswer = PushAnswer.extend({
   viewsMoved: z.literal(0),
 });
 
-/** `DELETE /projects/:hash` and `DELETE /projects/:hash/backups/:id`: `skipBackupCheck` goes on without proof. */
+/** `DELETE /projects/:hash` and `DELETE /projects/:hash/backups/:id`: `skipBackupCheck` overrides the gate. */
 export const DestroyQuery = z.strictObject({
   skipBackupCheck: z.enum(['true', 'false', '1', '0']).optional(),
   reason: z.string().max(500).optional(),

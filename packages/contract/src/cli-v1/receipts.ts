@@ -6,12 +6,12 @@ import type { Route } from '../route.ts';
 const hash = z.object({ hash: z.string() });
 const hashAndId = z.object({ hash: z.string(), id: z.string().describe('a backup id, or `latest`') });
 
-/** Receipts and the keys that they are signed with. */
+/** Routes for existing clients: receipts and the keys that verify them. */
 export const RECEIPT_ROUTES = {
   getReceipt: {
     method: 'GET',
     path: '/projects/:hash/backups/:id/receipt',
-    summary: 'The signed receipt of the newest verification of a backup, or of a certain one',
+    summary: 'The signed receipt of a verification of a backup, by default the newest one',
     access: 'backup.read',
     params: hashAndId,
     query: z.object({ verification: z.uuid().optional() }),
@@ -21,7 +21,7 @@ export const RECEIPT_ROUTES = {
   listReceipts: {
     method: 'GET',
     path: '/projects/:hash/receipts',
-    summary: 'The chain of receipts of a project, newest first',
+    summary: 'List the receipts of a project, newest first',
     access: 'backup.read',
     params: hash,
     query: PageQuery,
@@ -31,7 +31,7 @@ export const RECEIPT_ROUTES = {
   listReceiptKeys: {
     method: 'GET',
     path: '/keys',
-    summary: 'Public keys of receipts; without a token at /.well-known/flux-receipt-keys.json',
+    summary: 'Public keys that verify receipts; also at /.well-known/flux-receipt-keys.json without a token',
     access: 'key.read',
     answer: receipt.ReceiptKeySet,
     status: 200,
@@ -39,7 +39,7 @@ export const RECEIPT_ROUTES = {
   rotateReceiptKey: {
     method: 'POST',
     path: '/keys/rotate',
-    summary: 'Sign with a new key from now on; the old one stays published',
+    summary: 'Start signing with a new key; the old public key stays published',
     access: 'key.rotate',
     answer: receipt.ReceiptKeySet,
     status: 200,

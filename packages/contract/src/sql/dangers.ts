@@ -15,8 +15,8 @@ export interface Danger extends SqlPlace {
 const MAX_CHARACTERS = 500;
 
 /**
- * Finds the statements of a text that destroy data when they run. It reads the text alone and knows nothing of the database: it
- * errs towards a mark where the answer depends on what is there. A statement that the grammar does not know, or that is too
+ * Finds the statements of a text that destroy data when they run. It reads the text only and knows nothing of the database: it
+ * prefers a false alarm where the answer depends on what is there. A statement that the grammar does not know, or that is too
  * long for the parser, is marked as `unseen`. What functions and triggers do when a statement calls them is not analysed;
  * routines that are defined here, and DO blocks, are.
  */

@@ -4,7 +4,7 @@ import type { ParserInstance } from 'libpg-query/wasm/libpg-query.js';
 /** A node of a parse tree as libpg_query writes it: one member named after the kind of node, with its fields. */
 export type Tree = { readonly [name: string]: unknown };
 
-/** What the grammar makes of a text, or why it does not. */
+/** The parse tree of a text, or why there is none. */
 export type Parsed = { readonly tree: Tree } | { readonly refused: string };
 
 /**
@@ -40,7 +40,7 @@ export function createGrammar(): Grammar {
     if (exhaustions >= MAX_EXHAUSTIONS) return { refused: 'statements before it exhausted the parser' };
     loaded ??= await instantiate();
     const parser = loaded;
-    if (parser === undefined) return { refused: 'the SQL parser could not be loaded; install Flux again' };
+    if (parser === undefined) return { refused: 'the SQL parser could not be loaded; reinstall Flux' };
     try {
       const parsed = withText(parser, text, (query) => parse(parser, query));
       if (parser.HEAPU8.length > MAX_MEMORY) loaded = undefined;
@@ -56,7 +56,7 @@ export function createGrammar(): Grammar {
   return { parseSql: (text) => run(text, readSql), parsePlpgsql: (statement) => run(statement, readPlpgsql) };
 }
 
-/** Undefined when the parser is missing beside a copied command line: a push goes on without an analysis. */
+/** Undefined when the parser's files are missing, for example next to a copied flux.js: the push continues without an analysis. */
 async function instantiate(): Promise<ParserInstance | undefined> {
   try {
     const { default: createInstance } = await import('libpg-query/wasm/libpg-query.js');
@@ -95,7 +95,7 @@ function readPlpgsql(parser: ParserInstance, query: number): Parsed {
   return text.startsWith('{') ? { tree: JSON.parse(text) } : { refused: text };
 }
 
-/** A node that was met in a tree. */
+/** A node of a tree. */
 export interface Met {
   readonly kind: string;
   readonly fields: Tree;

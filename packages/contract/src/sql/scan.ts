@@ -2,8 +2,8 @@
  * Finds where each piece of SQL text ends, by the rules of the server's own scanner. Source: the manual, 4.1 "Lexical
  * Structure", and src/backend/parser/scan.l. `standard_conforming_strings` is taken to be on.
  *
- * The time it takes MUST grow with the length of the text and no faster: the text may be anybody's. So no pattern here repeats
- * something that repeats, and whatever is searched for ahead is not searched for again before it is reached.
+ * The time it takes MUST be linear in the length of the text, which may be hostile. So no pattern here repeats
+ * something that repeats, and nothing that was found ahead is searched for again before it is reached.
  */
 
 /** What a piece of SQL text is; `space` is white space or a comment, `other` anything without a meaning here. */

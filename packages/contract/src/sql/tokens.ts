@@ -52,7 +52,7 @@ export function wordOf(token: SqlToken | undefined): string | undefined {
   return token?.kind === 'word' ? token.text : undefined;
 }
 
-/** Tells whether the words stand at this place, one after the other. */
+/** Whether these words follow each other at this position. */
 export function hasWords(tokens: readonly SqlToken[], at: number, ...words: readonly string[]): boolean {
   return words.every((word, index) => wordOf(tokens[at + index]) === word);
 }
@@ -62,7 +62,7 @@ export function indexOfWord(tokens: readonly SqlToken[], ...words: readonly stri
   return tokens.findIndex((token) => token.kind === 'word' && words.includes(token.text));
 }
 
-/** More than anybody is shown of a statement. */
+/** Longer than any excerpt that is shown. */
 const LONGEST_LINE = 1100;
 
 /** The text of a part on one line, without its comments. A long one is cut: many parts may reach to the same end. */

@@ -10,10 +10,10 @@ import { digestToken, generateToken } from './tokens.ts';
 const FIRST_USER = 'admin';
 
 /**
- * On the first start makes the first token and writes it to a file (0600). The file goes first: a token in the catalog that
+ * On the first start creates the first token and writes it to a file (0600). The file is written first: a token in the catalog that
  * nobody can read would lock everybody out.
  *
- * @returns true when a token was made
+ * @returns true when a token was created
  */
 export async function ensureFirstToken(catalog: Catalog, clock: Clock, path: string): Promise<boolean> {
   if ((await countTokens(catalog.db)) > 0) return false;
@@ -22,7 +22,7 @@ export async function ensureFirstToken(catalog: Catalog, clock: Clock, path: str
   await writeFileAtomically(path, `${token}\n`);
   return catalog.db.transaction().execute(async (db) => {
     const userId = await ensureUser(db, uuidv7(now) as UserId, FIRST_USER);
-    // A start that was killed between the two steps, or a second server at this moment, left the same token.
+    // A start that was killed between the two steps, or a second server starting now, left the same token.
     if ((await findTokenByDigest(db, digestToken(token))) !== undefined) return false;
     await insertToken(
       db,

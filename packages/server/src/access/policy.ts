@@ -4,7 +4,7 @@ import type { ProjectId, TokenId, UserId } from '@flux/contract/ids';
 import { type AccessLevel, covers } from '@flux/contract/token';
 import type { Actor } from '../catalog/audit.ts';
 
-/** Who is behind a request, and what their token allows. */
+/** The user behind a request, and what their token allows. */
 export interface Principal {
   readonly token: {
     readonly id: TokenId;
@@ -13,13 +13,13 @@ export interface Principal {
     readonly user_id: UserId;
     readonly userName: string;
     readonly expires_at: Date | null;
-    /** The projects that the token is limited to; null means all of its user's. */
+    /** The projects that the token is limited to; null means all projects of its user. */
     readonly projects: readonly { readonly id: ProjectId; readonly hash: string }[] | null;
   };
   readonly actor: Actor & { readonly userId: UserId; readonly tokenId: TokenId };
 }
 
-/** What the policy looks at in a project. */
+/** The facts about a project that the policy uses. */
 export interface OwnedProject {
   readonly id: ProjectId;
   readonly owner_id: UserId;
@@ -29,9 +29,9 @@ export interface OwnedProject {
 export type Decision = 'allowed' | 'level_too_low' | 'token_limited' | 'invisible';
 
 /**
- * Decides whether a principal may do something. Pure: everything it looks at is in its arguments.
+ * Decides whether a principal may do something. A pure function of its arguments.
  *
- * @param project null while it is not known which one is meant: then only what holds for every project is decided
+ * @param project null while the project is not known: then only the rules that apply to every project are checked
  */
 export function can(principal: Principal, action: Action, project: OwnedProject | null): Decision {
   const { token } = principal;
@@ -43,7 +43,7 @@ export function can(principal: Principal, action: Action, project: OwnedProject 
 }
 
 /**
- * Refuses what the principal may not do, whatever the project.
+ * Refuses what the principal may not do in any project.
  *
  * @throws FluxError `forbidden`, saying what the token lacks
  */
@@ -68,7 +68,7 @@ export function visibleProjects({ token }: Principal): { readonly ownerId: UserI
   return { ownerId: token.user_id, only: token.projects?.map(({ id }) => id) ?? null };
 }
 
-/** Whether a principal may know of a project at all. */
+/** Whether a principal may know that a project exists. */
 export function isVisible({ token }: Principal, project: OwnedProject): boolean {
   return project.owner_id === token.user_id && (token.projects === null || token.projects.some(({ id }) => id === project.id));
 }

@@ -11,7 +11,7 @@ import type { Clock } from '../system/clock.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { isVisible, type Principal, requireAllowed } from './policy.ts';
 
-/** What the use cases of tokens need. */
+/** What the functions of this file need. */
 export interface TokenDeps {
   readonly catalog: Catalog;
   readonly clock: Clock;
@@ -25,7 +25,7 @@ export function generateToken(): string {
   return `${body}_${sha256Hex(body).slice(0, 4)}`;
 }
 
-/** What the catalog stores of a token. */
+/** The digest of a token, which is all that the catalog stores of it. */
 export function digestToken(token: string): string {
   return sha256Hex(token);
 }
@@ -62,7 +62,7 @@ export async function createToken(
     readonly expiresAt: string | null;
   },
 ): Promise<CreateTokenAnswer> {
-  // No token may create one that allows more than itself.
+  // A token cannot create one that allows more than itself.
   requireAllowed(principal, 'token.create');
   const now = clock.now();
   const expiresAt = request.expiresAt === null ? null : new Date(request.expiresAt);
@@ -108,7 +108,7 @@ export async function listTokenItems(
   return (await listTokens(catalog.db, principal.token.user_id, page)).map(toTokenItem);
 }
 
-/** Who somebody is, and what their token allows. */
+/** The user of a principal, and what their token allows. */
 export function describePrincipal({ token }: Principal): Pick<WhoAmI, 'user' | 'token'> {
   return {
     user: token.userName,
@@ -135,7 +135,7 @@ export async function revokeUserToken({ catalog, clock }: TokenDeps, principal: 
 async function requireVisible(catalog: Catalog, principal: Principal, hash: string): Promise<ProjectRow> {
   const project = isProjectHash(hash) ? await findProjectByHash(catalog.db, hash) : undefined;
   if (project !== undefined && isVisible(principal, project)) return project;
-  throw new FluxError('project_not_found', `No project of yours has the hash ${hash}.`, { hint: 'See `flux list`.' });
+  throw new FluxError('project_not_found', `You have no project with the hash ${hash}.`, { hint: 'See `flux list`.' });
 }
 
 function toTokenItem(row: TokenRow): TokenItem {

@@ -5,22 +5,22 @@ import { type Principal, requireAllowed } from '../access/policy.ts';
 import { authenticate, type TokenDeps } from '../access/tokens.ts';
 import { createFailureLimit } from './failure-limit.ts';
 
-/** Authenticates requests before their body is read: a body that nobody may send is discarded as it arrives. */
+/** Authenticates requests before their body is read, so that an unauthorised body is discarded as it arrives. */
 export interface Admission {
   /** @throws FluxError `not_authenticated`, `token_malformed`, `forbidden`, `rate_limited` */
   admit(route: Route, request: FastifyRequest): Promise<void>;
-  /** Who sent a request that was admitted. */
+  /** The sender of an admitted request. */
   principalOf(request: FastifyRequest): Principal;
 }
 
-/** Creates the one admission of an app; its count of wrong tokens holds for all routes together. */
+/** Creates the admission of an app; it counts wrong tokens across all routes. */
 export function createAdmission(deps: TokenDeps): Admission {
   const failures = createFailureLimit(deps.clock);
   const principals = new WeakMap<FastifyRequest, Principal>();
   return {
     admit: async (route, request) => {
       const principal = await authenticate(deps, readBearer(request)).catch((error) => {
-        // Only wrong tokens are slowed down: behind a proxy everybody has one address, and a good token must not be shut out.
+        // Only wrong tokens are slowed down: behind a proxy everybody has the same address, and a valid token must not be locked out.
         if (isFluxError(error, 'not_authenticated') || isFluxError(error, 'token_malformed')) failures.countOrRefuse(request.ip);
         throw error;
       });

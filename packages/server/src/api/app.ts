@@ -14,16 +14,16 @@ import { registerOpenApi } from './openapi.ts';
 import { createRouter } from './router.ts';
 import { registerV1 } from './v1/register.ts';
 
-/** Where a route does not say otherwise. */
+/** The limit of a body where its route sets none. */
 const BODY_LIMIT_BYTES = 2 ** 20;
 
-/** Builds the HTTP server without listening: our own API, and the one that existing clients speak. */
+/** Builds the HTTP server without listening: our own API, and the one for existing clients. */
 export function buildApp(deps: ApiDeps): FastifyInstance {
   const app = Fastify({
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: () => randomUUID(),
-    // A synchronous create may take hours; only the arrival of a request is bounded.
+    // A synchronous create may take hours; only receiving a request has a timeout.
     requestTimeout: 300_000,
     connectionTimeout: 0,
     forceCloseConnections: true,

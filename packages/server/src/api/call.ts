@@ -3,10 +3,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type * as z from 'zod';
 import type { Principal } from '../access/policy.ts';
 
-/** What a schema makes of its input; undefined where a route has none. */
+/** The parsed input of a schema; undefined where a route has none. */
 export type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined;
 
-/** What a handler gives for a route: the members of its answer schema. */
+/** What the handler of a route returns: the members of its answer schema. */
 export type AnswerOf<R extends JsonRoute> = z.input<R['answer']>;
 
 /** One authenticated, validated request. */
@@ -17,11 +17,11 @@ export interface Call<R extends Route> {
   readonly body: Parsed<R['body']>;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  /** Aborted when the client has gone or the control plane is stopping. */
+  /** Aborted when the client disconnects or the control plane is stopping. */
   readonly signal: AbortSignal;
 }
 
-/** An answer as it is sent, and as an Idempotency-Key remembers it. */
+/** An answer as it is sent, and as it is stored for an Idempotency-Key. */
 export interface Answer {
   readonly status: number;
   readonly body: unknown;

@@ -2,14 +2,14 @@ import { isDeepStrictEqual } from 'node:util';
 import { FluxError } from '@flux/contract/errors';
 import type { Route } from '@flux/contract/route';
 
-/** Whether each answer is compared with the schema of its route. Tests switch it on; in production it would only cost time. */
+/** Whether each answer is compared with the schema of its route. Tests turn it on; in production it would only cost time. */
 export type AnswerChecks = 'on' | 'off';
 
 /**
- * Compares an answer, as it goes over the wire, with the schema of its route: wrong types, missing members, and members that the
- * schema does not have.
+ * Compares an answer, as it is sent, with the schema of its route: wrong types, missing members, and members that the schema does
+ * not have.
  *
- * @throws FluxError `internal`, so that the test that asked sees a 500 with the difference
+ * @throws FluxError `internal`, so that the test sees a 500 with the difference
  */
 export function checkAnswer(route: Pick<Route, 'method' | 'path' | 'answer'>, body: unknown): void {
   const sent: unknown = JSON.parse(JSON.stringify(body));

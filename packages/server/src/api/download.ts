@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Download } from '../backups/download.ts';
 import type { BlobPieces } from '../blobs/store.ts';
 
-/** Sends an artifact, or the part of it that was asked for: length, strong ETag and digest (RFC 9110, RFC 9530). */
+/** Sends an artifact, or the requested part of it: length, strong ETag and digest (RFC 9110, RFC 9530). */
 export async function sendDownload(request: FastifyRequest, reply: FastifyReply, download: Download, backupId: string): Promise<unknown> {
   const etag = `"${download.sha256}"`;
   reply.headers({
@@ -20,7 +20,7 @@ export async function sendDownload(request: FastifyRequest, reply: FastifyReply,
   if (range === 'unsatisfiable') {
     reply.header('content-range', `bytes */${download.sizeBytes}`);
     throw new FluxError('range_not_satisfiable', `The range is not within the ${download.sizeBytes} bytes of the artifact.`, {
-      hint: 'Ask without a range, or for one that begins before the end.',
+      hint: 'Request it without a range, or with a range that begins before the end.',
     });
   }
   if (range === undefined) {
@@ -33,18 +33,18 @@ export async function sendDownload(request: FastifyRequest, reply: FastifyReply,
   return sendPieces(request, reply, () => download.open(range));
 }
 
-/** Sends the body. What goes wrong from here on can only be told by breaking the connection, which the length makes plain. */
+/** Sends the body. From here on an error can only be signalled by breaking the connection, which the client detects by the length. */
 async function sendPieces(request: FastifyRequest, reply: FastifyReply, open: () => Promise<BlobPieces>): Promise<unknown> {
   const pieces = request.method === 'HEAD' ? undefined : await open();
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
-  const gone = new Promise<never>((_, reject) => raw.once('close', () => reject(new Error('the client has gone'))));
+  const gone = new Promise<never>((_, reject) => raw.once('close', () => reject(new Error('the client disconnected'))));
   gone.catch(() => undefined);
   try {
     let sent: Promise<void> = Promise.resolve();
     for await (const piece of pieces ?? []) {
-      // One piece is read while the one before is on its way; no buffer is filled again before its bytes have left.
+      // One piece is read while the previous one is being sent; no buffer is reused before its bytes have been written.
       await Promise.race([sent, gone]);
       sent = new Promise((resolve, reject) => raw.write(piece, (error) => (error == null ? resolve() : reject(error))));
       sent.catch(() => undefined);
@@ -52,7 +52,7 @@ async function sendPieces(request: FastifyRequest, reply: FastifyReply, open: ()
     await Promise.race([sent, gone]);
     raw.end();
   } catch (error) {
-    request.log.info({ err: error }, 'a download broke off');
+    request.log.info({ err: error }, 'a download was cut off');
     raw.destroy();
   } finally {
     await pieces?.return();
@@ -60,7 +60,7 @@ async function sendPieces(request: FastifyRequest, reply: FastifyReply, open: ()
   return reply;
 }
 
-/** One range, or none: a client that asks for several gets the whole, as the standard allows. */
+/** One range, or none: a request for several ranges gets the whole file, as RFC 9110 allows. */
 function readRange(request: FastifyRequest, etag: string, sizeBytes: number): { start: number; end: number } | 'unsatisfiable' | undefined {
   const ifRange = request.headers['if-range'];
   if (ifRange !== undefined && ifRange !== etag) return undefined;

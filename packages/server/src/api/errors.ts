@@ -2,21 +2,21 @@ import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 import type { FastifyInstance } from 'fastify';
 import type { Log } from '../system/log.ts';
 
-/** An embedded catalog that died is back after some seconds. */
+/** An embedded catalog that crashed is restarted within seconds. */
 const RETRY_AFTER_S = '5';
 
-/** Answers every error as `application/problem+json`; what is a defect of ours goes to the log as well. */
+/** Answers every error as `application/problem+json`; defects are logged as well. */
 export function renderErrors(app: FastifyInstance, log: Log): void {
   app.setErrorHandler((error, request, reply) => {
     const known = translate(error, request.routeOptions.bodyLimit);
     if (known.code === 'internal')
-      log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'request failed by a defect');
+      log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'a request failed because of a defect');
     if (known.code === 'not_authenticated' || known.code === 'token_malformed') reply.header('www-authenticate', 'Bearer');
     const retryAfter = known.details.retryAfterSeconds;
     if (known.code === 'rate_limited' && typeof retryAfter === 'number') reply.header('retry-after', String(retryAfter));
     if (known.code === 'catalog_unavailable') reply.header('retry-after', RETRY_AFTER_S);
-    // Fastify would close the connection while the client is still sending, and the client would never see this answer. What is
-    // left of the body is read and thrown away instead, for as long as a request may take to arrive.
+    // Fastify would close the connection while the client is still sending, and the client would never see this answer. The rest
+    // of the body is read and discarded instead, within the timeout for receiving a request.
     if (known.code === 'payload_too_large') reply.removeHeader('connection');
     return reply
       .status(known.status)
@@ -38,6 +38,6 @@ function translate(error: unknown, bodyLimitBytes: number): FluxError {
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500)
     return new FluxError('invalid_request', message ?? 'The request cannot be read.');
   return new FluxError('internal', 'Unexpected error: the control plane has a defect.', {
-    hint: 'The log of the control plane has it under this request id.',
+    hint: 'Report it with the entry of this request id in the log of the control plane.',
   });
 }

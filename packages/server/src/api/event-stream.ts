@@ -1,5 +1,5 @@
 import type { OperationId } from '@flux/contract/ids';
-import type { OperationAnswer, OperationEvent, Progress } from '@flux/contract/operation';
+import type { OperationEvent, Progress } from '@flux/contract/operation';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { findOperation, listProgress, type OperationRow } from '../catalog/operations.ts';
 import { isFinished } from '../operations/wait.ts';
@@ -9,15 +9,15 @@ const LOOK_AGAIN_MS = 1000;
 const HEARTBEAT_MS = 15_000;
 
 interface EventSink {
-  send(event: OperationEvent): void;
+  send(event: Pick<OperationEvent, 'kind' | 'seq' | 'at'> & ({ readonly progress: Progress } | { readonly operation: object })): void;
   beat(): void;
-  describe(operation: OperationRow): OperationAnswer;
+  describe(operation: OperationRow): object;
 }
 
 /**
  * Answers with the events of an operation as server-sent events, those after `Last-Event-ID` first, until it has ended.
  *
- * @param describe how the operation is shown in the last event
+ * @param describe renders the operation in the last event
  */
 export async function streamEvents(
   deps: Pick<OperationRouteDeps, 'catalog' | 'log'>,
@@ -34,12 +34,12 @@ export async function streamEvents(
     describe,
   };
   await sendEvents(deps, id, Number.isSafeInteger(after) && after > 0 ? after : 0, sink, signal).catch((error) =>
-    deps.log.warn({ err: error, operation: id }, 'an event stream broke off'),
+    deps.log.warn({ err: error, operation: id }, 'an event stream was cut off'),
   );
   reply.raw.end();
 }
 
-/** Sends what happened since `after`, then what happens, until the operation has ended or nobody listens. */
+/** Sends the events since `after` and then new ones, until the operation has ended or the client disconnects. */
 async function sendEvents(
   { catalog }: Pick<OperationRouteDeps, 'catalog'>,
   id: OperationId,

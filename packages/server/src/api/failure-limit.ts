@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { Clock } from '../system/clock.ts';
 
-/** Slows down guessing of tokens: after too many failures an address has to wait. */
+/** Slows down the guessing of tokens: after too many failures an address has to wait. */
 export interface FailureLimit {
   /** Counts a wrong token. @throws FluxError `rate_limited` when there were too many from this address */
   countOrRefuse(address: string): void;
@@ -11,7 +11,7 @@ const WINDOW_MS = 60_000;
 const MAX_FAILURES = 30;
 const MAX_ADDRESSES = 10_000;
 
-/** Counts in memory: a restart resets the counts, which is fine for 128-bit tokens. */
+/** Counts in memory: a restart resets the counts, which is acceptable with 128-bit tokens. */
 export function createFailureLimit(clock: Clock): FailureLimit {
   const windows = new Map<string, { startedAt: number; failures: number }>();
   const current = (address: string) => {

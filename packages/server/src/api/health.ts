@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { HealthDeps } from './deps.ts';
 
-/** For supervisors and dashboards; none of it needs a token, none of it tells anything about projects. */
+/** Routes for supervisors and monitoring. They need no token and reveal nothing about projects. */
 export function registerHealthRoutes(app: FastifyInstance, deps: HealthDeps): void {
   app.get('/healthz', async () => ({ ok: true, version: deps.version }));
   app.get('/readyz', async (_request, reply) => {
@@ -11,7 +11,7 @@ export function registerHealthRoutes(app: FastifyInstance, deps: HealthDeps): vo
   app.get('/metrics', async (_request, reply) => reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()));
 }
 
-/** Why nothing should be sent here at the moment. */
+/** Why the server is not ready. */
 async function findProblem({ catalog, lease, stopping }: HealthDeps): Promise<string | undefined> {
   if (stopping.aborted) return 'the control plane is stopping';
   if (!lease.isHeld()) return 'the control plane has lost its lease in the catalog and is taking a new one';

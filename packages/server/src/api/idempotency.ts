@@ -8,8 +8,8 @@ import type { RouterDeps } from './deps.ts';
 const MAX_KEY_LENGTH = 200;
 
 /**
- * Runs a POST with an `Idempotency-Key` at most once: the same key with the same request gets the first answer again. A
- * request that failed frees its key.
+ * Runs a POST with an `Idempotency-Key` at most once: the same key with the same request returns the first answer again. A
+ * failed request frees its key.
  *
  * @throws FluxError `invalid_request` when the key was used for another request; `busy` while the first one runs
  */
@@ -27,7 +27,7 @@ export async function withIdempotency(deps: RouterDeps, call: Call<Route>, run: 
     });
   if (state.kind === 'running')
     throw new FluxError('busy', 'The first request with this Idempotency-Key is already running.', {
-      hint: 'Wait for it, then ask again with the same key.',
+      hint: 'Wait for it, then send the request again with the same key.',
     });
   if (state.kind === 'answered') {
     const body = JSON.parse(deps.seal.unseal(state.sealedBody));

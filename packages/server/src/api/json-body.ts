@@ -1,12 +1,12 @@
 import { FluxError } from '@flux/contract/errors';
 
-/** Far more than any route asks for. The length of a text bounds neither: `[[[[` takes many times its length in memory, and minutes. */
+/** Far more than any route needs. The limit of the length is not enough: parsing `[[[[` takes many times its length in memory, and minutes. */
 const MAX_DEPTH = 64;
 const MAX_MEMBERS = 100_000;
 
 /**
- * Parses the body of a request. What it is made of is counted first, since it may be anybody's: long texts are welcome, very many
- * or deeply nested values are not.
+ * Parses the body of a request, which may be hostile. Its values are counted first: long strings are accepted, very many or deeply
+ * nested values are not.
  *
  * @returns undefined for an empty body: `curl -X POST -H 'content-type: application/json'` sends one
  * @throws FluxError `invalid_request`
@@ -42,11 +42,11 @@ function requireModest(text: string): void {
         members += 1;
     }
     if (depth > MAX_DEPTH) throw new FluxError('invalid_request', `The body is nested more than ${MAX_DEPTH} deep.`);
-    if (members > MAX_MEMBERS) throw new FluxError('invalid_request', `The body holds more than ${MAX_MEMBERS} values.`);
+    if (members > MAX_MEMBERS) throw new FluxError('invalid_request', `The body contains more than ${MAX_MEMBERS} values.`);
   }
 }
 
-/** Offset of the quote that ends a string; the end of the text where none does. */
+/** Offset of the quote that ends a string; the end of the text when it is missing. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; ; at++) {
     at = text.indexOf('"', at);

@@ -1,31 +1,31 @@
 import { FluxError } from '@flux/contract/errors';
 import type { PageQuery } from '@flux/contract/page';
 
-/** How many rows a page has where the request does not say. */
+/** Rows per page where the request sets no limit. */
 const DEFAULT_LIMIT = 50;
 
-/** A page that a request asks for, with what its cursor stands for. */
+/** A requested page, with its parsed cursor. */
 export interface Page<Cursor> {
   readonly limit: number;
   readonly after: Cursor | undefined;
 }
 
 /**
- * Reads which page is asked for.
+ * Reads which page a request asks for.
  *
- * @param parse gives undefined for a text that no list has given as a cursor
+ * @param parse returns undefined for a text that is not a cursor of this list
  * @throws FluxError `invalid_request`
  */
 export function readPage<Cursor>({ limit, cursor }: PageQuery, parse: (cursor: string) => Cursor | undefined): Page<Cursor> {
   const after = cursor === undefined ? undefined : parse(cursor);
   if (cursor !== undefined && after === undefined)
-    throw new FluxError('invalid_request', 'The cursor is not one that a list gave.', {
-      hint: 'Take `nextCursor` of the page before, or leave it out.',
+    throw new FluxError('invalid_request', 'The cursor is not valid for this list.', {
+      hint: 'Pass `nextCursor` of the previous page, or leave it out.',
     });
   return { limit: limit ?? DEFAULT_LIMIT, after };
 }
 
-/** Cuts off the row that was read beyond a page, which only tells whether there is another one. */
+/** Removes the extra row that was read to find out whether there is another page. */
 export function cutPage<Row>(
   rows: readonly Row[],
   { limit }: Page<unknown>,

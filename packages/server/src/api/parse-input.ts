@@ -5,14 +5,14 @@ import { nearestWord } from '../system/nearest-word.ts';
 
 const SCHEMAS = { path: 'params', query: 'query', body: 'body' } as const;
 const NOTHING = z.strictObject({}).optional();
-/** Names come from the request: neither an answer nor the search for the nearest known one may grow with them. */
+/** Names come from the request: these limits bound the answer and the search for the nearest known name. */
 const MAX = { named: 5, nameLength: 64 };
 
 /**
- * Reads one part of a request with the schema of its route. A route that may change something takes no member that it does not
- * know, in its query or its body: one that is ignored may be a `dryRun`.
+ * Reads one part of a request with the schema of its route. A route that may change something rejects unknown members in its query
+ * and its body: an ignored member might be a `dryRun`.
  *
- * @throws FluxError `invalid_request`, naming each problem, and of an unknown member the nearest known one
+ * @throws FluxError `invalid_request`, naming each problem, and for an unknown member the nearest known one
  */
 export function parseInput(route: Route, where: 'path' | 'query' | 'body', value: unknown): unknown {
   const schema: z.ZodType | undefined = route[SCHEMAS[where]] ?? (where === 'path' || route.method === 'GET' ? undefined : NOTHING);
@@ -24,7 +24,7 @@ export function parseInput(route: Route, where: 'path' | 'query' | 'body', value
       ? describeUnknown(schema, issue.path, issue.keys)
       : [`${issue.path.join('.') || where}: ${issue.message}`],
   );
-  throw new FluxError('invalid_request', `The ${where} of the request is not what the route asks for: ${problems.join('; ')}.`, {
+  throw new FluxError('invalid_request', `The ${where} of the request is invalid: ${problems.join('; ')}.`, {
     hint: 'Nothing was changed. See /api/openapi.json.',
     details: { problems },
   });
@@ -34,7 +34,8 @@ function describeUnknown(schema: z.ZodType, path: readonly PropertyKey[], keys: 
   const known = membersAt(schema, path);
   const named = keys.slice(0, MAX.named).map((key) => {
     const name = key.slice(0, MAX.nameLength);
-    const nearest = known.length === 0 ? 'it takes none' : `the nearest known one is "${[...path, nearestWord(name, known)].join('.')}"`;
+    const nearest =
+      known.length === 0 ? 'none are allowed here' : `the nearest known one is "${[...path, nearestWord(name, known)].join('.')}"`;
     return `unknown member "${[...path, name].join('.')}" (${nearest})`;
   });
   return keys.length > MAX.named ? [...named, `${keys.length - MAX.named} more unknown members`] : named;

@@ -1,6 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
 import { isProjectHash } from '@flux/contract/ids';
-import type { OperationAnswer } from '@flux/contract/operation';
 import type { JsonRoute, Route } from '@flux/contract/route';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isVisible, type Principal } from '../access/policy.ts';
@@ -12,21 +11,21 @@ import type { RouterDeps } from './deps.ts';
 import { withIdempotency } from './idempotency.ts';
 import { parseInput } from './parse-input.ts';
 
-/** What long work has come to: an operation that goes on, or the answer. */
-export type WorkAnswer<Body> = { readonly operation: OperationAnswer } | { readonly done: Body };
+/** The answer to a request for long work: the operation while it continues, or the result. */
+export type WorkAnswer<Body> = { readonly operation: { readonly id: string } } | { readonly done: Body };
 
 /** Registers routes of one table of the contract. */
 export interface Router {
-  /** A JSON route; the handler's value is the answer. With status 202 it is an operation, whose address is added. */
+  /** A JSON route; the handler returns the answer. With status 202 it is an operation, and `Location` is set to its address. */
   json<R extends JsonRoute>(route: R, handler: (call: Call<R>) => Promise<AnswerOf<R>>): void;
-  /** A JSON route that answers with an operation, as 202, or with what its schema says. */
+  /** A JSON route that answers 202 with an operation, or with the answer of its schema. */
   work<R extends JsonRoute>(route: R, handler: (call: Call<R>) => Promise<WorkAnswer<AnswerOf<R>>>): void;
-  /** A route whose handler writes the answer itself. */
+  /** A route whose handler sends the answer itself. */
   raw<R extends Route>(route: R, handler: (call: Call<R>) => Promise<unknown>): void;
 }
 
 /**
- * Creates the router of the routes below a prefix: every route authenticates and checks what its caller may do before a body is
+ * Creates the router of the routes below a prefix: every route authenticates and authorises its caller before a body is
  * read, and parses its input before its handler runs.
  */
 export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: Admission, prefix: string): Router {
@@ -37,7 +36,7 @@ export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: 
     body: parseInput(route, 'body', request.body) as Parsed<R['body']>,
     request,
     reply,
-    signal: AbortSignal.any([deps.stopping, whenGone(reply)]),
+    signal: AbortSignal.any([deps.stopping, whenDisconnected(reply)]),
   });
   const register = (route: Route, handler: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void => {
     app.route({
@@ -78,9 +77,9 @@ export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: 
 }
 
 /**
- * The project that a request names, if the principal may know of it.
+ * The project that a request names, if the principal may see it.
  *
- * @throws FluxError `invalid_request` when it is not a hash; `project_not_found` also for somebody else's
+ * @throws FluxError `invalid_request` when it is not a hash; `project_not_found`, also for another user's project
  */
 export async function requireProject({ catalog }: Pick<RouterDeps, 'catalog'>, principal: Principal, hash: string): Promise<ProjectRow> {
   if (!isProjectHash(hash)) {
@@ -90,13 +89,13 @@ export async function requireProject({ catalog }: Pick<RouterDeps, 'catalog'>, p
   }
   const project = await findProjectByHash(catalog.db, hash);
   if (project !== undefined && isVisible(principal, project)) return project;
-  throw new FluxError('project_not_found', `No project of yours has the hash ${hash}.`, { hint: 'See `flux list`.' });
+  throw new FluxError('project_not_found', `You have no project with the hash ${hash}.`, { hint: 'See `flux list`.' });
 }
 
-/** Listens on the response and not on the socket: one connection carries many requests, and would collect a listener of each. */
-function whenGone({ raw }: FastifyReply): AbortSignal {
+/** Listens on the response, not on the socket: a keep-alive connection carries many requests and would accumulate their listeners. */
+function whenDisconnected({ raw }: FastifyReply): AbortSignal {
   const gone = new AbortController();
-  const look = () => raw.writableFinished || gone.abort(new Error('the client has gone'));
+  const look = () => raw.writableFinished || gone.abort(new Error('the client disconnected'));
   if (raw.destroyed) look();
   else raw.once('close', look);
   return gone.signal;

@@ -6,8 +6,8 @@ import type { DatabaseTransaction } from '../catalog/open.ts';
 import type { ReadingDeps } from './reading.ts';
 
 /**
- * What becomes of backups that an operation has not finished: their rows say `failed` from the commit on, and only then their files
- * are removed. A file without a row is litter; a row without its file would be a lie.
+ * Abandons the backups that an operation has not finished: their rows are `failed` from the commit on, and only then their files are
+ * removed. A file without a row is harmless; a row must never claim a file that does not exist.
  */
 export async function abandonBackups(
   { store }: Pick<ReadingDeps, 'store'>,

@@ -41,11 +41,11 @@ describe('changesBetween', () => {
 
   it.each<[string, Partial<ChangeMarks>, RegExp]>([
     ['another database', { place: '16385/2200' }, /replaced as a whole/],
-    ['a crash', { serverResetAt: '1781975999.5' }, /after a crash/],
-    ['a server that does not say when it began', { serverResetAt: null }, /after a crash/],
-    ['a reset', { databaseResetAt: '1781975999.5' }, /reset the statistics/],
+    ['a crash', { serverResetAt: '1781975999.5' }, /by a crash/],
+    ['a server that does not say when it began', { serverResetAt: null }, /by a crash/],
+    ['a reset', { databaseResetAt: '1781975999.5' }, /statistics of Postgres have been reset/],
     ['counting that was turned off', { isCounting: false }, /track_counts/],
-    ['a counter that went back', { tables: { 1: ['10', 99, 5, 2] } }, /gone back/],
+    ['a counter that decreased', { tables: { 1: ['10', 99, 5, 2] } }, /has decreased/],
   ])('knows nothing after %s', (_, change, why) => {
     const changes = changesBetween(then, { ...then, ...change });
     expect(changes).toEqual({ known: false, why: expect.stringMatching(why) });

@@ -9,7 +9,7 @@ import type { CreateDeps } from './create.ts';
 /** A server that does not answer must not delay an answer that is only informational. */
 const TIMEOUT_MS = 10_000;
 
-/** Tells how much of a project has changed since a backup, as far as Postgres has counted it. Never fails: it says why it cannot. */
+/** How much of a project has changed since a backup, as counted by Postgres. Never throws: the answer says why it is unknown. */
 export async function readChangesSince(
   deps: Pick<CreateDeps, 'catalog' | 'engines'>,
   row: ProjectRow,
@@ -31,20 +31,20 @@ export async function readChangesSince(
   }
 }
 
-/** Compares two readings of the counters. Anything that makes them incomparable is told instead of a number. */
+/** Compares two readings of the counters. When they are not comparable, the answer says why. */
 export function changesBetween(then: ChangeMarks, now: ChangeMarks): Changes {
   const unknown = (why: string): Changes => ({ known: false, why });
   if (!then.isCounting || !now.isCounting) return unknown('Postgres does not count changes here (track_counts is off)');
   if (then.place !== now.place) return unknown('the data has been replaced as a whole since');
   if (then.serverResetAt === null || then.serverResetAt !== now.serverResetAt)
-    return unknown('the counters of Postgres began anew since, as they do after a crash');
-  if (then.databaseResetAt !== now.databaseResetAt) return unknown('somebody has reset the statistics of Postgres since');
+    return unknown('the counters of Postgres have been reset since, for example by a crash');
+  if (then.databaseResetAt !== now.databaseResetAt) return unknown('the statistics of Postgres have been reset since');
   const changes = { rowsInserted: 0, rowsUpdated: 0, rowsDeleted: 0, tablesCreated: 0, tablesRewritten: 0 };
   for (const [oid, [filenode, inserted, updated, deleted]] of Object.entries(now.tables)) {
     const before = then.tables[oid];
     const [oldFile, ...old] = before ?? [filenode, 0, 0, 0];
     const [rowsInserted, rowsUpdated, rowsDeleted] = [inserted - (old[0] ?? 0), updated - (old[1] ?? 0), deleted - (old[2] ?? 0)];
-    if (Math.min(rowsInserted, rowsUpdated, rowsDeleted) < 0) return unknown('a counter of Postgres has gone back since');
+    if (Math.min(rowsInserted, rowsUpdated, rowsDeleted) < 0) return unknown('a counter of Postgres has decreased since');
     changes.rowsInserted += rowsInserted;
     changes.rowsUpdated += rowsUpdated;
     changes.rowsDeleted += rowsDeleted;

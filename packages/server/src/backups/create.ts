@@ -33,14 +33,14 @@ export interface CreateDeps extends ReadingDeps {
   readonly dumps: DumpSettings;
 }
 
-/** How dumps are made. */
+/** How dumps are created. */
 export interface DumpSettings {
   readonly programs: PostgresPrograms;
   /** A dump that takes longer fails. */
   readonly timeoutMs: number;
 }
 
-/** Creates a backup. Begun anew after a worker was lost: nothing is a backup before its last step. */
+/** Creates a backup. Restarted after its worker is lost: nothing counts as a backup before the last step. */
 export const backupCreate = defineOperation({
   kind: 'backup_create',
   request: z.object({}),
@@ -68,7 +68,7 @@ export async function requestBackup(
       hint: 'See `flux list`.',
     });
   }
-  // Looked at before a row exists: a stopped instance is the user's to start, not a failed backup.
+  // Checked before a row exists: the user has to start a stopped instance; that is not a failed backup.
   const { engine, project: opened } = deps.engines.of(project);
   await engine.backupSource(opened);
   return requestOperation(deps, backupCreate, async (db, operationId) => {
@@ -77,7 +77,7 @@ export async function requestBackup(
   });
 }
 
-/** The row of a backup that an operation is going to make. */
+/** The row of a backup that an operation will create. */
 export function newBackup(project: ProjectRow, operationId: OperationId, now: Date, note: string | null) {
   const { engine } = project;
   const id = uuidv7(now) as BackupId;
@@ -86,9 +86,9 @@ export function newBackup(project: ProjectRow, operationId: OperationId, now: Da
 }
 
 /**
- * Makes a backup whose row exists: dump and manifest under one snapshot, then durable files, then the row, in that order. What
- * fails leaves the row unfinished, for the end of the operation to mark as failed. One that a lost worker has made complete is
- * only validated.
+ * Creates a backup whose row exists: dump and manifest under one snapshot, then durable files, then the row, in that order. After a
+ * failure the row is unfinished, and the end of the operation marks it as failed. A backup that a lost worker has completed is only
+ * validated.
  */
 export async function createBackup(deps: CreateDeps, project: ProjectRow, backupId: BackupId, task: Task): Promise<BackupAnswer> {
   const { catalog, store, clock } = deps;
@@ -115,7 +115,7 @@ export async function createBackup(deps: CreateDeps, project: ProjectRow, backup
 /** @throws FluxError `backup_not_found` */
 async function requireBackup({ catalog }: Pick<CreateDeps, 'catalog'>, id: BackupId): Promise<BackupRow> {
   const row = await findBackupById(catalog.db, id);
-  if (row === undefined) throw new FluxError('backup_not_found', `Backup ${id} is not in the catalog any more.`);
+  if (row === undefined) throw new FluxError('backup_not_found', `Backup ${id} is no longer in the catalog.`);
   return row;
 }
 
@@ -140,8 +140,8 @@ async function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: Ba
     async (take) => {
       const manifest = await dumpInto(take, session);
       const text = JSON.stringify(manifest);
-      task.progress({ phase: 'publish', message: 'Making the artifact durable' });
-      // The manifest first, the artifact last: who sees the artifact also finds what it must contain.
+      task.progress({ phase: 'publish', message: 'Syncing the artifact to disk' });
+      // The manifest first, the artifact last: wherever there is an artifact, there is also its manifest.
       await deps.store.put(manifestKey(reference), Readable.from([Buffer.from(text)]), { signal });
       return { manifest, text };
     },
@@ -151,7 +151,7 @@ async function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: Ba
   await recordComplete(deps, backupId, copy, produced, session.changeMarks);
 }
 
-/** Dump and manifest run side by side under the same snapshot; the first that fails ends both. */
+/** Dump and manifest run in parallel under the same snapshot; the first failure ends both. */
 async function dumpInto(take: TakeBytes, session: DumpSession): Promise<Manifest> {
   const recording = session.recordManifest(() => undefined);
   const dumping = session.dump(take);
@@ -160,7 +160,7 @@ async function dumpInto(take: TakeBytes, session: DumpSession): Promise<Manifest
     first ??= { error };
     session.abort(error);
   };
-  // Both must have ended before this returns: nothing may still use the session, which is closed next.
+  // Both must have ended before this returns, because the session that they use is closed next.
   await Promise.allSettled([recording.catch(stop), dumping.catch(stop)]);
   if (first !== undefined) throw (first as { readonly error: unknown }).error;
   return session.completeManifest(await recording);
@@ -190,7 +190,7 @@ async function recordComplete(
     await updateBackup(db, backupId, {
       status: 'complete',
       completed_at: now,
-      // Of the content, which is stored as it is.
+      // The size of the content, which is stored unchanged.
       size_bytes: copy.sizeBytes,
       sha256: copy.sha256,
       manifest_sha256: manifestSha256,

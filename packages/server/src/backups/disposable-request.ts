@@ -2,15 +2,15 @@ import type { Workspace } from '../blobs/workspace.ts';
 import type { DisposableLimits, DisposableProvider, DisposableRequest } from '../disposable/provider.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 
-/** Where archives are restored to be looked at, and what they may use there. */
+/** Where archives are restored for inspection, and with which limits. */
 export interface VerificationSandbox {
   readonly disposables: DisposableProvider;
   readonly limits: DisposableLimits;
-  /** Lends the files that go in, and takes those that come out. */
+  /** Lends the input files, and stores the output files. */
   readonly workspace: Workspace;
 }
 
-/** What an archive with this manifest is restored into: a server of its major, with the locale of its source. */
+/** The server that an archive with this manifest is restored into: of its major version, with the locale of its source. */
 export function disposableRequest(
   limits: DisposableLimits,
   { server }: Pick<Manifest, 'server'>,

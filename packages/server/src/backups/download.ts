@@ -7,40 +7,39 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import { requirePresent } from './present.ts';
 import { damageOf, type ReadingDeps, recordReading } from './reading.ts';
 
-/** An artifact that may be sent. `open` may be called for any part of it. */
+/** An artifact to send. `open` may be called for any part of it. */
 export interface Download {
   readonly sizeBytes: number;
   readonly sha256: string;
   readonly filename: string;
   /**
-   * The bytes of a part, or of the whole. The whole is hashed on its way: when it is not what was written, that is recorded, and the
-   * last byte is not given out but an error, so that no client can take what it got for a backup.
+   * The bytes of a part, or of the whole. The whole is hashed while it is read: when it is not what was written, that is recorded, and
+   * an error is thrown in place of the last byte, so that no client can mistake what it received for a backup.
    */
   open(range?: { readonly start: number; readonly end: number }): Promise<BlobPieces>;
 }
 
-/** A download of which the artifact is known to be there. */
+/** A download whose artifact is known to exist. */
 type CompleteRow = BackupRow & { readonly size_bytes: number; readonly sha256: string };
 
 /**
- * Looks up what a download sends, before the first byte of an answer: a missing file is an answer of its own, never a stream
- * that breaks.
+ * Looks up what a download sends before the first byte of the answer: a missing file is a proper error, never a broken stream.
  *
  * @throws FluxError `artifact_gone` with who removed it and when; `not_ready` for a backup that is not complete
  */
 export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: BackupRow, signal: AbortSignal): Promise<Download> {
   if (!isComplete(row)) {
     throw new FluxError('not_ready', `Backup ${row.id} is ${row.status}, so it has no artifact to download.`, {
-      hint: 'See `flux backup list --verbose`, or make a new one with `flux backup create`.',
+      hint: 'See `flux backup list --verbose`, or create a new one with `flux backup create`.',
       details: { failure: row.failure },
     });
   }
-  requirePresent(row, 'Take a newer one: `flux backup list`.');
+  requirePresent(row, 'Choose a newer one: `flux backup list`.');
   const key = artifactKey({ projectId: row.project_id, backupId: row.id });
   const found = await deps.store.stat(key, signal);
   if (found === undefined) {
     throw new FluxError('artifact_gone', `The file of backup ${row.id} is not on the backup volume, and Flux did not remove it.`, {
-      hint: 'When the volume was unmounted, mount it again; otherwise make a new backup with `flux backup create`.',
+      hint: 'When the volume was unmounted, mount it again; otherwise create a new backup with `flux backup create`.',
       details: { removedBy: null, removedAt: null },
     });
   }
@@ -49,7 +48,7 @@ export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: 
       'artifact_invalid',
       `The file of backup ${row.id} has ${found.sizeBytes} bytes instead of ${row.size_bytes}: it was damaged after it was written.`,
       {
-        hint: 'Make a new backup with `flux backup create`, and check the disk of the backup volume.',
+        hint: 'Create a new backup with `flux backup create`, and check the disk of the backup volume.',
       },
     );
   }
@@ -69,7 +68,7 @@ function isComplete(row: BackupRow): row is CompleteRow {
   return row.status === 'complete' && row.size_bytes !== null && row.sha256 !== null;
 }
 
-/** Passes pieces on and hashes them. The last byte waits for the digest: a client that has them all may believe that they are good. */
+/** Passes pieces on and hashes them. The last byte is held until the digest matches: a client that has all bytes relies on them. */
 function checkWhole(deps: ReadingDeps, row: CompleteRow, pieces: BlobPieces): BlobPieces {
   const hash = createHash('sha256');
   let sizeBytes = 0;
@@ -92,7 +91,7 @@ function checkWhole(deps: ReadingDeps, row: CompleteRow, pieces: BlobPieces): Bl
       }
       const piece = await pieces.next();
       if (piece.done === true) {
-        // Fewer bytes than there were a moment ago.
+        // Fewer bytes than the store reported a moment ago.
         if (sizeBytes < row.size_bytes) await finish();
         return piece;
       }

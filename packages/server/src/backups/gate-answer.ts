@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { GateAction, GateAnswer } from '@flux/contract/gate';
 import { type TrustTier, trustLabel } from '@flux/contract/labels';
-import { COMMAND_THAT_HELPS } from '@flux/contract/refusal';
+import { REFUSAL_COMMAND } from '@flux/contract/refusal';
 import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findBackupById, findLatestBackup, listProvenBackups } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
@@ -14,16 +14,16 @@ import { parseBackupSelector, selectBackup } from './select.ts';
 import { trustTierOf } from './trust.ts';
 import { examineDeletion } from './way-back.ts';
 
-/** What somebody has in mind. */
+/** The intended action. */
 export interface GateQuestion {
   readonly action: GateAction;
-  /** Which backup is to be deleted: an id, or `latest`. */
+  /** The backup to delete: an id, or `latest`. */
   readonly backup?: string | undefined;
 }
 
 type Verdict = Pick<GateAnswer, 'decision' | 'tier' | 'label' | 'guidance' | 'detail'>;
 
-/** Tells what the gate would decide now, how old the proof is and what has changed since. Informational only; does not grant a clearance. */
+/** What the gate would decide now, how old the proof is and what has changed since. Informational only; does not grant a clearance. */
 export async function answerGate(
   deps: ReadingDeps & Pick<CreateDeps, 'engines'>,
   project: ProjectRow,
@@ -32,7 +32,7 @@ export async function answerGate(
 ): Promise<GateAnswer> {
   const latest = await findLatestBackup(deps.catalog.db, project.id);
   const verdict = await verdictOn(deps, project, action, backup, signal);
-  const command = verdict.decision === 'refused' ? COMMAND_THAT_HELPS : null;
+  const command = verdict.decision === 'refused' ? REFUSAL_COMMAND : null;
   const proof = await proofOf(deps, project, signal);
   return { action, ...verdict, command, backupId: latest?.id ?? null, proof, askedAt: deps.clock.now().toISOString() };
 }
@@ -44,7 +44,7 @@ async function proofOf(deps: Parameters<typeof answerGate>[0], project: ProjectR
   return { backupId: row.id, takenAt: row.created_at.toISOString(), verifiedAt: row.restore_verified_at.toISOString(), changes };
 }
 
-/** The newest proven backup whose file is there with its size, and of which nothing bad was recorded. */
+/** The newest restore-verified backup whose file exists with its size and is not recorded as damaged. */
 async function findNewestRestorable({ catalog, store }: ReadingDeps, project: ProjectRow): Promise<BackupRow | undefined> {
   for (const row of await listProvenBackups(catalog.db, project.id))
     if (row.restore_verification === 'restore_verified' && (await tierOf(store, row)) === 'restorable') return row;
@@ -64,27 +64,28 @@ async function verdictOn(
     const found = await examineDeletion(deps, row, signal);
     if (found.kind === 'refused') return { decision: 'refused', ...found.refusal };
     const tier = await tierOf(deps.store, (await findBackupById(deps.catalog.db, row.id)) ?? row);
-    if (found.behind === null) return cleared(row, tier, 'It has no artifact that could be missed.');
-    return cleared(row, tier, `Backup ${found.behind.id} stays behind, and its bytes are good.`);
+    if (found.behind === null) return cleared(row, tier, 'It has no artifact that could be lost.');
+    return cleared(row, tier, `Backup ${found.behind.id} is kept, and its file is intact.`);
   }
   const found = await examineRecorded(deps, project);
   if (found.kind === 'restorable')
     return cleared(found.latest, 'restorable', `The latest backup is restore-verified. ${whenRead(found.latest)}`);
-  // It was cleared when it began.
-  if (hasBegun(project, action)) return { decision: 'cleared', ...found.refusal, guidance: 'The removal had begun, and goes on.' };
+  // It was cleared when it started.
+  if (hasBegun(project, action))
+    return { decision: 'cleared', ...found.refusal, guidance: 'The removal has already started, and continues.' };
   if (PROVES_FIRST.has(action) && (await latestIsUnfinishedWork(deps, project)))
     return {
       decision: 'cleared',
       ...found.refusal,
-      guidance: 'It was cut short before; it takes a backup of its own and proves it first.',
+      guidance: 'It was interrupted before; it first creates and verifies its own backup.',
     };
   return { decision: 'refused', ...found.refusal };
 }
 
-/** The answer reads nothing: it says how old its knowledge of the bytes is. */
+/** The answer does not read the file: it says when the file was last read. */
 function whenRead({ bytes_read_at }: BackupRow): string {
-  const last = bytes_read_at === null ? 'Its file has its size' : `Its bytes were last read at ${bytes_read_at.toISOString()}`;
-  return `${last}; they are read again before anything is destroyed.`;
+  const last = bytes_read_at === null ? 'Its file has its size' : `Its file was last read at ${bytes_read_at.toISOString()}`;
+  return `${last}; it is read again before anything is destroyed.`;
 }
 
 function hasBegun({ lifecycle, migration_state }: ProjectRow, action: GateAction): boolean {

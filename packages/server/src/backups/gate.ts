@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import { backupKindOf, type TrustTier, trustLabel } from '@flux/contract/labels';
-import { COMMAND_THAT_HELPS, refusalText } from '@flux/contract/refusal';
+import { REFUSAL_COMMAND, refusalText } from '@flux/contract/refusal';
 import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, belongsToFailedOperation, findBackupById, findLatestBackup } from '../catalog/backups.ts';
@@ -12,10 +12,10 @@ import { compareBytes, type ReadingDeps } from './reading.ts';
 import { isProven, NOTHING_WRONG, stateOf, trustTierOf } from './trust.ts';
 import { examineDeletion } from './way-back.ts';
 
-/** What somebody wants to do that cannot be undone. */
+/** An action that destroys data. */
 export type DestructiveAction = 'nuke' | 'reset' | 'restore_in_place' | 'migrate_drop_source' | 'delete_last_verified';
 
-/** Leave to go on without proof: who asked is in the actor, why is here. */
+/** Permission to continue without a restore-verified backup. The actor is recorded with it. */
 export interface Override {
   readonly reason: string;
 }
@@ -23,27 +23,27 @@ export interface Override {
 declare const made: unique symbol;
 
 /**
- * Leave to destroy. Only this file makes one, so no destructive function can be called by code that has not asked. It is for
- * one project and one action, and holds only as long as `redeemClearance` still finds the same newest backup.
+ * Permission to destroy. Only this file creates one, so no destructive function can be called without asking the gate. It is for one
+ * project and one action, and is valid only while `redeemClearance` still finds the same newest backup.
  */
 export interface Clearance {
   readonly [made]: true;
   readonly projectId: ProjectRow['id'];
   readonly action: DestructiveAction;
-  /** The backup that it rests on: the proven newest one, or the one that stays behind a deletion. Null when there is none. */
+  /** The backup that it relies on: the restore-verified newest one, or the one that a deletion keeps. Null when there is none. */
   readonly backupId: BackupId | null;
-  /** What a deletion is about, as it was when it was looked at. */
+  /** The backup to delete, as it was when it was examined. */
   readonly deletes: Pick<BackupRow, 'id' | 'restore_verification'> | null;
   readonly override: Override | null;
 }
 
-/** Why the gate stays shut. */
+/** Why the gate refuses. */
 export interface Refusal {
   readonly tier: TrustTier;
   readonly label: string;
-  /** What is wrong, in a sentence. */
+  /** The reason, in one sentence. */
   readonly guidance: string;
-  /** Which backup was looked at, and what was seen. */
+  /** Which backup was examined, and the result. */
   readonly detail: string;
 }
 
@@ -52,15 +52,15 @@ export type GateDecision =
   | { readonly kind: 'cleared'; readonly clearance: Clearance }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-/** What was found when the newest backup was looked at. */
+/** The result of examining the newest backup. */
 export type Examination =
   | { readonly kind: 'restorable'; readonly latest: BackupRow }
   | { readonly kind: 'refused'; readonly latest: BackupRow | undefined; readonly refusal: Refusal };
 
 /**
- * Looks at the newest backup, which alone counts: it must be of this project's engine, proven by a restore, and its file must
- * be there and still be the file that was proven, which is found out by reading it. What the reading shows is recorded. A file that
- * was found damaged before is read again: its bytes may have been put back.
+ * Examines the newest backup, the only one that counts: it must be of the project's current engine and restore-verified, and its file
+ * must exist and still be the one that was verified, which is checked by reading it. The result of the reading is recorded. A file that
+ * was found damaged before is read again: it may have been replaced by an intact copy.
  */
 async function examineLatest(deps: ReadingDeps, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
   const known = await examineRecorded(deps, project);
@@ -71,7 +71,7 @@ async function examineLatest(deps: ReadingDeps, project: ProjectRow, signal: Abo
   return { kind: 'refused', latest, refusal: refusalOf(project, 'pipeline_incomplete', latest, bytes.damage) };
 }
 
-/** The same as far as it is known without reading the file: what its row says, and whether it exists with its size. */
+/** The same, without reading the file: what its row says, and whether the file exists with its size. */
 export async function examineRecorded(deps: Pick<ReadingDeps, 'catalog' | 'store'>, project: ProjectRow): Promise<Examination> {
   const latest = await findLatestBackup(deps.catalog.db, project.id);
   const refuse = (reason: TrustTier, because?: string): Examination => ({
@@ -86,12 +86,12 @@ export async function examineRecorded(deps: Pick<ReadingDeps, 'catalog' | 'store
   if (tier !== 'restorable' && !mayBeGoodAgain)
     return refuse(tier, tier === 'pipeline_incomplete' ? (artifactValidationError ?? undefined) : undefined);
   if (latest.engine !== project.engine)
-    return refuse(tier === 'restorable' ? 'not_restore_verified' : tier, `it was made when the project was ${latest.engine}`);
+    return refuse(tier === 'restorable' ? 'not_restore_verified' : tier, `it was created when the project was ${latest.engine}`);
   return { kind: 'restorable', latest };
 }
 
 /**
- * Refuses at once what the gate would refuse without reading anything. Grants nothing: the work asks again, and reads, before it
+ * Refuses at once what the gate would refuse without reading a file. Grants nothing: the operation asks again, with reading, before it
  * destroys.
  *
  * @throws FluxError `gate_refused`
@@ -109,10 +109,10 @@ export async function refuseShutGate(
   throw refusalError(known.refusal);
 }
 
-/** What takes a backup of its own, proves it, and asks the gate again before it destroys. */
+/** Actions that create and verify their own backup, and ask the gate again before they destroy. */
 export const PROVES_FIRST: ReadonlySet<string> = new Set(['restore_in_place', 'migrate_drop_source']);
 
-/** Decides whether something of a project may be destroyed: when its newest backup is good, or somebody answers for going on. */
+/** Decides whether data of a project may be destroyed: when its newest backup is good, or with an override. */
 export async function consultGate(
   deps: ReadingDeps,
   project: ProjectRow,
@@ -130,7 +130,7 @@ export async function consultGate(
 }
 
 /**
- * Decides whether a backup may be deleted: when one with good bytes stays behind, or somebody answers for it.
+ * Decides whether a backup may be deleted: when another one with an intact file is kept, or with an override.
  *
  * @throws FluxError `gate_refused`
  */
@@ -149,7 +149,7 @@ export async function requireDeletion(
   return { ...about, backupId: found?.behind?.id ?? null, override } as Clearance;
 }
 
-/** The same as `consultGate`, for those who cannot go on without it. @throws FluxError `gate_refused` */
+/** The same as `consultGate`, but throws on a refusal. @throws FluxError `gate_refused` */
 export async function requireGate(
   deps: ReadingDeps,
   project: ProjectRow,
@@ -163,8 +163,8 @@ export async function requireGate(
 }
 
 /**
- * Asks the gate for work that makes and proves a backup itself and asks again before it destroys. An unproven backup that such work
- * had begun, and left because it was interrupted, says nothing against running it again: it was let through before it began it.
+ * Asks the gate for an operation that creates and verifies its own backup and asks again before it destroys. An unverified backup that an
+ * interrupted operation of this kind left behind does not block a retry: the gate allowed that operation before it created the backup.
  *
  * @throws FluxError `gate_refused`
  */
@@ -180,15 +180,15 @@ export async function precheckGate(
   throw refusalError(decision.refusal);
 }
 
-/** Tells whether the newest backup is one that work of ours had begun for itself and could not finish. */
+/** Whether the newest backup was created by such an operation for itself and not finished. */
 export async function latestIsUnfinishedWork({ catalog }: Pick<ReadingDeps, 'catalog'>, project: ProjectRow): Promise<boolean> {
   const latest = await findLatestBackup(catalog.db, project.id);
   return latest !== undefined && (await belongsToFailedOperation(catalog.db, latest, ['backup_restore', 'migrate']));
 }
 
 /**
- * Takes up a clearance inside the transaction that begins to destroy: the newest backup must still be the one that it rests
- * on, and an override is written down with the deed.
+ * Redeems a clearance inside the transaction that starts to destroy: the newest backup must still be the one that it relies on, and an
+ * override is audited in the same transaction.
  *
  * @throws FluxError `gate_refused` when something has changed since
  */
@@ -207,8 +207,8 @@ export async function redeemClearance(
 }
 
 /**
- * The same for the deletion of a backup. Deletions of one project wait for each other here, or two of them could each rest on the
- * backup that the other one takes.
+ * The same for the deletion of a backup. Deletions of one project wait for each other here; otherwise two of them could each rely on the
+ * backup that the other one deletes.
  *
  * @throws FluxError `gate_refused` when something has changed since
  */
@@ -235,23 +235,23 @@ function isStillGood({ removed_at, artifact_validation, restore_verification }: 
   return removed_at === null && artifact_validation === 'artifact_valid' && restore_verification !== 'restore_failed';
 }
 
-/** What a request says of going on without proof; null when it does not. @throws FluxError `invalid_request` for an empty reason */
+/** The override that a request contains; null when there is none. @throws FluxError `invalid_request` for an empty reason */
 export function overrideOf({ skipBackupCheck, reason }: OverrideRequest): Override | null {
   if (skipBackupCheck !== true && skipBackupCheck !== 'true' && skipBackupCheck !== '1') return null;
   if (reason !== undefined && reason.trim() === '') throw new FluxError('invalid_request', 'The reason for the override is empty.');
   return { reason: reason ?? 'none was given' };
 }
 
-/** An override as bodies and queries carry it. */
+/** An override in the body or query of a request. */
 export interface OverrideRequest {
   readonly skipBackupCheck?: boolean | string | undefined;
   readonly reason?: string | undefined;
 }
 
-/** An override as the request of an operation carries it. */
+/** An override in the recorded request of an operation. */
 export const OverrideSchema = z.strictObject({ reason: z.string() }).nullable();
 
-/** Writes an override down, if the clearance is one; and refuses one that is shown for something else. */
+/** Audits the override of a clearance, if it has one. Refuses a clearance for another project or action. */
 async function redeemOverride(
   db: DatabaseTransaction,
   { projectId, action: clearedAction, override }: Clearance,
@@ -269,14 +269,14 @@ function wrongClearance(): Error {
   return new Error('the clearance does not match this project and action');
 }
 
-/** The refusal as the error that crosses the wire: 412, exit 6, with the command that helps. */
+/** The refusal as an error: 412, exit code 6, with the command that helps. */
 function refusalError(refusal: Refusal): FluxError {
   const { tier, label } = refusal;
-  return new FluxError('gate_refused', refusalText(refusal), { details: { tier, label, command: COMMAND_THAT_HELPS } });
+  return new FluxError('gate_refused', refusalText(refusal), { details: { tier, label, command: REFUSAL_COMMAND } });
 }
 
 const GUIDANCE: Record<TrustTier, string> = {
-  restorable: 'The latest backup cannot be relied on any more.',
+  restorable: 'The latest backup can no longer be relied on.',
   not_restore_verified: 'The latest backup has not been restore-verified.',
   restore_failed: 'The latest backup failed its restore verification.',
   artifact_pending: 'The latest backup is still being validated.',

@@ -8,12 +8,12 @@ import { type CopyRow, listCopies } from '../catalog/copies.ts';
 import type { Catalog } from '../catalog/open.ts';
 import { type ArtifactLook, NOTHING_WRONG, stateOf } from './trust.ts';
 
-/** How much of a backup somebody may see: paths of the server are for admins. */
+/** How much of a backup a viewer may see: only admins see paths of the server. */
 export type Viewer = 'admin' | 'other';
 
 /**
- * Looks whether the artifact of a row is there with the size that was recorded. Checks existence and size only; does not read the
- * file. A volume that cannot be looked at is an answer too: nothing on it can be relied on at this moment.
+ * Whether the artifact of a row exists with the recorded size. Checks existence and size only; does not read the file. A volume that
+ * cannot be checked is an answer too: its files cannot be relied on at this moment.
  */
 export async function lookAtArtifact(store: BlobStore, row: BackupRow): Promise<ArtifactLook> {
   const absent = lookAtRow(row);
@@ -22,7 +22,7 @@ export async function lookAtArtifact(store: BlobStore, row: BackupRow): Promise<
   try {
     const found = await store.stat(artifactKey({ projectId: row.project_id, backupId: row.id }), signal);
     if (found === undefined) return NOT_THERE;
-    // The sizes of the stored bytes and of the content are the same on the one store that there is.
+    // The size of the stored bytes equals that of the content on the only store there is.
     if (found.sizeBytes === row.size_bytes) return NOTHING_WRONG;
     return { file: 'present', problem: `The file has ${found.sizeBytes} bytes; ${row.size_bytes} were written.` };
   } catch (error) {
@@ -36,10 +36,10 @@ const LOOK_TIMEOUT_MS = 10_000;
 
 const NOT_THERE: ArtifactLook = {
   file: 'missing',
-  problem: 'The file is not on the backup volume. Was the volume unmounted? It is good again when it is back.',
+  problem: 'The file is not on the backup volume. If the volume was unmounted, mount it again.',
 };
 
-/** What the row alone says; undefined when there must be a file. */
+/** What the row alone says; undefined when there should be a file. */
 function lookAtRow(row: BackupRow): ArtifactLook | undefined {
   if (row.status !== 'complete') return { file: 'missing', problem: 'It has no artifact.' };
   if (row.removed_at !== null)
@@ -47,7 +47,7 @@ function lookAtRow(row: BackupRow): ArtifactLook | undefined {
   return undefined;
 }
 
-/** What was found of a copy when its store was last asked: for stores that cannot be asked for each row of a list. */
+/** The last recorded state of a copy, for stores that are too expensive to ask for each row of a list. */
 function lookAtCopy(row: BackupRow, copy: CopyRow | undefined): ArtifactLook {
   const absent = lookAtRow(row);
   if (absent !== undefined) return absent;
@@ -56,10 +56,10 @@ function lookAtCopy(row: BackupRow, copy: CopyRow | undefined): ArtifactLook {
   return { file: copy.state === 'missing' ? 'missing' : 'present', problem: copy.problem };
 }
 
-/** A row as the wire shows it. */
+/** A row as it is sent. */
 function toBackupItem(row: BackupRow, look: ArtifactLook, copy: CopyRow | undefined, viewer: Viewer): BackupItem {
   const { tier, artifactValidation, artifactValidationError, restoreVerification } = stateOf(row, look);
-  // A time belongs to what was recorded then, not to what is seen now.
+  // A time belongs to the recorded result, not to the current check.
   const isValidationOfRow = artifactValidation === row.artifact_validation;
   const isVerificationOfRow = restoreVerification === row.restore_verification && restoreVerification !== 'skipped';
   return {
@@ -94,19 +94,19 @@ function toBackupItem(row: BackupRow, look: ArtifactLook, copy: CopyRow | undefi
   };
 }
 
-/** What showing backups needs. */
+/** What reading backups needs. */
 export interface ItemDeps {
   readonly catalog: Pick<Catalog, 'db'>;
   readonly store: BlobStore;
 }
 
-/** A row as the wire shows it, with a fresh look at its file. */
+/** A row as it is sent, after checking its file now. */
 export async function readBackupItem({ catalog, store }: ItemDeps, row: BackupRow, viewer: Viewer): Promise<BackupItem> {
   const copies = await listCopies(catalog.db, [row.id]);
   return toBackupItem(row, await lookAtArtifact(store, row), copyIn(store, copies, row), viewer);
 }
 
-/** Rows as the wire shows them. A store that is expensive to ask is not asked: then it is what the last reading of each has found. */
+/** Rows as they are sent. A store that is expensive to ask is not asked; then the last recorded state is used. */
 export async function readBackupItems({ catalog, store }: ItemDeps, rows: readonly BackupRow[], viewer: Viewer): Promise<BackupItem[]> {
   const copies = await listCopies(
     catalog.db,

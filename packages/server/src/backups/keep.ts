@@ -16,7 +16,7 @@ import { requirePresent } from './present.ts';
 import type { ReadingDeps } from './reading.ts';
 import { selectBackup } from './select.ts';
 
-/** Keeps a backup whatever any policy says, or lets the policy decide again. */
+/** Pins a backup, so that the retention policy never expires it, or unpins it. */
 export async function setPinned(
   { catalog }: ReadingDeps,
   project: ProjectRow,
@@ -49,7 +49,7 @@ export async function requestDeletion(
   requester: Actor & { readonly name: string },
   override: Override | null,
 ): Promise<OperationId> {
-  // Before anything is read: what is pinned is not deleted, however good the others are.
+  // Before anything is read: a pinned backup is never deleted, however good the others are.
   refuseUndeletable(row);
   const { name: by, ...actor } = requester;
   return requestOperation(deps, backupDelete, async () => ({
@@ -61,10 +61,10 @@ export async function requestDeletion(
 }
 
 /**
- * Removes the file of a backup, when one with good bytes stays behind. The row stays, and says who and when. It is marked first: a
- * row that claims bytes which are gone would be a lie, bytes that no row claims are only litter.
+ * Removes the file of a backup, when another one with an intact file is kept. The row stays, with who removed the file and when. It is
+ * marked first: a row must never claim a file that does not exist; a file without a row is harmless.
  *
- * @throws FluxError `not_ready` when it is pinned or still being made; `artifact_gone` when it was removed before; `gate_refused`
+ * @throws FluxError `not_ready` when it is pinned or still being created; `artifact_gone` when it was removed before; `gate_refused`
  */
 async function deleteBackup(
   deps: ReadingDeps,
@@ -72,7 +72,7 @@ async function deleteBackup(
   task: Task,
 ): Promise<OperationResult<'backup_delete'>> {
   const row = await selectBackup(deps.catalog.db, project, requireBackupId(backupId));
-  task.progress({ phase: 'gate', message: 'Reading the backup that stays behind' });
+  task.progress({ phase: 'gate', message: 'Reading the backup that is kept' });
   const clearance = await requireDeletion(deps, project, row, request.override, task.signal);
   await removeArtifact(deps, project, row, { ...requester, name: request.by }, clearance);
   return { backup: await readBackupItem(deps, await selectBackup(deps.catalog.db, project, row.id), 'other') };
@@ -88,7 +88,7 @@ export async function removeArtifact(
 ): Promise<void> {
   await deps.catalog.db.transaction().execute(async (db) => {
     await redeemDeletion(db, clearance, project, row, actor);
-    // What was pinned or deleted by somebody else meanwhile stays as it is now.
+    // A backup that was pinned or deleted meanwhile is left alone.
     refuseUndeletable((await lockBackup(db, row.id)) ?? row);
     await updateBackup(db, row.id, { removed_at: deps.clock.now(), removed_by: actor.name });
     await markCopiesRemoved(db, row.id);
@@ -97,11 +97,11 @@ export async function removeArtifact(
   await deleteArtifact(deps.store, { projectId: row.project_id, backupId: row.id });
 }
 
-/** Refuses what cannot be deleted whatever stays behind. @throws FluxError `not_ready`, `artifact_gone` */
+/** Refuses a backup that cannot be deleted at all. @throws FluxError `not_ready`, `artifact_gone` */
 function refuseUndeletable(row: BackupRow): void {
   if (row.status === 'queued' || row.status === 'running')
-    throw new FluxError('not_ready', `Backup ${row.id} is still being made.`, { hint: 'Wait for it to end: `flux backup list`.' });
+    throw new FluxError('not_ready', `Backup ${row.id} is still being created.`, { hint: 'Wait for it to end: `flux backup list`.' });
   if (row.pinned)
-    throw new FluxError('not_ready', `Backup ${row.id} is pinned.`, { hint: `Let it go first: \`flux backup unpin --id ${row.id}\`.` });
+    throw new FluxError('not_ready', `Backup ${row.id} is pinned.`, { hint: `Unpin it first: \`flux backup unpin --id ${row.id}\`.` });
   requirePresent(row, 'There is nothing left to delete.');
 }

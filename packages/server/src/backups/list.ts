@@ -13,14 +13,14 @@ import { readManifest } from './manifest.ts';
 import { type BackupSelector, selectBackup } from './select.ts';
 import { freshnessOf, NOTHING_WRONG } from './trust.ts';
 
-/** What reading the list needs. */
+/** What the functions of this file need. */
 export interface BackupReader {
   readonly catalog: Catalog;
   readonly store: BlobStore;
   readonly clock: Clock;
 }
 
-/** A page of a project's backups, newest first, with the answer about the newest. `cursor` comes from the page before. */
+/** A page of a project's backups, newest first, with the summary of the newest. `cursor` comes from the previous page. */
 export async function listProjectBackups(
   { catalog, store, clock }: BackupReader,
   project: ProjectRow,
@@ -28,7 +28,7 @@ export async function listProjectBackups(
   page: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
 ): Promise<BackupList> {
   const limit = page.limit ?? 50;
-  // One more than asked for tells whether there is a next page.
+  // One extra row tells whether there is a next page.
   const rows = await listBackups(catalog.db, project.id, limit + 1, parseCursor(page.cursor));
   const shown = rows.slice(0, limit);
   const backups = await readBackupItems({ catalog, store }, shown, viewer);
@@ -44,7 +44,7 @@ export async function listProjectBackups(
 
 const VERIFICATIONS_SHOWN = 10;
 
-/** One backup with its proofs and, for a tenant export, the SQL that it needs around it. */
+/** One backup with its verifications and, for a tenant export, the SQL of its prerequisites. */
 export async function showBackup(
   { catalog, store }: BackupReader,
   project: ProjectRow,
@@ -59,7 +59,7 @@ export async function showBackup(
   };
 }
 
-/** Null for what needs nothing. The proofs of a backup can be shown when its manifest cannot: then a comment says why. */
+/** Null when nothing is needed. When the manifest cannot be read, a comment says why, and the verifications are still shown. */
 async function prerequisitesOf(db: Database, row: BackupRow): Promise<string | null> {
   if (row.kind !== 'tenant_export' || row.manifest_sha256 === null) return null;
   try {
@@ -78,11 +78,11 @@ async function prerequisitesOf(db: Database, row: BackupRow): Promise<string | n
   }
 }
 
-/** Where the page before ended. @throws FluxError `invalid_request` */
+/** Where the previous page ended. @throws FluxError `invalid_request` */
 export function parseCursor(cursor: string | undefined): number | undefined {
   if (cursor === undefined) return undefined;
   if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
   throw new FluxError('invalid_request', 'The cursor is invalid.', {
-    hint: 'Take `nextCursor` of the page before, or leave it out.',
+    hint: 'Pass `nextCursor` of the previous page, or leave it out.',
   });
 }

@@ -6,8 +6,8 @@ import { parseManifest } from '../postgres/manifest/schema.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 
 /**
- * The manifest of a backup. Its text is hashed here: one that is not the text which was recorded says nothing about the artifact,
- * so a comparison with it could neither prove nor condemn.
+ * The manifest of a backup. Its text is hashed here: a text other than the recorded one says nothing about the artifact, so comparing
+ * with it would prove nothing.
  *
  * @throws FluxError `verification_inconclusive`
  */
@@ -16,7 +16,7 @@ export async function readManifest(db: Database, row: BackupRow): Promise<Manife
   if (stored === undefined || stored.sha256 !== row.manifest_sha256) {
     throw new FluxError(
       'verification_inconclusive',
-      `The catalog does not hold the manifest of backup ${row.id}, so there is nothing to compare a restore with.`,
+      `The catalog has no manifest of backup ${row.id}, so there is nothing to compare a restore with.`,
       {
         hint: 'Create a new backup with `flux backup create`.',
       },
@@ -28,7 +28,7 @@ export async function readManifest(db: Database, row: BackupRow): Promise<Manife
       'verification_inconclusive',
       `The manifest of backup ${row.id} in the catalog is not the one that was recorded: its SHA-256 is ${sha256}, not ${row.manifest_sha256}.`,
       {
-        hint: 'Somebody or something has changed the catalog. Create a new backup with `flux backup create`.',
+        hint: 'The catalog was changed by something other than Flux. Create a new backup with `flux backup create`.',
       },
     );
   }

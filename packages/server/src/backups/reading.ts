@@ -11,27 +11,27 @@ import { findArchiveDamage } from '../postgres/archive/walk.ts';
 import type { Clock } from '../system/clock.ts';
 import { isProven } from './trust.ts';
 
-/** What reading an artifact showed. */
+/** The result of reading an artifact. */
 export interface BytesRead {
   readonly sizeBytes: number;
   readonly sha256: string;
-  /** What is wrong with them, in a sentence; undefined when nothing is. */
+  /** The damage, in one sentence; undefined when there is none. */
   readonly damage: string | undefined;
   /** `bytes` were compared with the catalog; `archive` also had every block of the archive walked. */
   readonly extent: 'bytes' | 'archive';
 }
 
-/** What reads artifacts, in the words of what it writes into the row. */
+/** Who reads artifacts, as recorded in the row. */
 export type Reader = 'the gate' | 'a download' | 'a restore' | 'a verification' | 'the validation' | 'a deletion';
 
-/** What a reading needs: the bytes, and the place where its result is recorded. */
+/** What a reading needs: the store, and the catalog that its result is recorded in. */
 export interface ReadingDeps {
   readonly catalog: Catalog;
   readonly store: BlobStore;
   readonly clock: Clock;
 }
 
-/** The same, and where local files for the sandbox come from. */
+/** The same, and the workspace for local files. */
 export interface LendingDeps extends ReadingDeps {
   readonly sandbox: { readonly workspace: Workspace };
 }
@@ -41,18 +41,18 @@ const SYSTEM = { userId: null, tokenId: null };
 /**
  * Reads every byte of an artifact, compares size and SHA-256 with the catalog, and records the result.
  *
- * @throws FluxError `artifact_gone`, `volume_unusable`; nothing is recorded then, because nothing is known about the bytes
+ * @throws FluxError `artifact_gone`, `volume_unusable`; nothing is recorded about the bytes then, because nothing is known
  */
 export async function compareBytes(deps: ReadingDeps, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
   return readOnce(deps, row, reader, signal);
 }
 
-/** The same, and in the same pass walks the structure of the archive from its first block to its last. */
+/** The same, and also walks the structure of the archive from its first block to its last in the same pass. */
 export async function readArtifact(deps: ReadingDeps, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
   return readOnce(deps, row, reader, signal, findArchiveDamage);
 }
 
-/** The same for a file that was lent: what is restored from it afterwards are the bytes that were read here. */
+/** The same for a lent file: what is restored from it afterwards are the bytes that were read here. */
 export async function readLentArtifact(
   deps: ReadingDeps,
   row: BackupRow,
@@ -72,19 +72,19 @@ export async function lendArtifact(deps: LendingDeps, row: BackupRow, signal: Ab
   );
 }
 
-/** Records that the file of a backup is not there, and says it in the words of a backup. */
+/** Records that the file of a backup is missing, and returns the error for it. */
 async function orMissing<T>({ catalog, store, clock }: ReadingDeps, row: BackupRow, opening: Promise<T>): Promise<T> {
   try {
     return await opening;
   } catch (error) {
     if (!isFluxError(error, 'artifact_gone')) throw error;
-    const message = `The file of backup ${row.id} is not there any more.`;
+    const message = `The file of backup ${row.id} no longer exists.`;
     await updateCopy(catalog.db, row.id, store.name, { state: 'missing', problem: message, checked_at: clock.now() });
     throw new FluxError('artifact_gone', message, { hint: error.hint, cause: error });
   }
 }
 
-/** @param walk may stop before the end; what it found counts only when the bytes are those that were written */
+/** @param walk may stop before the end; its findings count only when the bytes are those that were written */
 async function readOnce(
   deps: ReadingDeps,
   row: BackupRow,
@@ -108,7 +108,7 @@ async function readOnce(
   let structure: string | undefined;
   try {
     structure = await walk?.(bytes);
-    // Behind the place where a walk stops, the digest goes on.
+    // After the walk stops, the digest continues.
     for await (const _ of bytes);
   } finally {
     await pieces.return();
@@ -124,7 +124,7 @@ function openArtifact(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): P
   return orMissing(deps, row, deps.store.get(artifactKey({ projectId: row.project_id, backupId: row.id }), { signal }));
 }
 
-/** What is wrong with bytes of this size and digest; undefined when they are those that were written. */
+/** How bytes of this size and digest are damaged; undefined when they are those that were written. */
 export function damageOf(row: Pick<BackupRow, 'size_bytes' | 'sha256'>, sizeBytes: number, sha256: string): string | undefined {
   if (sizeBytes !== row.size_bytes) return `The artifact has ${sizeBytes} bytes; ${row.size_bytes} were written.`;
   if (sha256 !== row.sha256) return `The artifact's SHA-256 is ${sha256}; ${row.sha256} was written: its bytes have changed.`;
@@ -132,8 +132,8 @@ export function damageOf(row: Pick<BackupRow, 'size_bytes' | 'sha256'>, sizeByte
 }
 
 /**
- * The one place that records what reading an artifact to its end has shown, whoever read it. A change of the row comes with a
- * line in the audit; a reading that shows nothing new changes nothing.
+ * The only function that records the result of reading an artifact to its end, for every reader. A change of the row is audited; a
+ * reading without news changes nothing.
  */
 export async function recordReading(
   { catalog, store, clock }: ReadingDeps,
@@ -150,12 +150,12 @@ export async function recordReading(
     return;
   }
   await catalog.db.transaction().execute(async (db) => {
-    // Locked: two readings of one file, or a reading and a verdict, must not undo each other's words.
+    // Locked: two readings of one file, or a reading and a verdict, must not overwrite each other's results.
     const row = await lockBackup(db, id);
     const change = row === undefined ? undefined : changeByReading(row, read, reader, clock.now());
     if (row === undefined || change === undefined) return;
     await updateBackup(db, id, { ...change, bytes_read_at: clock.now() });
-    // The first look after a backup was made is not news unless it finds something.
+    // The first reading after a backup was created is audited only when it finds damage.
     if (row.artifact_validation === 'pending' && read.damage === undefined) return;
     const action = read.damage === undefined ? 'backup.artifact_good_again' : 'backup.artifact_damaged';
     await recordAudit(db, SYSTEM, { action, projectId: row.project_id, subject: id, details: { by: reader, damage: read.damage ?? null } });
@@ -163,17 +163,17 @@ export async function recordReading(
 }
 
 /**
- * What a reading changes in a row.
+ * How a reading changes a row.
  *
- * Damage makes the artifact invalid and its verification `skipped`; the digest that was proven stays, so that the label can come
- * back with the bytes. Good bytes make it valid again, and give back the label that they were proven under; bytes that nobody has
- * restored yet are only good again when the archive was walked as well, since its structure may be what was wrong.
+ * Damage makes the artifact invalid and its verification `skipped`; the verified digest stays recorded, so that the label returns when
+ * the bytes do. Intact bytes make it valid again and restore the label that they were verified under; bytes that were never restored
+ * only become valid again when the archive was walked as well, since its structure may have been the problem.
  */
 function changeByReading(row: BackupRow, read: BytesRead, reader: Reader, now: Date): BackupChange | undefined {
   if (row.status !== 'complete' || row.removed_at !== null) return undefined;
   const { artifact_validation, restore_verification } = row;
   if (read.damage !== undefined) {
-    // The first finding stays: it says since when.
+    // The first finding is kept: it says since when.
     if (artifact_validation === 'artifact_invalid') return undefined;
     return {
       artifact_validation: 'artifact_invalid',

@@ -4,7 +4,7 @@ import { type BackupRow, findBackup, findLatestBackup } from '../catalog/backups
 import type { Database } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 
-/** A backup that somebody names: by its id, or as `latest`, which the server alone resolves. */
+/** A backup named in a request: by its id, or as `latest`, which only the server resolves. */
 export type BackupSelector = BackupId | 'latest';
 
 /** @throws FluxError `invalid_request` when the text is neither `latest` nor a backup id */
@@ -21,7 +21,7 @@ export async function selectBackup(db: Database, project: ProjectRow, selector: 
   if (row !== undefined) return row;
   throw selector === 'latest'
     ? new FluxError('backup_not_found', `${project.slug} has no backup yet.`, {
-        hint: `Make one with \`flux backup create --project ${project.slug} --hash ${project.hash}\`.`,
+        hint: `Create one with \`flux backup create --project ${project.slug} --hash ${project.hash}\`.`,
       })
     : new FluxError('backup_not_found', `${project.slug} has no backup ${selector}.`, {
         hint: `See \`flux backup list --project ${project.slug} --hash ${project.hash} --all\`.`,

@@ -2,20 +2,20 @@ import type { BackupItem, Freshness } from '@flux/contract/backup';
 import { type BackupKind, safeActionsLine, type TrustTier, trustLabel, verificationLine } from '@flux/contract/labels';
 import type { BackupRow } from '../catalog/backups.ts';
 
-/** What is seen of an artifact's file without reading it: whether it exists, and its size. */
+/** The result of checking an artifact's file without reading it: whether it exists, and its size. */
 export interface ArtifactLook {
   readonly file: 'present' | 'missing';
-  /** Why the file cannot be the artifact at this moment, in a sentence; null when nothing speaks against it. */
+  /** Why the file cannot be the artifact at this moment, in one sentence; null when it may be. */
   readonly problem: string | null;
 }
 
-/** A file that is there with the recorded size. */
+/** A file that exists with the recorded size. */
 export const NOTHING_WRONG: ArtifactLook = { file: 'present', problem: null };
 
-/** The part of a row that trust is decided from. */
+/** The part of a row that determines trust. */
 export type TrustEvidence = Pick<BackupRow, 'status' | 'artifact_validation' | 'artifact_validation_error' | 'restore_verification'>;
 
-/** What is true of a backup at this moment. */
+/** The state of a backup at this moment. */
 export interface BackupState {
   readonly tier: TrustTier;
   readonly artifactValidation: BackupItem['artifactValidationStatus'];
@@ -24,17 +24,16 @@ export interface BackupState {
 }
 
 /**
- * The state of a backup: the one function that list, show, gate, doctor and every answer take it from. Pure.
+ * The state of a backup, as list, show, gate, doctor and every answer use it. A pure function.
  *
- * Two things take the green label away, and each has its own way back:
+ * Two things remove the label `restorable`, and each is reverted in its own way:
  * - A file that is missing, of another size or unreadable *now* (`look`). Nothing is recorded, because a volume may only be
- *   unmounted: the label is back as soon as the file is back with its size.
+ *   unmounted: the label returns as soon as the file exists again with its size.
  * - Bytes that were read to their end and are not those that were written. `recordReading` puts that into the row, and only
  *   another reading to the end that finds the right bytes takes it back: by a verification, the gate, a restore, a download or a
  *   deletion.
  *
- * A restore that failed is the stronger word, also when the file has been damaged or removed since; only a verification that
- * succeeds takes it back.
+ * A failed restore takes precedence, even when the file has been damaged or removed since; only a successful verification reverts it.
  */
 export function stateOf(backup: TrustEvidence, look: ArtifactLook): BackupState {
   const { artifact_validation, artifact_validation_error, restore_verification } = backup;
@@ -57,20 +56,20 @@ function tierOf(status: BackupRow['status'], state: Omit<BackupState, 'tier'>): 
   return state.restoreVerification === 'restore_verified' ? 'restorable' : 'not_restore_verified';
 }
 
-/** What a backup allows, or the lack of one. */
+/** What a backup, or its absence, allows. */
 export function trustTierOf(backup: TrustEvidence | undefined, look: ArtifactLook): TrustTier {
   return backup === undefined ? 'no_backups' : stateOf(backup, look).tier;
 }
 
 /**
- * Tells whether the bytes that were written have been restored and compared, whatever has become of the file since. A failed
- * verification takes this away.
+ * Whether the bytes that were written have been restored and compared, whatever has happened to the file since. A failed verification
+ * reverts this.
  */
 export function isProven(backup: Pick<BackupRow, 'sha256' | 'verified_sha256'>): boolean {
   return backup.sha256 !== null && backup.verified_sha256 === backup.sha256;
 }
 
-/** The answer that a list begins with. */
+/** The summary at the top of a list. */
 export function freshnessOf(latest: BackupRow | undefined, look: ArtifactLook, kind: BackupKind): Freshness {
   const tier = trustTierOf(latest, look);
   return {

@@ -4,9 +4,8 @@ import type { Log } from '../system/log.ts';
 import { type ReadingDeps, readArtifact } from './reading.ts';
 
 /**
- * Looks at a complete artifact at once: it exists, has the recorded size and SHA-256, and its table of contents and every
- * block can be walked. What it finds is recorded. A valid archive does not prove that it restores; an invalid one proves that it
- * does not.
+ * Validates a complete artifact: it exists, has the recorded size and SHA-256, and its table of contents and every block can be walked.
+ * The result is recorded. A valid archive does not prove that it can be restored; an invalid one proves that it cannot.
  */
 export async function validateBackup(deps: ReadingDeps, backupId: BackupId, signal: AbortSignal): Promise<void> {
   const row = await findBackupById(deps.catalog.db, backupId);
@@ -15,8 +14,8 @@ export async function validateBackup(deps: ReadingDeps, backupId: BackupId, sign
 }
 
 /**
- * Validates what a killed control plane left complete and not validated: its label would say for ever that it is being validated.
- * One that cannot be read now stays as it is, and the next start tries again.
+ * Validates the backups that a killed control plane left complete but not validated: their label would otherwise say forever that they are
+ * being validated. One that cannot be read now stays as it is, and the next start tries again.
  */
 export async function validateLeftovers(deps: ReadingDeps & { readonly log: Log }, signal: AbortSignal): Promise<void> {
   for (const { id } of await listUnvalidatedBackups(deps.catalog.db)) {

@@ -6,20 +6,20 @@ import { lookAtArtifact } from './item.ts';
 import { compareBytes, type ReadingDeps } from './reading.ts';
 import { trustTierOf } from './trust.ts';
 
-/** What a deletion would leave behind. */
+/** Whether a backup can be deleted, and which backup is kept then. */
 export type DeletionExamination =
-  /** `behind` is the backup whose bytes have just been read and are good; null when the row has no artifact that could be missed. */
+  /** `behind` is the backup that is kept, whose file has just been read and is intact; null when the row has no artifact that could be lost. */
   { readonly kind: 'cleared'; readonly behind: BackupRow | null } | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /**
- * Finds out whether a backup can be deleted without losing the way back. What counts is bytes that are read here and now:
+ * Whether a backup can be deleted without losing the ability to restore. What counts is files that are read now:
  *
- * - The newest proven backup is the way back. It is not deleted while its bytes are good.
- * - While its bytes are not good (missing, unreadable, damaged), no other backup is deleted either: nobody knows then what will be
- *   needed. It itself may be deleted when an older proven one stays behind whose bytes are good.
- * - Where nothing is proven, one that may still be proven and whose bytes are good must stay behind.
+ * - The newest restore-verified backup is not deleted while its file is intact.
+ * - While its file is not intact (missing, unreadable, damaged), no other backup is deleted either, because any of them may be needed.
+ *   It may itself be deleted when an older restore-verified backup with an intact file is kept.
+ * - When no backup is restore-verified, another one with an intact file that may still be verified must be kept.
  *
- * A backup that never became complete has no bytes and may always be deleted.
+ * A backup that never became complete has no file and may always be deleted.
  */
 export async function examineDeletion(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
   if (row.status !== 'complete' || row.removed_at !== null) return { kind: 'cleared', behind: null };
@@ -36,11 +36,13 @@ export async function examineDeletion(deps: ReadingDeps, row: BackupRow, signal:
   return refused(row, await tierOf(deps, row), NOTHING_PROVEN_BEHIND, problem);
 }
 
-const NEWEST_PROVEN = 'This is the newest restore-verified backup: without it there is no proven way back.';
+const NEWEST_PROVEN = 'This is the newest restore-verified backup: without it, nothing is known to be restorable.';
 const DAMAGED_NEWEST =
-  'The file of the newest restore-verified backup is missing or damaged, so no other backup is deleted: it may be the only way back.';
-const NOTHING_PROVEN_BEHIND = 'No other restore-verified backup with good bytes would stay behind, so this one is kept, damaged as it is.';
-const NOTHING_BEHIND = 'No other backup with good bytes would stay behind, so this one is kept: it may be the only way back.';
+  'The file of the newest restore-verified backup is missing or damaged, so no other backup is deleted: it may be the only one that can be restored.';
+const NOTHING_PROVEN_BEHIND =
+  'No other restore-verified backup with an intact file would be left, so this one is kept although it is damaged.';
+const NOTHING_BEHIND =
+  'No other backup with an intact file would be left, so this one is kept: it may be the only one that can be restored.';
 
 async function examineUnproven(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
   const others = (await listBackupsWithArtifact(deps.catalog.db, row.project_id)).filter(
@@ -57,7 +59,7 @@ async function findGood(deps: ReadingDeps, rows: readonly BackupRow[], signal: A
   return undefined;
 }
 
-/** Why the bytes of a backup are not good, in a sentence; undefined when they are. They are read to their end, and the result is recorded. */
+/** Why the file of a backup is not intact, in one sentence; undefined when it is. It is read to its end, and the result is recorded. */
 async function problemOf(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<string | undefined> {
   const look = await lookAtArtifact(deps.store, row);
   if (look.problem !== null) return look.problem;
@@ -69,7 +71,7 @@ async function problemOf(deps: ReadingDeps, row: BackupRow, signal: AbortSignal)
   }
 }
 
-/** The tier as it is after the reading. */
+/** The tier after the reading. */
 async function tierOf({ catalog, store }: ReadingDeps, { id }: BackupRow): Promise<TrustTier> {
   const row = await findBackupById(catalog.db, id);
   return row === undefined ? 'no_backups' : trustTierOf(row, await lookAtArtifact(store, row));

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream';
 
 /**
- * The same bytes, but `next` rejects as soon as the signal aborts, also while the source says nothing. The source is closed then;
- * nobody waits for it, since a source that is stuck would not answer.
+ * The same bytes, but `next` rejects as soon as the signal aborts, even while the source yields nothing. The source is closed then,
+ * without waiting for it, since a stuck source would not answer.
  *
- * One listener for the whole source: `Promise.race` with one promise that lives as long as the source would collect a reaction for
+ * One listener serves the whole source: `Promise.race` with a promise that lives as long as the source would accumulate a reaction for
  * each chunk.
  */
 export function abortable(source: AsyncIterable<Buffer>, signal: AbortSignal): AsyncIterableIterator<Buffer, undefined> {
@@ -33,7 +33,7 @@ export function abortable(source: AsyncIterable<Buffer>, signal: AbortSignal): A
         inner.next().then((result) => {
           if (result.done !== true) return resolve(result);
           end();
-          // Not a good end: an abort that came together with the last byte wins.
+          // Not a success: an abort that arrives together with the last byte wins.
           if (signal.aborted) reject(signal.reason);
           else resolve({ done: true, value: undefined });
         }, fail);
@@ -51,7 +51,7 @@ export function abortable(source: AsyncIterable<Buffer>, signal: AbortSignal): A
   };
 }
 
-/** Closes a source that will not be read on. The iterator of a stream would first wait for its next chunk, so a stream is destroyed. */
+/** Closes a source that is not read further. The iterator of a stream would first wait for its next chunk, so a stream is destroyed. */
 export async function closeSource(source: AsyncIterable<Buffer>, iterator: AsyncIterator<Buffer>): Promise<void> {
   if (source instanceof Readable) source.destroy();
   else await iterator.return?.(undefined);

@@ -3,17 +3,17 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TEMPORARY_PREFIX, temporaryNameFor } from '../system/atomic-file.ts';
 
-/** Where a file is written before it gets its name: hidden, in the same folder, and marked with the worker that writes it. */
+/** The temporary path of a file until it is complete: hidden, in the same folder, and named after the worker that writes it. */
 export function draftPathFor(finalPath: string, workerId: string): string {
   return temporaryNameFor(finalPath, `${workerId}-${randomUUID().slice(0, 8)}`);
 }
 
 const WORKER = new RegExp(`^${TEMPORARY_PREFIX.replaceAll('.', '\\.')}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-`);
 
-/** Tells whether a worker may still be writing. Asked once for each worker in a sweep. */
+/** Whether a worker may still be writing. Asked once per worker in a sweep. */
 export type IsWorkerAlive = (workerId: string) => Promise<boolean>;
 
-/** Remembers the answers, so that a thousand drafts of one worker need one question. */
+/** Caches the answers, so that a thousand drafts of one worker need one query. */
 export function askOnce(isAlive: IsWorkerAlive): IsWorkerAlive {
   const answers = new Map<string, Promise<boolean>>();
   return (workerId) => {
@@ -24,10 +24,10 @@ export function askOnce(isAlive: IsWorkerAlive): IsWorkerAlive {
 }
 
 /**
- * Removes the drafts in one folder, except those of living workers. A draft that names no worker comes from a version of Flux that
- * did not name them, so nothing alive writes it.
+ * Removes the drafts in one folder, except those of live workers. A draft without the id of a worker was left by an older version of
+ * Flux, so nobody is writing it.
  *
- * @returns what could not be removed; a folder that is not there holds nothing
+ * @returns what could not be removed; a missing folder counts as empty
  */
 export async function removeDeadDrafts(folder: string, isAlive: IsWorkerAlive): Promise<readonly Error[]> {
   const failures: Error[] = [];

@@ -1,17 +1,17 @@
 import { closeSource } from './abortable.ts';
 import type { BlobStore, PutOptions, StoredBlob } from './store.ts';
 
-/** Hands the bytes of a producer to the store. Resolves when the store has taken the last one. Must be called once. */
+/** Passes the bytes of a producer to the store. Resolves when the store has taken the last one. Must be called once. */
 export type TakeBytes = (bytes: AsyncIterable<Buffer>) => Promise<void>;
 
 /**
- * Stores what a producer writes, but only if the producer afterwards says that it succeeded.
+ * Stores the output of a producer, but only if the producer afterwards reports success.
  *
  * The end of a pipe says nothing about whether the program behind it succeeded, and a program's exit status comes after its last
  * byte. So the store's source stays open until `produce` has resolved; when it rejects, the source fails and nothing becomes visible.
  *
- * @param produce calls `take` once and resolves only when the bytes are known to be good. What must be durable before the blob
- * becomes visible is done here as well
+ * @param produce calls `take` once and resolves only when the bytes are known to be good. It also does whatever must be durable
+ *   before the blob becomes visible
  */
 export async function putConfirmed<T>(
   store: BlobStore,
@@ -49,7 +49,7 @@ export async function putConfirmed<T>(
     },
   };
   const putting = store.put(key, source, options);
-  // A store that fails ends the producer: it stops taking bytes, and `take` says why.
+  // A failing store ends the producer: it stops taking bytes, and `take` rejects with the reason.
   putting.catch(consumed.reject);
   const producing = produce((bytes) => {
     arrived.resolve(bytes);
@@ -57,8 +57,8 @@ export async function putConfirmed<T>(
   });
   producing.then(
     (value) => {
-      // Without effect when bytes have arrived.
-      arrived.reject(new Error('the producer succeeded without handing over any bytes'));
+      // Has no effect once bytes have arrived.
+      arrived.reject(new Error('the producer succeeded without producing any bytes'));
       confirmed.resolve(value);
     },
     (error) => {

@@ -1,13 +1,13 @@
 import { FluxError } from '@flux/contract/errors';
 
-/** What a store knows of a blob when it has just been written. */
+/** The result of writing a blob. */
 export interface StoredBlob {
   readonly sizeBytes: number;
-  /** Lowercase hex digest of the bytes as they are stored, which are not those of the content when a store encrypts or compresses. */
+  /** Lowercase hex digest of the stored bytes, which differ from the content when a store encrypts or compresses. */
   readonly sha256: string;
 }
 
-/** A blob that a listing has found. */
+/** A blob in a listing. */
 export interface BlobEntry {
   readonly key: string;
   readonly sizeBytes: number;
@@ -22,7 +22,7 @@ export interface ByteRange {
 /**
  * The bytes of a blob in order. A piece is valid only until the one after the next is asked for: stores reuse their buffers.
  *
- * `return` releases what the store holds open; a caller that does not read to the end MUST call it.
+ * `return` releases the resources of the store; a caller that does not read to the end MUST call it.
  */
 export interface BlobPieces extends AsyncIterableIterator<Buffer, undefined> {
   return(): Promise<IteratorResult<Buffer, undefined>>;
@@ -30,32 +30,32 @@ export interface BlobPieces extends AsyncIterableIterator<Buffer, undefined> {
 
 export interface PutOptions {
   readonly signal: AbortSignal;
-  /** Called now and then with the number of bytes taken so far. */
+  /** Called from time to time with the number of bytes taken so far. */
   readonly onBytes?: ((total: number) => void) | undefined;
 }
 
 export interface GetOptions {
   readonly signal: AbortSignal;
-  /** The whole blob when it is absent. */
+  /** Absent for the whole blob. */
   readonly range?: ByteRange | undefined;
 }
 
 /**
- * Where bytes live: a folder, or an object store on another machine. Nothing here assumes a path; tools that need a file get one
+ * Storage for bytes: a folder, or an object store on another machine. Nothing here assumes a path; tools that need a file get one
  * from a `Workspace`. `test/conformance/blob-store.ts` checks every sentence below for each implementation.
  *
  * All calls:
  * - MUST refuse a key that `requireBlobKey` refuses, before anything else happens;
- * - MUST reject with the reason of their signal soon after it aborts, also while they wait for a source that says nothing;
+ * - MUST reject with the reason of their signal soon after it aborts, even while they wait for a source that yields nothing;
  * - MUST throw a FluxError: `artifact_gone` when there is no such blob, `volume_full` when space or quota ran out,
- *   `volume_unusable` for anything else that the store cannot do. Errors of a source pass through unchanged. No message names a path.
+ *   `volume_unusable` for any other failure of the store. Errors of a source pass through unchanged. No message contains a path.
  */
 export interface BlobStore {
   /** Name of this store in the table `copies`. */
   readonly name: string;
   /**
-   * Whether one `stat` per row of a list is acceptable. A store that must ask the network for each says `expensive`; lists then use
-   * what the catalog recorded last.
+   * Whether one `stat` per row of a list is acceptable. A store that needs a network request for each is `expensive`; lists then use
+   * the state last recorded in the catalog.
    */
   readonly statCost: 'cheap' | 'expensive';
 
@@ -66,43 +66,43 @@ export interface BlobStore {
    * - MUST NOT show anything under the key before all bytes are durable. Until then `get`, `stat` and `list` answer as if the put had
    *   not begun: with the previous blob of the key, or with none.
    * - MUST NOT show anything when the source fails or the signal aborts, and MUST leave nothing behind then.
-   * - MUST replace a previous blob of the key in one step. Of two puts of one key at once both succeed, and one of them is there, whole.
+   * - MUST replace a previous blob of the key atomically. Of two concurrent puts of one key both succeed, and one of them is stored, complete.
    * - MUST close the source when it stops early.
    *
-   * The end of the source is the permission to publish: who learns only after the last byte whether the bytes are good must not let
-   * the source end before that (see `putConfirmed`).
+   * The end of the source is the permission to publish: a caller that learns only after the last byte whether the bytes are good must
+   * not end the source before that (see `putConfirmed`).
    */
   put(key: string, source: AsyncIterable<Buffer>, options: PutOptions): Promise<StoredBlob>;
 
   /**
    * Opens a blob, or part of one, for reading.
    *
-   * - An `end` behind the last byte means the last byte. MUST throw `range_not_satisfiable` for a `start` behind it.
-   * - A reader that has begun MUST go on to yield the blob that it began with, or throw, when the blob is deleted or replaced meanwhile;
+   * - An `end` beyond the last byte means the last byte. MUST throw `range_not_satisfiable` for a `start` beyond it.
+   * - When the blob is deleted or replaced meanwhile, a reader that has begun MUST continue with the blob that it began with, or throw;
    *   it MUST NOT end early without an error, and MUST NOT mix two blobs.
-   * - Bytes MAY be fewer than `stat` said when the store itself was damaged; callers compare size and digest with the catalog.
+   * - It MAY yield fewer bytes than `stat` reported when the store itself was damaged; callers compare size and digest with the catalog.
    */
   get(key: string, options: GetOptions): Promise<BlobPieces>;
 
   /**
-   * Size of a blob, undefined when there is none. Reads no content.
+   * Size of a blob, undefined when there is none. Does not read the content.
    *
-   * MUST throw `volume_unusable` when the store itself is absent: a volume that is not mounted must not look like deleted blobs.
+   * MUST throw `volume_unusable` when the store itself is missing: an unmounted volume must not look like deleted blobs.
    */
   stat(key: string, signal: AbortSignal): Promise<{ readonly sizeBytes: number } | undefined>;
 
   /** Deletes a blob. MUST succeed when there is none. When it resolves, no later call sees the blob. */
   delete(key: string, signal: AbortSignal): Promise<void>;
 
-  /** Every blob whose key begins with the prefix, in no promised order. MUST NOT yield drafts. */
+  /** Every blob whose key begins with the prefix, in any order. MUST NOT yield drafts. */
   list(prefix: string, signal: AbortSignal): AsyncIterable<BlobEntry>;
 
   /**
-   * Removes what killed workers left half-written.
+   * Removes the incomplete drafts of killed workers.
    *
-   * - MUST NOT touch the draft of a worker for which `isAlive` answers true, whichever server it runs on: several servers may share a store.
+   * - MUST NOT touch the draft of a worker for which `isAlive` returns true, on whichever server it runs: several servers may share a store.
    * - A put whose draft was removed MUST reject. Its worker has lost its lease, so its work is over anyway.
-   * - One draft that cannot be removed MUST NOT keep the others from being removed.
+   * - A draft that cannot be removed MUST NOT prevent the removal of the others.
    *
    * @throws AggregateError with one error for each draft that could not be removed
    */
@@ -114,7 +114,7 @@ const SEGMENT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
 const PREFIX = /^([A-Za-z0-9][A-Za-z0-9._-]*\/?)*$/;
 
 /**
- * Refuses a key that some store could take for something else: a parent folder, a hidden name, an absolute path. Keys are one to
+ * Refuses a key that some store could misinterpret: a parent folder, a hidden name, an absolute path. Keys are one to
  * four segments of ASCII letters, digits, `.`, `_` and `-`, joined by `/`; a segment begins with a letter or a digit.
  *
  * @throws FluxError `internal`: keys are built by Flux, never taken from a request
@@ -122,13 +122,13 @@ const PREFIX = /^([A-Za-z0-9][A-Za-z0-9._-]*\/?)*$/;
 export function requireBlobKey(key: string): void {
   const segments = key.split('/');
   if (segments.length <= MAX_SEGMENTS && segments.every((segment) => SEGMENT.test(segment))) return;
-  throw new FluxError('internal', `${JSON.stringify(key)} is not a key of a blob.`);
+  throw new FluxError('internal', `${JSON.stringify(key)} is not a valid key of a blob.`);
 }
 
-/** The same for the beginning of keys, which may be empty or end with `/`. @throws FluxError `internal` */
+/** The same for a prefix of keys, which may be empty or end with `/`. @throws FluxError `internal` */
 export function requireBlobPrefix(prefix: string): void {
   if (PREFIX.test(prefix)) return;
-  throw new FluxError('internal', `${JSON.stringify(prefix)} is not the beginning of a key of a blob.`);
+  throw new FluxError('internal', `${JSON.stringify(prefix)} is not a valid prefix of keys of blobs.`);
 }
 
 /** Where a range begins and ends in a blob of this size; `end` is exclusive here. @throws FluxError `range_not_satisfiable` */
@@ -139,7 +139,7 @@ export function resolveRange(range: ByteRange | undefined, sizeBytes: number): {
   throw new FluxError('range_not_satisfiable', `Bytes ${range.start} to ${range.end} are not within the ${sizeBytes} bytes of the blob.`);
 }
 
-/** The error for a blob that is not there. */
+/** The error for a missing blob. */
 export function blobGone(key: string, cause?: unknown): FluxError {
   return new FluxError('artifact_gone', `The file ${key} is not in the backup store.`, {
     hint: 'If the backup volume was unmounted, mount it again; otherwise create a new backup with `flux backup create`.',

@@ -1,6 +1,6 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 
-/** Tells what is wrong with the volume. Errors that are ours, an abort, and errors that are not of the file system pass through. */
+/** Converts an error of the file system to one that describes the volume. FluxErrors, aborts and other errors pass through. */
 export function toVolumeError(error: unknown): unknown {
   if (isFluxError(error)) return error;
   const { code, syscall } = error as NodeJS.ErrnoException;
@@ -11,7 +11,7 @@ export function toVolumeError(error: unknown): unknown {
     });
   }
   if (code === undefined || syscall === undefined) return error;
-  // The reason without the path: this text reaches people who may not know where things are on the server.
+  // The reason without the path: this message is also shown to users who may not see paths of the server.
   const reason = (error as Error).message.replace(/, \w+(?: '.*)?$/s, '');
   return new FluxError('volume_unusable', `The backup volume cannot be used: ${reason}.`, {
     hint: 'Check that FLUX_BACKUPS_LOCAL_DIR exists and that the control plane may write to it.',
@@ -19,7 +19,7 @@ export function toVolumeError(error: unknown): unknown {
   });
 }
 
-/** Tells whether a file or folder is not there. */
+/** Whether an error says that a file or folder does not exist. */
 export function isMissing(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return code === 'ENOENT' || code === 'ENOTDIR';

@@ -21,11 +21,11 @@ import { writeGathered } from './write-gathered.ts';
 export interface VolumeOptions {
   /** Created, mode 0700, by the first put. */
   readonly root: string;
-  /** Id of the worker that writes, asked for at each put: a lost lease is taken again under a new id. */
+  /** Id of the writing worker, read at each put: a lost lease is renewed under a new id. */
   workerId(): string;
 }
 
-/** Blobs as files of one folder of this machine: the key is the path below it. */
+/** Blobs as files in one folder of this machine: the key is the path below it. */
 export function createVolumeStore(options: VolumeOptions): BlobStore & LinkableStore {
   const root = resolve(options.root);
   const pathOf = (key: string, signal: AbortSignal) => {
@@ -73,7 +73,7 @@ export function createVolumeStore(options: VolumeOptions): BlobStore & LinkableS
     linkTo: async (key, target, signal) => {
       const path = pathOf(key, signal);
       try {
-        // A link to a symbolic link would still follow it to wherever it points later.
+        // A hard link to a symbolic link would still follow it, wherever it points later.
         if (!(await lstat(path)).isFile()) return 'impossible';
         await link(path, target);
         return 'linked';
@@ -90,8 +90,8 @@ export function createVolumeStore(options: VolumeOptions): BlobStore & LinkableS
 /**
  * Writes a file so that its name appears only when its bytes are durable.
  *
- * The order is the promise: write, fsync of the file, rename, fsync of the folder. A rename before the fsync can leave a final name
- * on top of bytes that a power cut took back; without the fsync of the folder the name itself can be taken back.
+ * The order matters: write, fsync of the file, rename, fsync of the folder. A rename before the fsync can leave the final name on a
+ * file whose bytes a power cut lost; without the fsync of the folder the name itself can be lost.
  */
 async function writeBlob(
   root: string,
@@ -113,7 +113,7 @@ async function writeBlob(
     signal.throwIfAborted();
     await rename(draft, path);
     published = true;
-    // The folders may be new as well, perhaps created by another put a moment ago: each of their names must survive.
+    // The folders may be new as well, perhaps created by a concurrent put: each of their names must be durable too.
     const top = created === undefined || created.startsWith(`${root}/`) ? root : dirname(created);
     for (let folder = dirname(path); ; folder = dirname(folder)) {
       await syncFolder(folder);
@@ -121,7 +121,7 @@ async function writeBlob(
     }
   } catch (error) {
     await file?.close().catch(() => undefined);
-    // What cannot be removed now is a hidden draft, which the next sweep removes.
+    // A hidden draft that cannot be removed now is removed by the next sweep.
     await rm(published ? path : draft, { force: true }).catch(() => undefined);
     await bytes.return?.().catch(() => undefined);
     throw signal.aborted ? signal.reason : toVolumeError(error);
@@ -150,7 +150,7 @@ async function openBlob(root: string, key: string, path: string): Promise<{ read
 async function* listFolder(root: string, folder: string, prefix: string, signal: AbortSignal): AsyncGenerator<BlobEntry, undefined> {
   signal.throwIfAborted();
   const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((error) => {
-    // A folder that was removed since it was listed holds nothing; without the root nothing is known.
+    // A folder that was removed since it was listed is empty; without the root nothing is known.
     if (isMissing(error) && folder !== '') return [];
     throw toVolumeError(error);
   });
@@ -184,7 +184,7 @@ async function sweepFolder(
   return failures;
 }
 
-/** Without the root nothing is known about any file in it: a volume that is not mounted must not look like files that are gone. */
+/** Without the root nothing is known about its files: an unmounted volume must not look like deleted files. */
 async function requireRoot(root: string): Promise<void> {
   await stat(root).catch((error) => {
     throw toVolumeError(error);

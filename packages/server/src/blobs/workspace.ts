@@ -8,62 +8,62 @@ import type { BlobPieces, BlobStore, StoredBlob } from './store.ts';
 import { toVolumeError } from './volume-error.ts';
 import { writeGathered } from './write-gathered.ts';
 
-/** A store on this machine, which can give a file a second name instead of copying it. */
+/** A store on this machine, which can hard-link a file instead of copying it. */
 export interface LinkableStore {
   /**
-   * Gives the file of a blob this name as well. `impossible` when the file system cannot; the caller copies then.
+   * Creates a hard link to the file of a blob. `impossible` when the file system does not support it; the caller copies then.
    *
    * @throws FluxError `artifact_gone`, `volume_unusable` when the store is absent
    */
   linkTo(key: string, target: string, signal: AbortSignal): Promise<'linked' | 'impossible'>;
-  /** Where the file of a blob is, whether or not it is there. */
+  /** The path of the file of a blob, whether or not it exists. */
   pathOf(key: string): string;
 }
 
 /**
- * A file of this machine with the bytes of a blob. It is one file for as long as it is lent: replacing or deleting the blob in its
- * store does not change what `path` and `read` give. Disposing of it removes the name, not the blob.
+ * A file on this machine with the bytes of a blob. It stays the same file while it is lent: replacing or deleting the blob in its
+ * store does not change what `path` and `read` give. Disposing of it removes the link, not the blob.
  *
- * On a volume that is read-only the path is the blob's own; then `wasModified` tells when another file took its place.
+ * On a read-only volume the path is the blob's own; then `wasModified` also reports that another file replaced it.
  */
 export interface LocalBlob extends AsyncDisposable {
   /** For tools that must seek, such as pg_restore. */
   readonly path: string;
   readonly sizeBytes: number;
-  /** The bytes of this very file, through the descriptor that was opened when it was lent. May be called more than once. */
+  /** The bytes of this file, through the descriptor opened when it was lent. May be called more than once. */
   read(signal: AbortSignal): BlobPieces;
   /**
-   * Whether the file was written to, or replaced under its path, since it was lent. A second name does not protect from a write into the file itself: a proof
-   * about bytes that were hashed before counts only while this is false.
+   * Whether the file was written to, or replaced under its path, since it was lent. A hard link does not protect from writes into the
+   * file itself: a proof about bytes that were hashed before is valid only while this is false.
    */
   wasModified(): Promise<boolean>;
 }
 
-/** A file that is written here and never becomes a blob. Disposing of it removes it. */
+/** A temporary file that never becomes a blob. Disposing of it removes it. */
 export interface ScratchFile extends AsyncDisposable {
   readonly path: string;
   /** Takes the bytes, once. @throws FluxError `volume_full`, `volume_unusable` */
   write(source: AsyncIterable<Buffer>, signal: AbortSignal): Promise<StoredBlob>;
 }
 
-/** Local files for tools, on the same file system as the volume, marked with their worker, and gone when they are given back. */
+/** Local files for tools, on the file system of the volume, named after their worker, and removed when they are returned. */
 export interface Workspace {
   /**
-   * Lends a file with the bytes of a blob: a second name of it where the store is on this machine, a private copy otherwise.
+   * Lends a file with the bytes of a blob: a hard link where the store is on this machine, a private copy otherwise.
    *
    * @throws FluxError `artifact_gone`, `volume_full`, `volume_unusable`
    */
   lend(store: BlobStore, key: string, signal: AbortSignal): Promise<LocalBlob>;
   /** Starts an empty file. @throws FluxError `volume_full`, `volume_unusable` */
   create(signal: AbortSignal): Promise<ScratchFile>;
-  /** Removes what killed workers left; files of living workers stay. @throws AggregateError */
+  /** Removes the files of killed workers; those of live workers stay. @throws AggregateError */
   sweep(isAlive: IsWorkerAlive): Promise<void>;
 }
 
 export interface WorkspaceOptions {
-  /** Hidden below the volume, so that second names are possible. Created, mode 0700, when it is first needed. */
+  /** Hidden below the volume, so that hard links are possible. Created, mode 0700, when it is first needed. */
   readonly folder: string;
-  /** Id of the worker that the files are for, asked for at each file. */
+  /** Id of the worker that the files belong to, read for each file. */
   workerId(): string;
 }
 
@@ -72,7 +72,7 @@ export function createWorkspace({ folder, workerId }: WorkspaceOptions): Workspa
   const newPath = async (signal: AbortSignal) => {
     signal.throwIfAborted();
     const path = draftPathFor(join(folder, 'file'), workerId());
-    // Not recursive: a volume that is not mounted must not come into being as an empty folder.
+    // Not recursive: an unmounted volume must not be created as an empty folder.
     await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw toVolumeError(error);
     });
@@ -91,7 +91,7 @@ export function createWorkspace({ folder, workerId }: WorkspaceOptions): Workspa
           throw error;
         }
       } catch (error) {
-        // A volume that was mounted read-only, to look at old backups: its own file has to do.
+        // A volume that is mounted read-only, to read old backups: the blob's own file is used.
         if (isLinkable(store) && isReadOnly(error)) return await openOwn(store, key, signal);
         throw error;
       }
@@ -117,9 +117,9 @@ async function copyBlob(store: BlobStore, key: string, path: string, signal: Abo
   }
 }
 
-/** Lends the blob's own path; that another file took it meanwhile counts as a modification. */
+/** Lends the blob's own path; its replacement by another file counts as a modification. */
 async function openOwn(store: BlobStore & LinkableStore, key: string, signal: AbortSignal): Promise<LocalBlob> {
-  // For its errors: a blob that is gone, or a volume that is absent.
+  // For its errors: a missing blob, or a missing volume.
   await (await store.get(key, { signal })).return();
   return openLent(store.pathOf(key), async () => undefined);
 }

@@ -6,11 +6,11 @@ const BUFFER_BYTES = 1 << 20;
 const SYNC_EVERY_BYTES = 32 * 2 ** 20;
 
 /**
- * Writes what the source yields, and hashes it. pg_dump writes 4 KiB at a time: to hash, write and count each chunk by itself cost
- * more processor time than all the rest, so chunks are gathered in one buffer while the other one is written.
+ * Writes what the source yields, and hashes it. pg_dump writes 4 KiB at a time: hashing, writing and counting each chunk separately
+ * took more processor time than everything else, so chunks are gathered in one buffer while the other one is written.
  *
- * Every 32 MiB the file is synced, so that the fsync at the end has little left to do. The kernel reports a write error once, to the
- * first call that asks: it is thrown here.
+ * The file is synced every 32 MiB, so that the final fsync has little left to do. The kernel reports a write error only once, to the
+ * first fsync: it is thrown here.
  */
 export async function writeGathered(
   source: AsyncIterable<Buffer>,
@@ -59,6 +59,6 @@ export async function writeGathered(
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
-  // A write may take fewer bytes than it was given, just before the disk is full.
+  // A write may take fewer bytes than it was given, for example just before the disk is full.
   for (let offset = 0; offset < bytes.length; ) offset += (await file.write(bytes, offset)).bytesWritten;
 }

@@ -1,5 +1,5 @@
 import type { BackupId, OperationId, ProjectId } from '@flux/contract/ids';
-import type { OperationKind } from '@flux/contract/operation';
+import type { OperationKind } from '@flux/contract/operation-kind';
 import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { BackupsTable } from './tables.ts';

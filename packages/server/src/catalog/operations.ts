@@ -1,6 +1,7 @@
 import type { Problem } from '@flux/contract/errors';
 import type { BackupId, OperationId, ProjectId, TokenId } from '@flux/contract/ids';
-import type { OperationKind, OperationState, Progress } from '@flux/contract/operation';
+import type { OperationState, Progress } from '@flux/contract/operation';
+import type { OperationKind } from '@flux/contract/operation-kind';
 import { type Selectable, sql } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { Visibility } from './projects.ts';

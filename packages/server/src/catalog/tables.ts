@@ -1,6 +1,7 @@
 import type { BackupId, OperationId, ProjectHash, ProjectId, TokenId, UserId, VerificationId } from '@flux/contract/ids';
 import type { BackupKind, EngineKind } from '@flux/contract/labels';
-import type { OperationKind, OperationState } from '@flux/contract/operation';
+import type { OperationState } from '@flux/contract/operation';
+import type { OperationKind } from '@flux/contract/operation-kind';
 import type { AccessLevel } from '@flux/contract/token';
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 

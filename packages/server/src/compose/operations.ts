@@ -1,4 +1,4 @@
-import type { OperationKind } from '@flux/contract/operation';
+import type { OperationKind } from '@flux/contract/operation-kind';
 import { backupCreate, type CreateDeps } from '../backups/create.ts';
 import { backupDelete } from '../backups/keep.ts';
 import type { RestoreToDeps } from '../backups/restore/to.ts';

@@ -1,7 +1,7 @@
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { ProcessResult } from '../system/process.ts';
 
-/** Bounds of one disposable instance; whatever exceeds them is stopped and told as such. */
+/** Limits of one disposable instance. One that exceeds them is stopped, and `exceeded` names the limit. */
 export interface DisposableLimits {
   readonly memoryBytes: number;
   readonly diskBytes: number;
@@ -9,25 +9,25 @@ export interface DisposableLimits {
   readonly wallClockMs: number;
 }
 
-/** What a disposable instance is asked to be. */
+/** The requirements of a disposable instance. */
 export interface DisposableRequest {
   readonly major: number;
-  /** How large the restored database is expected to become; decides between memory and disk. */
+  /** Expected size of the restored database; decides between memory and disk. */
   readonly expectedBytes: number;
   readonly limits: DisposableLimits;
-  /** Locale settings of the source database, so that collations sort alike. */
+  /** Locale settings of the source database, so that collations sort the same way. */
   readonly encoding: string;
   readonly collate: string;
   readonly ctype: string;
-  /** File that programs inside may read; it appears there under `DisposableInstance.archivePath`. */
+  /** File that programs inside may read, under `DisposableInstance.archivePath`. */
   readonly archivePath: string;
   readonly signal: AbortSignal;
 }
 
-/** Which bound was exceeded. */
+/** Which limit was exceeded. */
 export type LimitExceeded = { readonly limit: 'memory' | 'disk' | 'processes' | 'time'; readonly message: string };
 
-/** How a disposable server is isolated. `off` only when the operator asked for it. */
+/** How a disposable server is isolated. `off` only when the operator chose it. */
 export type SandboxKind = 'bubblewrap' | 'unshare' | 'docker' | 'off';
 
 /**
@@ -44,11 +44,11 @@ export interface DisposableInstance extends AsyncDisposable {
    * A failing exit status is a value.
    */
   pgRestore(args: readonly string[]): Promise<ProcessResult>;
-  /** The bound that was exceeded, if one was; then everything inside has already been killed. */
+  /** The limit that was exceeded, if any; then everything inside has already been killed. */
   exceeded(): LimitExceeded | undefined;
-  /** True when the server ended or restarted by itself since it was ready: whatever it answers since proves nothing. */
+  /** True when the server ended or restarted unexpectedly since it was ready: its answers since then prove nothing. */
   crashed(): boolean;
-  /** Aborted when the instance is gone for whatever reason (limit, crash, dispose). */
+  /** Aborted when the instance has ended for any reason (limit, crash, dispose). */
   readonly gone: AbortSignal;
 }
 
@@ -67,6 +67,6 @@ export interface DisposableProvider {
    * need not wait. None is used twice. MAY be absent, and MAY remove the instance while memory is short.
    */
   keepReady?(major: number, limits: DisposableLimits): void;
-  /** Removes the instances that were kept ready; those that `open` returned belong to their callers. Nothing is opened after that. */
+  /** Removes the instances that were kept ready; those that `open` returned belong to their callers. Nothing can be opened afterwards. */
   close?(): Promise<void>;
 }

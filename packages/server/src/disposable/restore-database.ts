@@ -6,17 +6,17 @@ import type { DisposableRequest } from './provider.ts';
 /** The database of a disposable instance that restores go into; empty, and created from template0. */
 export const RESTORE_DATABASE = 'flux_restore';
 
-/** Encoding and locale of a database, as Postgres names them. */
+/** Encoding and locale of a database, with the names of Postgres. */
 export type DatabaseLocale = Pick<DisposableRequest, 'encoding' | 'collate' | 'ctype'>;
 
-/** How a server that lacks a locale is described: what lacks it, and how to add it. */
+/** Describes a server that may lack a locale: its name, and how to add the locale. */
 export interface LocaleSource {
   readonly name: string;
   readonly hint: string;
 }
 
 /**
- * Creates the restore database with the encoding and locale of the source, so that indexes and comparisons sort alike.
+ * Creates the restore database with the encoding and locale of the source, so that indexes and comparisons sort the same way.
  *
  * @throws FluxError `verification_inconclusive` when the server does not have that locale
  */
@@ -35,7 +35,7 @@ export async function createRestoreDatabase(
   });
 }
 
-/** Tells whether a database with the template's UTF8 encoding and this locale already is what the request asks for. */
+/** Whether a database with the template's UTF8 encoding and this locale already matches the request. */
 export function hasLocale(templateLocale: string, { encoding, collate, ctype }: DatabaseLocale): boolean {
   return encoding.toUpperCase() === 'UTF8' && isSameLocale(collate, templateLocale) && isSameLocale(ctype, templateLocale);
 }
@@ -46,7 +46,7 @@ function isSameLocale(a: string, b: string): boolean {
   return normalize(a) === normalize(b);
 }
 
-/** The server's version without the words of its distributor, such as `15.14`. */
+/** The server's version without the suffix of its distributor, such as `15.14`. */
 export async function readServerVersion(session: PostgresSession): Promise<string> {
   const [row] = await session.query<{ version: string }>(`select current_setting('server_version') as version`);
   return row?.version.split(' ')[0] ?? '';

@@ -1,6 +1,6 @@
 import type { LimitExceeded } from './provider.ts';
 
-/** What a server's log says about a bound of the kernel. SQLSTATEs: the manual, appendix A, class 53. */
+/** Limits of the kernel, by the SQLSTATE in a server's log. Source: the manual, appendix A, class 53. */
 export function limitInWords(words: string): LimitExceeded | undefined {
   for (const line of words.split('\n')) {
     if (line.startsWith('53100 ')) return { limit: 'disk', message: 'its disk was full' };
@@ -10,7 +10,7 @@ export function limitInWords(words: string): LimitExceeded | undefined {
   return undefined;
 }
 
-/** Tells whether a log speaks of a backend that was killed, by the kernel for want of memory for instance. */
+/** Whether a log reports a killed backend, for example by the kernel's OOM killer. */
 export function hasCrashInWords(words: string): boolean {
   return /server process \(PID \d+\) was terminated by signal|terminating any other active server processes/.test(words);
 }

@@ -4,7 +4,7 @@ import type { DisposableLimits } from './provider.ts';
 const MAX_SHARED_BUFFERS_BYTES = 128 * 2 ** 20;
 
 /**
- * The settings of a disposable server, chosen for speed: it is discarded after one restore, so nothing of it has to survive a crash.
+ * The settings of a disposable server, chosen for speed: it is discarded after one restore, so its data need not survive a crash.
  *
  * @param place the socket as the server sees it; access to the folder around it is what decides who may connect
  */
@@ -32,9 +32,9 @@ export function disposableSettings(
     max_connections: '32',
     // A restore in one transaction holds a lock on every table.
     max_locks_per_transaction: '4096',
-    // A server that restarts after a crash of a backend has lost what was not durable, which is everything.
+    // A server that restarts after a crash of a backend has lost all data, since none of it is durable.
     restart_after_crash: 'off',
-    // Only the SQLSTATE, to tell a full disk from a broken archive.
+    // Only the SQLSTATE, to distinguish a full disk from a broken archive.
     log_line_prefix: '%e ',
     log_checkpoints: 'off',
   };

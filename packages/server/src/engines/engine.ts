@@ -10,7 +10,7 @@ import type { StagingSupport } from './staging.ts';
 import type { UndoSupport } from './undo.ts';
 
 /**
- * What an engine needs to know of a project. `secrets` are plain text here; the catalog stores them sealed. They are created
+ * What an engine needs to know about a project. `secrets` are plain text here; the catalog stores them encrypted. They are created
  * with the project and never change.
  */
 export interface EngineProject {
@@ -80,9 +80,8 @@ export interface EngineStatus extends Omit<InstanceStatus, 'major'> {
 }
 
 /**
- * How a project lives in Postgres: what every engine can do, and capabilities that are absent where it cannot
- * (`requireCapability` turns an absent one into an error with a sentence). Every method MUST be repeatable after a failure, and
- * gives up when its signal is aborted.
+ * How a project is implemented in Postgres: what every engine can do, and optional capabilities (`requireCapability` throws an
+ * explanation for an absent one). Every method MUST be repeatable after a failure, and gives up when its signal is aborted.
  */
 export interface Engine {
   readonly name: 'dedicated' | 'shared' | 'attached';
@@ -100,7 +99,7 @@ export interface Engine {
   /** Removes everything that `provision` created, and nothing that was there before. */
   remove(project: EngineProject, signal?: AbortSignal): Promise<void>;
   status(project: EngineProject, signal?: AbortSignal): Promise<EngineStatus>;
-  /** The login for people and programs outside, reachable from the user's machine. */
+  /** The login for users and their programs, reachable from the user's machine. */
   credentials(project: EngineProject, signal?: AbortSignal): Promise<PostgresParts>;
   /** @throws FluxError `instance_stopped`, `instance_unavailable` */
   backupSource(project: EngineProject, signal?: AbortSignal): Promise<BackupSource>;
@@ -110,7 +109,7 @@ export interface Engine {
   ownerAccess(project: EngineProject, signal?: AbortSignal): Promise<OwnerAccess>;
   /** The server belongs to the project alone, and Flux runs it. */
   readonly power?: PowerSupport;
-  /** Data can be restored beside the live data and swapped in. */
+  /** Data can be restored next to the live data and swapped in. */
   readonly staging?: StagingSupport;
   /** Replaced data is retained for an undo. */
   readonly undo?: UndoSupport;

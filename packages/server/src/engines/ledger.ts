@@ -14,7 +14,7 @@ export interface LedgerEntry {
 export interface Ledger {
   /**
    * Writes the entry unless one of that version exists; then returns that one, locked. Every other push to the project waits
-   * here until ours has ended, also one of the same migration under another spelling of its version: this prevents a file from
+   * here until this one has ended, even one of the same migration under another spelling of its version: this prevents a file from
    * being applied twice. Call inside a transaction.
    */
   insertOrLock(session: PostgresSession, entry: LedgerEntry): Promise<'inserted' | LedgerEntry>;
@@ -37,7 +37,7 @@ export async function ensureOwnLedger(session: PostgresSession): Promise<void> {
 export const ownLedger: Ledger = {
   async insertOrLock(session, entry) {
     await ensureOwnLedger(session);
-    // Readers go on, a backup among them.
+    // Readers continue, including backups.
     await session.run('LOCK TABLE flux.flux_migrations IN SHARE ROW EXCLUSIVE MODE');
     const parameters = [entry.version, entry.filename, entry.checksum];
     // The conflicting row may be deleted before we lock it: then the next insert succeeds.

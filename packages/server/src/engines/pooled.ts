@@ -1,11 +1,11 @@
 import type { EngineProject } from './engine.ts';
 
-/** A pooled project, as far as a move to a server of its own must know it. */
+/** What a move to a dedicated server needs to know about a pooled project. */
 export interface TenantSurvey {
   readonly tables: number;
   readonly estimatedRows: number;
   readonly sizeBytes: number;
-  /** Objects outside of the schema that its objects need and no export of it holds, in sentences. */
+  /** Objects outside the schema that its objects need and that its export does not contain, in sentences. */
   readonly needsOutside: readonly string[];
   /** Roles, besides the project's own and those that every project has, that have privileges in the schema or own objects there. */
   readonly otherRoles: readonly string[];
@@ -14,17 +14,17 @@ export interface TenantSurvey {
   /** Objects of other projects that use objects of this one. */
   readonly usedBy: readonly string[];
   readonly extensions: readonly string[];
-  /** Transactions that were prepared and keep their locks until somebody ends them. */
+  /** Prepared transactions, which keep their locks until somebody ends them. */
   readonly preparedTransactions: readonly string[];
 }
 
-/** While it exists, nobody writes to the project. Disposing of it lets waiting writers continue. */
+/** While it exists, nobody can write to the project. Disposing of it lets waiting writers continue. */
 export interface WriteBlock extends AsyncDisposable {
   /** @throws FluxError `instance_unavailable` when somebody may have written since the block began */
   assertUnbroken(): Promise<void>;
 }
 
-/** What moving a project out of the pool needs of the pool. */
+/** What the pool provides for moving a project out of it. */
 export interface PooledSupport {
   /** @throws FluxError `instance_stopped`, `instance_unavailable` */
   survey(project: EngineProject, signal?: AbortSignal): Promise<TenantSurvey>;
@@ -37,6 +37,6 @@ export interface PooledSupport {
   blockWrites(project: EngineProject, signal: AbortSignal): Promise<WriteBlock>;
   /** Ends the sessions of the project and refuses new ones until `repair`. */
   closeLogins(project: EngineProject, signal?: AbortSignal): Promise<void>;
-  /** Starts the cluster, creates what is missing of the project there, and lets its logins in again. */
+  /** Starts the cluster, creates missing parts of the project there, and enables its logins again. */
   repair(project: EngineProject, signal?: AbortSignal): Promise<void>;
 }

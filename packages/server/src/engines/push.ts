@@ -86,8 +86,8 @@ async function claimEntry(session: PostgresSession, ledger: Ledger, request: Scr
   const entry = entryOf(request);
   const claimed = await ledger.insertOrLock(session, entry).catch((error) => {
     if (sqlStateOf(error) !== '55P03') throw error;
-    throw new FluxError('busy', `Another push to this project is already running; ${request.filename} waited for it.`, {
-      hint: 'Wait for it, then look with `flux migrations list`.',
+    throw new FluxError('busy', `Another push to this project is already running; ${request.filename} timed out waiting for it.`, {
+      hint: 'Wait until it has ended, then check with `flux migrations list`.',
       cause: error,
     });
   });
@@ -149,7 +149,7 @@ async function commit(session: PostgresSession, script: PreparedScript): Promise
       'instance_unavailable',
       `The connection was lost while ${script.filename} was being committed; it may be applied or not.`,
       {
-        hint: 'Look with `flux migrations list`, and at the database, before you push it again.',
+        hint: 'Check with `flux migrations list`, and in the database, before you push it again.',
         cause: error,
       },
     );

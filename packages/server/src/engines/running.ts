@@ -9,7 +9,7 @@ type RunningState = Pick<InstanceStatus, 'state' | 'problem'>;
 /**
  * Refuses when an instance does not run.
  *
- * @param name what people call it, for the message
+ * @param name the name for the message
  * @param startCommand the command that starts it
  * @throws FluxError `instance_stopped`, `instance_unavailable`
  */
@@ -36,7 +36,7 @@ export function requirePort({ id, port }: Pick<InstanceStatus, 'id' | 'port'>): 
   });
 }
 
-/** Version of a server, as a person and as a program needs it. */
+/** Version of a server, as a text and as a number. */
 export interface ServerVersion {
   /** For example `15.18`. */
   readonly version: string;
@@ -55,6 +55,6 @@ export async function versionOf(session: PostgresSession): Promise<ServerVersion
     `select pg_catalog.split_part(pg_catalog.current_setting('server_version'), ' ', 1) as version,
             pg_catalog.current_setting('server_version_num')::int as number`,
   );
-  if (row === undefined) throw new Error('the server did not tell its version');
+  if (row === undefined) throw new Error('the server did not report its version');
   return { version: row.version, major: Math.floor(row.number / 10_000) };
 }

@@ -1,6 +1,6 @@
 import type { EngineProject } from './engine.ts';
 
-/** The first 12 hex digits of a project's id: its name wherever Postgres or a path needs a short one. */
+/** The first 12 hex digits of a project's id, for names in Postgres and in paths. */
 export function shortIdOf(project: Pick<EngineProject, 'id'>): string {
   return project.id.replaceAll('-', '').slice(0, 12);
 }

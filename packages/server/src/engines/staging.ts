@@ -4,22 +4,22 @@ import type { EngineProject } from './engine.ts';
 import type { TableStaging } from './table-staging.ts';
 import type { SwapOutcome } from './undo.ts';
 
-/** Data that is about to be restored, as far as an empty place for it depends on it. */
+/** What the staging area needs to know about the data to restore. */
 export interface StagingSpec {
   readonly kind: 'project_db' | 'tenant_export';
   /**
-   * `fresh`: the project was created a moment ago, nobody uses it yet, and any failure removes it whole. `beside`: it is in
-   * use, and must not notice anything before `swapIn`.
+   * `fresh`: the project is new and unused, and any failure removes all of it. `beside`: it is in use, and must not be affected before
+   * `swapIn`.
    */
   readonly place: 'fresh' | 'beside';
-  /** The role that owned everything where the backup was taken; grants and policies name it. Null keeps the project's own. */
+  /** The role that owned everything at the source; grants and policies name it. Null keeps the project's own. */
   readonly ownerName: string | null;
-  /** The schema that the archive holds; null for a whole database. */
+  /** The schema in the archive; null for a whole database. */
   readonly schema: string | null;
   readonly encoding: string;
   readonly collate: string;
   readonly ctype: string;
-  /** What the manifest records as needed around the archive. */
+  /** The prerequisites recorded in the manifest. */
   readonly prerequisites: Prerequisites;
   /** Extensions that the manifest names, with their schemas. */
   readonly extensions: readonly { readonly name: string; readonly schema: string }[];
@@ -31,7 +31,7 @@ export interface ArchiveEntry {
   readonly tag: string;
 }
 
-/** An empty database or schema beside the live data of a project, to restore into. The live data does not change before `swapIn`. */
+/** An empty database or schema next to the live data of a project, to restore into. The live data does not change before `swapIn`. */
 export interface Staging {
   /** Where pg_restore connects. Never a superuser: a dump runs its owner's code with the rights of the role that restores it. */
   readonly target: PostgresTarget;
@@ -39,26 +39,26 @@ export interface Staging {
   readonly inspector: PostgresTarget;
   readonly major: number;
   /**
-   * The schema that an archive of one schema must hold to be restored here; null when any will do. When the archive holds
-   * another one, the caller has to rename it in the archive first.
+   * The name that the schema of an archive must have to be restored here; null for any. When it differs, the caller has to rename it in the
+   * archive first.
    */
   readonly schema: string | null;
-  /** Tells which entries exist here already, or may not be created by the role. */
+  /** Which entries exist here already, or may not be created by the role. */
   omits(entry: ArchiveEntry): boolean;
   /** Restores owners, grants, default privileges and ledger, after pg_restore. */
   complete(prerequisites: Prerequisites): Promise<void>;
-  /** Makes it the live data in one moment: every session finds either the old or the new. Sessions of the project end. */
+  /** Makes it the live data atomically: every session sees either the old or the new data. Sessions of the project end. */
   swapIn(previous: 'keep' | 'drop', signal?: AbortSignal): Promise<SwapOutcome>;
-  /** Removes it. Nothing happens after `swapIn`. */
+  /** Removes it. Does nothing after `swapIn`. */
   discard(): Promise<void>;
 }
 
-/** Creates places beside the live data of a project. @throws FluxError `instance_stopped`, `instance_unavailable` */
+/** Creates staging areas next to the live data of a project. @throws FluxError `instance_stopped`, `instance_unavailable` */
 export interface StagingSupport {
-  /** Creates an empty place to restore into. An earlier one that was left behind is removed first. */
+  /** Creates an empty staging area. One that an earlier restore left behind is removed first. */
   open(project: EngineProject, spec: StagingSpec, signal?: AbortSignal): Promise<Staging>;
-  /** Creates a place that looks like a new project, ready to be swapped in. */
+  /** Creates a staging area with the contents of a new project, ready to be swapped in. */
   openEmpty(project: EngineProject, signal?: AbortSignal): Promise<Staging>;
-  /** Creates a schema beside the live one for single tables. */
+  /** Creates a schema next to the live one for single tables. */
   openTables(project: EngineProject, signal?: AbortSignal): Promise<TableStaging>;
 }

@@ -2,7 +2,7 @@ import type { PostgresSession } from '../postgres/connect.ts';
 import { quoteIdentifier } from '../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 
-/** A schema beside the live data for single tables. Disposing of it removes it, unless it was handed over. */
+/** A schema next to the live data for single tables. Disposing of it removes it, unless it was handed over. */
 export interface TableStaging extends AsyncDisposable {
   readonly schema: string;
   /** Where pg_restore connects; never a superuser. */
@@ -10,9 +10,9 @@ export interface TableStaging extends AsyncDisposable {
   /** The session that compares the restored tables connects here. */
   readonly inspector: PostgresTarget;
   readonly major: number;
-  /** Lets the inspector read, after pg_restore. */
+  /** Grants the comparing session access, after pg_restore. */
   finish(): Promise<void>;
-  /** From now on it belongs to the user, and disposing leaves it. */
+  /** From now on it belongs to the user, and disposing does not remove it. */
   handOver(): void;
 }
 
@@ -24,7 +24,7 @@ export function tableStagingNameFor(stem: string, now: Date): string {
     .slice(0, 17)}`;
 }
 
-/** Drops the empty ones that killed restores have left: tables arrive all at once or not at all. */
+/** Drops the empty ones that killed restores left behind: tables are restored all at once or not at all. */
 export async function dropEmptyTableStagings(session: PostgresSession, stem: string): Promise<void> {
   const empty = await session.query<{ name: string }>(
     `select n.nspname as name from pg_catalog.pg_namespace n

@@ -1,11 +1,11 @@
 import { FluxError } from '@flux/contract/errors';
 import type { EngineProject } from './engine.ts';
 
-/** How a swap went. */
+/** The result of a swap. */
 export interface SwapOutcome {
   /** Name under which the replaced data is retained for an undo; null when it was dropped. */
   readonly undoName: string | null;
-  /** For how long nobody could reach the project, in milliseconds. */
+  /** How long the project was unreachable, in milliseconds. */
   readonly outageMs: number;
 }
 
@@ -34,7 +34,7 @@ const DIGITS = 14;
 
 /**
  * Name for the data that is replaced now: 14 digits, UTC, to the second, which sort by time and are short enough for a name in
- * Postgres. Two swaps within one second must not ask for one name, so it is always later than the newest existing one.
+ * Postgres. Two swaps within one second must not get the same name, so it is always later than the newest existing one.
  *
  * @param existing names of the undo data, newest first
  */
@@ -56,9 +56,9 @@ export function replacedAtOf(name: string): Date {
   return new Date(`${part(0, 4)}-${part(4, 6)}-${part(6, 8)}T${part(8, 10)}:${part(10, 12)}:${part(12, 14)}Z`);
 }
 
-/** The error for an undo when no undo data is there. */
+/** The error for an undo without undo data. */
 export function nothingToUndo(slug: string): FluxError {
   return new FluxError('not_found', `There is nothing to undo for ${slug}.`, {
-    hint: 'See `flux backup list`: the safety backup that was taken before the restore can be restored in place.',
+    hint: 'See `flux backup list`: the safety backup that was created before the restore can be restored in place.',
   });
 }

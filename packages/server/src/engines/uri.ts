@@ -3,7 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from '../postgres/target.ts';
 import { SSL_MODES, type SslMode } from '../postgres/tls.ts';
 
-/** Parameters that say nothing about where the database is or who we are. */
+/** Parameters that affect neither the address nor the identity. */
 const IGNORED_PARAMETERS = new Set(['application_name', 'connect_timeout', 'channel_binding', 'gssencmode', 'keepalives']);
 
 /**
@@ -38,7 +38,7 @@ export function parsePostgresUri(uri: string): PostgresTarget {
   return { host, port, user, password, database, sslMode, ...(sslRootCert === undefined ? {} : { sslRootCert }) };
 }
 
-/** As libpq: `sslrootcert=system` means `verify-full`, and weaker modes would give away what it promises. */
+/** As in libpq: `sslrootcert=system` implies `verify-full`, and weaker modes are refused. */
 function sslModeOf(mode: string | undefined, rootCert: string | undefined): SslMode | undefined {
   const known = SSL_MODES.find((name) => name === mode);
   if (mode !== undefined && known === undefined) throw unusable(`there is no sslmode ${JSON.stringify(mode)}`);

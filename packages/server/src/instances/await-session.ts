@@ -7,7 +7,7 @@ import type { PostgresTarget } from '../postgres/target.ts';
 
 const PROBE_MS = 5;
 const READY_MS = 60_000;
-/** A server that replays its log after a crash says so, and is given longer. */
+/** A server that replays its WAL after a crash reports that, and gets more time. */
 const RECOVERY_MS = 30 * 60_000;
 
 /** Waits until a server answers a query. Otherwise as `awaitSession`. */
@@ -16,14 +16,15 @@ export async function awaitReady(target: PostgresTarget, ended: AbortSignal, sig
 }
 
 /**
- * Waits until a server answers a query, and hands over the connection on which it did. Listening is not enough: it listens while it still recovers.
+ * Waits until a server answers a query, and returns the connection. Accepting connections is not enough: it accepts them while it is still
+ * recovering.
  *
  * @param ended aborted when the server's process has ended
- * @throws FluxError `instance_unavailable` when it does not come up; the reason of `ended` when that is aborted
+ * @throws FluxError `instance_unavailable` when it does not become ready; the reason of `ended` when that is aborted
  */
 export async function awaitSession(target: PostgresTarget, ended: AbortSignal, signal: AbortSignal | undefined): Promise<PostgresSession> {
   const started = Date.now();
-  // Looking for a file costs less than an attempt to connect.
+  // Checking for the socket is cheaper than an attempt to connect.
   const socket = target.host.startsWith('/') ? join(target.host, `.s.PGSQL.${target.port}`) : undefined;
   for (let recovering = false; ; ) {
     ended.throwIfAborted();
@@ -47,7 +48,7 @@ export async function awaitSession(target: PostgresTarget, ended: AbortSignal, s
     }
     if (Date.now() - started > (recovering ? RECOVERY_MS : READY_MS))
       throw new FluxError('instance_unavailable', `The server did not answer within ${READY_MS / 1000} seconds.`);
-    // Every server says so for a few milliseconds; one that still does after a second is busy, and need not be asked as often.
+    // Every server reports this for a few milliseconds; one that still does after a second is recovering, and is polled less often.
     await sleep(Date.now() - started > 1000 ? 50 : PROBE_MS);
   }
 }

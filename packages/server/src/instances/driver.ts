@@ -3,13 +3,13 @@ import type { InstanceRecord } from './record.ts';
 
 /** A server that answers queries, and a signal for its end. */
 export interface RunningServer {
-  /** Aborted when the server has ended, however. */
+  /** Aborted when the server has ended for any reason. */
   readonly ended: AbortSignal;
-  /** Stops watching the process; the server goes on. */
+  /** Stops watching the process; the server continues to run. */
   unwatch(): void;
 }
 
-/** Where the control plane stores its own facts about an instance, whatever runs its server. */
+/** Where the control plane stores its own facts about an instance, with every driver. */
 export interface InstancePlaces {
   readonly root: string;
   readonly record: string;
@@ -18,7 +18,7 @@ export interface InstancePlaces {
 
 /**
  * What differs between kinds of runtime: how a server is created, started, stopped and deleted. Which servers should run, the
- * order of calls, and what happens after a crash is decided by the supervisor, in the same way for all kinds.
+ * order of calls, and what happens after a crash are decided by the supervisor, in the same way for all kinds.
  */
 export interface InstanceDriver<Server extends RunningServer = RunningServer> {
   readonly kind: 'local' | 'docker';
@@ -31,11 +31,11 @@ export interface InstanceDriver<Server extends RunningServer = RunningServer> {
   makeData(record: InstanceRecord, password: string, signal?: AbortSignal): Promise<void>;
   /** Starts a server, or adopts the one that already runs on its data, and returns when it answers. */
   launch(record: InstanceRecord, password: string, signal?: AbortSignal): Promise<Server>;
-  /** Stops the server, even one that this control plane has not launched. */
+  /** Stops the server, even one that this control plane did not start. */
   halt(id: string, server: Server | undefined): Promise<void>;
   /** Stops what runs and deletes everything, the record last. Does nothing when nothing exists. */
   remove(id: string): Promise<void>;
-  /** What is missing or broken of an instance; undefined when it looks whole. */
+  /** What is missing or broken in an instance; undefined when it looks complete. */
   damageOf(id: string): Promise<{ readonly state: 'missing' | 'corrupted'; readonly problem: string } | undefined>;
   /** The last lines of the server's log. */
   lastWords(id: string): Promise<string>;

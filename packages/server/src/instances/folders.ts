@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import type { Account } from '../system/process.ts';
 
-/** Where one instance lives. Only `data` belongs to the account of Postgres; the rest is the control plane's. */
+/** The folders of one instance. Only `data` is owned by the account of Postgres; the rest by the control plane. */
 export interface InstanceFolders {
   readonly root: string;
   readonly record: string;
@@ -35,7 +35,7 @@ export function foldersOf(dataFolder: string, runFolder: string, id: string): In
   };
 }
 
-/** Deletes everything of an instance. The record goes last, so that a crash half-way leaves its `removing` to be found. */
+/** Deletes all files of an instance. The record is deleted last, so that after a crash half-way its `removing` is found. */
 export async function removeFolders(folders: InstanceFolders): Promise<void> {
   const settings = { recursive: true, force: true, maxRetries: 3 };
   await rm(folders.socket, settings);
@@ -57,16 +57,16 @@ export async function namesIn(path: string): Promise<string[]> {
   }
 }
 
-/** What is wrong with the folders of an instance; undefined when they look whole. */
+/** What is wrong with the folders of an instance; undefined when they look complete. */
 export async function damageOf(folders: InstanceFolders): Promise<{ state: 'missing' | 'corrupted'; problem: string } | undefined> {
   const isThere = (path: string) =>
     access(path).then(
       () => true,
       () => false,
     );
-  if (!(await isThere(folders.root))) return { state: 'missing', problem: `Its folder ${folders.root} is not there.` };
+  if (!(await isThere(folders.root))) return { state: 'missing', problem: `Its folder ${folders.root} does not exist.` };
   for (const path of [folders.record, folders.secret, `${folders.data}/PG_VERSION`])
-    if (!(await isThere(path))) return { state: 'corrupted', problem: `${path} is not there or cannot be read.` };
+    if (!(await isThere(path))) return { state: 'corrupted', problem: `${path} does not exist or cannot be read.` };
   return undefined;
 }
 
@@ -84,13 +84,13 @@ export function socketFolder(runFolder: string, name: string): string {
   );
 }
 
-/** Makes a folder that is ours and that the account may walk through but not list. */
+/** Creates a folder that is ours and that the account may traverse but not list. */
 export async function makeOpenFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o711 });
   await chmod(path, 0o711);
 }
 
-/** Makes a folder that only the account (or we, when there is none) can enter. */
+/** Creates a folder that only the account (or we, when there is none) can enter. */
 export async function makeAccountFolder(path: string, account: Account | undefined): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
   await chmod(path, 0o700);
@@ -98,14 +98,14 @@ export async function makeAccountFolder(path: string, account: Account | undefin
 }
 
 /**
- * Makes sure that the account can walk to a folder. Only our own folder is opened for that; a parent that is closed is
- * the operator's affair.
+ * Makes sure that the account can reach a folder. Only the mode of our own folder is changed for that; closed parent folders are the
+ * operator's responsibility.
  *
  * @throws FluxError `volume_unusable`
  */
 export async function makeReachable(folder: string, account: Account | undefined): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o711 });
-  // In a folder that others may write to, somebody may have been faster, and could put sockets of their own in the place of ours.
+  // In a world-writable folder another account may have created it first, and could replace our sockets with its own.
   const owner = (await stat(folder)).uid;
   if (![0, process.getuid?.(), account?.uid].includes(owner))
     throw new FluxError('volume_unusable', `${folder} belongs to another account (uid ${owner}).`, {
@@ -132,7 +132,7 @@ async function mayEnter(path: string, account: Account): Promise<boolean> {
   return ((mode >> shift) & 1) === 1;
 }
 
-/** Turns an error of the file system into one of ours; leaves ours and foreign ones as they are. */
+/** Converts an error of the file system to a FluxError; other errors pass through. */
 export function volumeError(error: unknown, doing: string): unknown {
   const code = (error as NodeJS.ErrnoException)?.code;
   if (code === 'ENOSPC' || code === 'EDQUOT')

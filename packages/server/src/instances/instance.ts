@@ -3,7 +3,7 @@ import type { PostgresTarget } from '../postgres/target.ts';
 /** Name of an instance: `[a-z0-9-]{1,40}`; `catalog` and `shared` are taken, a dedicated one is `p-<12 hex>`. */
 export type InstanceId = string;
 
-/** What a caller asks for when it creates an instance. */
+/** The specification of a new instance. */
 export interface InstanceSpec {
   readonly id: InstanceId;
   readonly major: number;
@@ -23,7 +23,7 @@ export interface InstanceStatus {
   readonly major: number;
   /** TCP port on loopback, null without one. */
   readonly port: number | null;
-  /** How often the server died and was started again by the supervisor. */
+  /** How often the server ended unexpectedly and was restarted by the supervisor. */
   readonly restarts: number;
   readonly lastRestartAt: Date | null;
   /** Why it is failing or corrupted, in a sentence. */
@@ -31,8 +31,8 @@ export interface InstanceStatus {
 }
 
 /**
- * Runs Postgres servers and keeps them running. Everything it knows is on its own disk or in its own engine, so that it
- * works before the catalog does and finds its servers again after the control plane was killed.
+ * Runs Postgres servers and keeps them running. Its state is on its own disk or in its own engine, so that it works
+ * before the catalog does and finds its servers again after the control plane was killed.
  */
 export interface InstanceRuntime {
   readonly kind: 'local' | 'docker';
@@ -45,11 +45,11 @@ export interface InstanceRuntime {
    * @throws FluxError `postgres_missing`, `volume_full`, `volume_unusable`, `instance_unavailable`
    */
   create(spec: InstanceSpec, signal?: AbortSignal): Promise<void>;
-  /** Starts a stopped one; returns when it answers queries. Nothing happens when it runs. */
+  /** Starts a stopped instance; returns when it answers queries. Does nothing when it is running. */
   start(id: InstanceId, signal?: AbortSignal): Promise<void>;
-  /** Stops one for good, until `start`: survives a restart of the control plane. Fast shutdown, then SIGKILL after 30 s. */
+  /** Stops an instance until `start`, also across restarts of the control plane. Fast shutdown, then SIGKILL after 30 s. */
   stop(id: InstanceId): Promise<void>;
-  /** Stops and deletes one with its data. Nothing happens when it does not exist. */
+  /** Stops an instance and deletes it with its data. Does nothing when it does not exist. */
   remove(id: InstanceId): Promise<void>;
   status(id: InstanceId): Promise<InstanceStatus>;
   list(): Promise<readonly InstanceStatus[]>;
@@ -59,6 +59,6 @@ export interface InstanceRuntime {
    * @throws FluxError `not_found` for an unknown id
    */
   superuser(id: InstanceId, database?: string): PostgresTarget;
-  /** Ends supervision. `stop`: instances are shut down too; `keep`: they go on and are found again by `open`. */
+  /** Ends supervision. `stop`: instances are shut down too; `keep`: they continue and are found again by `open`. */
   close(how: 'stop' | 'keep'): Promise<void>;
 }

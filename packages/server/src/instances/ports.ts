@@ -6,7 +6,7 @@ import { FluxError } from '@flux/contract/errors';
 const FIRST = 24_000;
 const LAST = 32_000;
 
-/** Tells whether a TCP port of 127.0.0.1 can be listened on right now. */
+/** Whether a TCP port of 127.0.0.1 is free right now. */
 export function isPortFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();

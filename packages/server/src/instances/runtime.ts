@@ -21,7 +21,7 @@ export interface RuntimeOptions<Server extends RunningServer> {
 export function createInstanceRuntime<Server extends RunningServer>({ driver, log, clock }: RuntimeOptions<Server>): InstanceRuntime {
   const hosted = new Map<string, HostedInstance>();
   const damaged = new Map<string, string>();
-  /** What `create` and `remove` are doing, by id, so that two calls for one id do not meet. */
+  /** Running `create` and `remove` calls by id, so that two calls for one id never overlap. */
   const underway = new Map<string, Promise<void>>();
   const reservedPorts = new Set<number>();
   const parent = dirname(driver.placesOf('any').root);
@@ -48,14 +48,14 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
     const places = driver.placesOf(id);
     const record = await readRecord(places.record).catch((error: Error) => error);
     if (record instanceof Error) {
-      // No record and no data: `create` was killed before its first write. Anything else might be somebody's data.
+      // No record and no data: `create` was killed before its first write. Anything else might be a user's data.
       const names = await readdir(places.root);
       if (names.every((name) => name.startsWith('.'))) return rm(places.root, { recursive: true, force: true });
       damaged.set(id, `${places.record} cannot be read: ${record.message}`);
       return;
     }
     if (record.phase !== 'ready') {
-      log.info({ instance: id, phase: record.phase }, 'an instance that was not completely created or removed is removed now');
+      log.info({ instance: id, phase: record.phase }, 'an instance that was not completely created or removed is being removed');
       const instance = await host(record).catch(() => undefined);
       return instance === undefined ? driver.remove(id) : instance.remove();
     }

@@ -1,16 +1,16 @@
 import { COMMON_SETTINGS, type ServerSettings } from '../postgres/server-settings.ts';
 import type { InstanceSpec } from './instance.ts';
 
-/** What differs between a process and a container. */
+/** The settings that differ between a process and a container. */
 export interface ServerPlace {
   /** TCP addresses when the instance has a network at all. */
   readonly tcpAddresses: string;
   readonly socketFolder: string;
-  /** Octal mode of the socket; access to the folder around it is what decides. */
+  /** Octal mode of the socket; access is controlled by its folder. */
   readonly socketMode: '0700' | '0777';
 }
 
-/** The settings of an instance: ours, then what its specification asks for. None of them is secret. */
+/** The settings of an instance: those of Flux, then those of its specification. None of them is secret. */
 export function instanceSettings(spec: InstanceSpec, place: ServerPlace): ServerSettings {
   return {
     ...COMMON_SETTINGS,

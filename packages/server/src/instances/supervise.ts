@@ -9,13 +9,13 @@ import { type InstanceRecord, readSecret, writeRecord } from './record.ts';
 /** One instance under supervision. Calls on it run one after the other. */
 export interface HostedInstance {
   readonly record: InstanceRecord;
-  /** Wants it running and waits until it answers. */
+  /** Records that it should run, and waits until it answers. */
   start(signal?: AbortSignal): Promise<void>;
-  /** Wants it stopped and stops it. */
+  /** Records that it should be stopped, and stops it. */
   stop(): Promise<void>;
-  /** Stops the server without a change of what is wanted: it starts again with the control plane. */
+  /** Stops the server without recording that: it starts again with the control plane. */
   shutdown(): Promise<void>;
-  /** Ends supervision; the server goes on. */
+  /** Ends supervision; the server continues to run. */
   release(): Promise<void>;
   /** Stops it and deletes everything. */
   remove(): Promise<void>;
@@ -30,13 +30,13 @@ export interface HostOptions<Server extends RunningServer> {
   readonly clock: Clock;
 }
 
-/** A server that dies at once is started again after these pauses; the last one repeats. */
+/** Pauses before the restarts of a server that ends at once; the last one repeats. */
 const PAUSES_MS = [0, 1000, 2000, 4000, 8000, 16_000, 30_000];
-/** One that lived this long starts the row of pauses anew. */
+/** After running this long, a server gets the first pause again. */
 const HEALTHY_MS = 60_000;
 const TIDY_MS = 30_000;
 
-/** Takes one instance under supervision; nothing is started by that. */
+/** Starts supervising one instance, without starting its server. */
 export async function hostInstance<Server extends RunningServer>(options: HostOptions<Server>): Promise<HostedInstance> {
   const { driver, log, clock } = options;
   const id = options.record.spec.id;
@@ -73,7 +73,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
       problem = null;
       readyAt = Date.now();
       running.ended.addEventListener('abort', () => void enqueueForInstance(() => onDeath(running)), { once: true });
-      // The process may have ended between its first answer and the line above.
+      // The process may have ended between its first answer and the previous line.
       if (running.ended.aborted) void enqueueForInstance(() => onDeath(running));
     } catch (error) {
       state = 'failing';
@@ -87,9 +87,9 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     server = undefined;
     if (isReleased || record.desired !== 'running') return;
     if (Date.now() - readyAt > HEALTHY_MS) failures = 0;
-    problem = `The server ended by itself: ${await driver.lastWords(id)}`;
+    problem = `The server ended unexpectedly: ${await driver.lastWords(id)}`;
     state = failures === 0 ? 'starting' : 'failing';
-    log.warn({ instance: id, failures }, 'a Postgres server ended by itself and is started again');
+    log.warn({ instance: id, failures }, 'a Postgres server ended unexpectedly and is being restarted');
     planRestart(true);
   };
 
@@ -117,7 +117,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     const running = server;
     server = undefined;
     running?.unwatch();
-    // Also one that this control plane knows nothing of: a start of it may have been given up half-way.
+    // Also a server that this control plane does not know: its start may have been aborted half-way.
     await driver.halt(id, running);
     state = 'stopped';
     problem = null;
@@ -126,7 +126,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
 
   // biome-ignore lint/style/noRestrictedGlobals: bounds the log of this one instance for as long as it is supervised.
   const tidyTimer = setInterval(() => {
-    driver.tidy(id).catch((error: unknown) => log.warn({ instance: id, err: error }, 'a log cannot be kept within bounds'));
+    driver.tidy(id).catch((error: unknown) => log.warn({ instance: id, err: error }, 'the size of a log cannot be limited'));
   }, TIDY_MS);
   tidyTimer.unref();
   const release = () => {

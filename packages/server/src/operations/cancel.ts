@@ -4,8 +4,8 @@ import type { BoundOperation } from './define.ts';
 import { openOrder, type RunDeps, recordFailure } from './run.ts';
 
 /**
- * Asks an operation to end. A queued one ends at once, a running one as soon as its work reacts to its signal; an ended one stays as it is. The
- * request is kept in the row, where the worker's next heartbeat finds it even if every notification is lost.
+ * Cancels an operation. A queued one ends at once, a running one as soon as its work reacts; an ended one stays as it is. The request
+ * is recorded in the row, where the worker's next heartbeat finds it even if every notification is lost.
  */
 export async function cancelOperation(
   { catalog, clock }: Pick<RunDeps, 'catalog' | 'clock'>,

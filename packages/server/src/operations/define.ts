@@ -1,22 +1,23 @@
 import type { FluxError } from '@flux/contract/errors';
 import type { BackupId, OperationId } from '@flux/contract/ids';
-import type { OperationKind, Progress } from '@flux/contract/operation';
+import type { Progress } from '@flux/contract/operation';
+import type { OperationKind } from '@flux/contract/operation-kind';
 import { OPERATION_RESULTS, type OperationResult } from '@flux/contract/operation-results';
 import type * as z from 'zod';
 import type { Actor } from '../catalog/audit.ts';
 import type { DatabaseTransaction } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 
-/** What work is given besides its order: who it is, when it must stop, and where it tells how far it is. */
+/** What work receives besides its order: its id, the signal to stop, and a callback for its progress. */
 export interface Task {
   readonly id: OperationId;
   /** Aborted when somebody cancels, when the control plane stops, or when this worker's lease is lost. */
   readonly signal: AbortSignal;
-  /** Cheap to call often: only a few a second are recorded. */
+  /** Cheap to call often: only a few per second are recorded. */
   progress(progress: Progress): void;
 }
 
-/** What was asked for: a request that was parsed, and what it is about. */
+/** A parsed request, and what it is about. */
 export interface Order<Request> {
   readonly request: Request;
   readonly project: ProjectRow;
@@ -24,32 +25,32 @@ export interface Order<Request> {
   readonly requester: Actor;
 }
 
-/** What an operation keeps others from. Both are constraints of the catalog. */
+/** What an operation locks against other operations, by a constraint of the catalog. */
 export type Touches = 'project' | 'backup';
 
 /**
  * A kind of operation: everything that the rest of `operations/` knows about it. `Deps` is what its work uses; it is bound once,
- * where the program is composed.
+ * in `compose/`.
  */
 export interface OperationDefinition<K extends OperationKind, Request extends object, Deps> {
   readonly kind: K;
-  /** Parsed when the operation is recorded, and again when it is taken: another version of Flux may have recorded it. */
+  /** Parsed when the operation is recorded, and again when it is claimed: another version of Flux may have recorded it. */
   readonly request: z.ZodType<Request>;
   /** Parsed before it is recorded; the client's type comes from the same schema. */
   readonly result: z.ZodType<OperationResult<K>>;
   readonly touches: (request: Request) => Touches;
   /** `project host`: only where the Postgres of the project can be reached and managed. */
   readonly runsOn: 'any' | 'project host';
-  /** The line of the audit that is written when the operation is recorded; null when its work writes its own. */
+  /** The audit entry written when the operation is recorded; null when its work writes its own. */
   readonly audit: ((order: Order<Request>) => { readonly action: string; readonly subject?: string; readonly details?: object }) | null;
-  /** What becomes of it when its worker stops or dies: work that changes nothing before its end is begun anew by the next one. */
+  /** What happens when its worker stops or dies: work that changes nothing before its end is restarted by the next worker. */
   readonly afterWorkerLoss: 'restart' | 'end';
   run(deps: Deps, order: Order<Request>, task: Task): Promise<OperationResult<K>>;
   /** Part of the transaction that records success. */
   onSucceeded?(db: DatabaseTransaction, order: Order<Request>, result: OperationResult<K>): Promise<void>;
   /**
-   * Part of the transaction that ends the operation in any other way: it failed, was cancelled, or its worker is dead. What is
-   * returned is done after the commit, and may fail without harm.
+   * Part of the transaction that ends the operation in any other way: it failed, was cancelled, or its worker is dead. The
+   * returned function is called after the commit, and may fail without harm.
    */
   onInterrupted?(
     deps: Deps,
@@ -59,7 +60,7 @@ export interface OperationDefinition<K extends OperationKind, Request extends ob
   ): Promise<(() => Promise<void>) | undefined>;
 }
 
-/** Everything of a definition but its result's schema, which its kind gives. */
+/** A definition without the schema of its result, which follows from its kind. */
 type DefinitionInput<K extends OperationKind, Request extends object, Deps> = Omit<
   OperationDefinition<K, Request, Deps>,
   'result' | 'touches'
@@ -82,7 +83,7 @@ export function defineOperation<K extends OperationKind, Request extends object,
 /** A definition together with what its work uses. */
 export type BoundOperation = ReturnType<typeof bindOperation>;
 
-/** Binds a definition to what its work uses, so that a worker can carry out every kind alike. */
+/** Binds a definition to what its work uses, so that a worker can run every kind in the same way. */
 export function bindOperation<K extends OperationKind, Request extends object, Deps>(
   definition: OperationDefinition<K, Request, Deps>,
   deps: Deps,
@@ -92,7 +93,7 @@ export function bindOperation<K extends OperationKind, Request extends object, D
   return {
     kind,
     afterWorkerLoss,
-    /** @throws when the recorded request is not one that this version understands */
+    /** @throws when this version does not understand the recorded request */
     parseOrder: (order: Order<unknown>): Order<object> => ({ ...order, request: request.parse(order.request) }),
     run: async (order: Order<object>, task: Task): Promise<object> =>
       result.parse(await definition.run(deps, order as Order<Request>, task)) as object,

@@ -4,31 +4,31 @@ import { takeWorkerLease, type WorkerLease } from '../catalog/worker-lease.ts';
 import { createBackOff } from '../system/back-off.ts';
 import type { Log } from '../system/log.ts';
 
-/** Under what work runs: the id that claims it, when it must stop because others may take it for dead, and who is cancelled. */
+/** What work runs under: the id of the worker, the signal that the lease is lost, and the cancelled operations. */
 export type HeldLease = Pick<WorkerLease, 'workerId' | 'lost' | 'onCancelRequested'>;
 
-/** This process's claim to be alive, taken anew when it is lost: a short outage of the catalog must not end a control plane. */
+/** This process's claim to be alive, renewed when it is lost: a short outage of the catalog must not end a control plane. */
 export interface Lease {
-  /** @throws FluxError `catalog_unavailable` while there is none: nothing may be begun then */
+  /** @throws FluxError `catalog_unavailable` while there is none: no operation may start then */
   held(): HeldLease;
   isHeld(): boolean;
   /**
-   * Does some work under the lease that is held now. The next one is not taken before the work has ended, since taking it makes
-   * others, and ourselves, end what stands under the old one; so the work MUST end soon after `lost`.
+   * Does some work under the current lease. A new lease is not taken before the work has ended, because every worker, this one included,
+   * then ends what was recorded under the old one; so the work MUST end soon after `lost`.
    *
    * @throws FluxError `catalog_unavailable` while no lease is held
    */
   during<T>(work: (held: HeldLease) => Promise<T>): Promise<T>;
-  /** Calls back each time that a new lease has been taken. */
+  /** Calls back each time a new lease has been taken. */
   onRegained(callback: () => void): void;
-  /** Aborted, with a FluxError, when a lost lease could not be taken anew: then the process must end. */
+  /** Aborted, with a FluxError, when a lost lease could not be renewed: then the process must end. */
   readonly givenUp: AbortSignal;
   close(): Promise<void>;
 }
 
 const RETAKE = { firstMs: 250, ceilingMs: 5000, withinMs: 60_000 };
 
-/** Takes the lease, and takes it anew whenever it is lost. */
+/** Takes the lease, and renews it whenever it is lost. */
 export async function keepLease(catalog: Catalog, log: Log, withinMs = RETAKE.withinMs): Promise<Lease> {
   const underway = new Set<Promise<unknown>>();
   const regained = new Set<() => void>();
@@ -47,17 +47,17 @@ export async function keepLease(catalog: Catalog, log: Log, withinMs = RETAKE.wi
   const replaceLost = async () => {
     current = undefined;
     if (closing.signal.aborted) return;
-    log.warn('the lease of this worker is lost; what runs under it is ended, and a new one is taken');
+    log.warn('the lease of this worker is lost; its operations are ended and a new lease is taken');
     const enough = AbortSignal.any([closing.signal, AbortSignal.timeout(withinMs)]);
     try {
       await orAborted(Promise.allSettled(underway), enough);
       hold(await orAborted(retake(enough), enough));
-      log.info('a new lease is taken');
+      log.info('a new lease was taken');
       for (const callback of regained) callback();
     } catch (error) {
       if (closing.signal.aborted) return;
       givenUp.abort(
-        new FluxError('catalog_unavailable', `The lease of this worker was lost and could not be taken anew within ${withinMs / 1000} s.`, {
+        new FluxError('catalog_unavailable', `The lease of this worker was lost and could not be renewed within ${withinMs / 1000} s.`, {
           hint: 'Start the control plane again when the catalog database answers.',
           cause: error,
         }),
@@ -73,7 +73,7 @@ export async function keepLease(catalog: Catalog, log: Log, withinMs = RETAKE.wi
         if (!enough.aborted) return lease;
         await lease.close();
       } catch (error) {
-        log.debug({ err: error }, 'a new lease could not be taken yet');
+        log.debug({ err: error }, 'no new lease could be taken yet');
       }
       enough.throwIfAborted();
       await orAborted(new Promise((resolve) => setTimeout(resolve, backOff.next())), enough);

@@ -7,13 +7,13 @@ import { openOrder, type RunDeps, recordFailure } from './run.ts';
 export type RecoverDeps = Pick<RunDeps, 'catalog' | 'clock' | 'log' | 'queue'>;
 type UnfinishedOperation = Awaited<ReturnType<typeof listUnfinishedOperations>>[number];
 
-/** Work whose workers keep dying may be what kills them. */
+/** An operation whose workers keep dying may be what kills them. */
 const MAX_ATTEMPTS = 3;
 
 /**
- * Sees to it that nothing stays unfinished for want of a worker: operations of dead workers are begun anew or ended, and those
- * that wait are sent to the workers again, in case their job was lost. Runs at start and now and then; safe on several servers
- * at once, since the catalog lets each step happen once. Tells how many operations of dead workers it found.
+ * Recovers operations that have no worker: those of dead workers are restarted or ended, and queued ones are sent to the workers
+ * again, in case their job was lost. Runs at start and periodically; safe on several servers at once, since the catalog lets each
+ * step happen only once. Returns how many operations of dead workers it found.
  */
 export async function recoverOperations(deps: RecoverDeps, kinds: ReadonlyMap<string, BoundOperation>): Promise<number> {
   let found = 0;
@@ -45,13 +45,13 @@ async function takeFromDeadWorker(deps: RecoverDeps, bound: BoundOperation | und
     return undefined;
   });
   log.warn({ operation: id, kind, restarted: mayRestart }, 'found an operation whose worker is dead');
-  // What cannot be removed now must not keep everything else from being recovered.
-  await cleanUp?.().catch((problem) => log.error({ err: problem, operation: id }, 'what a dead worker has left could not be removed'));
+  // Something that cannot be removed now must not prevent the recovery of everything else.
+  await cleanUp?.().catch((problem) => log.error({ err: problem, operation: id }, 'the remains of a dead worker could not be removed'));
 }
 
 function interruptionOf({ attempts, cancel_requested_at }: UnfinishedOperation, bound: BoundOperation | undefined): FluxError {
   if (cancel_requested_at !== null) return new FluxError('cancelled', 'The operation was cancelled.');
-  const often = bound?.afterWorkerLoss === 'restart' ? ` It was begun ${attempts} times.` : '';
+  const often = bound?.afterWorkerLoss === 'restart' ? ` It was started ${attempts} times.` : '';
   return new FluxError('interrupted', `The control plane was stopped or killed while this was running.${often}`, {
     hint: 'Run the command again.',
   });

@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId, OperationId } from '@flux/contract/ids';
-import { OPERATION_TITLES, type OperationKind } from '@flux/contract/operation';
+import { OPERATION_TITLES, type OperationKind } from '@flux/contract/operation-kind';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { Catalog, DatabaseTransaction } from '../catalog/open.ts';
 import { findOperationInTheWay, insertOperation } from '../catalog/operations.ts';
@@ -13,7 +13,7 @@ import type { OperationDefinition, Touches } from './define.ts';
 export interface OperationQueue {
   /**
    * Sends an operation to the workers, within the transaction that records it: neither exists without the other. Sending one that
-   * is waiting already changes nothing.
+   * is already queued changes nothing.
    */
   enqueue(db: DatabaseTransaction, operation: { readonly id: OperationId; readonly requestedBy: 'user' | 'system' }): Promise<void>;
 }
@@ -33,13 +33,13 @@ export interface NewOrder<Request> {
   readonly request: Request;
 }
 
-/** The control plane itself, where nobody asked. */
+/** The control plane itself, for operations without a requester. */
 export const SYSTEM: Actor = { userId: null, tokenId: null };
 
 /**
  * Records an operation and sends it to the workers: exclusion, row, audit and job in one transaction.
  *
- * @param prepare runs first in the same transaction, and says what is asked for
+ * @param prepare runs first in the same transaction and returns the order
  * @throws FluxError `busy` when another operation touches the same thing (a constraint of the catalog decides)
  */
 export async function requestOperation<K extends OperationKind, Request extends object, Deps>(
@@ -86,7 +86,7 @@ async function busy(db: DatabaseTransaction, project: ProjectRow, touches: Touch
   return busyWith(other, touches);
 }
 
-/** The error that says what is in the way. */
+/** The error that names the operation in progress. */
 export function busyWith(
   other: { readonly id: OperationId; readonly kind: OperationKind; readonly started_at: Date | null } | undefined,
   touches: Touches,
@@ -94,7 +94,7 @@ export function busyWith(
   const what = other === undefined ? 'Another operation' : OPERATION_TITLES[other.kind];
   const which = other === undefined ? '' : ` (operation ${other.id})`;
   return new FluxError('busy', `${what} of this ${touches} is already running${which}.`, {
-    hint: 'Wait until it has ended (`flux backup list` shows how it went), then run the command again.',
+    hint: 'Wait until it has ended (`flux backup list` shows its result), then run the command again.',
     details: { operationId: other?.id, kind: other?.kind, startedAt: other?.started_at?.toISOString() },
   });
 }

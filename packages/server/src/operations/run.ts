@@ -1,6 +1,7 @@
 import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
-import type { OperationKind, Progress } from '@flux/contract/operation';
+import type { Progress } from '@flux/contract/operation';
+import type { OperationKind } from '@flux/contract/operation-kind';
 import type { OperationResult } from '@flux/contract/operation-results';
 import type { Catalog } from '../catalog/open.ts';
 import { claimOperation, endOperation, type OperationRow, recordProgress, requeueOperation } from '../catalog/operations.ts';
@@ -12,7 +13,7 @@ import { type BoundOperation, bindOperation, type OperationDefinition, type Orde
 import type { HeldLease, Lease } from './lease.ts';
 import { type NewOrder, type OperationQueue, recordOperation } from './request.ts';
 
-/** What carrying out operations needs. */
+/** What running operations needs. */
 export interface RunDeps {
   readonly catalog: Catalog;
   readonly clock: Clock;
@@ -23,11 +24,11 @@ export interface RunDeps {
   readonly stopping: AbortSignal;
 }
 
-/** How work that ran in the caller's own request ended. */
+/** The outcome of work that ran within the caller's request. */
 export interface InlineOutcome<Result> {
   readonly id: OperationId;
   readonly result: Result;
-  /** False when the work is done and the catalog could not be told: it will be shown as interrupted. */
+  /** False when the work is done but its end could not be recorded: it will be shown as interrupted. */
   readonly isRecorded: boolean;
 }
 
@@ -36,8 +37,8 @@ const PROGRESS_EVERY_MS = 250;
 const MAX_REASON_CHARACTERS = 8000;
 
 /**
- * Takes a queued operation, does its work and records how it ended. A failure of the work is recorded and told through the
- * operation, not thrown. Nothing happens when the operation is not queued any more.
+ * Claims a queued operation, does its work and records its outcome. A failure of the work is recorded in the operation, not thrown.
+ * Does nothing when the operation is no longer queued.
  */
 export async function runQueued(deps: RunDeps, id: OperationId, bound: BoundOperation): Promise<void> {
   await deps.lease.during(async (held) => {
@@ -45,13 +46,13 @@ export async function runQueued(deps: RunDeps, id: OperationId, bound: BoundOper
     if (operation === undefined) return;
     const carried = await carryOut(deps, bound, operation, held, []);
     if (carried.kind === 'done' && !carried.isRecorded)
-      deps.log.error({ operation: id, kind: operation.kind }, 'an operation is done and could not be recorded');
+      deps.log.error({ operation: id, kind: operation.kind }, 'the end of an operation could not be recorded');
   });
 }
 
 /**
- * Does work while its caller waits for it, as an operation like any other: recorded as running, under this worker's lease,
- * cancellable, and ended in the catalog however it ends.
+ * Does work while its caller waits for it, as an operation like any other: recorded as running under this worker's lease,
+ * cancellable, and with its outcome in the catalog.
  *
  * @throws FluxError `busy`, `catalog_unavailable`, and what the work throws
  */
@@ -75,7 +76,7 @@ export async function runInline<K extends OperationKind, Request extends object,
   });
 }
 
-/** The part of a row that carrying it out needs. */
+/** The part of a row that running it needs. */
 type RunningOperation = Pick<OperationRow, 'id' | 'kind' | 'project_id' | 'backup_id' | 'request' | 'requested_by' | 'cancel_requested_at'>;
 
 type Carried =
@@ -94,7 +95,7 @@ async function carryOut(
   const { id } = operation;
   const cancelled = new AbortController();
   const cancel = (key: string) => key === id && cancelled.abort(new FluxError('cancelled', 'The operation was cancelled.'));
-  // The notification makes a cancel fast; the heartbeat of the lease makes it certain.
+  // The notification makes cancelling fast; the heartbeat of the lease makes it reliable.
   const stopListening = [catalog.listener.on('flux_cancel', cancel), held.onCancelRequested(cancel)];
   if (operation.cancel_requested_at !== null) cancel(id);
   const stopping = AbortSignal.any([deps.stopping, held.lost, ...callers]);
@@ -109,7 +110,8 @@ async function carryOut(
   } catch (error) {
     await reporter.settle();
     const failure = describeFailure(error, cancelled.signal, stopping);
-    if (failure.code === 'internal') log.error({ err: error, operation: id, kind: operation.kind }, 'operation failed by a defect');
+    if (failure.code === 'internal')
+      log.error({ err: error, operation: id, kind: operation.kind }, 'an operation failed because of a defect');
     else log.info({ operation: id, kind: operation.kind, code: failure.code }, 'operation failed');
     await endUnfinished(deps, bound, operation, order, failure, held.workerId);
     return { kind: 'failed', error: failure };
@@ -121,13 +123,13 @@ async function carryOut(
 /** The order of a recorded operation. @throws FluxError `project_not_found`, and when the request is not understood */
 export async function openOrder(catalog: Catalog, bound: BoundOperation, operation: RunningOperation): Promise<Order<object>> {
   const project = await findProjectById(catalog.db, operation.project_id);
-  if (project === undefined) throw new FluxError('project_not_found', 'The project of this operation is not in the catalog any more.');
+  if (project === undefined) throw new FluxError('project_not_found', 'The project of this operation is no longer in the catalog.');
   const { requested_by: tokenId } = operation;
   const requester = { userId: tokenId === null ? null : project.owner_id, tokenId };
   return bound.parseOrder({ request: operation.request, project, backupId: operation.backup_id, requester });
 }
 
-/** @returns false when the work is done and the catalog could not be told */
+/** @returns false when the end could not be recorded */
 async function recordSuccess(
   { catalog, clock, log }: RunDeps,
   bound: BoundOperation,
@@ -147,7 +149,7 @@ async function recordSuccess(
   }
 }
 
-/** Ends an operation that is not done; one that can be begun anew is given back when its worker is what stopped it. */
+/** Ends an unfinished operation; one that can be restarted is queued again when its worker was stopped. */
 async function endUnfinished(
   deps: RunDeps,
   bound: BoundOperation,
@@ -174,7 +176,7 @@ async function endUnfinished(
   }
 }
 
-/** Ends an operation that is not done, with what its kind does then. Undefined also when it had ended before. */
+/** Ends an unfinished operation and runs `onInterrupted` of its kind. Also undefined when it had ended before. */
 export async function recordFailure(
   db: Parameters<BoundOperation['onInterrupted']>[0],
   bound: BoundOperation | undefined,
@@ -188,7 +190,7 @@ export async function recordFailure(
   return order === undefined ? undefined : await bound?.onInterrupted(db, { ...order, id }, failure);
 }
 
-/** What a failure is called: an abort of ours keeps its reason, whatever the work threw when it was interrupted. */
+/** The error to record: an abort by Flux keeps its reason, whatever the interrupted work threw. */
 function describeFailure(error: unknown, cancelled: AbortSignal, stopping: AbortSignal): FluxError {
   if (cancelled.aborted) return cancelled.reason as FluxError;
   if (stopping.aborted) {
@@ -214,7 +216,7 @@ function createReporter(catalog: Catalog, id: OperationId, log: Log) {
       const now = performance.now();
       if (progress.phase === lastPhase && now - last < PROGRESS_EVERY_MS) return;
       [last, lastPhase] = [now, progress.phase];
-      // Progress is for eyes only: losing a line must not fail the work.
+      // Progress is informational: losing a line must not fail the work.
       writing = writing
         .then(() => recordProgress(catalog.db, id, progress))
         .catch((error) => log.warn({ err: error, operation: id }, 'progress was not recorded'));

@@ -5,9 +5,9 @@ import { findOperation, type OperationRow } from '../catalog/operations.ts';
 
 export type { OperationRow };
 
-const LOOK_AGAIN_MS = 1000;
+const CHECK_EVERY_MS = 1000;
 
-/** Tells whether an operation has ended. */
+/** Whether an operation has ended. */
 export function isFinished(operation: OperationRow): boolean {
   return operation.finished_at !== null;
 }
@@ -20,13 +20,13 @@ export async function readOperation(catalog: Catalog, id: OperationId): Promise<
 }
 
 /**
- * Resolves with the operation when it has ended, or as it stands when the signal is aborted. Hears of the end at once, and
- * looks each second as well, since a notification may be missed.
+ * Resolves with the operation when it has ended, or with its current state when the signal is aborted. Reacts to a notification,
+ * and also checks every second, since a notification may be missed.
  */
 export async function waitForOperation(catalog: Catalog, id: OperationId, signal?: AbortSignal): Promise<OperationRow> {
   for (;;) {
-    // Listening begins before the look, or an end between the two would be missed.
-    const heard = catalog.listener.wait('flux_operation', id, LOOK_AGAIN_MS, signal);
+    // Listening begins before the check, or an end between the two would be missed.
+    const heard = catalog.listener.wait('flux_operation', id, CHECK_EVERY_MS, signal);
     const operation = await readOperation(catalog, id);
     if (isFinished(operation) || signal?.aborted) return operation;
     await heard;

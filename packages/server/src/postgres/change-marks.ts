@@ -1,15 +1,15 @@
 import * as z from 'zod';
 import type { PostgresSession } from './connect.ts';
 
-/** Where Postgres's own counters of changes stood at a moment: two of them tell roughly what was written between. */
+/** A reading of Postgres's own counters of changes: two readings show roughly what was written between them. */
 export const ChangeMarks = z
   .object({
     version: z.literal(1),
     /** Whether the server counts at all (`track_counts`). */
     isCounting: z.boolean(),
-    /** Which database and schema, by oid: one that was replaced under the same name has other counters. */
+    /** Database and schema, by OID: one that was replaced under the same name has other counters. */
     place: z.string(),
-    /** When the counters began, in seconds since 1970: of this database, and of the whole server, which also begins anew after a crash. */
+    /** When the counters were last reset, in seconds since 1970: of this database, and of the whole server, which a crash also resets. */
     databaseResetAt: z.string().nullable(),
     serverResetAt: z.string().nullable(),
     /** By oid: the file of the table's rows, which TRUNCATE and other rewrites replace, and rows inserted, updated, deleted. */
@@ -19,7 +19,7 @@ export const ChangeMarks = z
 /** Where Postgres's own counters of changes stood at a moment. */
 export type ChangeMarks = z.infer<typeof ChangeMarks>;
 
-/** Everything but the rows that Flux itself keeps in a database of the user's: its ledger. */
+/** Everything except the rows of Flux itself in a user's database: its ledger. */
 const IS_USERS = `n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'flux')`;
 
 /**
@@ -38,7 +38,7 @@ export async function readChangeMarks(session: PostgresSession, schema: string |
       where d.datname = pg_catalog.current_database()`,
     [schema],
   );
-  if (server === undefined) throw new Error('the database that we are connected to is not listed');
+  if (server === undefined) throw new Error('the current database is not listed in pg_stat_database');
   const rows = await session.query<{ oid: string; filenode: string; inserted: string; updated: string; deleted: string }>(
     `select c.oid::pg_catalog.text as oid, c.relfilenode::pg_catalog.text as filenode,
             pg_catalog.pg_stat_get_tuples_inserted(c.oid) as inserted, pg_catalog.pg_stat_get_tuples_updated(c.oid) as updated,

@@ -5,16 +5,16 @@ import { boundMessages } from '../system/bounded-messages.ts';
 import type { PostgresTarget } from './target.ts';
 import { type Encryption, encryptionOrder, tlsOptions } from './tls.ts';
 
-/** One connection. Values come back as Postgres writes them where JavaScript could not hold them (bigint, numeric: text). */
+/** One connection. Values that JavaScript cannot represent exactly (bigint, numeric) are returned as text. */
 export interface PostgresSession extends AsyncDisposable {
   /** Process id of the backend on the server. */
   readonly backendPid: number;
   /** Runs one statement, with parameters bound by the server. @throws DatabaseError of `pg` when Postgres refuses it */
   query<Row extends object = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
   /**
-   * Runs one or more statements as text, without parameters; rows are dropped as they come.
+   * Runs one or more statements as text, without parameters; rows are discarded.
    *
-   * @param onStatement called each time that one of the statements has ended well; so one that fails is known by number
+   * @param onStatement called after each successful statement, so that the number of a failed one is known
    */
   run(sql: string, onStatement?: () => void): Promise<void>;
   /** Called for each notice or warning of the server; `severity` is for example WARNING, in the server's language. */
@@ -27,8 +27,8 @@ export interface ConnectOptions {
   /** Settings for this session only. */
   readonly settings?: Readonly<Record<string, string>>;
   /**
-   * Whose search_path the session begins with. `ours` is pg_catalog: an owner chooses the one of its database, and must not
-   * choose with it which functions and operators our superuser runs. `role` is for SQL of the owner's, run as the owner.
+   * The search_path of the session. `ours` is pg_catalog: the owner of a database can set another one for it, and must not control
+   * which functions and operators our superuser runs. `role` keeps that of the role, for SQL of the owner that runs as the owner.
    */
   readonly searchPath?: 'ours' | 'role';
   readonly connectTimeoutMs?: number;
@@ -41,7 +41,7 @@ export interface ConnectOptions {
 const CLOSE_MS = 2000;
 
 /**
- * Opens a connection, encrypted as the `sslmode` of the target says: the modes mean what they mean to pg_dump.
+ * Opens a connection, encrypted according to the `sslmode` of the target, with the same meaning as in pg_dump.
  *
  * @throws FluxError `instance_unavailable` when no connection can be made; `details.sqlState` is there when the server
  *   answered and refused
@@ -54,7 +54,7 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   if (second === undefined || !attempt.otherMayWork || options.signal?.aborted) throw unavailable(target, attempt.error);
   const again = await openClient(target, options, second);
   if ('client' in again) return toSession(again);
-  // The server knows no way in for a session of the first kind, or did not answer it: then the second answer is the one that counts.
+  // The server does not accept a session of the first kind, or did not answer it: then the second answer counts.
   const isFirstTelling = sqlStateOf(attempt.error) !== undefined && sqlStateOf(attempt.error) !== NO_ENTRY_FOR_SESSION;
   throw unavailable(target, isFirstTelling ? attempt.error : again.error);
 }
@@ -103,13 +103,13 @@ async function openClient(target: PostgresTarget, options: ConnectOptions, encry
     const searchPath = options.searchPath === 'role' ? {} : { search_path: 'pg_catalog' };
     const settings = Object.entries({ ...searchPath, ...options.settings });
     if (settings.length > 0)
-      // In one statement: each would be a round trip.
+      // In one statement, to save round trips.
       await client.query(
         `select ${settings.map((_, index) => `pg_catalog.set_config($${2 * index + 1}, $${2 * index + 2}, false)`).join(', ')}`,
         settings.flat(),
       );
   } catch (error) {
-    // `end` of a client that never connected waits for an event that may have passed; its socket is all there is to close.
+    // `end` of a client that never connected waits for an event that may have passed; only its socket has to be closed.
     options.signal?.removeEventListener('abort', drop);
     drop();
     return { error, otherMayWork: hasAnswered };
@@ -118,7 +118,7 @@ async function openClient(target: PostgresTarget, options: ConnectOptions, encry
     client,
     async close() {
       options.signal?.removeEventListener('abort', drop);
-      // A connection that broke in the middle of a statement may never tell of its end; nobody waits for it longer than this.
+      // A connection that broke in the middle of a statement may never report its end, so the wait is limited.
       await new Promise<void>((resolve) => {
         const timer = setTimeout(() => {
           drop();
@@ -147,7 +147,7 @@ function toSession({ client, close }: OpenedClient): PostgresSession {
   };
 }
 
-/** The socket of a client, which the driver does not describe; after the TLS handshake it is another one. */
+/** The socket of a client, which the driver's types do not declare; the TLS handshake replaces it. */
 function wireOf(client: Client): { readonly stream: Socket } {
   return (client as unknown as { readonly connection: { readonly stream: Socket } }).connection;
 }
@@ -157,7 +157,7 @@ export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof DatabaseError ? error.code : undefined;
 }
 
-/** Everything the server said about a failed statement. `position` counts characters from 1. */
+/** The server's error about a failed statement. `position` counts characters from 1. */
 export function serverErrorOf(error: unknown): DatabaseError | undefined {
   return error instanceof DatabaseError ? error : undefined;
 }

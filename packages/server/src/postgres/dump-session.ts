@@ -11,13 +11,13 @@ import type { PostgresPrograms } from './programs.ts';
 import { estimateBytes, openSnapshot } from './snapshot.ts';
 import type { PostgresTarget } from './target.ts';
 
-/** A dump in progress: one snapshot of the source, seen by pg_dump and by the manifest alike. */
+/** A dump in progress: one snapshot of the source, used by pg_dump and by the manifest. */
 export interface DumpSession extends AsyncDisposable {
-  /** Ends whatever runs under the session, with this reason. */
+  /** Aborts everything that runs under the session, with this reason. */
   abort(reason: unknown): void;
   /** Version of the source server, for example `15.18`. */
   readonly serverVersion: string;
-  /** Where the counters of changes stood just before the snapshot; undefined when they could not be read. */
+  /** The counters of changes just before the snapshot; undefined when they could not be read. */
   readonly changeMarks: ChangeMarks | undefined;
   /** Size of what will be dumped, in bytes on the server's disk: an estimate for progress. */
   readonly estimatedBytes: number;
@@ -25,14 +25,14 @@ export interface DumpSession extends AsyncDisposable {
   dump(onStdout: (bytes: Readable) => Promise<void>): Promise<void>;
   /** Records what the dump must contain, under the same snapshot. */
   recordManifest(onProgress: (progress: Progress) => void): Promise<Manifest>;
-  /** Adds what can only be known when the dump has ended: how far busy sequences have gone meanwhile. */
+  /** Adds what is known only after the dump: how far sequences have advanced meanwhile. */
   completeManifest(manifest: Manifest): Promise<Manifest>;
 }
 
 /** What is dumped, and where it is. */
 type DumpSource = ManifestSource & { readonly target: PostgresTarget; readonly major: number };
 
-/** pg_dump keeps a processor busy with compressing, and waits when it has to share that. */
+/** pg_dump uses a whole processor for compression, and is slower when it has to share it. */
 const SESSIONS_BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1));
 
 /**
@@ -51,12 +51,12 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
     signal: both,
     // Read before the snapshot: counting a change twice is harmless, missing one is not.
     beforehand: async (session) => {
-      // A backup is worth as much without them.
+      // A backup is valid without them.
       changeMarks = await readChangeMarks(session, source.schema ?? null).catch(() => undefined);
     },
   });
   try {
-    // Before pg_dump begins: a sequence only goes on, so what the archive holds is never behind what is read here.
+    // Before pg_dump starts: a sequence only advances, so its value in the archive is never behind the one read here.
     const sequences = await readSequences(snapshot.session, scopeOf(source));
     const [version] = await snapshot.session.query<{ server_version: string }>('SHOW server_version');
     return {

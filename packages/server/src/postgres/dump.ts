@@ -9,7 +9,7 @@ export type DumpCompression =
   | { readonly algorithm: 'gzip'; readonly level: number }
   | { readonly algorithm: 'zstd'; readonly level: number };
 
-/** What is dumped, how, and where the bytes go. */
+/** What to dump, how, and where to. */
 export interface DumpRequest {
   /** Tools of the source's own major: an older pg_dump refuses, a newer one writes what the source's pg_restore cannot read. */
   readonly tools: PostgresTools;
@@ -22,23 +22,23 @@ export interface DumpRequest {
   readonly account?: Account | undefined;
   /** Takes the bytes of the archive; when it rejects, pg_dump is killed and its error is the one that is thrown. */
   readonly onStdout: (stdout: Readable) => Promise<void>;
-  /** How long pg_dump waits for a table that another session has locked exclusively; 60 s unless told otherwise. */
+  /** How long pg_dump waits for a table that another session has locked exclusively; by default 60 s. */
   readonly lockTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onSpawn?: ((pid: number) => void) | undefined;
 }
 
-/** How a dump that succeeded went. */
+/** The result of a successful dump. */
 export interface DumpReport {
   readonly durationMs: number;
-  /** What pg_dump had to say on stderr, one entry a line; empty when it had nothing. */
+  /** The lines of pg_dump's stderr. */
   readonly warnings: readonly string[];
 }
 
 const LAST_LINES = 20;
 
 /**
- * Runs pg_dump and hands its bytes to `onStdout`.
+ * Runs pg_dump and passes its output to `onStdout`.
  *
  * Resolves only when pg_dump ended with status 0 **and** every byte was consumed: the end of the stream alone says nothing,
  * and half a dump is not a backup.
@@ -49,7 +49,8 @@ const LAST_LINES = 20;
 export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
   request.signal?.throwIfAborted();
   const program = request.tools.pgDump;
-  if (program === undefined) throw new FluxError('postgres_missing', `There is no pg_dump of major ${request.tools.major} here.`);
+  if (program === undefined)
+    throw new FluxError('postgres_missing', `There is no pg_dump of major version ${request.tools.major} on this host.`);
   const began = performance.now();
   const result = await (request.tools.run ?? runProcess)(program, dumpArguments(request), {
     env: { ...libpqEnvironment(request.target), LC_ALL: 'C.UTF-8' },
@@ -68,7 +69,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
   return { durationMs: performance.now() - began, warnings: linesOf(result.stderr) };
 }
 
-/** The options that pg_dump is called with; the way in and the password are in its environment, never here. */
+/** The options of pg_dump; address and password are in its environment, never here. */
 function dumpArguments(request: Pick<DumpRequest, 'snapshotId' | 'schema' | 'compression' | 'lockTimeoutMs' | 'tools'>): string[] {
   return [
     '--format=custom',
@@ -87,7 +88,7 @@ function dumpArguments(request: Pick<DumpRequest, 'snapshotId' | 'schema' | 'com
 export async function chooseCompression(tools: PostgresTools, account?: Account): Promise<DumpCompression> {
   const zstd: DumpCompression = { algorithm: 'zstd', level: 3 };
   if (tools.major < 16 || tools.pgDump === undefined) return { algorithm: 'gzip', level: 1 };
-  // pg_dump has no option that tells how it was built. It refuses an unknown compression before it connects, so that one which
+  // pg_dump has no option that reports how it was built. It refuses an unsupported compression before it connects, so one that
   // gets as far as not finding this server can do it. Anything else that it may say means gzip, which every build can do.
   const probe = await (tools.run ?? runProcess)(
     tools.pgDump,
@@ -121,7 +122,7 @@ function dumpFailed(result: ProcessResult): FluxError {
   const how = result.signal === null ? `with status ${result.exitCode}` : `by signal ${result.signal}`;
   const last = lines.findLast((line) => line.includes('error:')) ?? lines.at(-1) ?? 'it gave no reason';
   return new FluxError('dump_failed', `pg_dump ended ${how}: ${last}`, {
-    hint: 'Nothing was stored. Try again with `flux backup create` when the cause is gone.',
+    hint: 'Nothing was stored. Fix the cause, then try again with `flux backup create`.',
     details: { exitCode: result.exitCode, signal: result.signal, stderr: lines.slice(-LAST_LINES).join('\n') },
   });
 }

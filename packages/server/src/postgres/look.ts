@@ -1,7 +1,7 @@
 import { connectPostgres } from './connect.ts';
 import type { PostgresTarget } from './target.ts';
 
-/** What a database that is not ours looks like. */
+/** The content of a database that Flux does not manage. */
 export interface DatabaseLook {
   readonly major: number;
   /** How many schemas, relations, functions and types were created in it; members of extensions are not counted. */

@@ -1,6 +1,6 @@
 import type { Prerequisites } from './manifest/prerequisites/data.ts';
 
-/** What one table held in the snapshot. */
+/** The content of one table in the snapshot. */
 export interface TableContent {
   /** `schema.name`, each part quoted when it needs to be (as quote_ident does). */
   readonly name: string;
@@ -8,9 +8,9 @@ export interface TableContent {
   readonly rows: number;
   /** Sum over all rows of a 64-bit hash of the row's text, as a decimal text; does not depend on row order. Null when it was not computed. */
   readonly digest: string | null;
-  /** The same over the stored generated columns alone: a restore computes them anew. Absent when the table has none. */
+  /** The same over the stored generated columns only, which a restore recomputes. Absent when the table has none. */
   readonly generatedDigest?: string | undefined;
-  /** How a restore is judged on it; the reason stands beside it when it is not `exact`. */
+  /** How a restore of it is judged; the reason is given when it is not `exact`. */
   readonly comparison: 'exact' | 'recomputed' | 'not_dumped';
   readonly reason?: string | undefined;
   /** Name of the extension that the table belongs to, when that is why it is not dumped. */
@@ -25,7 +25,7 @@ export interface SchemaObject {
   readonly definition: string;
 }
 
-/** Value of a sequence; sequences are not transactional, so a busy one moves on while pg_dump is running. */
+/** Value of a sequence; sequences are not transactional, so a busy one advances while pg_dump is running. */
 export interface SequenceValue {
   readonly name: string;
   /** last_value as a decimal text, read before pg_dump began. */
@@ -34,17 +34,17 @@ export interface SequenceValue {
   /** Step of the sequence as a decimal text; its sign is the direction. */
   readonly increment: string;
   readonly cycles: boolean;
-  /** The same, read after pg_dump had ended; absent when it could not be read. What was dumped lies between the two. */
+  /** The same, read after pg_dump had ended; absent when it could not be read. The dumped value lies between the two. */
   readonly after?: { readonly lastValue: string; readonly isCalled: boolean } | undefined;
 }
 
-/** What the artifact must contain, recorded in the very snapshot that was dumped. Stored as `<backupId>.manifest.json`. */
+/** What the artifact must contain, recorded in the snapshot that was dumped. Stored as `<backupId>.manifest.json`. */
 export interface Manifest {
   readonly version: 2;
   readonly backupKind: 'project_db' | 'tenant_export';
   /** The tenant schema; null for a whole database. */
   readonly schema: string | null;
-  /** Roles whose grants are Flux's own: recorded on neither side. */
+  /** Roles of Flux, whose grants are not recorded on either side. */
   readonly internalRoles: readonly string[];
   readonly takenAt: string;
   readonly server: {
@@ -63,13 +63,13 @@ export interface Manifest {
   readonly sequences: readonly SequenceValue[];
   readonly largeObjects: { readonly count: number; readonly digest: string | null } | null;
   readonly objects: readonly SchemaObject[];
-  /** What a restore needs around the archive. */
+  /** The prerequisites of a restore that the archive does not contain. */
   readonly prerequisites: Prerequisites;
   /** What could not be recorded, in sentences. */
   readonly notes: readonly string[];
 }
 
-/** What the same queries found in a restored database. */
+/** The result of the same queries in a restored database. */
 export type MeasuredDatabase = Pick<Manifest, 'server' | 'tables' | 'sequences' | 'largeObjects' | 'objects'>;
 
 /** How content is digested; both sides of a comparison set exactly this. Text output follows these settings. */

@@ -2,18 +2,18 @@ import type { Account } from '../system/process.ts';
 import { chooseCompression, type DumpCompression } from './dump.ts';
 import type { PostgresToolbox, PostgresTools } from './target.ts';
 
-/** The client programs of Postgres as work of ours starts them. */
+/** The client programs of Postgres, and how to run them. */
 export interface PostgresPrograms {
   readonly toolbox: PostgresToolbox;
-  /** Whom they run as; absent when they run as we do. */
+  /** The account that they run as; absent for the current one. */
   readonly account: Account | undefined;
-  /** A folder of ours that the account can walk through, for files that live as long as one restore. */
+  /** A folder that the account can traverse, for the files of one restore. */
   readonly scratchFolder: string;
-  /** How a pg_dump compresses; found out once for each. */
+  /** The compression of a pg_dump, determined once for each. */
   compressionOf(tools: PostgresTools): Promise<DumpCompression>;
 }
 
-/** Remembers what each pg_dump can do. */
+/** Caches what each pg_dump supports. */
 export function openPostgresPrograms(toolbox: PostgresToolbox, account: Account | undefined, scratchFolder: string): PostgresPrograms {
   const known = new Map<string, Promise<DumpCompression>>();
   return {

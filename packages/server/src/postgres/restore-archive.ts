@@ -9,15 +9,15 @@ import type { PostgresPrograms } from './programs.ts';
 import { interpretRestore, type RestoreOutcome } from './restore.ts';
 import { libpqEnvironment, type PostgresTarget } from './target.ts';
 
-/** An archive to restore into a database that stays. */
+/** An archive to restore into a live database. */
 export interface ArchiveRestore {
   /** The major of the server that it is restored into. */
   readonly major: number;
   readonly path: string;
-  /** What the bytes must be; they are hashed once more on their way. */
+  /** The expected size and digest; the bytes are hashed again while they are read. */
   readonly sha256: string;
   readonly target: PostgresTarget;
-  /** Whether the archive's own grants are carried out. */
+  /** Whether the grants in the archive are applied. */
   readonly grants: 'restored' | 'left out';
   /** `all or nothing` restores in one transaction. */
   readonly transaction: 'all or nothing' | 'statement by statement';
@@ -28,17 +28,17 @@ export interface ArchiveRestore {
 }
 
 /**
- * Restores an archive as an ordinary role. pg_restore runs as the account that has nothing, is given the bytes by us and no
- * file, and leaves all owners to the role that it connects as.
+ * Restores an archive as an ordinary role. pg_restore runs as the unprivileged account, receives the bytes on stdin instead of a file, and
+ * makes the role that it connects as the owner of everything.
  *
- * @returns how pg_restore ended; a failure of it is a value
- * @throws FluxError `artifact_invalid` when the bytes are not those that were asked for; `artifact_gone`, `volume_unusable`, `postgres_missing`
+ * @returns how pg_restore ended; its failure is a value
+ * @throws FluxError `artifact_invalid` when the bytes are not the expected ones; `artifact_gone`, `volume_unusable`, `postgres_missing`
  */
 export async function restoreArchive(programs: PostgresPrograms, request: ArchiveRestore): Promise<RestoreOutcome> {
   const { entries } = await readArchiveToc(request.path, request.signal);
   const folder = await mkdtemp(join(programs.scratchFolder, 'restore-'));
   try {
-    // The list holds numbers only, and the other account must be able to read it.
+    // The list contains only numbers, and the other account must be able to read it.
     await chmod(folder, 0o711);
     const list = join(folder, 'list');
     const wanted = entries.filter((entry) => !request.omits(entry));
@@ -53,7 +53,8 @@ export async function restoreArchive(programs: PostgresPrograms, request: Archiv
 async function loadArchive({ toolbox, account }: PostgresPrograms, request: ArchiveRestore, list: string): Promise<ProcessResult> {
   const tools = toolbox.require(request.major, 'client');
   const program = tools.pgRestore;
-  if (program === undefined) throw new FluxError('postgres_missing', `There is no pg_restore of major ${request.major} here.`);
+  if (program === undefined)
+    throw new FluxError('postgres_missing', `There is no pg_restore of major version ${request.major} on this host.`);
   const failed = new AbortController();
   const bytes = createReadStream(request.path, { highWaterMark: 1 << 20 });
   const hash = createHash('sha256');

@@ -1,7 +1,7 @@
 import type { ProcessResult } from '../system/process.ts';
 import { displaySafe } from './manifest/difference.ts';
 
-/** What the end of a pg_restore means. `unknown` proves nothing about the archive: it was stopped from outside. */
+/** The outcome of a pg_restore. `unknown` proves nothing about the archive: it was stopped from outside. */
 export type RestoreOutcome =
   | { readonly kind: 'success'; readonly warnings: readonly string[] }
   | { readonly kind: 'failed'; readonly message: string; readonly output: string }
@@ -9,16 +9,16 @@ export type RestoreOutcome =
 
 export interface RestoreRequest {
   readonly kind: 'project_db' | 'tenant_export';
-  /** Parallel jobs; more than one needs a file that can be seeked in. */
+  /** Parallel jobs; more than one needs a seekable file. */
   readonly jobs: number;
 }
 
 /**
- * The options of pg_restore for a verification; target and archive are the caller's to add.
+ * The options of pg_restore for a verification; the caller adds target and archive.
  *
  * Owners and grants of a whole database are restored, and compared afterwards: the roles exist by then, made by
  * `renderBefore`. A tenant export has neither in its archive; `--no-owner --no-acl` says so to a pg_restore
- * that might otherwise look for them. Tablespaces are a matter of the host, not of the data.
+ * that might otherwise look for them. Tablespaces belong to the host, not to the data.
  */
 export function restoreArguments(request: RestoreRequest): string[] {
   return [
@@ -33,8 +33,8 @@ export function restoreArguments(request: RestoreRequest): string[] {
 const LAST_LINES = 40;
 
 /**
- * Tells what a pg_restore proved by the way it ended. Only a pg_restore that ended by itself with a status is a witness: one
- * that a signal ended, or whose connection the server lost, may have been stopped by a limit, a crash or us.
+ * What the end of a pg_restore proves. Only one that exited normally proves anything: one that was ended by a signal, or that lost its
+ * connection to the server, may have been stopped by a limit, a crash or by us.
  */
 export function interpretRestore(result: ProcessResult): RestoreOutcome {
   const lines = result.stderr.split('\n').filter((line) => line.trim() !== '');
@@ -44,7 +44,7 @@ export function interpretRestore(result: ProcessResult): RestoreOutcome {
     return { kind: 'unknown', message: `pg_restore was ended by signal ${result.signal ?? 'unknown'}.`, output };
   if (result.exitCode === 0) return { kind: 'success', warnings: lines };
   const said = safe(lines.find((line) => /error:|FATAL:|PANIC:/.test(line)) ?? lines.at(-1) ?? 'it gave no reason');
-  // 128 and above is how a shell or a sandbox passes on that its child was ended by a signal; 126 and 127 that none was started.
+  // 128 and above: a shell or sandbox reports that its child was ended by a signal; 126 and 127: that it was not started.
   if (result.exitCode >= 126) return { kind: 'unknown', message: `pg_restore was stopped (status ${result.exitCode}): ${said}`, output };
   if (lines.some((line) => OUTSIDE.test(line)))
     return { kind: 'unknown', message: `The server went away while pg_restore was running: ${said}`, output };
@@ -56,8 +56,8 @@ function safe(line: string): string {
 }
 
 /**
- * What a failure looks like that the archive did not cause. This is the words of another program, which is all that it gives
- * us; a false match costs an inconclusive verification, never a wrong verdict.
+ * Messages of failures that the archive did not cause. They are texts of another program, which reports nothing better; a false match
+ * costs an inconclusive verification, never a wrong verdict.
  */
 const OUTSIDE = new RegExp(
   [

@@ -9,7 +9,7 @@ import type { Manifest } from './manifest.ts';
 import { restoreArguments } from './restore.ts';
 import type { PostgresTarget } from './target.ts';
 
-/** What a restored database was found to hold. */
+/** The content of a restored database. */
 export interface Comparison {
   readonly differences: readonly Difference[];
   readonly tablesCompared: number;
@@ -22,7 +22,7 @@ const PARALLEL = Math.max(2, Math.min(4, availableParallelism()));
 /** Below this size of a database, a second job of pg_restore takes longer to start than it saves. */
 const JOBS_FROM_BYTES = 64 * 2 ** 20;
 
-/** The options of pg_restore that bring an archive with this manifest back for a verification. */
+/** The options of pg_restore for the verification of an archive with this manifest. */
 export function restoreArgumentsFor({ backupKind, server }: Pick<Manifest, 'backupKind' | 'server'>): readonly string[] {
   return restoreArguments({ kind: backupKind, jobs: server.databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL });
 }
@@ -30,8 +30,8 @@ export function restoreArgumentsFor({ backupKind, server }: Pick<Manifest, 'back
 /**
  * Runs SQL of ours in a database.
  *
- * @returns `problem` is what the server says against the SQL
- * @throws when it could not be asked: a connection that broke, or a server that stops, says nothing about the SQL
+ * @returns `problem` is the server's error about the SQL
+ * @throws when it could not run: a broken connection, or a server that stops, says nothing about the SQL
  */
 export async function runSql(target: PostgresTarget, sql: string, signal: AbortSignal): Promise<{ readonly problem: string | undefined }> {
   if (sql.trim() === '') return { problem: undefined };
@@ -47,9 +47,9 @@ export async function runSql(target: PostgresTarget, sql: string, signal: AbortS
 }
 
 /**
- * Asks a restored database the questions of its manifest and compares the answers. Nothing of the database is executed there.
+ * Runs the queries of the manifest in a restored database and compares the results. No code of the database is executed.
  *
- * @param arbiter decides about definitions that Postgres words differently; asked only when there are any
+ * @param arbiter decides about definitions with different texts; called only when there are any
  */
 export async function compareRestored(
   target: PostgresTarget,

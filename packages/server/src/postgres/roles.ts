@@ -2,7 +2,7 @@ import type { PostgresSession } from './connect.ts';
 import { scramVerifier } from './scram.ts';
 import { quoteIdentifier, quoteLiteral } from './sql/quote.ts';
 
-/** What a role may do; everything not named is refused to it. */
+/** The attributes of a role; it has no others. */
 export interface RoleSpec {
   readonly name: string;
   /** With a password the role may log in. */
@@ -10,7 +10,7 @@ export interface RoleSpec {
   readonly bypassRls?: boolean;
   readonly inherit?: boolean;
   readonly connectionLimit?: number;
-  /** Settings that its sessions begin with; values are SQL text (a list of names for search_path). */
+  /** Initial settings of its sessions; values are SQL text (a list of names for search_path). */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
@@ -30,14 +30,14 @@ export async function ensureRole(session: PostgresSession, spec: RoleSpec): Prom
   for (const [setting, value] of Object.entries(spec.settings ?? {})) await session.run(`ALTER ROLE ${name} SET ${setting} = ${value}`);
 }
 
-/** Gives a role that exists this password again; nothing else of it changes. */
+/** Sets the password of an existing role; nothing else changes. */
 export async function setRolePassword(session: PostgresSession, role: string, password: string): Promise<void> {
   await session.run(`ALTER ROLE ${quoteIdentifier(role)} PASSWORD ${quoteLiteral(scramVerifier(password))}`);
 }
 
 /**
  * Creates the roles that PostgREST and its clients expect, where they are missing; existing roles stay as they are.
- * `authenticator` logs in nowhere and inherits nothing: it only becomes one of the other three.
+ * `authenticator` cannot log in and inherits nothing: it only switches to one of the other three.
  */
 export async function ensureApiRoles(session: PostgresSession): Promise<void> {
   const there = await session.query<{ rolname: string }>('select rolname from pg_catalog.pg_roles where rolname = any($1)', [

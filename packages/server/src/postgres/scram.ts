@@ -6,7 +6,7 @@ const ITERATIONS = 4096;
  * What Postgres stores instead of a password, computed here so that the password itself appears in no statement, no log of a
  * server and no container. Source: RFC 5803, and the manual, "pg_authid".
  *
- * @param salt 16 random bytes unless a test asks for others
+ * @param salt 16 bytes, random by default
  */
 export function scramVerifier(password: string, salt: Uint8Array = randomBytes(16)): string {
   const salted = pbkdf2Sync(preparePassword(password), salt, ITERATIONS, 32, 'sha256');

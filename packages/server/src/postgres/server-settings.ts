@@ -1,11 +1,11 @@
 /** Settings of a server by name, with plain values: quoting depends on how they reach it. */
 export type ServerSettings = Readonly<Record<string, string>>;
 
-/** What every server of ours has in common, whatever it is for. */
+/** The settings that all our servers share. */
 export const COMMON_SETTINGS: ServerSettings = {
   timezone: 'UTC',
   log_timezone: 'UTC',
-  // Messages in the log are read by program, so they must be in English.
+  // Flux parses messages in the log, so they must be in English.
   lc_messages: 'C',
   // A statement that failed may contain a password or a user's data: the log says what went wrong without the statement.
   log_min_error_statement: 'panic',

@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresSession } from './connect.ts';
 
-/** Which sessions: those of some roles, or those in some databases; never the one that asks. */
+/** Which sessions: those of some roles, or those in some databases; never the current one. */
 export type SessionFilter = { readonly roles: readonly string[] } | { readonly databases: readonly string[] };
 
 export interface EndSessionsOptions {
   /**
-   * `all`: until none is left; take away the right to log in first, or clients that reconnect make this time out. `present`:
+   * `all`: until none is left; revoke the right to log in first, or reconnecting clients make this time out. `present`:
    * only those that exist when the call begins.
    */
   readonly which: 'all' | 'present';
@@ -15,12 +15,12 @@ export interface EndSessionsOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Postgres ends a session when it next looks for interrupts, which is seldom longer than this. */
+/** Postgres ends a session when it next checks for interrupts, which rarely takes longer than this. */
 const TIMEOUT_MS = 10_000;
 const POLL_MS = 20;
 
 /**
- * Terminates sessions and returns when they are gone, also inside a transaction.
+ * Terminates sessions and returns when they have ended. Also works inside a transaction.
  *
  * @throws FluxError `instance_unavailable` when some do not end within the timeout
  */
@@ -35,8 +35,8 @@ export async function endSessions(session: PostgresSession, filter: SessionFilte
 }
 
 /**
- * Terminates sessions again and again until aborted, those that come in meanwhile too: for a statement that needs all of them
- * gone at once and lets nobody in from then on.
+ * Terminates sessions repeatedly until aborted, new ones included: for a statement that needs all of them to be gone at the same moment and
+ * admits nobody from then on.
  */
 export async function keepEndingSessions(session: PostgresSession, filter: SessionFilter, until: AbortSignal): Promise<void> {
   while (!until.aborted) {
@@ -46,9 +46,9 @@ export async function keepEndingSessions(session: PostgresSession, filter: Sessi
   }
 }
 
-/** @returns what was alive and is told to end now: a process id with its start, since process ids are used again */
+/** @returns the sessions that were alive and are now being terminated: process id with start time, since process ids are reused */
 async function terminate(session: PostgresSession, filter: SessionFilter, only?: readonly string[]): Promise<string[]> {
-  // Within a transaction Postgres would show the same sessions again and again.
+  // Within a transaction Postgres would keep showing the same snapshot of sessions.
   await session.query('select pg_catalog.pg_stat_clear_snapshot()');
   const [column, values] = 'roles' in filter ? ['usename', filter.roles] : ['datname', filter.databases];
   const rows = await session.query<{ session: string }>(

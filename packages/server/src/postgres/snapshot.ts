@@ -2,17 +2,17 @@ import { connectPostgres, type PostgresSession } from './connect.ts';
 import { DIGEST_SETTINGS } from './manifest.ts';
 import type { PostgresTarget } from './target.ts';
 
-/** One moment of a database, kept open: every session that joins it sees exactly the same rows, whatever others write meanwhile. */
+/** An open MVCC snapshot: every session that joins it sees exactly the same rows, whatever others write meanwhile. */
 export interface ExportedSnapshot extends AsyncDisposable {
   /** For `pg_dump --snapshot` and `SET TRANSACTION SNAPSHOT`. */
   readonly id: string;
-  /** Reads under the snapshot. Read only; a statement that fails ends the use of it. */
+  /** A read-only session under the snapshot; it cannot be used after a failed statement. */
   readonly session: PostgresSession;
   /** Time of the snapshot, ISO 8601 in UTC. */
   readonly takenAt: string;
   /**
-   * Opens further sessions under the same snapshot. The caller disposes of them; disposing of the snapshot closes what is
-   * left.
+   * Opens further sessions under the same snapshot. The caller disposes of them; disposing of the snapshot closes the
+   * others.
    *
    * @throws FluxError `instance_unavailable`
    */
@@ -20,7 +20,7 @@ export interface ExportedSnapshot extends AsyncDisposable {
 }
 
 export interface SnapshotOptions {
-  /** What is asked on the same session before the snapshot is taken. */
+  /** Runs in the same session before the snapshot is taken. */
   readonly beforehand?: ((session: PostgresSession) => Promise<void>) | undefined;
   /** Drops all connections when aborted. */
   readonly signal?: AbortSignal | undefined;
@@ -73,7 +73,7 @@ export async function openSnapshot(target: PostgresTarget, options: SnapshotOpti
   }
 }
 
-/** Like Promise.all, but no part is still under way when the first rejection is thrown. */
+/** Like Promise.all, but waits for every part before the first rejection is thrown. */
 async function allOf<T>(parts: readonly Promise<T>[]): Promise<T[]> {
   const results = await Promise.allSettled(parts);
   for (const result of results) if (result.status === 'rejected') throw result.reason;

@@ -1,7 +1,7 @@
 import type { runProcess } from '../system/process.ts';
 import { type SslMode, tlsEnvironment } from './tls.ts';
 
-/** Where a Postgres database is and who we are there. The password never goes onto a command line. */
+/** The address of a Postgres database and how to log in. The password is never put on a command line. */
 export interface PostgresTarget {
   /** A host name or address, or the absolute path of the folder of a Unix socket. */
   readonly host: string;
@@ -11,27 +11,27 @@ export interface PostgresTarget {
   readonly database: string;
   /** `sslmode` of libpq; absent means `prefer`, its default. */
   readonly sslMode?: SslMode | undefined;
-  /** Certificates of the authorities that may have signed the server's: an absolute path, or `system` for those of this system. */
+  /** Certificates of the trusted authorities: an absolute path, or `system` for those of this system. */
   readonly sslRootCert?: string | undefined;
 }
 
 /** The programs of one major version: absolute paths on this host, or wherever `run` runs them. */
 export interface PostgresTools {
   readonly major: number;
-  /** As `postgres --version` says it, for example `15.18`. */
+  /** As printed by `postgres --version`, for example `15.18`. */
   readonly version: string;
   readonly binFolder: string;
   readonly postgres: string | undefined;
   readonly initdb: string | undefined;
   readonly pgDump: string | undefined;
   readonly pgRestore: string | undefined;
-  /** Runs one of these programs where it is; absent when that is this host. */
+  /** Runs one of these programs elsewhere; absent when they are on this host. */
   readonly run?: typeof runProcess;
 }
 
-/** Finds programs by major. */
+/** Finds programs by major version. */
 export interface PostgresToolbox {
-  /** Majors whose server and client programs are all here, ascending. */
+  /** Major versions with all server and client programs, ascending. */
   majors(): readonly number[];
   /**
    * @param need `server` for postgres and initdb, `client` for pg_dump and pg_restore
@@ -50,7 +50,7 @@ export function libpqEnvironment(target: PostgresTarget): Record<string, string>
     PGAPPNAME: 'flux',
     PGCONNECT_TIMEOUT: '15',
     // Without these two, libpq would read files of the account that runs the control plane. The first must be a path that cannot
-    // exist: of anything that is there and not a plain file, libpq complains on stderr.
+    // exist: libpq prints a warning about anything that exists and is not a plain file.
     PGPASSFILE: '/dev/null/none',
     PGSERVICEFILE: '/dev/null',
     ...tlsEnvironment(target),

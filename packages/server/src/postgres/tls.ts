@@ -20,8 +20,8 @@ const SYSTEM_BUNDLES = [
 ];
 
 /**
- * In which order encryption is tried, as libpq does it, so that our sessions and pg_dump speak the same mode: `prefer`, also
- * without a mode, tries TLS and goes on without it, `allow` the other way round; a Unix socket never uses TLS.
+ * In which order encryption is tried, as libpq does it, so that our sessions and pg_dump speak the same mode: `prefer`, the
+ * default, tries TLS and continues without it, `allow` the other way round; a Unix socket never uses TLS.
  */
 export function encryptionOrder({ host, sslMode }: Pick<PostgresTarget, 'host' | 'sslMode'>): readonly [Encryption, ...Encryption[]] {
   if (host.startsWith('/')) return ['plain'];
@@ -39,8 +39,8 @@ export function encryptionOrder({ host, sslMode }: Pick<PostgresTarget, 'host' |
 }
 
 /**
- * What a TLS session checks. As with libpq, a root certificate is checked against in every mode that has one; only `verify-full`
- * compares the name of the server too.
+ * What a TLS session verifies. As in libpq, the server's certificate is verified in every mode when there is a root certificate; only
+ * `verify-full` also compares the name of the server.
  *
  * @throws FluxError `config_invalid` when the file of the root certificate cannot be read
  */
@@ -62,7 +62,7 @@ export async function tlsOptions(target: Pick<PostgresTarget, 'sslMode' | 'sslRo
 export function tlsEnvironment(target: Pick<PostgresTarget, 'sslMode' | 'sslRootCert'>): Record<string, string> {
   return {
     PGSSLMODE: target.sslMode ?? 'prefer',
-    // A path that cannot exist is a certificate that is not there.
+    // A path that cannot exist means no certificate.
     PGSSLROOTCERT: rootCertificatePath(target) ?? '/dev/null/none',
     PGSSLCERT: '/dev/null/none',
     // Our sessions have no GSS encryption.
@@ -71,7 +71,7 @@ export function tlsEnvironment(target: Pick<PostgresTarget, 'sslMode' | 'sslRoot
 }
 
 /**
- * The file of the root certificate. `system` is resolved here, since libpq knows the word from 16 on only.
+ * The file of the root certificate. `system` is resolved here, since libpq supports it only from 16 on.
  *
  * @throws FluxError `config_invalid` when this system has no bundle of certificates
  */

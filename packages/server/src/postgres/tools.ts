@@ -16,11 +16,11 @@ type Program = (typeof SERVER)[number] | (typeof CLIENT)[number];
 type Need = 'server' | 'client' | 'both';
 
 /**
- * Finds the Postgres programs of this host, once; what is installed later is seen by the next call.
+ * Finds the Postgres programs of this host, once; the next call sees what was installed later.
  *
  * Order: the given folders (each a `bin` folder, or one that holds `<major>/bin`), the places of distributions, then
  * `searchPath`. A folder may hold only the server's or only the client's programs: they are combined by major, and of
- * several folders with the same program the first wins. Programs that do not start are passed over; scripts that start a
+ * several folders with the same program the first wins. Programs that do not start are skipped; scripts that start a
  * program are taken from the given folders only.
  *
  * @param folders from the settings
@@ -49,7 +49,7 @@ interface FoundPrograms {
   readonly programs: Partial<Record<Program, string>>;
 }
 
-/** Server and client of one folder are told apart: each says its own version. */
+/** Server and client programs in one folder are separate: each reports its own version. */
 async function inspectFolder(folder: string, form: ProgramForm): Promise<FoundPrograms[]> {
   const found = await Promise.all([SERVER, CLIENT].map((names) => inspectPrograms(folder, names, form)));
   return found.filter((part) => part !== undefined);
@@ -81,7 +81,7 @@ function combine(found: readonly FoundPrograms[]): Map<number, PostgresTools> {
     const isServer = part.programs.postgres !== undefined;
     byMajor.set(part.major, {
       major: part.major,
-      // The server's word counts more than the client's: it is the server that runs the restored database.
+      // The server's version takes precedence over the client's, because the server runs the restored database.
       version: known === undefined || (isServer && known.postgres === undefined) ? part.version : known.version,
       binFolder: known === undefined || (isServer && known.postgres === undefined) ? part.folder : known.binFolder,
       postgres: known?.postgres ?? part.programs.postgres,
@@ -107,13 +107,13 @@ function missingError(
   searched: readonly string[],
 ): FluxError {
   const others = [...byMajor.keys()].filter((other) => missingOf(byMajor.get(other), need).length === 0);
-  const here = others.length === 0 ? 'No other major is here.' : `Here: ${others.join(', ')}.`;
+  const here = others.length === 0 ? 'No other major version is installed.' : `Installed: ${others.join(', ')}.`;
   const packageName = need === 'client' ? `postgresql-client-${major}` : `postgresql-${major}`;
   return new FluxError(
     'postgres_missing',
-    `PostgreSQL ${major} is needed, and ${missingOf(tools, need).join(', ')} of that major cannot be found. ${here}`,
+    `PostgreSQL ${major} is needed, and ${missingOf(tools, need).join(', ')} of that major version cannot be found. ${here}`,
     {
-      hint: `Install it with \`apt-get install ${packageName}\`, or name the folder that holds it in FLUX_POSTGRES_BIN_DIRS.`,
+      hint: `Install it with \`apt-get install ${packageName}\`, or set FLUX_POSTGRES_BIN_DIRS to the folder that contains it.`,
       details: { major, need, majorsHere: others, searched },
     },
   );
@@ -154,7 +154,7 @@ async function isProgram(path: string, form: ProgramForm): Promise<boolean> {
   // Debian's /usr/bin/pg_dump is a script that chooses a major by its own rules, wherever it is found.
   if (basename(await realpath(path)) === 'pg_wrapper') return false;
   if (form === 'any') return true;
-  // Other scripts might do likewise; only the operator can know, who names their folder.
+  // Other scripts might do the same; they are used only from folders that the operator has configured.
   await using file = await open(path, 'r').catch(() => undefined);
   const start = await file?.read(Buffer.alloc(2), 0, 2, 0);
   return start !== undefined && start.buffer.toString('latin1') !== '#!';

@@ -1,3 +1,4 @@
+import { explainAbsence } from '@flux/contract/capability';
 import type { DoctorAnswer, Finding } from '@flux/contract/doctor';
 import { backupKindOf, trustLabel } from '@flux/contract/labels';
 import { lookAtArtifact } from '../backups/item.ts';
@@ -62,7 +63,7 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
   const state = latest === undefined ? undefined : stateOf(latest, await lookAtArtifact(deps.store, latest));
   const findings = [backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
   if (project.lifecycle === 'active') findings.push(await instanceFinding(deps, project), ...(await undoFindings(deps, project)));
-  findings.push(...migrationFindings(project));
+  findings.push(...capabilityFindings(deps, project), ...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !deps.machine.toolbox.majors().includes(major)) {
     findings.push({
@@ -112,6 +113,13 @@ function proofFindings(deps: DoctorDeps, project: ProjectRow, latest: BackupRow 
   return findings;
 }
 
+/** Where a project without restore in place is restored instead. */
+function capabilityFindings(deps: DoctorDeps, row: ProjectRow): Finding[] {
+  if (deps.engines.of(row).engine.staging !== undefined) return [];
+  const { why, hint } = explainAbsence({ ...row, mode: row.engine }, 'staging');
+  return [{ severity: 'fine', what: 'restore in place', found: `${why} ${hint}`, command: null }];
+}
+
 function migrationFindings({ slug, hash, migration_state }: ProjectRow): Finding[] {
   if (migration_state === null) return [];
   const command = `flux migrate --project ${slug} --hash ${hash}`;
@@ -130,6 +138,7 @@ function migrationFindings({ slug, hash, migration_state }: ProjectRow): Finding
 
 async function instanceFinding(deps: DoctorDeps, row: ProjectRow): Promise<Finding> {
   const { engine, project } = deps.engines.of(row);
+  const canStart = engine.power !== undefined || engine.pooled !== undefined;
   const status = await engine.status(project).catch((error: Error) => ({ state: 'failing' as const, problem: error.message, restarts: 0 }));
   if (status.state === 'running') {
     const died = status.restarts > 0 ? ` It died and was started again ${status.restarts} times.` : '';
@@ -138,8 +147,10 @@ async function instanceFinding(deps: DoctorDeps, row: ProjectRow): Promise<Findi
   return {
     severity: 'warning',
     what: 'Postgres',
-    found: `It is ${status.state}${status.problem === null ? '' : `: ${status.problem}`}. A backup cannot be taken now.`,
-    command: `flux project start ${row.slug} --hash ${row.hash}`,
+    found: `It is ${status.state}${status.problem === null ? '' : `: ${status.problem}`}. No backup can be created now.${
+      canStart ? '' : ` ${explainAbsence({ ...row, mode: row.engine }, 'power').hint}`
+    }`,
+    command: canStart ? `flux project start ${row.slug} --hash ${row.hash}` : null,
   };
 }
 

@@ -7,11 +7,11 @@ const DEFAULT_NAME = 'postgres';
 /**
  * Finds the unprivileged account that Postgres programs run as.
  *
- * Postgres refuses to run as root, so a control plane that is root needs one. One that is not root runs everything as
- * itself: undefined.
+ * Postgres refuses to run as root, so a control plane that runs as root needs one. Otherwise the result is undefined: everything runs
+ * as the current account.
  *
- * @param name account to use when we are root; `postgres` unless told otherwise
- * @throws FluxError `config_invalid` when there is no such account or when it is root itself
+ * @param name account to use when running as root; by default `postgres`
+ * @throws FluxError `config_invalid` when the account does not exist or is root itself
  */
 export async function resolveAccount(name: string | undefined): Promise<Account | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -23,7 +23,7 @@ export async function resolveAccount(name: string | undefined): Promise<Account 
   const line = await accountLine(wanted);
   if (line === undefined)
     throw new FluxError('config_invalid', `There is no account "${wanted}", and Postgres does not run as root.`, {
-      hint: `Make one with \`useradd --system --user-group --no-create-home ${wanted}\`, or start the control plane as an ordinary user.`,
+      hint: `Create it with \`useradd --system --user-group --no-create-home ${wanted}\`, or start the control plane as an ordinary user.`,
     });
   const account = parseAccountLine(line);
   if (account === undefined)
@@ -46,7 +46,7 @@ async function accountLine(name: string): Promise<string | undefined> {
   const local = await readFile('/etc/passwd', 'utf8').catch(() => '');
   const line = local.split('\n').find((entry) => entry.startsWith(`${name}:`));
   if (line !== undefined) return line;
-  // Accounts of a directory service (LDAP, sssd) are in no file; getent(1) asks whoever knows them.
+  // Accounts of a directory service (LDAP, sssd) are in no file; getent(1) finds them.
   const asked = await runProcess('getent', ['passwd', name]).catch(() => undefined);
   return asked?.exitCode === 0 ? asked.stdout.split('\n')[0] : undefined;
 }

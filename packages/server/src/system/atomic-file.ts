@@ -1,10 +1,10 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
-/** Files that begin with this are being written; a crash may leave them, and the sweep at start removes them. */
+/** Prefix of files that are being written; a crash may leave them, and the sweep at start removes them. */
 export const TEMPORARY_PREFIX = '.flux-tmp-';
 
-/** Name of the hidden temporary neighbour of a file: same folder, so that the rename stays within one file system. */
+/** Path of a hidden temporary file next to a file: in the same folder, so that the rename stays within one file system. */
 export function temporaryNameFor(finalPath: string, unique: string): string {
   return join(dirname(finalPath), `${TEMPORARY_PREFIX}${unique}-${basename(finalPath)}`);
 }
@@ -20,9 +20,9 @@ export async function syncFolder(path: string): Promise<void> {
 }
 
 /**
- * Writes a small file so that after a crash either the old or the new content is there, whole.
+ * Writes a small file so that after a crash it has either the old or the new content, complete.
  *
- * @param mode permission bits, 0600 unless told otherwise
+ * @param mode permission bits, by default 0600
  */
 export async function writeFileAtomically(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const temporary = temporaryNameFor(path, `${process.pid}-${Math.random().toString(36).slice(2)}`);

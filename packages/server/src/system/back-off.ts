@@ -1,8 +1,8 @@
 /** Pauses between attempts: each about twice as long as the one before, up to a ceiling. */
 export interface BackOff {
-  /** The next pause. Up to a quarter of it is chance, so that many who lost the same thing do not all come back at once. */
+  /** The next pause. Up to a quarter of it is random, so that many clients do not all retry at once. */
   next(): number;
-  /** Begins with the first pause again. */
+  /** Starts again with the first pause. */
   reset(): void;
 }
 

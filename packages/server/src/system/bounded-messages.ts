@@ -1,12 +1,12 @@
 import { FluxError } from '@flux/contract/errors';
 
 /**
- * The largest message of a Postgres server that is read: a row, a notice or an error. A string of JavaScript ends at 512 MiB, and
- * the driver makes strings of messages where nobody can catch what it throws, so that a larger one would end the process.
+ * The largest message of a Postgres server that is read: a row, a notice or an error. A JavaScript string is limited to 512 MiB, and
+ * the driver converts messages to strings where its errors cannot be caught, so a larger one would end the process.
  */
 const MAX_MESSAGE_BYTES = 128 * 2 ** 20;
 
-/** What is used of a connection of `pg`, which the driver does not describe. */
+/** The part of a `pg` connection used here; the types of the driver do not declare it. */
 interface Wire {
   attachListeners(stream: Incoming): void;
 }
@@ -17,8 +17,8 @@ interface Incoming {
 }
 
 /**
- * Bounds what a client of `pg` reads, before it connects: a message that is too large ends the connection as soon as its length
- * is known, with a FluxError for whatever was being asked; so does anything that the driver cannot read.
+ * Limits what a `pg` client reads; call it before connecting. A message that is too large ends the connection as soon as its length
+ * is known, and the running query rejects with a FluxError; so does anything that the driver cannot read.
  */
 export function boundMessages(client: object, maxBytes = MAX_MESSAGE_BYTES): void {
   const { connection } = client as { readonly connection: Wire };
@@ -54,10 +54,10 @@ function guard(stream: Incoming, maxBytes: number): Incoming {
 const LENGTH_BYTES = 4;
 
 /**
- * Follows the messages of a stream: a byte that tells the kind, four that tell the length (with themselves), and the rest. Source:
+ * Follows the messages of a stream: one byte for the type, four for the length (including themselves), and the rest. Source:
  * the manual, 55.7 "Message Formats".
  *
- * @returns a function that takes the next bytes and gives the length of a message that is too large, or that cannot be one
+ * @returns a function that takes the next bytes and returns the length of a message that is too large or invalid
  */
 function createMeter(maxBytes: number): (bytes: Buffer) => number | undefined {
   let headerBytes = 0;
@@ -86,10 +86,10 @@ function createMeter(maxBytes: number): (bytes: Buffer) => number | undefined {
 
 function tooLargeError(length: number, maxBytes: number): FluxError {
   const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
-  if (length < LENGTH_BYTES) return new FluxError('postgres_failed', 'The server sent something that is not a message of Postgres.');
+  if (length < LENGTH_BYTES) return new FluxError('postgres_failed', 'The server sent something that is not a valid Postgres message.');
   return new FluxError(
     'postgres_failed',
     `Postgres sent a value, notice or error of ${mebibytes(length)}, and Flux reads at most ${mebibytes(maxBytes)}; the connection was ended.`,
-    { hint: 'Ask for less at once.' },
+    { hint: 'Query less data at once.' },
   );
 }

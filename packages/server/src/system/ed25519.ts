@@ -1,12 +1,12 @@
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
 
-/** A pair as PEM: SPKI and PKCS #8. */
+/** A key pair as PEM: SPKI and PKCS #8. */
 export interface Ed25519Pair {
   readonly publicPem: string;
   readonly privatePem: string;
 }
 
-/** Makes a new pair. */
+/** Generates a key pair. */
 export function generateEd25519(): Ed25519Pair {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519', {
     publicKeyEncoding: { type: 'spki', format: 'pem' },
@@ -15,19 +15,19 @@ export function generateEd25519(): Ed25519Pair {
   return { publicPem: publicKey, privatePem: privateKey };
 }
 
-/** Signs bytes; 64 bytes, the same for the same key and bytes. */
+/** Signs bytes. The signature has 64 bytes and is deterministic. */
 export function signEd25519(privatePem: string, bytes: Uint8Array): Buffer {
   return sign(null, bytes, createPrivateKey(privatePem));
 }
 
-/** The raw 32 bytes of a public key, base64url, as a JWK has them in `x`. */
+/** The raw 32 bytes of a public key, base64url, as in the `x` of a JWK. */
 export function rawEd25519(publicPem: string): string {
   const { x } = createPublicKey(publicPem).export({ format: 'jwk' });
-  if (x === undefined) throw new TypeError('this is no Ed25519 key');
+  if (x === undefined) throw new TypeError('this is not an Ed25519 key');
   return x;
 }
 
-/** Name of a key: the first 16 hex digits of the SHA-256 of its raw bytes. */
+/** Id of a key: the first 16 hex digits of the SHA-256 of its raw bytes. */
 export function nameEd25519(publicPem: string): string {
   return createHash('sha256')
     .update(Buffer.from(rawEd25519(publicPem), 'base64url'))

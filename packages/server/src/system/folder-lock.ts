@@ -3,19 +3,18 @@ import { link, open, rename, rm, stat } from 'node:fs/promises';
 import { createServer, type Server, connect as socketTo } from 'node:net';
 import { FluxError } from '@flux/contract/errors';
 
-/** Left behind by a process that was killed; nothing listens on it then. */
+/** A killed process leaves it behind; then nothing listens on it. */
 const LOCK_NAME = 'server.lock';
 
 /**
- * Claims a folder for this process alone, under whatever path: what counts is its device and inode, so that a link or a bind
- * mount to it is the same folder.
+ * Locks a folder for this process alone, under any path: it is identified by device and inode, so a link or a bind mount to it is the
+ * same folder.
  *
- * The claim is two sockets that the kernel closes with the process, so that a killed server never blocks the next and there is no
- * pid to judge. The first is abstract (unix(7)), which is taken at once or not at all, but only within one network namespace. The
- * second is a file in the folder, which also keeps out a control plane in another container of this host. Nothing here knows of
- * other hosts that share the folder.
+ * The lock is two sockets that the kernel closes with the process, so a killed server never blocks the next and no pid has to be
+ * checked. The first is abstract (unix(7)): taking it is atomic, but only within one network namespace. The second is a file in the
+ * folder, which also excludes a control plane in another container of this host. Other hosts that share the folder are not detected.
  *
- * @returns what lets the folder go
+ * @returns the function that releases the folder
  * @throws FluxError `data_folder_locked`
  */
 export async function lockFolder(path: string): Promise<() => Promise<void>> {
@@ -38,12 +37,12 @@ export async function lockFolder(path: string): Promise<() => Promise<void>> {
 
 async function lockByFile(path: string): Promise<() => Promise<void>> {
   const folder = await open(path, 'r');
-  // The path of a socket holds 107 bytes; through the open folder it is always short.
+  // The path of a socket is limited to 107 bytes; through the descriptor of the folder it is always short.
   const placeOf = (name: string) => `/proc/self/fd/${folder.fd}/${name}`;
   const [own, stale, lock] = [placeOf(`.lock-${randomUUID()}`), placeOf(`.lock-${randomUUID()}`), placeOf(LOCK_NAME)];
   let server: Server | undefined;
   try {
-    // Not every file system has sockets and hard links; the abstract socket has to do there.
+    // Not every file system supports sockets and hard links; there the abstract socket has to suffice.
     server = await listen(own).catch(() => undefined);
     if (server === undefined) return async () => undefined;
     if (!(await canLink(own, stale))) {
@@ -53,7 +52,7 @@ async function lockByFile(path: string): Promise<() => Promise<void>> {
     }
     while (!(await linked(own, lock))) {
       if (await answers(lock)) throw locked(path);
-      // Looked at again under the other name: until it was moved, somebody else may have put a living one there.
+      // Checked again under the other name: another process may have put a live socket there before it was moved.
       await rename(lock, stale).catch(ignoreMissing);
       const isAlive = await answers(stale);
       if (isAlive) await link(stale, lock).catch(() => undefined);
@@ -95,7 +94,7 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== 'ENOENT') throw error;
 }
 
-/** Tells whether somebody listens on a socket; when we may not know, somebody does. */
+/** Whether a process listens on a socket; true when that cannot be determined. */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = socketTo(path);
@@ -124,6 +123,6 @@ function close(server: Server): Promise<void> {
 
 function locked(path: string): FluxError {
   return new FluxError('data_folder_locked', `Another Flux already uses the data folder ${path}.`, {
-    hint: 'Stop that one first, or give this one a folder of its own with FLUX_DATA_DIR.',
+    hint: 'Stop that one first, or set FLUX_DATA_DIR to another folder.',
   });
 }

@@ -1,6 +1,6 @@
 import { type Logger, pino } from 'pino';
 
-/** A structured logger; one JSON line a record on stderr. */
+/** A structured logger; one JSON line per record on stderr. */
 export type Log = Logger;
 
 const SECRET_PATHS = [
@@ -20,7 +20,7 @@ const SECRET_PATHS = [
   '*.sql',
 ];
 
-/** Makes the logger of the process. Fields that may hold a secret are redacted wherever they stand. */
+/** Creates the logger of the process. Fields that may contain a secret are redacted at every depth listed. */
 export function createLog(level: string): Log {
   return pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: { paths: SECRET_PATHS, censor: '[redacted]' } },

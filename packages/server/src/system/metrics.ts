@@ -1,13 +1,13 @@
 import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
 
-/** What `/metrics` shows. */
+/** The metrics at `/metrics`. */
 export interface Metrics {
   readonly registry: Registry;
   readonly requests: Counter<'route' | 'status'>;
   readonly operations: Counter<'kind' | 'state'>;
 }
 
-/** Makes the metrics of the process. */
+/** Creates the metrics of the process. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry, prefix: 'flux_' });

@@ -8,26 +8,26 @@ export interface Account {
   readonly gid: number;
 }
 
-/** How a child ended, with its own last words. */
+/** How a child ended, with its output. */
 export interface ProcessResult {
   readonly command: string;
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** What it wrote to stdout when nobody took the stream; at most `MAX_TEXT` characters. */
+  /** Its stdout when no consumer took the stream; at most `MAX_TEXT` characters. */
   readonly stdout: string;
   /** The last lines of stderr, at most `MAX_TEXT` characters. */
   readonly stderr: string;
 }
 
 export interface ProcessOptions {
-  /** The whole environment of the child: nothing is inherited, so nothing secret leaks. PATH and LANG are set when absent. */
+  /** The whole environment of the child: nothing is inherited, so no secret leaks. PATH and LANG are set when absent. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly account?: Account | undefined;
   /** Bytes for stdin; stdin is /dev/null otherwise. */
   readonly input?: Readable | string;
   /**
-   * Takes stdout as it comes; its promise is awaited before the child counts as ended. A consumer that rejects kills the
+   * Consumes stdout as a stream; its promise is awaited before the child counts as ended. A consumer that rejects kills the
    * child. Without it, stdout is collected into `ProcessResult.stdout`.
    */
   readonly onStdout?: (stdout: Readable) => Promise<void>;
@@ -41,7 +41,7 @@ const MAX_TEXT = 64 * 1024;
 const DEFAULT_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8' };
 
 /**
- * Runs a program to its end and tells how it ended; a failing exit code is a value, not an error.
+ * Runs a program until it ends and returns how it ended; a failing exit code is a value, not an error.
  *
  * Resolves only when the exit status is known **and** stdout has been consumed: a stream that ended says nothing about
  * whether the program succeeded.
@@ -83,7 +83,7 @@ export interface DaemonOptions {
   readonly account?: Account | undefined;
   /** File descriptor that stdout and stderr are appended to. */
   readonly logFd: number;
-  /** True: the child survives the control plane (its own session). False: it is meant to die with it. */
+  /** True: the child survives the control plane (its own session). False: it ends with it. */
   readonly detached: boolean;
 }
 
@@ -106,7 +106,7 @@ export async function startDaemon(command: string, args: readonly string[], opti
     stdio: ['ignore', options.logFd, options.logFd],
   });
   const exited = whenEnded(child);
-  // The rejection of a failed spawn is reported below; without this line it would be reported twice, once as unhandled.
+  // A failed spawn is reported below; without this line its rejection would also be reported as unhandled.
   exited.catch(() => undefined);
   await new Promise<void>((resolve, reject) => {
     child.once('spawn', resolve);
@@ -116,7 +116,7 @@ export async function startDaemon(command: string, args: readonly string[], opti
   return { pid: child.pid as number, exited };
 }
 
-/** Tells whether a process exists (it may belong to another account). */
+/** Whether a process exists (it may belong to another account). */
 export function isProcessAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -126,7 +126,7 @@ export function isProcessAlive(pid: number): boolean {
   }
 }
 
-/** Sends a signal; tells whether the process was there to take it. */
+/** Sends a signal; returns whether the process existed. */
 export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, signal);
@@ -139,7 +139,7 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
 function spawnOptions(options: { env?: Readonly<Record<string, string>>; cwd?: string; account?: Account | undefined }): SpawnOptions {
   return {
     env: { ...DEFAULT_ENV, ...options.env },
-    // A child of another account may not be able to read the folder that we were started in.
+    // A child of another account may not be able to read our working directory.
     cwd: options.cwd ?? '/',
     ...(options.account === undefined ? {} : { uid: options.account.uid, gid: options.account.gid }),
   };

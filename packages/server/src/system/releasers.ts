@@ -1,4 +1,4 @@
-/** Collects what must be let go again and lets it go last-in-first-out; one that fails does not keep the others. */
+/** Collects what must be released and releases it last-in-first-out; a failing releaser does not prevent the others. */
 export class Releasers implements AsyncDisposable {
   readonly #stack: Array<{ name: string; release: () => Promise<void> | void }> = [];
   readonly #onError: (name: string, error: unknown) => void;

@@ -1,9 +1,9 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
-/** Encrypts what the catalog must not hold in the open (AES-256-GCM; nonce, tag, ciphertext in that order). */
+/** Encrypts secrets that are stored in the catalog (AES-256-GCM; nonce, tag, ciphertext in that order). */
 export interface Seal {
   seal(plain: string): Buffer;
-  /** @throws when the key is another one or the bytes were changed */
+  /** @throws when the key differs or the bytes were changed */
   unseal(sealed: Uint8Array): string;
 }
 

@@ -228,7 +228,7 @@ describe('a deletion', () => {
       await expect(remove(id)).rejects.toMatchObject(refusal('newest restore-verified backup is missing or damaged'));
 
     await remove(newest.id);
-    await expect(remove(made.id)).rejects.toMatchObject(refusal('without it there is no proven way back'));
+    await expect(remove(made.id)).rejects.toMatchObject(refusal('without it, nothing is known to be restorable'));
     await remove(unproven.id);
   });
 
@@ -237,7 +237,7 @@ describe('a deletion', () => {
     await place.addBackup(project, 'complete');
     damage(newest);
     lose(made);
-    await expect(remove(newest.id)).rejects.toMatchObject(refusal('No other restore-verified backup with good bytes'));
+    await expect(remove(newest.id)).rejects.toMatchObject(refusal('No other restore-verified backup with an intact file'));
   });
 
   it('of the last good bytes is refused also when nothing is proven', async () => {
@@ -245,17 +245,17 @@ describe('a deletion', () => {
     const [older, newer] = [await place.addBackup(project, 'complete'), await place.addBackup(project, 'complete')];
     const failed = await place.addBackup(project, 'failed');
     damage(older);
-    await expect(remove(newer.id)).rejects.toMatchObject(refusal('No other backup with good bytes'));
+    await expect(remove(newer.id)).rejects.toMatchObject(refusal('No other backup with an intact file'));
     await remove(older.id);
     await remove(failed.id);
-    await expect(remove(newer.id)).rejects.toMatchObject(refusal('No other backup with good bytes'));
+    await expect(remove(newer.id)).rejects.toMatchObject(refusal('No other backup with an intact file'));
   });
 
   it('does not rest on one that has failed its verification', async () => {
     project = await place.newProject();
     const [older, newer] = [await place.addBackup(project, 'complete'), await place.addBackup(project, 'complete')];
     await updateBackup(place.catalog.db, older.id, { restore_verification: 'restore_failed', restore_verification_error: 'test' });
-    await expect(remove(newer.id)).rejects.toMatchObject(refusal('No other backup with good bytes'));
+    await expect(remove(newer.id)).rejects.toMatchObject(refusal('No other backup with an intact file'));
     await remove(older.id);
   });
 

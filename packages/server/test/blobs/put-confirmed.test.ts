@@ -39,7 +39,7 @@ it.each(['before its first byte', 'after its last byte'])('shows nothing when th
 });
 
 it('fails rather than waits when the producer succeeds without any bytes', async () => {
-  await expect(putConfirmed(openStore(), KEY, async () => 'done', { signal })).rejects.toThrow('without handing over any bytes');
+  await expect(putConfirmed(openStore(), KEY, async () => 'done', { signal })).rejects.toThrow('without producing any bytes');
 });
 
 it('tells the producer when the store fails, and closes its stream', async () => {

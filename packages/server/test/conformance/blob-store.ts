@@ -247,7 +247,7 @@ export function describeBlobStore(name: string, preparePlace: () => Promise<Blob
     ];
     const LONG = ['a'.repeat(129), 'a/b/c/d/e'];
     it.each([...ODD, ...LONG])('refuses the key %j everywhere', async (key) => {
-      const refusal = { code: 'internal', message: expect.stringContaining('is not a key of a blob') };
+      const refusal = { code: 'internal', message: expect.stringContaining('is not a valid key of a blob') };
       await expect(store.put(key, once(Buffer.from('x')), { signal })).rejects.toMatchObject(refusal);
       await expect(store.get(key, { signal })).rejects.toMatchObject(refusal);
       await expect(store.stat(key, signal)).rejects.toMatchObject(refusal);

@@ -1,5 +1,6 @@
+import type { Capability } from '@flux/contract/capability';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Capability, capabilitiesOf, requireCapability } from '../../src/engines/capabilities.ts';
+import { capabilitiesOf, requireCapability } from '../../src/engines/capabilities.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import type { PostgresTarget, PostgresToolbox } from '../../src/postgres/target.ts';
@@ -167,8 +168,9 @@ export function describeEngine(name: string, preparePlace: () => Promise<EngineP
       await power.stop(project);
       expect(await engine.status(project)).toMatchObject({ state: 'stopped', postgresVersion: null });
       const refusal = { code: 'instance_stopped', hint: `Start it with \`flux project start ${project.slug}\`.` };
-      for (const asked of [engine.backupSource(project), engine.readChangeMarks(project), engine.ownerAccess(project)])
-        await expect(asked).rejects.toMatchObject(refusal);
+      // One after the other: a promise that rejects before it is awaited would count as unhandled.
+      for (const ask of [engine.backupSource, engine.readChangeMarks, engine.ownerAccess])
+        await expect(ask(project)).rejects.toMatchObject(refusal);
       await power.start(project);
       await power.start(project);
       expect(await engine.status(project)).toMatchObject({ state: 'running' });

@@ -1,5 +1,5 @@
+import type { Capability } from '@flux/contract/capability';
 import { createAttachedEngine } from '../../src/engines/attached/engine.ts';
-import type { Capability } from '../../src/engines/capabilities.ts';
 import { createDedicatedEngine } from '../../src/engines/dedicated/engine.ts';
 import { instanceIdOf } from '../../src/engines/dedicated/names.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';

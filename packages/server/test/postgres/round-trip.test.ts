@@ -142,8 +142,8 @@ describe('a tenant export comes back as it was', () => {
     expect(after).toContain("'001_it''s.sql'");
     expect(after).not.toMatch(/theirs|tenant_backup/);
     expect(notes).toEqual([
-      'The publication tenants names tables of the tenant; publications are in no tenant export.',
-      'Large objects belong to no schema; a tenant export holds none.',
+      'The publication tenants contains tables of the tenant; a tenant export contains no publications.',
+      'Large objects belong to no schema; a tenant export contains none.',
     ]);
     // Whoever follows the instructions by hand may do so twice, and from psql.
     await using session = await connectPostgres(to.superuser(`case_${number}`), { searchPath: 'role' });
@@ -161,7 +161,7 @@ describe('a tenant export comes back as it was', () => {
       { schema: 'tenant' },
     );
     expect(trip.comparison.differences).toEqual([]);
-    expect(trip.manifest.notes).toEqual(['Large objects belong to no schema; a tenant export holds none.']);
+    expect(trip.manifest.notes).toEqual(['Large objects belong to no schema; a tenant export contains none.']);
     const name = `case_${number}`;
     await from.run(
       name,
@@ -170,7 +170,7 @@ describe('a tenant export comes back as it was', () => {
     await using snapshot = await openSnapshot(from.superuser(name));
     const source = { kind: 'tenant_export' as const, schema: 'tenant', internalRoles: [] };
     const manifest = await recordManifest({ snapshot, source, parallel: 1 });
-    expect(manifest.notes).toContain('The tenant uses the table shared.lookup, which its export does not hold.');
+    expect(manifest.notes).toContain('The tenant uses the table shared.lookup, which its export does not contain.');
   });
 
   it('when its schema is empty', async () => {

@@ -35,7 +35,7 @@ export interface Analysis {
 /** Analyses one statement; bodies contain statements, so rules call back to it. */
 export type Analyse = (analysis: Analysis, fragment: Fragment) => Promise<readonly Found[]>;
 
-/** Nobody and no generator nests bodies deeper. */
+/** Neither people nor generators nest bodies deeper. */
 const MAX_DEPTH = 8;
 
 /** The analysis of what stands inside of a statement; undefined when that is nested too deeply. */

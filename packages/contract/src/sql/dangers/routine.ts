@@ -16,7 +16,7 @@ export interface Body {
   readonly location: unknown;
 }
 
-/** A body without any of these words runs nothing that destroys data by itself. */
+/** A body without any of these words cannot destroy data directly. */
 const SUSPICIOUS = /drop|truncate|delete|update|merge|alter|lo_unlink|lo_truncate|execute|u&|\b(?:do|call)\b/i;
 
 /** Analyses a body, statement by statement. */

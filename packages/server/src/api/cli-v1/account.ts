@@ -10,7 +10,7 @@ import { type Router, requireProject } from '../router.ts';
 
 const DEFAULT_LINES = 50;
 
-/** What is not about a single project, for existing clients. */
+/** Routes for existing clients that are not about a single project. */
 export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): void {
   const { db } = deps.catalog;
   router.json(ROUTES.verifyToken, async ({ principal }) => ({
@@ -28,7 +28,7 @@ export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): v
   });
   router.json(ROUTES.listAudit, async ({ principal, query }) => {
     const project = query.hash === undefined ? undefined : await requireProject(deps, principal, query.hash);
-    // Without a project it shows all of the user's, which a token that is limited to some may not see.
+    // Without a project it shows those of all projects, which a token limited to some may not see.
     if (project === undefined) requireAllowed(principal, 'audit.read_all');
     const rows = await listAudit(db, principal.token.user_id, query.limit ?? DEFAULT_LINES, project?.id);
     return { events: rows.map((row) => ({ ...row, at: row.at.toISOString() })) };

@@ -1,9 +1,8 @@
 import type { BackupItem } from '@flux/contract/backup';
 import type { LegacyItem } from '@flux/contract/cli-v1/backup';
+import type { LegacyOperation } from '@flux/contract/cli-v1/operation';
 import type { ListedProject } from '@flux/contract/cli-v1/project';
 import { FluxError } from '@flux/contract/errors';
-import type { OperationAnswer } from '@flux/contract/operation';
-import { OPERATION_RESULTS } from '@flux/contract/operation-results';
 import type { ProjectSummary } from '@flux/contract/project';
 import type { OperationRow } from '../../catalog/operations.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
@@ -19,12 +18,11 @@ export function toLegacyItem(item: BackupItem): LegacyItem {
   return { ...item, offsiteR2Status: 'disabled' };
 }
 
-/** An operation as existing clients read it: its result is what the synchronous route would have answered. */
-export function toLegacyOperation(row: OperationRow): OperationAnswer {
+/** An operation as existing clients read it. */
+export function toLegacyOperation(row: OperationRow): LegacyOperation {
   const operation = toOperationAnswer(row);
-  if (operation.result === undefined || (row.kind !== 'backup_create' && row.kind !== 'backup_delete')) return operation;
-  const { backup } = OPERATION_RESULTS[row.kind].parse(operation.result);
-  return { ...operation, result: { backup: toLegacyItem(backup) } };
+  if ((operation.kind !== 'backup_create' && operation.kind !== 'backup_delete') || operation.result === undefined) return operation;
+  return { ...operation, result: { backup: toLegacyItem(operation.result.backup) } };
 }
 
 /** Refuses a body whose slug and hash name different projects. @throws FluxError `project_mismatch` */

@@ -1,7 +1,7 @@
 import type { LegacyMigrateRequest } from '@flux/contract/cli-v1/migrate';
 import { FluxError } from '@flux/contract/errors';
 
-/** The forms of a migration that existing clients ask for with a member of their own. */
+/** The values of `how` that existing clients request with a separate member. */
 const FORMS = [
   ['dryRun', 'dry_run'],
   ['dumpOnly', 'dump_only'],
@@ -9,9 +9,9 @@ const FORMS = [
 ] as const;
 
 /**
- * How far a migration is to go. Only `yes: true` can make it more than a look.
+ * How far a migration should go. Without `yes: true` it is a dry run or refused.
  *
- * @throws FluxError `invalid_request` without `yes`, and for forms that contradict each other
+ * @throws FluxError `invalid_request` without `yes`, and for members that contradict each other
  */
 export function howOf(body: LegacyMigrateRequest): NonNullable<LegacyMigrateRequest['how']> {
   const asked = FORMS.filter(([member]) => body[member] === true);
@@ -33,6 +33,6 @@ export function howOf(body: LegacyMigrateRequest): NonNullable<LegacyMigrateRequ
   const how = body.how ?? asked[0]?.[1] ?? 'move';
   if (how === 'dry_run' || body.yes === true) return how;
   throw new FluxError('invalid_request', 'Refusing to migrate without --yes. Nothing was changed.', {
-    hint: 'Look first with --dry-run ("dryRun": true), then pass --yes ("yes": true).',
+    hint: 'Check the plan with --dry-run ("dryRun": true), then pass --yes ("yes": true).',
   });
 }

@@ -6,7 +6,7 @@ import { requireOperation } from '../operation-answer.ts';
 import type { Router } from '../router.ts';
 import { toLegacyOperation } from './legacy-shapes.ts';
 
-/** Operations for existing clients that prefer to follow long work. */
+/** Routes of operations for existing clients that follow them. */
 export function registerOperationRoutes(router: Router, deps: OperationRouteDeps): void {
   router.json(ROUTES.getOperation, async ({ principal, params }) => toLegacyOperation(await requireOperation(deps, principal, params.id)));
   router.json(ROUTES.cancelOperation, async ({ principal, params }) => {

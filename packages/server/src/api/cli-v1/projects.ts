@@ -19,7 +19,7 @@ import { requireSlugOf, toListedProject } from './legacy-shapes.ts';
 import { howOf } from './migrate.ts';
 import { answerWork } from './wait-or-follow.ts';
 
-/** Projects for existing clients. */
+/** Routes of projects for existing clients. */
 export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): void {
   const { publicUrl } = deps;
   router.json(ROUTES.listProjects, async ({ principal, query }) => {
@@ -37,7 +37,7 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
         pgrstJwtSecret: jwtSecret,
         postgresPassword: postgres.password,
         postgresContainerHost: postgres.host,
-        note: 'Shown again by `flux project credentials`.',
+        note: '`flux project credentials` shows them again.',
       },
     };
   });

@@ -1,6 +1,6 @@
 import { FluxError, fromProblem, type Problem } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
-import type { OperationKind } from '@flux/contract/operation';
+import type { OperationKind } from '@flux/contract/operation-kind';
 import { OPERATION_RESULTS, type OperationResult } from '@flux/contract/operation-results';
 import type { FastifyRequest } from 'fastify';
 import { type OperationRow, readOperation, waitForOperation } from '../../operations/wait.ts';
@@ -9,8 +9,8 @@ import type { WorkAnswer } from '../router.ts';
 import { toLegacyOperation } from './legacy-shapes.ts';
 
 /**
- * Answers a request for long work: with the operation for a client that prefers so, else with the result when it is there. When
- * such a client goes away, the work goes on.
+ * Answers a request for long work: with the operation for a client that sends `Prefer: respond-async`, otherwise with the result once
+ * it is there. The work continues when the client disconnects.
  */
 export async function answerWork<K extends OperationKind, Body>(
   { catalog }: Pick<OperationRouteDeps, 'catalog'>,
@@ -26,8 +26,8 @@ export async function answerWork<K extends OperationKind, Body>(
 function resultOf<K extends OperationKind>(kind: K, operation: OperationRow): OperationResult<K> {
   if (operation.state === 'succeeded') return OPERATION_RESULTS[kind].parse(operation.result) as OperationResult<K>;
   if (operation.error !== null) throw fromProblem(operation.error as Problem);
-  throw new FluxError('lost_contact', 'The control plane is stopping; the work is not done.', {
-    hint: 'Look with `flux backup list` when it runs again.',
+  throw new FluxError('lost_contact', 'The control plane is stopping before the work is done.', {
+    hint: 'Check the result with `flux backup list` when it runs again.',
   });
 }
 

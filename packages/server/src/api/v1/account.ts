@@ -10,7 +10,7 @@ import type { AccountRouteDeps } from '../deps.ts';
 import { cutPage, readPage } from '../page.ts';
 import { type Router, requireProject } from '../router.ts';
 
-/** What is not about a single project: who am I, tokens, audit, doctor, keys of receipts. */
+/** Routes that are not about a single project: the caller, tokens, audit log, doctor, keys of receipts. */
 export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): void {
   const { db } = deps.catalog;
   router.json(ROUTES.whoAmI, async ({ principal }) => ({ ...describePrincipal(principal), defaultMode: deps.defaultMode }));
@@ -27,7 +27,7 @@ export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): v
   });
   router.json(ROUTES.listAudit, async ({ principal, query }) => {
     const project = query.project === undefined ? undefined : await requireProject(deps, principal, query.project);
-    // Without a project it shows all of the user's, which a token that is limited to some may not see.
+    // Without a project it shows those of all projects, which a token limited to some may not see.
     if (project === undefined) requireAllowed(principal, 'audit.read_all');
     const page = readPage(query, (cursor) => (/^\d{1,15}$/.test(cursor) ? Number(cursor) : undefined));
     const found = await listAudit(db, principal.token.user_id, page.limit + 1, project?.id, page.after);

@@ -9,7 +9,7 @@ import { requireOperation, toOperationAnswer } from '../operation-answer.ts';
 import { cutPage, readPage } from '../page.ts';
 import { type Router, requireProject } from '../router.ts';
 
-/** Operations: what runs, what has run, how far it is, and its end. */
+/** Routes of operations. */
 export function registerOperationRoutes(router: Router, deps: OperationRouteDeps): void {
   router.json(ROUTES.listOperations, async ({ principal, query }) => {
     const project = query.project === undefined ? undefined : await requireProject(deps, principal, query.project);

@@ -18,7 +18,7 @@ import { cutPage, readPage } from '../page.ts';
 import { type Router, requireProject } from '../router.ts';
 import { startWork } from './start-work.ts';
 
-/** Projects: their life, their credentials, their SQL, and what destroys or moves them. */
+/** Routes of projects. */
 export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): void {
   router.json(ROUTES.listProjects, async ({ principal, query }) => {
     const { which = 'active' } = query;
@@ -56,7 +56,7 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
   );
   router.json(ROUTES.listMigrations, async ({ principal, params, query, signal }) => {
     const applied = await listMigrations(deps, await requireProject(deps, principal, params.hash), signal);
-    // The ledger is read whole: it is the project's own table, and its order is not that of any column.
+    // The ledger is read whole: it is a table of the project, and it is not ordered by any column.
     const page = readPage(query, (cursor) => (applied.some(({ version }) => version === cursor) ? cursor : undefined));
     const start = applied.findIndex(({ version }) => version === page.after) + 1;
     const { rows, nextCursor } = cutPage(applied.slice(start), page, ({ version }) => version);

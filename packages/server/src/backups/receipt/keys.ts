@@ -14,22 +14,22 @@ import type { Clock } from '../../system/clock.ts';
 import { generateEd25519, nameEd25519, rawEd25519, signEd25519 } from '../../system/ed25519.ts';
 import type { Seal } from '../../system/seal.ts';
 
-/** What signing needs; the private halves of keys are kept sealed. */
+/** What signing needs; private keys are stored encrypted. */
 export interface SigningDeps {
   readonly seal: Seal;
   readonly clock: Clock;
 }
 
-/** Signs bytes under the name of its key. */
+/** A signing function with the id of its key. */
 export interface Signer {
   readonly keyId: string;
   sign(bytes: Uint8Array): Buffer;
 }
 
 /**
- * The key that signs now, made when there is none. It cannot be retired before the transaction ends.
+ * The current signing key, created when there is none. It cannot be retired before the transaction ends.
  *
- * @throws FluxError `volume_unusable` when the seal of the catalog was made with another secret key
+ * @throws FluxError `volume_unusable` when the key was encrypted with another secret key
  */
 export async function openSigner(db: DatabaseTransaction, deps: SigningDeps): Promise<Signer> {
   const key = await ensureActiveKey(db, deps);
@@ -38,7 +38,7 @@ export async function openSigner(db: DatabaseTransaction, deps: SigningDeps): Pr
 }
 
 /**
- * Makes a new key and retires the one before, which stays published: what it signed can still be checked.
+ * Creates a new key and retires the previous one, which stays published, so that its signatures can still be checked.
  *
  * @returns all keys, the new one first
  */
@@ -53,7 +53,7 @@ export async function rotateSigningKey(deps: SigningDeps & { readonly catalog: C
   return readKeySet(deps.catalog);
 }
 
-/** Every public key that receipts were signed with. The first one is made here when nothing was signed yet, so that it can be pinned. */
+/** Every public key that receipts were signed with. Creates the first key if there is none, so that it can be pinned before the first receipt. */
 export async function publishKeys(deps: SigningDeps & { readonly catalog: Catalog }): Promise<ReceiptKeySet> {
   const found = await readKeySet(deps.catalog);
   if (found.keys.length > 0) return found;
@@ -81,7 +81,7 @@ async function readKeySet(catalog: Catalog): Promise<ReceiptKeySet> {
 async function ensureActiveKey(db: DatabaseTransaction, { seal, clock }: SigningDeps): Promise<SigningKeyRow> {
   const found = await lockActiveKey(db);
   if (found !== undefined) return found;
-  // None, or it was retired while we waited for it: with the lock, what is there stays.
+  // There is none, or it was retired while we waited for it. Under the lock, the current key stays current.
   await lockSigningKeys(db);
   return (await lockActiveKey(db)) ?? makeKey(db, seal, clock.now());
 }
@@ -102,9 +102,9 @@ function unseal(seal: Seal, key: SigningKeyRow): string {
   } catch (cause) {
     throw new FluxError(
       'volume_unusable',
-      `The key ${key.id} that signs receipts cannot be opened: the catalog was sealed with another secret key.`,
+      `The key ${key.id} that signs receipts cannot be decrypted: it was encrypted with another secret key.`,
       {
-        hint: 'Put back the file secret.key of the data folder, or make a new key with `flux receipt rotate-key`.',
+        hint: 'Restore the file secret.key of the data folder, or create a new key with `flux receipt rotate-key`.',
         cause,
       },
     );

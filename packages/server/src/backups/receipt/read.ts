@@ -34,14 +34,14 @@ export async function findBackupReceipt(
 
 const PAGE = 50;
 
-/** A page of a project's chain, newest first. `cursor` comes from the page before. */
+/** A page of a project's receipts, newest first. `cursor` comes from the previous page. */
 export async function listProjectReceipts(
   db: Database,
   project: ProjectRow,
   page: { readonly limit?: number | undefined; readonly cursor?: string | undefined },
 ): Promise<ReceiptList> {
   const limit = page.limit ?? PAGE;
-  // One more than asked for tells whether there is a next page.
+  // One extra row tells whether there is a next page.
   const rows = await listReceipts(db, project.id, limit + 1, { beforeSeq: parseCursor(page.cursor) });
   const shown = rows.slice(0, limit);
   return {

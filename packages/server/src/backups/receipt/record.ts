@@ -9,7 +9,7 @@ import type { Seal } from '../../system/seal.ts';
 import { openSigner, type Signer, type SigningDeps } from './keys.ts';
 import { stateVerification } from './statement.ts';
 
-/** A verification that has ended, as its receipt needs it. */
+/** The facts of a finished verification that its receipt needs. */
 export interface EndedVerification {
   readonly backup: BackupRow;
   readonly proof: VerificationProof;
@@ -17,15 +17,15 @@ export interface EndedVerification {
   readonly finishedAt: Date;
 }
 
-/** The seal that opens the signing key, and the version that receipts name. */
+/** The seal that decrypts the signing key, and the version of Flux that receipts name. */
 export interface ReceiptSigning {
   readonly seal: Seal;
   readonly fluxVersion: string;
 }
 
 /**
- * Signs what a verification found and appends it to the chain of its project. MUST run in the transaction that records the
- * verdict: neither can be without the other, and the chain has no gap.
+ * Signs the result of a verification and appends it to the chain of its project. MUST run in the transaction that records the verdict, so
+ * that neither exists without the other and the chain has no gap.
  */
 export async function recordReceipt(
   db: DatabaseTransaction,
@@ -48,7 +48,7 @@ export async function recordReceipt(
   });
 }
 
-/** Puts a statement into a signed envelope. The digest is that of the payload, so it does not depend on how the envelope is written. */
+/** Wraps a statement in a signed envelope. The digest is that of the payload, so it does not depend on the formatting of the envelope. */
 function signStatement(
   statement: ReceiptStatement,
   signer: Signer,

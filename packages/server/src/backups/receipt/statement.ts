@@ -3,7 +3,7 @@ import { RECEIPT_PREDICATE_TYPE, type ReceiptStatement, STATEMENT_TYPE } from '@
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 
-/** One verification that has ended, and its place in the chain of its project. */
+/** A finished verification, and its position in the chain of its project. */
 export interface Verified {
   readonly project: ProjectRow;
   readonly backup: BackupRow;
@@ -15,14 +15,14 @@ export interface Verified {
   readonly fluxVersion: string;
 }
 
-/** What a receipt says of a verification. The backup was complete when it was verified, so its digests are there. */
+/** The statement about a verification. The backup was complete when it was verified, so its digests exist. */
 export function stateVerification(verified: Verified): ReceiptStatement {
   const { project, backup, proof } = verified;
   const { sha256, size_bytes: sizeBytes, manifest_sha256: manifestSha256 } = backup;
   if (sha256 === null || sizeBytes === null || manifestSha256 === null) throw new TypeError(`backup ${backup.id} was never complete`);
   return {
     _type: STATEMENT_TYPE,
-    // Policies match subjects by digest alone: what is said of rotten bytes must not be said of the good ones.
+    // Policies match subjects by digest alone: a statement about damaged bytes must not apply to the intact ones.
     subject: [{ name: `${project.hash}-${backup.id}.dump`, digest: { sha256: proof.artifactSha256 ?? sha256 } }],
     predicateType: RECEIPT_PREDICATE_TYPE,
     predicate: {

@@ -9,8 +9,8 @@ import { restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts
 import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
 
 /**
- * Decides about definitions of a database that stays. To create an object once more is to run SQL of the dump's owner as a
- * superuser, which is done in a disposable instance and nowhere else: the archive's schema is restored into one, without rows.
+ * Decides whether two definitions in a live database are equivalent, by letting Postgres create them. That runs SQL of the dump's owner
+ * as a superuser, so it happens only in a disposable instance, into which the archive's schema is restored without rows.
  *
  * @throws FluxError `verification_inconclusive` when that schema cannot be restored there; what `DisposableProvider.open` throws
  */
@@ -21,7 +21,7 @@ export function arbiterInSandbox(
 ): Arbiter {
   return async (changed) => {
     const { manifest, path } = archive;
-    task.progress({ phase: 'compare', message: 'Asking Postgres which definitions are the same' });
+    task.progress({ phase: 'compare', message: 'Comparing definitions with Postgres' });
     await using instance = await disposables.open(disposableRequest(limits, manifest, path, task.signal));
     const signal = AbortSignal.any([task.signal, instance.gone]);
     const before = await runSql(instance.superuser, renderBefore(manifest.prerequisites), signal);
@@ -29,8 +29,8 @@ export function arbiterInSandbox(
     const outcome = interpretRestore(restored);
     const problem = before.problem ?? (outcome.kind === 'success' ? undefined : outcome.message);
     if (problem !== undefined)
-      throw new FluxError('verification_inconclusive', `Definitions that are worded differently could not be compared: ${problem}`, {
-        hint: 'Look closer with `flux backup verify`.',
+      throw new FluxError('verification_inconclusive', `Definitions with different texts could not be compared: ${problem}`, {
+        hint: 'See the details with `flux backup verify`.',
       });
     return await findEqualDefinitions(instance.superuser, changed, signal);
   };

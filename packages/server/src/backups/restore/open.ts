@@ -9,7 +9,7 @@ import { requirePresent } from '../present.ts';
 import { type LendingDeps, lendArtifact, readLentArtifact } from '../reading.ts';
 import type { LocalArchive } from './load.ts';
 
-/** A backup whose bytes are those that were dumped. Disposing of it gives the local file back. */
+/** A backup whose bytes are those that were dumped. Disposing of it returns the local file. */
 export interface OpenedBackup extends LocalArchive, AsyncDisposable {
   readonly row: BackupRow;
   readonly manifest: Manifest;

@@ -1,11 +1,11 @@
 import { quoteIdentifier, quoteLiteral } from '../../postgres/sql/quote.ts';
 import type { RelayRequest } from './relay.ts';
 
-/** What is called otherwise where the data goes. */
+/** The names that differ at the destination. */
 export interface Renames {
   readonly schema: { readonly from: string; readonly to: string };
   readonly roles: readonly { readonly from: string; readonly to: string }[];
-  /** Roles whose grants are Flux's own there. */
+  /** Roles of Flux at the destination; their grants are not part of the user's data. */
   readonly internalRoles: readonly string[];
 }
 
@@ -26,12 +26,12 @@ export function renamedSchema({ schema, roles, internalRoles }: Renames): RelayR
     )}`,
     'COMMIT',
   ].join(';\n');
-  return { sql, schema: schema.to, internalRoles, doing: 'Giving it the names that it will have' };
+  return { sql, schema: schema.to, internalRoles, doing: 'Renaming the schema and roles' };
 }
 
 /**
- * The rows of some tables in a schema of their own: columns and nothing else, since indexes, keys and triggers would meet those
- * of the live tables. Row-level security is on and lets nobody but the owner in: what hid rows in the live table is not here.
+ * Copies the rows of some tables into a separate schema: columns only, since indexes, keys and triggers would conflict with those of the
+ * live tables. Row-level security is on and admits only the owner, because the policies of the live tables are not copied.
  *
  * @param tables names as SQL text
  */

@@ -10,19 +10,19 @@ import { startStopwatch } from '../verify/stopwatch.ts';
 import type { LocalArchive } from './load.ts';
 import type { OpenedBackup } from './open.ts';
 
-/** What turning an archive into another one uses. */
+/** What converting an archive uses. */
 export interface RelayDeps {
   readonly sandbox: VerificationSandbox;
   readonly programs: PostgresPrograms;
 }
 
-/** How one schema of a restored archive becomes an archive of its own. */
+/** How one schema of a restored archive is converted to a new archive. */
 export interface RelayRequest {
   /** Run as the superuser of the sandbox, after the archive was restored there and compared. */
   readonly sql: string;
   /** What is dumped again. */
   readonly schema: string;
-  /** Roles whose grants are Flux's own there. */
+  /** Roles of Flux at the destination; their grants are not part of the user's data. */
   readonly internalRoles: readonly string[];
   /** What the SQL does, for people. */
   readonly doing: string;
@@ -34,9 +34,9 @@ export interface RelayedArchive extends LocalArchive, AsyncDisposable {
 }
 
 /**
- * Makes an archive out of an archive: restores into a disposable instance, where it is compared with its manifest as in any
- * verification, has Postgres itself change it there, and dumps again. No SQL text of the archive is rewritten by us, and what
- * its author wrote runs nowhere but in the sandbox.
+ * Converts an archive: restores it into a disposable instance, where it is compared with its manifest as in any verification, lets
+ * Postgres change it there, and dumps it again. Flux does not rewrite SQL text of the archive, and the SQL of its author runs only in
+ * the sandbox.
  *
  * @throws FluxError `verification_failed`, `verification_inconclusive`, `sandbox_unavailable`, `postgres_failed`
  */
@@ -48,7 +48,7 @@ export async function relayArchive(deps: RelayDeps, source: OpenedBackup, reques
     throw new FluxError(
       verdict.verdict === 'failed' ? 'verification_failed' : 'verification_inconclusive',
       `Backup ${row.id} was not restored: ${verdict.summary} Nothing was changed.`,
-      { hint: `Look closer with \`flux backup verify --id ${row.id}\`.` },
+      { hint: `See the details with \`flux backup verify --id ${row.id}\`.` },
     );
   task.progress({ phase: 'relay', message: request.doing });
   const changed = await runSql(instance.superuser, request.sql, task.signal);

@@ -19,18 +19,18 @@ import { arbiterInSandbox } from './arbiter.ts';
 import { loadArchive } from './load.ts';
 import { type OpenedBackup, openBackup } from './open.ts';
 
-/** What a restore into a database of the user's uses. */
+/** What a restore into a database of the user's own uses. */
 export interface RestoreToDeps extends LendingDeps {
   readonly sandbox: VerificationSandbox;
   readonly programs: PostgresPrograms;
   readonly seal: Seal;
 }
 
-/** Where to, and how far to go. */
+/** The destination and the options. */
 export interface ToRequest {
   /** Of the database, in base64. It has a password in it, so that the catalog stores it sealed. */
   readonly sealedUri: string;
-  /** Restores into a database that is not empty, too. */
+  /** Restores even if the database is not empty. */
   readonly force: boolean;
   /** First creates the roles (without login), extensions, types and functions that the archive refers to and does not contain. */
   readonly prerequisites: boolean;
@@ -39,18 +39,18 @@ export interface ToRequest {
 /** Kinds that `--no-owner --no-acl` leaves to the role that restores. */
 const LEFT_TO_TARGET = new Set(['owner', 'grant', 'default_privileges']);
 
-/** Reads where a restore goes. @throws FluxError `invalid_request` also for a Unix socket, which would be one of this machine */
+/** Parses the destination of a restore. @throws FluxError `invalid_request`, also for a Unix socket, which would be one of this machine */
 export function parseTarget(uri: string): PostgresTarget {
   const target = parsePostgresUri(uri);
   if (!isAbsolute(target.host)) return target;
-  throw new FluxError('invalid_request', 'A restore goes to a host, not to a Unix socket of the machine of the control plane.', {
+  throw new FluxError('invalid_request', 'A restore needs a host; a Unix socket would be one of the machine of the control plane.', {
     hint: 'Give a host name or an address.',
   });
 }
 
 /**
- * Restores into a database of the user's, in one transaction: it comes back whole or the database stays as it was. Owners
- * and grants are left to the role that restores.
+ * Restores into a database of the user's own, in one transaction: either everything is restored or the database stays as it was. Owners
+ * and grants are not restored: everything belongs to the role that restores.
  *
  * @throws FluxError `not_ready` for a database that is not empty; `postgres_failed`, `instance_unavailable`
  */
@@ -58,12 +58,12 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
   await using source = await openBackup(deps, backupId, task);
   const target = parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
   const { manifest, row } = source;
-  task.progress({ phase: 'connect', message: `Looking at ${target.database} on ${target.host}` });
+  task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
   const found = await lookAtDatabase(target, task.signal);
   if (found.objects > 0 && !request.force)
     throw new FluxError(
       'not_ready',
-      `The database ${target.database} on ${target.host} is not empty: it holds ${found.objects} objects. Nothing was changed.`,
+      `The database ${target.database} on ${target.host} is not empty: it contains ${found.objects} objects. Nothing was changed.`,
       {
         hint: 'Create an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
       },
@@ -75,14 +75,14 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
     { major: found.major, target, grants: 'left out', transaction: 'all or nothing', omits: () => false },
     {
       summary: `${target.database} was not restored and is as it was`,
-      hint: `When something is missing that the backup refers to, pass --prerequisites, or run the SQL of \`flux backup show --id ${row.id}\` first.`,
+      hint: `If something that the backup refers to is missing, pass --prerequisites, or run the SQL of \`flux backup show --id ${row.id}\` first.`,
     },
     task,
   );
   return answerRestore('to', row.id, null, await compare(deps, source, target, found.objects === 0, task));
 }
 
-/** Nobody becomes a superuser or a member of anything in a database of the user's; that is for its administrator to decide. */
+/** Role attributes and memberships are not restored into a database of the user's own: its administrator decides about them. */
 export function renderForTarget(prerequisites: Prerequisites): string {
   const roles = prerequisites.roles.map(({ name }) => ({ name, superuser: false, inherits: true, bypassesRls: false }));
   return renderBefore({ ...prerequisites, roles, memberships: [] });
@@ -118,7 +118,7 @@ async function compare(
     return { tablesCompared, rowsCompared, notes };
   } catch (error) {
     task.signal.throwIfAborted();
-    // The data is there and pg_restore has vouched for it; a role that may not read everything cannot compare it.
-    return { ...none, notes: [`What came back could not be compared: ${error instanceof Error ? error.message : String(error)}`] };
+    // The data was restored, as pg_restore reported success; a role that may not read everything cannot compare it.
+    return { ...none, notes: [`The restored data could not be compared: ${error instanceof Error ? error.message : String(error)}`] };
   }
 }

@@ -9,8 +9,8 @@ import type { VerifyDeps } from './run.ts';
 const SYSTEM = { userId: null, tokenId: null };
 
 /**
- * Records a verdict: proof, label, signed receipt and audit in one transaction. An inconclusive one leaves the label alone and
- * only notes what went wrong.
+ * Records a verdict: proof, label, signed receipt and audit in one transaction. An inconclusive one does not change the label
+ * and only records what went wrong.
  */
 export async function recordVerification(deps: VerifyDeps, row: BackupRow, proof: VerificationProof, startedAt: Date): Promise<void> {
   const now = deps.clock.now();
@@ -38,7 +38,7 @@ export async function recordVerification(deps: VerifyDeps, row: BackupRow, proof
 function labelChange(proof: VerificationProof, now: Date): Parameters<typeof updateBackup>[2] {
   switch (proof.verdict) {
     case 'restorable':
-      // The constraint of the table refuses this when the digest is not that of the row: bytes and label belong together.
+      // A constraint of the table refuses this when the digest is not that of the row: the label is only for these bytes.
       return {
         artifact_validation: 'artifact_valid',
         artifact_validated_at: now,

@@ -13,7 +13,7 @@ import { requirePresent } from '../present.ts';
 import { type BackupSelector, selectBackup } from '../select.ts';
 import { type VerifyDeps, verifyBackup } from './run.ts';
 
-/** Proves a backup by restoring it. It touches only that backup: its project goes on meanwhile. */
+/** Verifies a backup by restoring it. It locks only that backup: other operations of its project continue. */
 export const backupVerify = defineOperation({
   kind: 'backup_verify',
   request: z.object({ selector: z.string() }),
@@ -30,8 +30,8 @@ export const backupVerify = defineOperation({
 });
 
 /**
- * Resolves which backup is meant, records the verification and enqueues it, all in one transaction: what *latest* means cannot
- * change in between.
+ * Resolves the backup, records the verification and enqueues it, all in one transaction: what *latest* means cannot change in
+ * between.
  *
  * @throws FluxError `backup_not_found`, `not_ready`, `artifact_gone`, `busy`
  */
@@ -58,7 +58,7 @@ async function refuseUnverifiable(db: DatabaseTransaction, backup: BackupRow): P
       'not_ready',
       `Backup ${backup.id} is ${backup.status}, so there is nothing to restore.${backup.failure === null ? '' : ` It failed: ${backup.failure}`}`,
       {
-        hint: 'Make a new one with `flux backup create`, then verify it.',
+        hint: 'Create a new one with `flux backup create`, then verify it.',
       },
     );
   }

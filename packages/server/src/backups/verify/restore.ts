@@ -9,19 +9,22 @@ import type { Stopwatch } from './stopwatch.ts';
 import { judgeComparison, type Verdict } from './verdict.ts';
 
 /**
- * Restores an artifact into an instance that is all its own, and judges what came back. The instance's own troubles (a bound
- * that was reached, a crash) are looked at before anything it answers is believed.
+ * Restores an artifact into a disposable instance and judges the result. Problems of the instance itself (a limit that was reached, a
+ * crash) are checked before any of its answers counts.
  */
 export async function restoreAndCompare(instance: DisposableInstance, manifest: Manifest, task: Task, watch: Stopwatch): Promise<Verdict> {
   const signal = AbortSignal.any([task.signal, instance.gone]);
   const trouble = () => describeTrouble(instance);
 
-  task.progress({ phase: 'prepare', message: 'Making the roles and extensions that the source had' });
+  task.progress({ phase: 'prepare', message: 'Creating the roles and extensions of the source' });
   const before = await watch
     .time('prepare', () => runSql(instance.superuser, renderBefore(manifest.prerequisites), signal))
     .catch(asProblem);
   if (before.problem !== undefined) {
-    return { verdict: 'inconclusive', summary: trouble() ?? `What the source had could not be made here first: ${before.problem}` };
+    return {
+      verdict: 'inconclusive',
+      summary: trouble() ?? `Roles, extensions or types of the source could not be created: ${before.problem}`,
+    };
   }
 
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
@@ -42,7 +45,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
   if (after.problem !== undefined) {
     const why = trouble();
     return why === undefined
-      ? { verdict: 'failed', summary: `Owners and grants could not be put back: ${after.problem}` }
+      ? { verdict: 'failed', summary: `Owners and grants could not be restored: ${after.problem}` }
       : { verdict: 'inconclusive', summary: why };
   }
 
@@ -57,7 +60,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
         signal,
       ),
     );
-    // A server that restarted after a crash answers, and its answers are wrong.
+    // A server that restarted after a crash answers, but its answers are wrong.
     const late = trouble();
     return late === undefined ? judgeComparison(comparison) : { verdict: 'inconclusive', summary: late };
   } catch (error) {
@@ -70,7 +73,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
 function describeTrouble(instance: DisposableInstance): string | undefined {
   const exceeded = instance.exceeded();
   if (exceeded !== undefined) return `The restore was stopped: ${exceeded.message}`;
-  if (instance.crashed()) return 'The disposable Postgres ended by itself during the restore.';
+  if (instance.crashed()) return 'The disposable Postgres ended unexpectedly during the restore.';
   return undefined;
 }
 

@@ -25,12 +25,12 @@ export interface VerifyDeps extends ReadingDeps {
 }
 
 /**
- * Verifies a backup by really restoring it, and records the verdict. The verdict is the answer, whatever
- * it is; an error means that nothing could be recorded.
+ * Verifies a backup by restoring it, and records the verdict. Every verdict is an answer; an error means that nothing could be
+ * recorded.
  */
 export async function verifyBackup(deps: VerifyDeps, backupId: BackupId, task: Task): Promise<{ readonly proof: VerificationProof }> {
   const row = await findBackupById(deps.catalog.db, backupId);
-  if (row === undefined) throw new FluxError('backup_not_found', 'The backup is not in the catalog any more.');
+  if (row === undefined) throw new FluxError('backup_not_found', 'The backup is no longer in the catalog.');
   const startedAt = deps.clock.now();
   const watch = startStopwatch();
   const seen: Evidence = {};
@@ -38,7 +38,7 @@ export async function verifyBackup(deps: VerifyDeps, backupId: BackupId, task: T
     const verdict = await reachVerdict(deps, row, task, watch, seen);
     return { proof: await recordVerdict(deps, row, task, watch, seen, verdict, startedAt) };
   } finally {
-    // The verdict is recorded meanwhile; the operation ends when nothing of the instance is left.
+    // The verdict is recorded meanwhile; the operation ends when the instance has been removed.
     await seen.removal;
   }
 }
@@ -52,7 +52,7 @@ async function recordVerdict(
   verdict: Verdict,
   startedAt: Date,
 ): Promise<VerificationProof> {
-  // A cancelled or stopped verification is no verdict about anything.
+  // A cancelled or stopped verification has no verdict.
   task.signal.throwIfAborted();
   const verificationId = uuidv7(startedAt) as VerificationId;
   const proof: VerificationProof = {
@@ -74,18 +74,18 @@ async function recordVerdict(
   return proof;
 }
 
-/** Names and messages in it may be those of whoever made the dump: they must not steer a terminal, nor begin a line of their own. */
+/** Names and messages may come from the author of the dump: they must contain neither terminal control sequences nor line breaks. */
 function oneSafeLine(text: string): string {
   const lines = text.split('\n').map((line) => line.trim());
   return displaySafe(lines.filter((line) => line !== '').join(' '));
 }
 
-/** What was learnt on the way, for the proof, however the verification ends. */
+/** The facts for the proof, however the verification ends. */
 interface Evidence {
   bytes?: BytesRead;
   postgresVersion?: string;
   sandbox?: string;
-  /** Ends when the disposable instance is gone. Never rejects: a folder that could not be removed is swept at the next start. */
+  /** Resolves when the disposable instance has been removed. Never rejects: a folder that could not be removed is swept at the next start. */
   removal?: Promise<void>;
 }
 
@@ -94,7 +94,7 @@ async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch:
     const manifest = await readManifest(deps.catalog.db, row);
     await using lent = await lendArtifact(deps, row, task.signal);
     const verdict = await restoreLent(deps, row, { manifest, lent }, task, watch, seen);
-    // Hashed bytes and restored bytes are those of one file; only a write into the file itself can have come in between.
+    // The hashed and the restored bytes are those of one file; only a write into that file can make them differ.
     if (await lent.wasModified())
       return { verdict: 'inconclusive', summary: 'The file of the backup was written to while it was verified.' };
     return verdict;
@@ -117,7 +117,7 @@ async function restoreLent(
 ): Promise<Verdict> {
   const opening = new AbortController();
   const signal = AbortSignal.any([task.signal, opening.signal]);
-  // The instance comes up while the bytes are read: nothing is restored before they have matched.
+  // The instance starts while the bytes are read; nothing is restored before they have matched.
   const instance = watch.time('open', () =>
     deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, lent.path, signal)),
   );

@@ -2,8 +2,8 @@ import type { Difference } from '@flux/contract/backup';
 import type { Comparison } from '../../postgres/restored-database.ts';
 
 /**
- * How a verification ended. `failed` is proof from the artifact itself; whatever else goes wrong is `inconclusive` and takes
- * no label away.
+ * The outcome of a verification. `failed` needs proof from the artifact itself; any other failure is `inconclusive` and does not change
+ * the label.
  */
 export type Verdict =
   | { readonly verdict: 'restorable'; readonly summary: string; readonly comparison: Comparison }
@@ -12,7 +12,7 @@ export type Verdict =
 
 const NAMED_IN_SUMMARY = 3;
 
-/** Judges a comparison: one difference that a restore must not have is enough. */
+/** Judges a comparison: a single difference with the judgement `failure` is enough. */
 export function judgeComparison(comparison: Comparison): Verdict {
   const failures = comparison.differences.filter((difference) => difference.judgement === 'failure');
   if (failures.length === 0) {
@@ -25,7 +25,7 @@ export function judgeComparison(comparison: Comparison): Verdict {
   }
   const named = failures.slice(0, NAMED_IN_SUMMARY).map(describeDifference).join('; ');
   const more = failures.length > NAMED_IN_SUMMARY ? `; and ${failures.length - NAMED_IN_SUMMARY} more` : '';
-  return { verdict: 'failed', summary: `What came back is not what was dumped: ${named}${more}.`, comparison };
+  return { verdict: 'failed', summary: `The restored data differs from what was dumped: ${named}${more}.`, comparison };
 }
 
 /** One difference in a few words. */

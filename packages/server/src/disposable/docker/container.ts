@@ -7,7 +7,7 @@ import { settingArguments } from '../../postgres/server-settings.ts';
 import type { DisposableLimits } from '../provider.ts';
 import { disposableSettings } from '../settings.ts';
 
-/** All that one disposable container is made from. */
+/** The specification of one disposable container. */
 export interface DisposableSetting {
   readonly engine: DockerEngine;
   readonly id: string;
@@ -18,11 +18,11 @@ export interface DisposableSetting {
   readonly archivePath: string;
   /** The folder of the socket on the host. */
   readonly socketFolder: string;
-  /** Bytes set aside in memory for the data; null for a volume on disk. */
+  /** Bytes reserved in memory for the data; null for a volume on disk. */
   readonly memoryBytes: number | null;
 }
 
-/** Where things are inside. */
+/** Paths inside the container. */
 export const INSIDE = { socket: '/flux/socket', archive: '/flux/archive' } as const;
 
 /** Name of the container, and of its volume where it has one. */
@@ -30,10 +30,10 @@ export function disposableName({ engine, id }: Pick<DisposableSetting, 'engine' 
   return `flux-${engine.owner}-d-${id}`;
 }
 
-/** A container with no network, no privileges, nothing to write to but bounded memory or its own volume, and bounds on all else. */
+/** A container without network or privileges, which can write only to limited memory or its own volume, with limits on everything else. */
 export async function disposableContainer(setting: DisposableSetting): Promise<ContainerCreateOptions> {
   const { engine, limits, memoryBytes } = setting;
-  // The folder around the socket, which only the control plane can enter, keeps others away.
+  // Access to the socket is restricted by its parent folder, which only the control plane can enter.
   const settings = settingArguments(disposableSettings(limits, { socketFolder: INSIDE.socket, socketMode: '0777' }));
   const data = memoryBytes === null ? {} : { [DISPOSABLE_DATA]: memoryFolder(memoryBytes) };
   return {
@@ -63,10 +63,10 @@ export async function disposableContainer(setting: DisposableSetting): Promise<C
       ],
       Tmpfs: { '/tmp': memoryFolder(64 * 2 ** 20), ...data },
       ShmSize: 128 * 2 ** 20,
-      // What lies in a folder in memory counts too. Without swap: a bound that is reached ends the restore, it does not slow the host.
+      // Includes tmpfs. Without swap: reaching the limit ends the restore instead of slowing the host.
       Memory: limits.memoryBytes,
       MemorySwap: limits.memoryBytes,
-      // A few more than the bound, so that it is seen exceeded instead of the server failing to fork.
+      // A few more than the limit, so that the watchdog sees it exceeded before the server fails to fork.
       PidsLimit: limits.processes + 16,
       OomScoreAdj: 1000,
       Ulimits: [{ Name: 'core', Soft: 0, Hard: 0 }],

@@ -15,13 +15,13 @@ import { startWatchdog } from './watchdog.ts';
 
 const IMAGE_LOCALES = {
   name: 'The image',
-  hint: 'Name an image that has the locale in FLUX_BACKUP_VERIFY_POSTGRES_IMAGE, then verify again.',
+  hint: 'Set FLUX_BACKUP_VERIFY_POSTGRES_IMAGE to an image that has the locale, then verify again.',
 };
 
 /**
- * Starts a disposable container and returns when its database is there.
+ * Starts a disposable container and returns when its database exists.
  *
- * @param removeFolders called when the container is gone
+ * @param removeFolders called after the container has been removed
  * @throws FluxError `sandbox_unavailable`, `verification_inconclusive`; the reason of the request's signal
  */
 export async function openDisposable(
@@ -45,7 +45,7 @@ export async function openDisposable(
     gone.abort(
       new FluxError(
         'verification_inconclusive',
-        exceeded === undefined ? 'The disposable Postgres is gone.' : `The restore was stopped: ${exceeded.message}.`,
+        exceeded === undefined ? 'The disposable Postgres has been removed.' : `The restore was stopped: ${exceeded.message}.`,
       ),
     );
     removal ??= server.remove();
@@ -67,13 +67,13 @@ export async function openDisposable(
     try {
       await removal;
     } catch (error) {
-      // What Docker could not remove now carries our label, and goes with the next sweep.
+      // What Docker could not remove now has our label, and the next sweep removes it.
       throw engineError(error, engine, 'sandbox_unavailable');
     } finally {
       await removeFolders();
     }
   };
-  /** Lets the news of what went wrong arrive before a failure is judged. */
+  /** Waits briefly for the cause (a limit, a crash) to be reported before a failure is judged. */
   const settle = async () => {
     await watchdog.look();
     const limit = await server.findLimit();
@@ -86,7 +86,7 @@ export async function openDisposable(
   try {
     request.signal.throwIfAborted();
     await using session = await awaitSession({ ...target, database: 'template1' }, gone.signal, request.signal);
-    // The server has its socket; from here on it could only put a link to somebody else's socket there.
+    // The server has created its socket; from here on it could only replace it with a link to another socket.
     await chmod(setting.socketFolder, 0o711);
     await createRestoreDatabase(session, request, IMAGE_LOCALES);
     postgresVersion = await readServerVersion(session);
@@ -111,7 +111,7 @@ export async function openDisposable(
       const env = { ...libpqEnvironment({ ...target, host: INSIDE.socket }), TZ: 'UTC', LC_ALL: 'C.UTF-8' };
       const run = runInside(server.container, [...command, '--dbname', RESTORE_DATABASE, INSIDE.archive], env);
       const result = await run.catch((error: unknown) => {
-        // A container that was removed takes its programs with it, and the conversation about them breaks off.
+        // Removing a container ends its programs and breaks the connections that follow them.
         if (gone.signal.aborted) return { exitCode: null, stdout: '', stderr: '' };
         throw engineError(error, engine, 'sandbox_unavailable');
       });

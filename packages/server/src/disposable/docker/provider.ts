@@ -17,9 +17,9 @@ import { openDisposable } from './instance.ts';
 
 export interface DockerDisposablesOptions {
   readonly engine: DockerEngine;
-  /** Image that restores run in; `{major}` stands for the major. */
+  /** Image that restores run in; `{major}` is replaced by the major version. */
   readonly image: string;
-  /** Archives that a container may read lie in its folder `disposable`. */
+  /** Archives for containers are stored in its folder `disposable`. */
   readonly dataFolder: string;
   /** For sockets: a short path. */
   readonly runFolder: string;
@@ -83,14 +83,14 @@ export function createDockerDisposables({ engine, image, dataFolder, runFolder, 
   };
 }
 
-/** Removes the containers of control planes that no longer live, and returns the names of those that stay. */
+/** Removes the containers of dead control planes, and returns the names of those that stay. */
 async function sweepAndList(engine: DockerEngine): Promise<readonly string[]> {
   await sweepContainers(engine, 'disposable');
   const containers = await engine.client.listContainers({ all: true, filters: filterOf(engine, 'disposable') });
   return containers.flatMap(({ Names }) => Names);
 }
 
-/** A container's account is nobody here: it gets a copy, which costs nothing where the file system can share blocks. */
+/** A container's account does not exist on the host: it gets a copy, which is free where the file system can share blocks. */
 async function exposeArchive(archivePath: string, root: string): Promise<string> {
   const copy = join(root, 'archive');
   await copyFile(archivePath, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
@@ -98,7 +98,7 @@ async function exposeArchive(archivePath: string, root: string): Promise<string>
   return copy;
 }
 
-/** The same failure of Docker means another thing to a verification. */
+/** Converts a failure of Docker to the error code of a verification. */
 function asSandbox(error: unknown, engine: DockerEngine): unknown {
   const cause = error instanceof FluxError && error.code === 'instance_unavailable' ? error.cause : undefined;
   return cause === undefined ? error : engineError(cause, engine, 'sandbox_unavailable');

@@ -7,23 +7,23 @@ import type { DisposableLimits, LimitExceeded } from '../provider.ts';
 import { limitInWords } from '../server-words.ts';
 import { type DisposableSetting, disposableContainer, disposableName } from './container.ts';
 
-/** A container that runs, and what it says of itself. */
+/** A running container and its output. */
 export interface DisposableServer {
   readonly container: Docker.Container;
-  /** The end of what the server wrote, at most 64 KiB, as it has arrived so far. */
+  /** The last output of the server so far, at most 64 KiB. */
   words(): string;
   /** Resolves when the container has ended, or Docker has gone away. Never rejects. */
   readonly exited: Promise<void>;
-  /** Aborted when the kernel has killed a process in it for want of memory. */
+  /** Aborted when the kernel's OOM killer has killed a process in it. */
   readonly outOfMemory: AbortSignal;
-  /** What ended it, as far as Docker knows. */
+  /** Why it ended, as far as Docker knows. */
   findLimit(): Promise<LimitExceeded | undefined>;
   remove(): Promise<void>;
 }
 
 const MAX_WORDS = 64 * 1024;
 
-/** Makes and starts the container. On failure nothing of it is left. */
+/** Creates and starts the container. On failure nothing is left behind. */
 export async function startDisposable(setting: DisposableSetting): Promise<DisposableServer> {
   const { client } = setting.engine;
   const name = disposableName(setting);
@@ -41,7 +41,7 @@ export async function startDisposable(setting: DisposableSetting): Promise<Dispo
     const listening = consume(stream as unknown as Readable, undefined, (_, text) => {
       words = (words + text).slice(-MAX_WORDS);
     }).catch(() => undefined);
-    // The state of a container tells of its first process only; the events tell of every one.
+    // The state of a container covers only its first process; the events cover every process.
     const outOfMemory = new AbortController();
     events = (await client.getEvents({ filters: { container: [container.id], event: ['oom'] } })) as Readable;
     events.on('data', () => outOfMemory.abort());
@@ -69,7 +69,7 @@ export async function startDisposable(setting: DisposableSetting): Promise<Dispo
   }
 }
 
-/** A new volume belongs to root: a short program opens it to the account that runs the server. */
+/** A new volume belongs to root: a short program makes it accessible to the account that runs the server. */
 async function makeVolume(setting: DisposableSetting): Promise<void> {
   const { engine, image } = setting;
   const labels = labelsOf(engine, 'disposable', { [LABELS.maker]: await makerLabel() });
@@ -101,7 +101,7 @@ export function memoryExceeded(limits: DisposableLimits): LimitExceeded {
   return { limit: 'memory', message: `it used more than ${Math.round(limits.memoryBytes / 2 ** 20)} MiB of memory` };
 }
 
-/** Runs a program inside and tells how it ended; the status is Docker's own, not that of a stream. */
+/** Runs a program inside and returns how it ended; the exit status comes from Docker, not from the end of a stream. */
 export async function runInside(
   container: Docker.Container,
   command: readonly string[],
@@ -121,7 +121,7 @@ export async function runInside(
   });
   for (let attempt = 0; ; attempt++) {
     const { ExitCode, Running } = await exec.inspect();
-    // The stream may end a moment before the engine has taken note of the status.
+    // The stream may end shortly before the engine has recorded the status.
     if (!Running || attempt > 50) return { exitCode: Running ? null : ExitCode, ...texts };
     await new Promise((resolve) => setTimeout(resolve, 20));
   }

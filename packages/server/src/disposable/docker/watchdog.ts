@@ -4,11 +4,11 @@ import type { DisposableLimits, LimitExceeded } from '../provider.ts';
 import { runInside } from './server.ts';
 
 const INTERVAL_MS = 500;
-/** A program inside can prevent the measuring of its disk; after so many rounds without a result the limit counts as exceeded. */
+/** A program inside can prevent the measurement of its disk; after this many rounds without a result the limit counts as exceeded. */
 const MAX_UNMEASURED = 5;
 const MEASURE_MS = 10_000;
 
-/** Watches the bounds that the kernel does not keep by itself, and the clock. */
+/** Watches the limits that the kernel does not enforce, and the time. */
 export interface Watchdog {
   /** Measures now, without waiting for the next round. */
   look(): Promise<void>;
@@ -16,8 +16,8 @@ export interface Watchdog {
 }
 
 /**
- * @param isOnDisk the data lies in a volume, which has no bound of its own
- * @param onExceeded called once, for the first bound that is exceeded
+ * @param isOnDisk the data is in a volume, which has no limit of its own
+ * @param onExceeded called once, for the first exceeded limit
  */
 export function startWatchdog(
   container: Docker.Container,
@@ -50,12 +50,12 @@ export function startWatchdog(
     if (!isOnDisk || !facts.State.Running) return;
     const bytes = await measureDisk(container);
     unmeasured = bytes === undefined ? unmeasured + 1 : 0;
-    if (unmeasured >= MAX_UNMEASURED) return exceed({ limit: 'disk', message: 'what it wrote could not be measured any more' });
+    if (unmeasured >= MAX_UNMEASURED) return exceed({ limit: 'disk', message: 'its disk usage could no longer be measured' });
     if ((bytes ?? 0) > limits.diskBytes)
       exceed({ limit: 'disk', message: `it wrote more than ${Math.round(limits.diskBytes / 2 ** 20)} MiB` });
   };
   const round = async () => {
-    // A container that has just ended cannot be measured, and need not be.
+    // A container that has just ended cannot be measured, and does not have to be.
     await look().catch(() => undefined);
     if (!isStopped) timer = setTimeout(round, INTERVAL_MS).unref();
   };
@@ -63,10 +63,10 @@ export function startWatchdog(
   return { look: () => (isStopped ? Promise.resolve() : look().catch(() => undefined)), stop };
 }
 
-/** Undefined when there was no answer, or none that could be understood. */
+/** Undefined without an answer that could be parsed. */
 async function measureDisk(container: Docker.Container): Promise<number | undefined> {
   const tooLate = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), MEASURE_MS).unref());
-  // Files that vanish meanwhile make it complain and end with 1; what it has added up is true all the same.
+  // Files that vanish meanwhile make it print errors and exit with 1; its sum is still correct.
   const answer = await Promise.race([runInside(container, ['du', '-sk', DISPOSABLE_DATA], {}).catch(() => undefined), tooLate]);
   const kibibytes = /^(\d+)\s/.exec(answer?.stdout ?? '')?.[1];
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;

@@ -6,11 +6,11 @@ import { makeAccountFolder, makeOpenFolder, socketFolder } from '../../instances
 import { type Account, runProcess } from '../../system/process.ts';
 import { readProcess } from '../../system/process-table.ts';
 
-/** The places of one disposable instance on the host. */
+/** The folders of one disposable instance on the host. */
 export interface DisposableFolders {
   readonly id: string;
   readonly root: string;
-  /** Names the process that created it, so that a sweep can tell whether that process still lives. */
+  /** Names the process that created it, so that a sweep can tell whether that process is still alive. */
   readonly owner: string;
   readonly log: string;
   readonly accounts: string;
@@ -35,17 +35,17 @@ export function disposableFolders(dataFolder: string, runFolder: string, id: str
   };
 }
 
-/** Socket folders that begin with this belong to disposable instances. */
+/** Prefix of the socket folders of disposable instances. */
 export const SOCKET_PREFIX = 'd-';
 
-/** Makes the folders; the owner's mark first, so that no sweep takes them for left over. */
+/** Creates the folders; the owner's mark first, so that no sweep treats them as left over. */
 export async function makeDisposableFolders(folders: DisposableFolders, account: Account | undefined): Promise<void> {
   await makeOpenFolder(dirname(folders.root));
   await makeOpenFolder(folders.root);
   const self = await readProcess(process.pid);
   await writeFile(folders.owner, JSON.stringify({ pid: process.pid, startTicks: self?.startTicks ?? '' }), { mode: 0o600 });
   await writeFile(folders.log, '', { mode: 0o600 });
-  // Postgres and its tools ask for the name of their account; this list holds that one and nobody else.
+  // Postgres and its tools look up the name of their account; this list contains only that one.
   const [uid, gid] = account === undefined ? [process.getuid?.() ?? 1000, process.getgid?.() ?? 1000] : [account.uid, account.gid];
   await writeFile(folders.accounts, `flux:x:${uid}:${gid}::/tmp:/bin/sh\nflux:x:1000:1000::/tmp:/bin/sh\n`, { mode: 0o644 });
   await mkdir(folders.scaffold, { mode: 0o755 });
@@ -54,13 +54,13 @@ export async function makeDisposableFolders(folders: DisposableFolders, account:
   await makeAccountFolder(folders.socket, account);
 }
 
-/** Removes the folders, whatever has been put into them. */
+/** Removes the folders with any content. */
 export async function removeDisposableFolders(folders: DisposableFolders): Promise<void> {
   for (const path of [folders.socket, folders.root]) {
     try {
       await rm(path, { recursive: true, force: true, maxRetries: 3 });
     } catch {
-      // Folders nested deeper than a path can be long: rm(1) walks down instead of naming them from the root.
+      // Folders may be nested deeper than the longest possible path: rm(1) descends instead of using full paths.
       const result = await runProcess('rm', ['-rf', '--', path]);
       if (result.exitCode !== 0) throw new FluxError('volume_unusable', `${path} cannot be removed: ${result.stderr.trim()}`);
     }
@@ -68,9 +68,8 @@ export async function removeDisposableFolders(folders: DisposableFolders): Promi
 }
 
 /**
- * Makes sure that the account can read the archive, and returns the path under which it can. An artifact is ours alone
- * (0600); its mode is never changed for this, not even for a moment: the account gets a copy, at no cost where the file
- * system can share blocks.
+ * Makes sure that the account can read the archive, and returns the path for it. An artifact is private (0600), and its mode is never
+ * changed for this, not even for a moment: the account gets a copy, which is free where the file system can share blocks.
  *
  * @throws the error of the file system
  */

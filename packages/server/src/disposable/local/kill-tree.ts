@@ -3,17 +3,17 @@ import { isSameProcess } from '../../instances/local/postmaster.ts';
 import { signalProcess } from '../../system/process.ts';
 import { listProcesses, type ProcessEntry, treeOf } from '../../system/process-table.ts';
 
-/** A fork bomb makes new ones for as long as some of it runs; then those that are known are killed, and looked for again. */
+/** A fork bomb creates processes as long as any of them runs; after this time the known ones are killed, and the search starts again. */
 const STOP_ROUNDS = 20;
 
 /**
- * Kills these processes and everything below them, and returns when none of them lives. Never another process: whatever is
- * inside may fork until pids come round again, so a pid counts only together with its time of start.
+ * Kills these processes and all their descendants, and returns when none of them is alive. It never kills another process: the programs
+ * may fork until pids are reused, so a process is identified by its pid and its start time.
  *
- * They are stopped before they are killed. A parent that is killed while it makes a child leaves one behind that nobody finds
- * as its own any more, and a sandbox whose maker has died half-way waits for it for ever.
+ * They are stopped before they are killed. A parent that is killed while it forks leaves a child behind that can no longer be found
+ * through it, and a sandbox whose creator was killed half-way waits for it forever.
  *
- * @param roots pids of processes that live now
+ * @param roots pids of live processes
  */
 export async function killTree(roots: readonly number[]): Promise<void> {
   let tree = await stopTree(roots);
@@ -29,7 +29,7 @@ export async function killTree(roots: readonly number[]): Promise<void> {
   }
 }
 
-/** Stops them from the roots down, until a look at the table of processes finds no new one. A stopped process makes none. */
+/** Stops them from the roots down, until the process table has no new ones. A stopped process cannot fork. */
 async function stopTree(roots: readonly number[]): Promise<readonly ProcessEntry[]> {
   const stopped: ProcessEntry[] = [];
   for (let round = 1; ; round += 1) {

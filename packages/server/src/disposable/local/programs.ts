@@ -11,7 +11,7 @@ import { disposableSettings } from '../settings.ts';
 import type { DisposableFolders } from './folders.ts';
 import type { Template } from './template.ts';
 
-/** All that the programs of one disposable instance are started with. */
+/** What the programs of one disposable instance are started with. */
 export interface DisposableSetting {
   readonly sandbox: Sandbox;
   readonly folders: DisposableFolders;
@@ -20,11 +20,11 @@ export interface DisposableSetting {
   readonly template: Template;
   readonly account: Account | undefined;
   readonly limits: DisposableLimits;
-  /** Bytes set aside in memory for the data folder; null for a folder on disk. */
+  /** Bytes reserved in memory for the data folder; null for a folder on disk. */
   readonly memoryBytes: number | null;
 }
 
-/** Where things are inside. Without a sandbox, inside is outside. */
+/** Paths inside the sandbox. Without a sandbox, these are paths of the host. */
 export interface Inside {
   readonly data: string;
   readonly socket: string;
@@ -38,12 +38,12 @@ export function insideOf({ sandbox, folders, template }: DisposableSetting): Ins
   return { data: '/flux/data', socket: '/flux/socket', template: '/flux/template' };
 }
 
-/** How the superuser connects from outside. No password: only the private folder of the socket leads there. */
+/** How the superuser connects from outside. No password: the socket is in a private folder. */
 export function disposableTarget(folders: DisposableFolders, database: string = RESTORE_DATABASE): PostgresTarget {
   return { host: folders.socket, port: 5432, user: SUPERUSER, database };
 }
 
-/** Starts the server in a sandbox of its own: a script copies the template to the data folder and then becomes postgres. */
+/** Starts the server in a sandbox: a script copies the template to the data folder and then executes postgres. */
 export async function startDisposableServer(setting: DisposableSetting): Promise<Daemon> {
   const { sandbox, folders, tools, account, limits, memoryBytes, template } = setting;
   const inside = insideOf(setting);
@@ -66,11 +66,11 @@ export async function startDisposableServer(setting: DisposableSetting): Promise
     ],
   });
   await using log = await open(folders.log, 'a', 0o600);
-  // In a session of its own: Ctrl-C in a terminal must reach the control plane, which then ends this in an orderly way.
+  // In its own session: Ctrl-C in a terminal must reach only the control plane, which then ends this in an orderly way.
   return startDaemon(command.command, command.args, { account, logFd: log.fd, detached: true, env: { TZ: 'UTC' } });
 }
 
-/** Takes the socket's folder from the server: it could put a link to somebody else's socket there. As root only. */
+/** Revokes the server's access to the socket's folder, where it could create a link to another socket. Only possible as root. */
 export async function sealSocketFolder(folders: DisposableFolders, account: Account | undefined): Promise<void> {
   if (account === undefined) return;
   await chown(folders.socket, 0, account.gid);
@@ -90,7 +90,7 @@ export async function runRestore(
   const command = sandbox.enter({
     ...commonSpec(setting),
     binds: [
-      // Connecting to a socket needs no right to change the folder that it lies in.
+      // Connecting to a socket needs no write access to its folder.
       { source: folders.socket, target: inside.socket, access: 'read' },
       { source: archivePath, target: archive, access: 'read' },
       { source: folders.accounts, target: '/etc/passwd', access: 'read' },
@@ -103,7 +103,7 @@ export async function runRestore(
   return runProcess(command.command, command.args, { account, env, onSpawn });
 }
 
-/** Scratch space in memory: bounded, since a folder in memory may otherwise take half of the host's. */
+/** Temporary space in memory, with a limit: by default a tmpfs may use half of the host's memory. */
 const SCRATCH = [
   { target: '/tmp', bytes: 64 * 2 ** 20 },
   { target: '/dev/shm', bytes: 128 * 2 ** 20 },
@@ -113,7 +113,7 @@ function commonSpec({ systemPaths, folders }: DisposableSetting): Pick<SandboxSp
   return { systemPaths, scaffold: folders.scaffold };
 }
 
-/** A few processes more than the bound, so that the watchdog sees it exceeded instead of the server failing to fork. */
+/** A few more processes than the limit, so that the watchdog sees it exceeded before the server fails to fork. */
 function bounds(limits: DisposableLimits): { memoryBytes: number; processes: number } {
   return { memoryBytes: limits.memoryBytes, processes: limits.processes + 16 };
 }

@@ -19,18 +19,18 @@ import { sweepDisposables } from './sweep.ts';
 import { prepareTemplate, sweepTemplates, type Template } from './template.ts';
 
 export interface LocalDisposablesOptions {
-  /** Templates and data that does not fit into memory live in its folders `templates` and `disposable`. */
+  /** Templates, and data that does not fit into memory, are stored in its folders `templates` and `disposable`. */
   readonly dataFolder: string;
   /** For sockets: a short path. */
   readonly runFolder: string;
   readonly toolbox: PostgresToolbox;
-  /** The account of Postgres, when we are root. */
+  /** The account of Postgres, when Flux runs as root. */
   readonly account: Account | undefined;
   readonly sandbox: 'auto' | 'bubblewrap' | 'unshare' | 'off';
   readonly log: Log;
 }
 
-/** What all instances of one Postgres version share. */
+/** What all instances of a Postgres version share. */
 interface Prepared {
   readonly template: Template;
   readonly systemPaths: readonly SystemPath[];
@@ -48,7 +48,8 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
   await makeReachable(runFolder, account);
   await makeOpenFolder(templateFolder);
   const sandbox = await chooseSandbox({ wanted: options.sandbox, account, scaffold: templateFolder });
-  if (sandbox.kind === 'off') log.warn('restores run without a sandbox: what a dump holds can do whatever the account of Postgres can');
+  if (sandbox.kind === 'off')
+    log.warn('restores run without a sandbox: the content of a dump can do anything that the account of Postgres can');
   const prepared = new Map<string, Promise<Prepared>>();
   const memory = createMemoryReservations();
 
@@ -58,12 +59,12 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
     const made = Promise.all([prepareTemplate({ parent: templateFolder, tools, account }), sandboxPathsOf(tools).then(describePaths)]);
     const both = made.then(([template, systemPaths]) => ({ template, systemPaths }));
     prepared.set(tools.version, both);
-    // A failure is not remembered: the disk may have space again.
+    // A failure is not cached: the disk may have space again later.
     both.catch(() => prepared.delete(tools.version));
     return both;
   };
 
-  /** Starts a server in folders of its own; on failure nothing of it is left. */
+  /** Starts a server in its own folders; on failure nothing is left behind. */
   const start = async (
     tools: PostgresTools,
     limits: DisposableLimits,

@@ -2,17 +2,17 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { LimitExceeded } from '../provider.ts';
 import { hasCrashInWords, limitInWords } from '../server-words.ts';
 
-/** What the server's log says about a bound of the kernel. */
+/** A limit of the kernel that the server's log reports. */
 export function limitInLog(path: string): LimitExceeded | undefined {
   return limitInWords(readTail(path));
 }
 
-/** Tells whether the log speaks of a backend that was killed. */
+/** Whether the log reports a killed backend. */
 export function hasCrashInLog(path: string): boolean {
   return hasCrashInWords(readTail(path));
 }
 
-/** The end of the log, at once: callers ask for it between a failure and their judgement of it. */
+/** The end of the log, read synchronously: callers need it between a failure and its judgement. */
 function readTail(path: string): string {
   let file: number | undefined;
   try {
@@ -21,7 +21,7 @@ function readTail(path: string): string {
     const length = readSync(file, buffer, 0, buffer.length, Math.max(0, fstatSync(file).size - buffer.length));
     return buffer.toString('utf8', 0, length);
   } catch {
-    // No log: the instance has been disposed of, and nothing can be learnt any more.
+    // No log: the instance has been disposed of.
     return '';
   } finally {
     if (file !== undefined) closeSync(file);

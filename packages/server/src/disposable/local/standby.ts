@@ -3,13 +3,13 @@ import { hostMemory, neededBytes, possibleMemoryBytes } from '../memory.ts';
 import type { DisposableLimits, DisposableRequest } from '../provider.ts';
 import type { StandingServer } from './standing-server.ts';
 
-/** Servers that are started before a verification needs one; at most one of each major. */
+/** Servers that are started before a verification needs one; at most one per major version. */
 export interface Standby {
-  /** From now on one of this major is kept ready. Returns at once. */
+  /** Keeps one of this major version ready from now on. Returns at once. */
   keep(major: number, limits: DisposableLimits): void;
-  /** Hands out the one that fits, if there is one; it is the caller's from then on. */
+  /** Returns a matching one, if there is one; from then on it belongs to the caller. */
   take(request: DisposableRequest, reservedBytes: number): Promise<StandingServer | undefined>;
-  /** Makes a new one in the background where one was taken. Call when the one that was taken is gone. */
+  /** Starts a replacement in the background. Call when the one that was taken has been removed. */
   renew(): void;
   close(): Promise<void>;
 }
@@ -17,7 +17,7 @@ export interface Standby {
 /** An instance that is not requested during this time is removed; the next verification then starts its own. */
 const IDLE_MS = 30 * 60_000;
 const LOOK_EVERY_MS = 30_000;
-/** Below this share of the host's memory nothing is kept ready. */
+/** Below this share of free memory on the host no server is kept ready. */
 const MEMORY_FLOOR = 0.15;
 
 /** @param start starts a server in memory; undefined when there is not enough memory */
@@ -40,7 +40,7 @@ export function createStandby(
       ready.set(major, server);
       server.gone.addEventListener('abort', () => ready.get(major) === server && ready.delete(major), { once: true });
     } catch (error) {
-      // It would only have saved time: a verification makes its own, and tells what keeps it from that.
+      // It would only have saved time: a verification starts its own, and reports why that fails.
       if (!closing.signal.aborted) log.warn({ err: error, major }, 'no disposable Postgres could be started in advance');
     }
   };
@@ -72,7 +72,7 @@ export function createStandby(
     },
     async take(request, reservedBytes) {
       usedAt = Date.now();
-      // One that is being started is ready sooner than another that would start now.
+      // One that is already starting is ready sooner than a new one.
       await making.get(request.major);
       request.signal.throwIfAborted();
       const possible = await possibleMemoryBytes(request.limits, reservedBytes);

@@ -12,7 +12,7 @@ import { type DisposableSetting, disposableTarget, insideOf, runRestore, sealSoc
 import { hasCrashInLog, limitInLog } from './server-log.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
-/** What is said of a pg_restore that nobody started, since there is no server for it any more. */
+/** The result of a pg_restore that was not started, because its server no longer exists. */
 const NEVER_RAN: ProcessResult = { command: 'pg_restore', exitCode: null, signal: 'SIGKILL', stdout: '', stderr: '' };
 
 const HOST_LOCALES = {
@@ -23,11 +23,11 @@ const HOST_LOCALES = {
 /** A disposable server that answers queries and has not been given to a verification yet. */
 export interface StandingServer {
   readonly setting: DisposableSetting;
-  /** Aborted when it is gone for whatever reason. */
+  /** Aborted when it has ended for any reason. */
   readonly gone: AbortSignal;
   /**
-   * Gives it to the one verification that it is for; its bounds count from here. On failure everything inside has been killed
-   * and the folders are gone.
+   * Assigns it to a verification; its limits apply from here. On failure everything inside has been killed and the folders have been
+   * removed.
    *
    * @throws FluxError `verification_inconclusive`; the reason of the request's signal
    */
@@ -38,7 +38,7 @@ export interface StandingServer {
 
 /**
  * Starts a disposable server on folders that exist, and returns when it answers. On failure everything inside has
- * been killed and the folders are gone.
+ * been killed and the folders have been removed.
  *
  * @throws FluxError `verification_inconclusive`; the reason of the signal
  */
@@ -60,7 +60,7 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
     gone.abort(
       new FluxError(
         'verification_inconclusive',
-        exceeded === undefined ? 'The disposable Postgres is gone.' : `The restore was stopped: ${exceeded.message}.`,
+        exceeded === undefined ? 'The disposable Postgres has been removed.' : `The restore was stopped: ${exceeded.message}.`,
       ),
     );
     disposal ??= bringDown(setting, server, [...roots]);
@@ -79,14 +79,14 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
     await server.exited;
     await removeDisposableFolders(folders);
   };
-  /** Lets the news of what went wrong arrive before a failure is judged. */
+  /** Waits briefly for the cause (a limit, a crash) to be reported before a failure is judged. */
   const settle = async () => {
     await watchdog?.look();
     const limit = limitInLog(folders.log);
     if (limit !== undefined) end(limit);
     if (hasCrashInLog(folders.log)) await Promise.race([server.exited, sleep(3000)]);
   };
-  /** Does a part of the work of bringing it up; when that fails, nothing is left of it. */
+  /** Runs one step of the start; when that fails, nothing is left behind. */
   const bringUp = async <T>(stopped: AbortSignal, work: () => Promise<T>): Promise<T> => {
     const onAbort = () => end();
     stopped.addEventListener('abort', onAbort, { once: true });
@@ -129,7 +129,7 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
     });
     const postgresVersion = await bringUp(request.signal, async () => {
       await using _ = session;
-      // The template's own restore database fits most requests, and creating one anew takes time.
+      // The restore database of the template fits most requests, and creating another one takes time.
       if (!hasLocale(setting.template.locale, request)) {
         await session.run(`drop database ${RESTORE_DATABASE}`);
         await createRestoreDatabase(session, request, HOST_LOCALES);
@@ -147,7 +147,7 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
       async pgRestore(args) {
         if (gone.signal.aborted) return NEVER_RAN;
         let pid: number | undefined;
-        // Ended by `bringDown`, like everything else inside: a sandbox whose maker alone is killed stays behind.
+        // Ended by `bringDown`, like everything else inside: killing only the creator of a sandbox leaves it behind.
         const result = await runRestore(setting, archivePath, args, (spawned) => {
           pid = spawned;
           roots.add(spawned);
@@ -158,7 +158,7 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
       },
       exceeded() {
         if (exceeded === undefined && !gone.signal.aborted) {
-          // A statement that hit a bound of the kernel fails like any other; the log's SQLSTATE tells it apart.
+          // A statement that hit a limit of the kernel fails like any other; the SQLSTATE in the log identifies it.
           const limit = limitInLog(folders.log);
           if (limit !== undefined) end(limit);
         }
@@ -177,8 +177,8 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
 }
 
 /**
- * Ends everything inside. Shared memory goes with the sandbox's own namespace; without one it would stay behind in the host's,
- * so there the server is first given a moment to take its own away.
+ * Ends everything inside. Shared memory is removed with the sandbox's namespace; without a sandbox it would stay on the host, so there
+ * the server first gets a moment to remove its own.
  */
 async function bringDown({ sandbox, folders }: DisposableSetting, server: Daemon, roots: readonly number[]): Promise<void> {
   if (sandbox.kind === 'off') {

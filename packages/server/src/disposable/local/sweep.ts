@@ -6,8 +6,8 @@ import { commandLineOf, listProcesses } from '../../system/process-table.ts';
 import { disposableFolders, removeDisposableFolders, SOCKET_PREFIX } from './folders.ts';
 
 /**
- * Removes what disposable instances of control planes that no longer live have left: processes, then folders. Mounts need
- * no sweeping: they exist only in namespaces, and end with the last process in those.
+ * Removes the remains of disposable instances of dead control planes: processes, then folders. Mounts need no sweep: they exist only in
+ * namespaces, and end with their last process.
  */
 export async function sweepDisposables(dataFolder: string, runFolder: string): Promise<void> {
   const kept = new Set<string>();
@@ -17,7 +17,7 @@ export async function sweepDisposables(dataFolder: string, runFolder: string): P
       kept.add(folders.socket);
       continue;
     }
-    // A server without a sandbox has left shared memory too, which only the server itself can remove.
+    // A server without a sandbox also has shared memory, which only the server itself can remove.
     const postmaster = await findPostmaster(folders.data);
     if (postmaster !== undefined) await stopPostmaster(postmaster, folders.data, 0);
     // The command line of each sandbox names this folder; a process with such a command line has outlived its owner.
@@ -33,10 +33,10 @@ export async function sweepDisposables(dataFolder: string, runFolder: string): P
   }
 }
 
-/** By name too: an operator may be reading the log of the instance that died. */
+/** Also compares the name: an operator may be reading the log of the dead instance. */
 const PROGRAMS: ReadonlySet<string> = new Set(['bwrap', 'unshare', 'sh', 'cp', 'postgres', 'pg_restore']);
 
-/** Undefined when there is no readable mark: it was never finished, or is half removed. */
+/** Undefined without a readable mark: it was not completely created or removed. */
 async function hasLivingOwner(path: string): Promise<boolean | undefined> {
   try {
     return await isSameProcess(JSON.parse(await readFile(path, 'utf8')));
@@ -45,7 +45,7 @@ async function hasLivingOwner(path: string): Promise<boolean | undefined> {
   }
 }
 
-/** Another worker may be in the middle of making it, its mark not yet written or its folder not yet listed. */
+/** Another worker may be creating it right now, with its mark not yet written or its folder not yet listed. */
 async function isYoung(path: string): Promise<boolean> {
   const facts = await stat(path).catch(() => undefined);
   return facts !== undefined && Date.now() - facts.mtimeMs < 2000 && Date.now() >= facts.mtimeMs;

@@ -11,17 +11,17 @@ import { RESTORE_DATABASE } from '../restore-database.ts';
 
 /** A data folder that disposable instances are copied from. */
 export interface Template {
-  /** Belongs to the account; never started, only copied. */
+  /** Owned by the account; never started, only copied. */
   readonly folder: string;
   /** Locale of the databases in it. */
   readonly locale: string;
   readonly sizeBytes: number;
 }
 
-/** Goes up when the content of templates changes. */
+/** Increased when the content of templates changes. */
 const LAYOUT = 1;
 
-/** About what a template occupies: three databases of 7.5 MB and two small files of WAL. */
+/** Approximate size of a template: three databases of 7.5 MB and two small WAL files. */
 const TEMPLATE_BYTES = 32 * 1024 * 1024;
 
 export interface TemplateOptions {
@@ -32,9 +32,9 @@ export interface TemplateOptions {
 }
 
 /**
- * Finds the template of a Postgres version, or makes it (about a second, once for each version).
+ * Finds the template of a Postgres version, or creates it (about a second, once per version).
  *
- * Without a password, and for nobody: a copy of it runs only where a private folder leads to its socket.
+ * It has no password: a copy of it runs only with its socket in a private folder.
  *
  * @throws FluxError `volume_full`, `volume_unusable`, `instance_unavailable`
  */
@@ -48,11 +48,11 @@ export async function prepareTemplate({ parent, tools, account }: TemplateOption
     await makeOpenFolder(temporary);
     const data = join(temporary, 'data');
     await makeAccountFolder(data, account);
-    // Small files of WAL: the two that a new cluster has are most of what there is to copy.
+    // Small WAL files: with the default size, the two of a new cluster would be most of what has to be copied.
     await runInitdb(tools, data, ['--auth=trust', '--no-sync', '--wal-segsize=1'], account, undefined);
     await shape(tools, data, account);
     await writeFile(join(temporary, 'locale'), await localeOf(data), { mode: 0o644 });
-    // Another worker may have created it in the meantime; that one is equally good.
+    // Another worker may have created it in the meantime; that one is equivalent.
     await rename(temporary, final).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
     });
@@ -63,10 +63,10 @@ export async function prepareTemplate({ parent, tools, account }: TemplateOption
   }
   const made = await readTemplate(final);
   if (made !== undefined) return made;
-  throw new FluxError('volume_unusable', `The template for disposable instances, ${final}, cannot be read back.`);
+  throw new FluxError('volume_unusable', `The template for disposable instances, ${final}, cannot be read.`);
 }
 
-/** Removes what a killed control plane left of templates that it was making. */
+/** Removes the incomplete templates of a killed control plane. */
 export async function sweepTemplates(parent: string): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
     const pid = name.startsWith(TEMPORARY_PREFIX) ? Number(name.slice(TEMPORARY_PREFIX.length).split('-')[0]) : undefined;
@@ -79,19 +79,19 @@ async function readTemplate(folder: string): Promise<Template | undefined> {
   return locale === undefined ? undefined : { folder: join(folder, 'data'), locale, sizeBytes: TEMPLATE_BYTES };
 }
 
-/** Puts the restore database where `postgres` was, without a server: single-user mode takes one statement a line. */
+/** Replaces the database `postgres` with the restore database, without a server: single-user mode takes one statement per line. */
 async function shape(tools: PostgresTools, data: string, account: Account | undefined): Promise<void> {
   const statements = ['drop database postgres', `create database ${RESTORE_DATABASE} template template0`];
   const result = await runProcess(tools.postgres as string, ['--single', '-j', '-F', '-D', data, 'template1'], {
     account,
     input: `${statements.join(';\n\n')};\n\n`,
   });
-  // Its exit status is 0 even when a statement failed; the words are in English, since its environment says so.
+  // Its exit status is 0 even when a statement failed; its messages are in English, because its environment sets the locale.
   if (result.exitCode !== 0 || /ERROR|FATAL/.test(result.stderr + result.stdout))
     throw new FluxError('instance_unavailable', `A template for disposable instances could not be created: ${result.stderr.trim()}`);
 }
 
-/** The locale that initdb settled for, from the configuration that it wrote. */
+/** The locale that initdb chose, from the configuration that it wrote. */
 async function localeOf(data: string): Promise<string> {
   const config = await readFile(join(data, 'postgresql.conf'), 'utf8');
   return /^lc_time = '([^']*)'/m.exec(config)?.[1] ?? 'C';

@@ -9,7 +9,7 @@ describe('advice for a host without a sandbox', () => {
     ['a Podman container', { container: 'podman' }, /Podman.*--security-opt unmask=ALL/],
     ['a pod', { container: 'kubernetes' }, /hostUsers: false.*procMount: Unmasked/],
     ['another container', { container: 'other' }, /security\.nesting=true/],
-    ['a chroot', { isChroot: true }, /chroot, where the kernel refuses user namespaces to everybody/],
+    ['a chroot', { isChroot: true }, /chroot, where the kernel does not allow user namespaces/],
     ['a limit of none', { forbiddenBy: ['user.max_user_namespaces'] }, /`sysctl -w user\.max_user_namespaces=15000`/],
     ['a kernel of Debian that says no', { forbiddenBy: ['kernel.unprivileged_userns_clone'] }, /kernel\.unprivileged_userns_clone=1`/],
     ['AppArmor', { forbiddenBy: ['kernel.apparmor_restrict_unprivileged_userns'] }, /apparmor_restrict_unprivileged_userns=0`/],
@@ -17,7 +17,7 @@ describe('advice for a host without a sandbox', () => {
   ])('says what helps with %s', (_name, facts, expected) => {
     const { hint } = adviseOnSandbox({ ...PLAIN, ...facts });
     expect(hint).toMatch(expected);
-    expect(hint).toMatch(/FLUX_VERIFY_SANDBOX=off runs restores without isolation and is for trusted data only\.$/);
+    expect(hint).toMatch(/FLUX_VERIFY_SANDBOX=off runs restores without isolation; use it only with trusted data\.$/);
     expect(hint).not.toContain('apt-get install');
   });
 

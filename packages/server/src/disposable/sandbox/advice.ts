@@ -1,10 +1,10 @@
 import { access, readFile, stat } from 'node:fs/promises';
 
-/** What is known of a host about why it may refuse to make a sandbox. */
+/** Facts about a host that explain why no sandbox can be created on it. */
 export interface HostFacts {
   readonly container: 'docker' | 'podman' | 'kubernetes' | 'other' | undefined;
   readonly isChroot: boolean;
-  /** Each a switch of the kernel that forbids user namespaces to some or all. */
+  /** Kernel settings that forbid user namespaces for some or all accounts. */
   readonly forbiddenBy: readonly ForbiddingSetting[];
   readonly hasBubblewrap: boolean;
 }
@@ -12,7 +12,7 @@ export interface HostFacts {
 /** What to do about a host without a sandbox. */
 export interface SandboxAdvice {
   readonly hint: string;
-  /** False when bubblewrap is here, or when what stands in the way stands in its way too. */
+  /** False when bubblewrap is installed, or would be blocked for the same reason. */
   readonly bubblewrapMayHelp: boolean;
 }
 
@@ -29,36 +29,38 @@ export type ForbiddingSetting = keyof typeof FORBIDDING;
 
 const CONTAINERS: Readonly<Record<NonNullable<HostFacts['container']>, string>> = {
   docker:
-    'This is a Docker container, and Docker forbids by default what a sandbox needs. Start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`, or run Flux on the host with FLUX_RUNTIME=docker.',
+    'This is a Docker container, and by default Docker forbids what a sandbox needs. Start it with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined`, or run Flux on the host with FLUX_RUNTIME=docker.',
   podman:
-    'This is a Podman container, and Podman forbids by default what a sandbox needs. Start it with `--security-opt seccomp=unconfined --security-opt unmask=ALL --security-opt label=disable`.',
+    'This is a Podman container, and by default Podman forbids what a sandbox needs. Start it with `--security-opt seccomp=unconfined --security-opt unmask=ALL --security-opt label=disable`.',
   kubernetes:
-    'This is a container of Kubernetes, and its defaults forbid what a sandbox needs. Give the pod `hostUsers: false` and the container `securityContext: {procMount: Unmasked, seccompProfile: {type: Unconfined}, appArmorProfile: {type: Unconfined}}`.',
+    'This is a Kubernetes container, and its defaults forbid what a sandbox needs. Give the pod `hostUsers: false` and the container `securityContext: {procMount: Unmasked, seccompProfile: {type: Unconfined}, appArmorProfile: {type: Unconfined}}`.',
   other:
-    'This is a container; let it make user namespaces and mount /proc in them (for LXC: `security.nesting=true`, for systemd-nspawn: `--private-users`).',
+    'This is a container; allow it to create user namespaces and to mount /proc in them (for LXC: `security.nesting=true`, for systemd-nspawn: `--private-users`).',
 };
 const CHROOT =
-  'Flux runs in a chroot, where the kernel refuses user namespaces to everybody. Enter that root as a container does (pivot_root, systemd-nspawn), or run Flux outside of it.';
-const OTHERWISE = 'Let ordinary users make user namespaces: `unshare --user true` has to work for the account that runs Postgres.';
+  'Flux runs in a chroot, where the kernel does not allow user namespaces. Enter that root as a container does (pivot_root, systemd-nspawn), or run Flux outside of it.';
+const OTHERWISE = 'Allow ordinary users to create user namespaces: `unshare --user true` has to work for the account that runs Postgres.';
 const INSTALL = 'Install bubblewrap: `apt-get install bubblewrap`.';
-const OFF = 'FLUX_VERIFY_SANDBOX=off runs restores without isolation and is for trusted data only.';
+const OFF = 'FLUX_VERIFY_SANDBOX=off runs restores without isolation; use it only with trusted data.';
 
-/** The sentences that help on a host with these facts: the narrowest cause that is known, and what takes it away. */
+/** What to do on a host with these facts: the most specific known cause, and its remedy. */
 export function adviseOnSandbox({ container, isChroot, forbiddenBy, hasBubblewrap }: HostFacts): SandboxAdvice {
   const switches = forbiddenBy.map((name) => `\`sysctl -w ${name}=${FORBIDDING[name].allows}\``);
   const causes = [
     ...(isChroot ? [CHROOT] : []),
     ...(container === undefined ? [] : [CONTAINERS[container]]),
-    ...(switches.length === 0 ? [] : [`The kernel is set to refuse user namespaces; root allows them with ${switches.join(' and ')}.`]),
+    ...(switches.length === 0
+      ? []
+      : [`The kernel is configured to refuse user namespaces; root can allow them with ${switches.join(' and ')}.`]),
   ];
-  // Distributions that hold user namespaces back by AppArmor let bubblewrap have them.
+  // Distributions that restrict user namespaces with AppArmor allow them for bubblewrap.
   const isHopeless = isChroot || container !== undefined || forbiddenBy.some((name) => !name.includes('apparmor'));
   const bubblewrapMayHelp = !hasBubblewrap && !isHopeless;
   const sentences = [...(bubblewrapMayHelp ? [INSTALL] : []), ...(causes.length === 0 ? [OTHERWISE] : causes), OFF];
   return { hint: sentences.join(' '), bubblewrapMayHelp };
 }
 
-/** Reads the facts of this host. What cannot be read is taken for absent: this only chooses between sentences. */
+/** Reads the facts of this host. What cannot be read counts as absent, since this only selects a message. */
 export async function readHostFacts(): Promise<HostFacts> {
   const names = Object.keys(FORBIDDING) as ForbiddingSetting[];
   const settings = await Promise.all(names.map((name) => read(FORBIDDING[name].path)));
@@ -78,7 +80,7 @@ async function findContainer(): Promise<HostFacts['container']> {
   return (await existsOneOf('/run/systemd/container')) || /\/(lxc|containerd)\b/.test(groups) ? 'other' : undefined;
 }
 
-/** Root can compare its own root with that of the first process; anybody can see that no mount is at `/`. */
+/** Root can compare its root folder with that of the first process; everybody can see that nothing is mounted at `/`. */
 async function isInChroot(): Promise<boolean> {
   const [own, first] = await Promise.all(['/', '/proc/1/root/.'].map((path) => stat(path).catch(() => undefined)));
   if (own !== undefined && first !== undefined && (own.ino !== first.ino || own.dev !== first.dev)) return true;

@@ -3,11 +3,11 @@ import type { Command, SandboxSpec } from './sandbox.ts';
 /**
  * A sandbox built by bubblewrap. Options: bwrap(1).
  *
- * The order matters: bubblewrap works through its options from left to right, so what is mounted later lies on top.
+ * The order matters: bubblewrap processes its options from left to right, so later mounts cover earlier ones.
  */
 export function bubblewrapCommand(spec: SandboxSpec): Command {
   const args = [
-    // The user namespace by its own name too: --unshare-all only tries to make one, and --disable-userns insists.
+    // Also --unshare-user explicitly: --unshare-all only tries to create a user namespace, and --disable-userns requires one.
     ...['--unshare-user', '--unshare-all', '--disable-userns', '--hostname', 'flux'],
     ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
     ...['--proc', '/proc', '--dev', '/dev'],
@@ -15,7 +15,7 @@ export function bubblewrapCommand(spec: SandboxSpec): Command {
     // After /tmp: Postgres may have been unpacked below it.
     ...spec.systemPaths.flatMap(({ path, linkTo }) => (linkTo === undefined ? ['--ro-bind', path, path] : ['--symlink', linkTo, path])),
     ...spec.binds.flatMap(({ source, target, access }) => [access === 'read' ? '--ro-bind' : '--bind', source, target]),
-    // The root and /dev are folders in memory without a bound of their own.
+    // The root and /dev are in memory and have no limit of their own.
     ...['--remount-ro', '/dev', '--remount-ro', '/'],
     ...['--chdir', '/', 'sh', '-c', spec.script, 'sh', ...spec.args],
   ];

@@ -11,9 +11,9 @@ import { unshareCommand } from './unshare.ts';
 export interface SandboxSpec {
   /** Paths of the host that appear read-only under the same name; symbolic links appear as such. */
   readonly systemPaths: readonly SystemPath[];
-  /** Folders and files of the host under names of their own. */
+  /** Folders and files of the host under other names. */
   readonly binds: readonly { readonly source: string; readonly target: string; readonly access: 'read' | 'write' }[];
-  /** Folders in memory, each with its bound. */
+  /** Folders in memory, each with its limit. */
   readonly memoryFolders: readonly { readonly target: string; readonly bytes: number }[];
   /** An empty folder of the host on which the sandbox may mount its root. */
   readonly scaffold: string;
@@ -22,7 +22,7 @@ export interface SandboxSpec {
   readonly args: readonly string[];
 }
 
-/** A path of the system, and where it points to when it is a symbolic link. */
+/** A path of the system, and its target when it is a symbolic link. */
 export interface SystemPath {
   readonly path: string;
   readonly linkTo?: string;
@@ -55,8 +55,8 @@ export interface ProbeOptions {
 }
 
 /**
- * Chooses the strongest sandbox that really works here: each is tried, since a program that is installed may still be forbidden
- * by the kernel, by a container, or by a security module.
+ * Chooses the strongest sandbox that works on this host. Each is tried, since an installed program may still be forbidden by the kernel,
+ * by a container, or by a security module.
  *
  * @throws FluxError `sandbox_unavailable`
  */
@@ -74,7 +74,7 @@ export async function chooseSandbox({ wanted, account, scaffold }: ProbeOptions)
   });
 }
 
-/** Starts a small sandbox and inspects it from inside. Undefined when it isolates as it should, otherwise what went wrong. */
+/** Starts a small sandbox and checks its isolation from inside. Undefined when it works, otherwise the problem. */
 export async function trySandbox(kind: Sandbox['kind'], account: Account | undefined, scaffold: string): Promise<string | undefined> {
   const { command, args } = SANDBOXES[kind]({
     systemPaths: await describePaths(['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache']),
@@ -90,7 +90,7 @@ export async function trySandbox(kind: Sandbox['kind'], account: Account | undef
   return (result instanceof Error ? result.message : result.stderr.trim() || `status ${result.exitCode}`).slice(0, 300);
 }
 
-/** Looks at paths of the system; those that do not exist are left out. */
+/** Reads paths of the system; those that do not exist are left out. */
 export async function describePaths(paths: readonly string[]): Promise<readonly SystemPath[]> {
   const described: SystemPath[] = [];
   for (const path of paths) {
@@ -103,8 +103,7 @@ export async function describePaths(paths: readonly string[]): Promise<readonly 
 }
 
 /**
- * Lines for the start of a script that bound what it starts. Each process is bounded by itself here; their sum is the
- * watchdog's affair.
+ * Lines for the start of a script that limit the processes it starts. Each process is limited separately; the watchdog limits their sum.
  */
 export function boundingLines(kind: SandboxKind, limits: { readonly memoryBytes: number; readonly processes: number }): string {
   const addressSpaceKb = Math.ceil(limits.memoryBytes / 1024) + 512 * 1024;
@@ -116,7 +115,7 @@ export function boundingLines(kind: SandboxKind, limits: { readonly memoryBytes:
   return `${lines.join('\n')}\n`;
 }
 
-/** Tells from a kernel's release, such as `6.1.0-18-amd64`, whether RLIMIT_NPROC is counted for each user namespace. */
+/** Whether a kernel of this release, such as `6.1.0-18-amd64`, counts RLIMIT_NPROC per user namespace. */
 export function countsPerNamespace(kernel: string): boolean {
   const [major = 0, minor = 0] = kernel.split('.').map(Number);
   return major > 5 || (major === 5 && minor >= 14);

@@ -3,10 +3,10 @@ import type { Command, SandboxSpec } from './sandbox.ts';
 /**
  * A sandbox built by unshare(1), setpriv(1) and mount(8) of util-linux, for hosts without bubblewrap.
  *
- * The outer unshare makes a user namespace in which we are root: umount(8) wants that, however many capabilities one
- * holds. setpriv ties the life of the sandbox to ours; it must come after, because a change of capabilities clears that tie
- * (prctl(2), PR_SET_PDEATHSIG). The next unshare makes the other namespaces and kills everything inside when it dies.
- * At the end of the script a second user namespace below the first takes root and all power over the mounts away again.
+ * The outer unshare creates a user namespace in which we are root, because umount(8) requires that even with all capabilities.
+ * setpriv ties the life of the sandbox to ours; it must come after, because a change of capabilities clears PR_SET_PDEATHSIG (prctl(2)).
+ * The next unshare creates the other namespaces and kills everything inside when it dies. At the end of the script a second, nested user
+ * namespace drops root and all control over the mounts.
  */
 export function unshareCommand(spec: SandboxSpec): Command {
   return {
@@ -39,7 +39,7 @@ function buildScript(spec: SandboxSpec): string {
     else
       lines.push(
         isFolder ? `mkdir -p ${at}` : `mkdir -p "$(dirname ${at})" && : > ${at}`,
-        // With everything that is mounted below it: a user namespace may not tear apart what it has inherited.
+        // With everything mounted below it: a user namespace may not split mounts that it has inherited.
         `mount --rbind ${quote(path)} ${at}`,
       );
   }
@@ -59,7 +59,7 @@ function buildScript(spec: SandboxSpec): string {
     'cd /',
     'umount -l /.old',
     'rmdir /.old',
-    // One namespace more, the one below, and none in that: they are a large part of what kernels are attacked through.
+    // Allows one more user namespace, the nested one, and none inside it: user namespaces are a large part of the kernel's attack surface.
     'echo 1 > /proc/sys/user/max_user_namespaces 2>/dev/null || true',
     sealing(['/proc', ...DEVICES.map((device) => `/dev/${device}`), ...writable]),
     'inner="$1"; shift',
@@ -69,11 +69,11 @@ function buildScript(spec: SandboxSpec): string {
 }
 
 /**
- * Lines that make every mount of the new root read-only, each one below another too, but those at the given paths. They ask the
- * kernel what is mounted, so that nothing is forgotten, and fail when one cannot be made read-only.
+ * Lines that make every mount of the new root read-only, nested ones included, except those at the given paths. They read the list of
+ * mounts from the kernel, so that none is missed, and fail when one cannot be made read-only.
  *
- * A mount that the user namespace has inherited keeps what it may not do: a change that leaves `noexec` out is refused. One that
- * another mount hides cannot be changed, and cannot be reached either: such a path shows the id of another mount, or does not exist.
+ * A mount that the user namespace has inherited keeps its restrictions: a remount that leaves out `noexec` is refused. A mount that is
+ * hidden by another one cannot be changed, and cannot be reached either: its path shows the id of another mount, or does not exist.
  */
 function sealing(spared: readonly string[]): string {
   return `shows() {

@@ -12,10 +12,10 @@ import { parsePostgresUri } from '../uri.ts';
 const NO_SUCH_DATABASE = '3D000';
 
 /**
- * A database of the user's that Flux backs up and pushes to, and does not run. Nothing is created in it but the ledger, and
- * that only when a migration is pushed; nothing is ever removed from it, so it has no capability beyond the core.
+ * A database of the user's own that Flux backs up and pushes to, but does not run. Only the ledger is created in it, and only when a
+ * migration is pushed; nothing is ever removed from it, so it has no capability besides the core.
  *
- * @param toolbox pg_dump must be of the major of its server
+ * @param toolbox must have the pg_dump of the server's major version
  */
 export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresToolbox }): Engine {
   return {

@@ -26,7 +26,7 @@ export interface DedicatedEngineParts {
   readonly log: Log;
 }
 
-/** A project in an instance of its own that Flux runs. */
+/** A project in its own instance, which Flux runs. */
 export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost, log }: DedicatedEngineParts): Engine {
   const admin = (project: EngineProject) => runtime.superuser(instanceIdOf(project), databaseNameOf(project));
   const owner = (project: EngineProject): PostgresTarget => ({

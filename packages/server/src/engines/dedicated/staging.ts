@@ -12,7 +12,7 @@ import { databaseNameOf, ownerNameOf } from './names.ts';
 import { provisionDatabase } from './provision.ts';
 import { copySettings, swapDatabases } from './swap.ts';
 
-/** Where a dedicated project's server lets its superuser in. */
+/** How the superuser connects to a dedicated project's server. */
 export interface DedicatedPlace {
   readonly project: EngineProject;
   readonly major: number;
@@ -26,8 +26,8 @@ function stagingNameOf(project: EngineProject): string {
 }
 
 /**
- * Creates an empty database beside the live one, in the same server. The owner role restores; in a project that nobody uses yet
- * it has the name that the archive knows, so that grants and policies find it, until the swap gives it its own name.
+ * Creates an empty database next to the live one, on the same server. The owner role restores; in a new project it temporarily has the
+ * name of the owner in the archive, so that grants and policies find it, until the swap renames it.
  */
 export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSpec, signal?: AbortSignal): Promise<Staging> {
   const { project, admin, log } = place;
@@ -96,7 +96,7 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
   };
 }
 
-/** Creates a database beside the live one with the contents of a new project's and the locale of the live one. */
+/** Creates a database next to the live one, with the contents of a new project and the locale of the live one. */
 export async function openEmptyDatabase(place: DedicatedPlace, signal?: AbortSignal): Promise<Staging> {
   await using session = await connectPostgres(place.admin('postgres'), { signal });
   const [live] = await session.query<Pick<StagingSpec, 'encoding' | 'collate' | 'ctype'>>(
@@ -105,7 +105,7 @@ export async function openEmptyDatabase(place: DedicatedPlace, signal?: AbortSig
     [databaseNameOf(place.project)],
   );
   if (live === undefined)
-    throw new FluxError('not_ready', `The database ${databaseNameOf(place.project)} of ${place.project.slug} is not there.`, {
+    throw new FluxError('not_ready', `The database ${databaseNameOf(place.project)} of ${place.project.slug} does not exist.`, {
       hint: `Create an empty one with \`flux project start ${place.project.slug}\`, or restore a backup into a new project.`,
     });
   // Like a tenant export it brings no whole database with it, so the parts that every project has are created first.

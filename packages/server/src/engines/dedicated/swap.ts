@@ -12,9 +12,9 @@ export interface DatabaseSwap {
 }
 
 /**
- * Gives one database the name of another, in one transaction: at no moment is there none, and a crash leaves either the old
- * or the new. Renaming takes the lock that a new connection needs, so that none is accepted while the sessions of both are
- * ended, and those that wait find the new one.
+ * Renames one database to the name of another, in one transaction: there is always one with that name, and a crash leaves either the old
+ * or the new one. Renaming takes the lock that a new connection needs, so that none is accepted while the sessions of both are ended,
+ * and waiting clients connect to the new one.
  *
  * @param admin a superuser in a third database
  * @throws FluxError `not_ready` when a prepared transaction or a session that does not end keeps the old one
@@ -25,7 +25,7 @@ export async function swapDatabases(
   signal?: AbortSignal,
 ): Promise<SwapOutcome> {
   signal?.throwIfAborted();
-  // From here on no abort is heard: a connection that is dropped during COMMIT would leave open which of the two is live.
+  // From here on aborts are ignored: a connection that is dropped during COMMIT would leave open which of the two is live.
   await using session = await connectPostgres(admin);
   await using drain = await connectPostgres(admin);
   const existing = (await listUndoDatabases(session, live)).map(({ name }) => name);

@@ -3,7 +3,7 @@ import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { dropEmptyTableStagings, type TableStaging, tableStagingNameFor } from '../table-staging.ts';
 
-/** Creates a schema in the live database that belongs to its owner, for tables that are restored beside the live ones. */
+/** Creates a schema in the live database, owned by its owner, for tables that are restored next to the live ones. */
 export async function openDedicatedTables(
   place: { readonly major: number; readonly admin: PostgresTarget; readonly owner: PostgresTarget },
   signal?: AbortSignal,

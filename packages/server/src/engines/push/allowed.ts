@@ -1,12 +1,12 @@
 import { FluxError } from '@flux/contract/errors';
 import type { SqlPlace, SqlScript, SqlStatement } from '@flux/contract/sql/split';
 
-/** The first 500 characters of a statement: enough to know it again, too little to flood a terminal. */
+/** The first 500 characters of a statement: enough to recognise it, short enough for a terminal. */
 export function excerptOf(statement: SqlStatement): string {
   return [...statement.text.slice(0, 1000)].slice(0, 500).join('');
 }
 
-/** An error about text that we do not send to the server. */
+/** The error for text that is not sent to the server. */
 export function refuseText(filename: string, place: SqlPlace, problem: string, hint: string, statement?: SqlStatement): FluxError {
   return new FluxError('sql_not_allowed', `${filename}:${place.line}: ${problem}. Nothing of this file was applied.`, {
     hint,
@@ -21,12 +21,12 @@ export function refuseText(filename: string, place: SqlPlace, problem: string, h
   });
 }
 
-/** Tells whether a statement opens a transaction and does nothing else. */
+/** Whether a statement only opens a transaction. */
 export function isTransactionBegin(statement: SqlStatement): boolean {
   return matches(statement, /^(BEGIN|START TRANSACTION)( |$)/);
 }
 
-/** Tells whether a statement ends a transaction by committing it, without chaining another to it. */
+/** Whether a statement commits a transaction without chaining another one. */
 export function isTransactionEnd(statement: SqlStatement): boolean {
   return matches(statement, /^(COMMIT|END)( WORK| TRANSACTION)?( AND NO CHAIN)?$/);
 }
@@ -37,8 +37,8 @@ interface Refusal {
   readonly hint: string;
 }
 
-const ONE_TRANSACTION = 'each file runs in one transaction of its own together with its row in the ledger';
-const OUTSIDE = 'Run it from outside with psql and the URI that `flux project credentials` prints.';
+const ONE_TRANSACTION = 'each file runs in one transaction together with its row in the ledger';
+const OUTSIDE = 'Run it with psql and the URI that `flux project credentials` prints.';
 
 const REFUSALS: readonly Refusal[] = [
   {
@@ -49,11 +49,11 @@ const REFUSALS: readonly Refusal[] = [
   {
     pattern: /^COPY (.* )?FROM STDIN( |$)/,
     why: 'reads data from a terminal, and only SQL is sent to the server',
-    hint: `Turn the data into INSERT statements (\`pg_dump --inserts\` does), or load it from outside with psql and the URI that \`flux project credentials\` prints.`,
+    hint: `Turn the data into INSERT statements (\`pg_dump --inserts\` does), or load it with psql and the URI that \`flux project credentials\` prints.`,
   },
   {
     pattern: /^(CREATE|DROP) (DATABASE|TABLESPACE)( |$)|^ALTER SYSTEM( |$)/,
-    why: 'concerns the whole server, which is not this project alone',
+    why: 'affects the whole server, not only this project',
     hint: 'Take it out of the file; Flux creates the database of a project.',
   },
   { pattern: /^VACUUM( |$)|^CLUSTER$|^DISCARD ALL$/, why: `cannot run in a transaction, and ${ONE_TRANSACTION}`, hint: OUTSIDE },
@@ -87,7 +87,7 @@ export function ensureAllowed(filename: string, statements: readonly SqlStatemen
   throw refuseText(
     filename,
     backslash,
-    'a backslash begins a command of psql, and the server only knows SQL',
+    'a backslash starts a psql command, and only SQL can be sent to the server',
     `Take the line out of the file, or run the file with psql and the URI that \`flux project credentials\` prints.`,
   );
 }

@@ -3,7 +3,7 @@ import { type PostgresSession, serverErrorOf } from '../../postgres/connect.ts';
 import { sqlFailed } from './failure.ts';
 import type { PreparedScript, ScriptChunk } from './prepare.ts';
 
-/** What must be the same after each chunk as before: that the transaction is ours, and that our text is read as we wrote it. */
+/** What no chunk may change: the transaction, and how the server reads our text. */
 interface SessionMark {
   readonly transaction: string;
   readonly strings: string;
@@ -23,9 +23,9 @@ export async function markSession(session: PostgresSession): Promise<SessionMark
 /**
  * Runs every statement of a script in the transaction that is open.
  *
- * A chunk goes as one text, because a round trip for each of 15,000 INSERTs takes seconds. The server answers for each
- * statement that ended well, so the number of answers tells which one failed; a position, where the server gives one, tells
- * the place in it.
+ * A chunk goes as one text, because a round trip for each of 15,000 INSERTs takes seconds. The server answers each
+ * successful statement, so the number of answers tells which one failed; a position, where the server gives one, tells the place in
+ * it.
  *
  * @throws FluxError `sql_failed`, `sql_not_allowed` when the transaction that is open afterwards is another one
  */
@@ -40,7 +40,7 @@ export async function executeScript(session: PostgresSession, script: PreparedSc
 }
 
 /**
- * Checks what is only checked at the end of a transaction, so that a failure is told as one of this file, in a dry run too.
+ * Checks deferred constraints, so that a failure is reported for this file, in a dry run too.
  *
  * @throws FluxError `sql_failed`
  */
@@ -66,20 +66,16 @@ async function executeChunk(session: PostgresSession, script: PreparedScript, ch
 }
 
 function leftTransaction(script: PreparedScript): FluxError {
-  return new FluxError(
-    'sql_not_allowed',
-    `${script.filename} ended the transaction that it ran in; what ran before that point is applied.`,
-    {
-      hint: 'Look at the database before you push again; it has no row in the ledger.',
-      details: { filename: script.filename },
-    },
-  );
+  return new FluxError('sql_not_allowed', `${script.filename} ended its transaction; the statements before that point have been applied.`, {
+    hint: 'Check the database before you push again; the file has no row in the ledger.',
+    details: { filename: script.filename },
+  });
 }
 
 function changedReading(script: PreparedScript): FluxError {
   return new FluxError(
     'sql_not_allowed',
-    `${script.filename} changes client_encoding or standard_conforming_strings, and what follows would be read differently from what it says. Nothing of this file was applied.`,
+    `${script.filename} changes client_encoding or standard_conforming_strings, so the server would misread the statements after it. Nothing of this file was applied.`,
     { hint: 'Save the file as UTF-8 and take the SET statement out.', details: { filename: script.filename } },
   );
 }

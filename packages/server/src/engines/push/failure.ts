@@ -82,7 +82,7 @@ function characterAt(sql: string, offset: number): number {
 }
 
 function adviceFor(error: ServerError): string {
-  if (IN_TRANSACTION.has(error.code ?? '')) return 'Each file runs in one transaction; run this statement from outside with psql.';
+  if (IN_TRANSACTION.has(error.code ?? '')) return 'Each file runs in one transaction; run this statement with psql.';
   if (error.code === LOCK_TIMEOUT) return 'Another session has a lock that it needs; end that session and push again.';
   return 'Correct it and push again.';
 }

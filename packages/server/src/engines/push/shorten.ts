@@ -1,7 +1,7 @@
-/** Enough to read of what a server says; a statement of 100 MB may be part of it. */
+/** Enough to read of a server's message, which may contain a statement of 100 MB. */
 const MAX_CHARACTERS = 8000;
 
-/** A text cut to its beginning. What is cut is a copy: a part of a huge text would keep all of it in memory. */
+/** The beginning of a text. It is a copy: a slice of a huge string would keep all of it in memory. */
 export function shorten(text: string, maxCharacters = MAX_CHARACTERS): string {
   if (text.length <= maxCharacters) return text;
   const beginning = Buffer.from(text.slice(0, maxCharacters), 'utf16le').toString('utf16le');

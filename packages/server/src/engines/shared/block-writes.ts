@@ -38,7 +38,7 @@ export async function blockTenantWrites(
       try {
         await session.query('select 1');
       } catch (cause) {
-        throw new FluxError('instance_unavailable', 'The session that blocked writes was lost, so another session may have written.', {
+        throw new FluxError('instance_unavailable', 'The session that blocked writes was lost, so another session may have written data.', {
           hint: 'Nothing was changed. Run the command again.',
           cause,
         });
@@ -53,17 +53,17 @@ async function lockTables(session: PostgresSession, schema: string): Promise<boo
   try {
     const tables = await listTables(session, schema);
     if (tables.length > 0) await session.run(`LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`);
-    // A table that was created while we waited for another one is not locked yet.
+    // A table that was created while waiting for another one is not locked yet.
     if ((await listTables(session, schema)).every((name) => tables.includes(name))) return true;
   } catch (error) {
-    // undefined_table: one was dropped while we waited.
+    // undefined_table: one was dropped while waiting.
     if (!CONFLICTS.has(sqlStateOf(error) ?? '') && sqlStateOf(error) !== '42P01') throw error;
   }
   await session.run('ROLLBACK');
   return false;
 }
 
-/** In the order of their numbers, which is the one that pg_dump takes them in. */
+/** Ordered by OID, the order in which pg_dump locks them. */
 async function listTables(session: PostgresSession, schema: string): Promise<string[]> {
   const rows = await session.query<{ name: string }>(
     `select relname as name from pg_catalog.pg_class where relnamespace = (select oid from pg_catalog.pg_namespace where nspname = $1)
@@ -81,7 +81,7 @@ async function writersRemain(session: PostgresSession, roles: readonly string[])
   );
   return new FluxError(
     'not_ready',
-    `Writes could not be stopped within ${TIMEOUT_MS / 1000} s: ${found?.sessions ?? 0} sessions of the project are in a transaction, the oldest for ${found?.seconds ?? 0} s.`,
+    `Writes could not be blocked within ${TIMEOUT_MS / 1000} s: ${found?.sessions ?? 0} sessions of the project are in a transaction, the oldest for ${found?.seconds ?? 0} s.`,
     { hint: 'Nothing was changed. Let them end, then run the command again.' },
   );
 }

@@ -24,10 +24,10 @@ export interface SharedCluster {
    * @throws FluxError `instance_unavailable`, `config_invalid` when the administrator of an external one is not a superuser
    */
   open(signal?: AbortSignal): Promise<void>;
-  /** The superuser's way into the shared database; nothing is started. @throws FluxError `not_found` before `open` */
+  /** How the superuser connects to the shared database; nothing is started. @throws FluxError `not_found` before `open` */
   admin(): PostgresTarget;
   status(signal?: AbortSignal): Promise<ClusterStatus>;
-  /** Host and port for programs outside. */
+  /** Host and port for programs of users. */
   address(): Promise<{ readonly host: string; readonly port: number }>;
 }
 
@@ -93,7 +93,7 @@ async function requireSuperuser(session: PostgresSession, target: PostgresTarget
   const [role] = await session.query<{ rolsuper: boolean }>('select rolsuper from pg_catalog.pg_roles where rolname = current_user');
   if (role?.rolsuper) return;
   throw new FluxError('config_invalid', `${target.user} is not a superuser of the shared cluster at ${target.host}:${target.port}.`, {
-    hint: 'Give FLUX_SHARED_POSTGRES_URL a superuser: tenants are kept apart by roles and privileges that only a superuser can set.',
+    hint: 'Set FLUX_SHARED_POSTGRES_URL to the URI of a superuser: tenants are isolated by roles and privileges that only a superuser can set.',
   });
 }
 

@@ -19,8 +19,8 @@ import { openTenantTables } from './table-staging.ts';
 import { grantToBackup, provisionTenant } from './tenant.ts';
 
 /**
- * A project in a schema of a pooled cluster. A tenant cannot read, write, lock or call anything of another's; what stays
- * visible is listed at `provisionTenant`.
+ * A project in a schema of a pooled cluster. A tenant cannot read, write, lock or call anything of another tenant; what stays visible is
+ * listed at `provisionTenant`.
  */
 export function createSharedEngine({ cluster, log }: { readonly cluster: SharedCluster; readonly log: Log }): Engine {
   const ensureRunning = async (project: EngineProject, signal?: AbortSignal): Promise<{ readonly major: number }> => {
@@ -85,7 +85,7 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
           const { version } = await versionOf(session);
           const [found] = await session.query('select from pg_catalog.pg_namespace where nspname = $1', [schema]);
           if (found !== undefined) return { ...status, postgresVersion: version };
-          return { ...status, state: 'missing', problem: `The schema ${schema} is not there.`, postgresVersion: version };
+          return { ...status, state: 'missing', problem: `The schema ${schema} does not exist.`, postgresVersion: version };
         }, signal);
       } catch (error) {
         if (!isFluxError(error)) throw error;
@@ -141,7 +141,7 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
 }
 
 function schemaGone(project: EngineProject, schema: string): FluxError {
-  return new FluxError('not_ready', `The schema ${schema} of ${project.slug} is not there.`, {
-    hint: `Create an empty one with \`flux project start ${project.slug}\`, or bring the data back with \`flux backup restore\`.`,
+  return new FluxError('not_ready', `The schema ${schema} of ${project.slug} does not exist.`, {
+    hint: `Create an empty one with \`flux project start ${project.slug}\`, or restore the data with \`flux backup restore\`.`,
   });
 }

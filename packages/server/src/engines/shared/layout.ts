@@ -9,7 +9,7 @@ import { LEDGER_OWNER } from './names.ts';
 const LAYOUT = 'Flux shared database, layout 2';
 
 /**
- * A large object belongs to no schema, so no export of a tenant would hold it. Source: the manual, "Large Objects",
+ * A large object belongs to no schema, so the export of a tenant would not contain it. Source: the manual, "Large Objects",
  * server-side functions; lo_import and lo_export are the superuser's anyway.
  */
 const NO_LARGE_OBJECTS = `
@@ -21,7 +21,7 @@ const NO_LARGE_OBJECTS = `
 
 /**
  * The ledger. Tenants have no privilege on the table, since any would let them lock it for everybody: they call functions
- * that find out from session_user, which SET ROLE does not change, whose rows are meant. Their owner may do nothing else.
+ * that determine the tenant from session_user, which SET ROLE does not change. Their owner has no other privilege.
  *
  * A claim first writes a row without a version and removes it again. Nobody sees that row, but another claim of the same tenant
  * waits at it until our transaction has ended; the version alone would not stop one that spells it in another way.
@@ -71,8 +71,8 @@ const LEDGER = `
   COMMENT ON SCHEMA flux IS ${quoteLiteral(LAYOUT)}`;
 
 /**
- * Creates the foundation of the shared database: the cluster's roles, the schemas `auth` and `flux`, and the privileges that
- * nobody has. Nothing happens when it is in place.
+ * Prepares the shared database: the cluster's roles, the schemas `auth` and `flux`, and the privileges that are revoked from everybody.
+ * Does nothing when that is done.
  *
  * @param session a superuser's, in the shared database
  */

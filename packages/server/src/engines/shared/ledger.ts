@@ -7,7 +7,7 @@ interface Claim {
   readonly old_checksum: string;
 }
 
-/** The ledger of one tenant among many: the functions know from the session whose it is. */
+/** The ledger of one tenant among many: the functions determine the tenant from the session. */
 export const tenantLedger: Ledger = {
   async insertOrLock(session, { version, filename, checksum }) {
     const [claim] = await session.query<Claim>('select * from flux.claim_migration($1, $2, $3)', [version, filename, checksum]);

@@ -9,7 +9,7 @@ import type { SharedCluster } from './cluster.ts';
 import { type TenantNames, tenantNamesOf } from './names.ts';
 import { surveyTenant } from './survey.ts';
 
-/** What a move out of the pool needs of the pool. */
+/** What the pool provides for moving a project out of it. */
 export function createPooledSupport(cluster: SharedCluster, repair: PooledSupport['repair']): PooledSupport {
   const withAdmin = async <T>(
     project: EngineProject,

@@ -10,7 +10,7 @@ import { swapSchemas } from './swap.ts';
 import { grantToBackup, privilegesOfRole } from './tenant.ts';
 import { withTenantLock } from './tenant-lock.ts';
 
-/** Where a tenant's cluster lets us in. */
+/** How to connect to a tenant's cluster. */
 export interface TenantPlace {
   readonly names: TenantNames;
   readonly major: number;
@@ -25,12 +25,12 @@ function stagingSchemaOf({ schema }: TenantNames): string {
 }
 
 /**
- * Creates an empty schema for a tenant beside its live one. No statement of a manifest runs with more than the tenant's own
- * rights here: other tenants live in the same cluster.
+ * Creates an empty schema for a tenant next to its live one. No statement of a manifest runs with more than the tenant's own privileges
+ * here, because other tenants are in the same cluster.
  */
 export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, signal?: AbortSignal): Promise<Staging> {
   const { names, admin, owner } = place;
-  // A tenant that was created a moment ago has no data to protect: its own schema is the place, and needs no swap.
+  // A new tenant has no data to protect: its own schema is used, without a swap.
   const isOwn = spec.place === 'fresh' && spec.schema === names.schema;
   const schema = isOwn ? names.schema : stagingSchemaOf(names);
   const quoted = quoteIdentifier(schema);
@@ -79,7 +79,7 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
   };
 }
 
-/** Creates a schema beside the live one with the privileges of a new tenant's, ready to be swapped in. */
+/** Creates a schema next to the live one with the privileges of a new tenant's schema, ready to be swapped in. */
 export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal): Promise<Staging> {
   const schema = stagingSchemaOf(place.names);
   const none = { encoding: '', collate: '', ctype: '', prerequisites: NO_PREREQUISITES, extensions: [] };
@@ -88,7 +88,7 @@ export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal):
   return staging;
 }
 
-/** Runs the statements that the tenant itself may run, with nothing but its own rights. */
+/** Runs the statements that the tenant itself may run, with only its own privileges. */
 async function completeAsOwner(owner: PostgresTarget, schema: string, statements: readonly string[], signal?: AbortSignal): Promise<void> {
   await using session = await connectPostgres(owner, { signal });
   await session.run('BEGIN');

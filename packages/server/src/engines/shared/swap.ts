@@ -7,9 +7,9 @@ import type { TenantNames } from './names.ts';
 import { withTenantLock } from './tenant-lock.ts';
 
 /**
- * Gives one schema the name of the tenant's live one, together with its rows of the ledger, in one transaction. Objects know
- * each other by number, so policies, views and foreign keys stay as they are. Sessions of the tenant end afterwards: a
- * transaction that began before would continue to write to data that is not live any more.
+ * Renames one schema to the name of the tenant's live one, together with its rows in the ledger, in one transaction. Objects reference
+ * each other by OID, so policies, views and foreign keys stay as they are. Sessions of the tenant end afterwards: a
+ * transaction that began before would continue to write to data that is no longer live.
  */
 export async function swapSchemas(
   admin: PostgresTarget,
@@ -18,7 +18,7 @@ export async function swapSchemas(
   signal?: AbortSignal,
 ): Promise<SwapOutcome> {
   signal?.throwIfAborted();
-  // From here on no abort is heard: a connection that is dropped during COMMIT would leave open which of the two is live.
+  // From here on aborts are ignored: a connection that is dropped during COMMIT would leave open which of the two is live.
   await using session = await connectPostgres(admin);
   const existing = (await listUndoSchemas(session, names)).map(({ name }) => name);
   const undoName = undoNameFor(names.schema.replace(/_api$/, ''), existing, new Date());

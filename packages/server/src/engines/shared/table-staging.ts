@@ -6,8 +6,8 @@ import { grantToBackup } from './tenant.ts';
 import { withTenantLock } from './tenant-lock.ts';
 
 /**
- * Creates a schema that belongs to the tenant's owner, for tables that are restored beside the live ones. Only the owner, the
- * role that pushes, can read it: the policies that hide rows of the live tables from programs do not exist there.
+ * Creates a schema that belongs to the tenant's owner, for tables that are restored next to the live ones. Only the owner, the
+ * role that pushes, can read it: the policies of the live tables do not exist there.
  */
 export async function openTenantTables({ names, major, admin, owner, backup }: TenantPlace, signal?: AbortSignal): Promise<TableStaging> {
   const stem = names.schema.replace(/api$/, '');

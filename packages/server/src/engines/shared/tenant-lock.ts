@@ -9,8 +9,8 @@ const RACES = new Set(['23505', '42P04', '42710', '42P06', '42P07', 'XX000', '55
 
 /**
  * Runs work in a transaction of its own, one at a time for the whole cluster: privileges of the database and of the schema
- * `flux` are one catalog row each, which cannot be changed twice at once. The lock is on a table that no tenant may lock; an
- * advisory lock they could take.
+ * `flux` are one catalog row each, which cannot be changed twice at once. The lock is on a table that no tenant may lock;
+ * they could take an advisory lock.
  */
 export async function withTenantLock(session: PostgresSession, work: () => Promise<void>): Promise<void> {
   await session.run(`BEGIN; SET LOCAL lock_timeout = '60s'; LOCK TABLE flux.turn IN EXCLUSIVE MODE`);
@@ -18,7 +18,7 @@ export async function withTenantLock(session: PostgresSession, work: () => Promi
   await session.run('COMMIT');
 }
 
-/** Repeats work that lost a race before there was a table to lock: the object that it wanted to create exists the next time. */
+/** Repeats work that lost a race before the lock table existed: on the next attempt the object that it tried to create exists. */
 export async function retryAfterRace(work: () => Promise<void>, attempts = 6): Promise<void> {
   try {
     await work();

@@ -10,13 +10,13 @@ import { withTenantLock } from './tenant-lock.ts';
 const LIMITS = { ddl: 10, login: 20, backup: 10 };
 
 /**
- * Creates the schema and the roles of a tenant, or what is missing of them.
+ * Creates the schema and the roles of a tenant, or the missing ones.
  *
  * No role is a member of another's except login of role, and none may create anything outside its schema: objects
  * of another tenant cannot be named without USAGE on its schema. Visible to everybody, since the catalogs of a database are open
  * to all who connect: names and definitions of objects (also the source of functions and views), names of roles, sizes and
- * statistics counters, and who is connected. Shared by everybody: channels of NOTIFY and the numbers of advisory locks, which
- * is why nothing of ours relies on either here. A tenant may give others what is its own, with GRANT, and take it back.
+ * statistics counters, and who is connected. Shared by everybody: channels of NOTIFY and the numbers of advisory locks, so
+ * Flux uses neither here. A tenant may give others what is its own, with GRANT, and take it back.
  *
  * @param session a superuser's, in the shared database
  */

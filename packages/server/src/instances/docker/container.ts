@@ -7,13 +7,13 @@ import { imageOf } from './images.ts';
 import { bind, isolationOptions, memoryFolder, script } from './isolation.ts';
 import { DATA_VOLUME, healthCheck, RUN_SERVER } from './scripts.ts';
 
-/** Bounds of one instance. */
+/** Limits of one instance. */
 export interface InstanceLimits {
   readonly memoryBytes: number;
   readonly processes: number;
 }
 
-/** Where the server's socket is inside. */
+/** Folder of the server's socket inside the container. */
 const SOCKET = '/flux/socket';
 const PORT = '5432/tcp';
 const SECOND_NS = 1e9;
@@ -30,7 +30,7 @@ export function instanceContainer(
   options: { readonly image: string; readonly socketFolder: string; readonly limits: InstanceLimits },
 ): ContainerCreateOptions {
   const { id, major, network } = record.spec;
-  // The folder around the socket, which only the control plane can enter, keeps others away.
+  // Access to the socket is restricted by its parent folder, which only the control plane can enter.
   const settings = instanceSettings(record.spec, { tcpAddresses: '*', socketFolder: SOCKET, socketMode: '0777' });
   return {
     name: nameOf(engine, id),
@@ -59,7 +59,7 @@ export function instanceContainer(
       Tmpfs: { '/tmp': memoryFolder(64 * 2 ** 20) },
       Memory: options.limits.memoryBytes,
       PidsLimit: options.limits.processes,
-      // The 64 MiB that Docker gives otherwise are too few for a parallel query.
+      // Docker's default of 64 MiB is too little for a parallel query.
       ShmSize: 256 * 2 ** 20,
       LogConfig: { Type: 'json-file', Config: { 'max-size': '8m', 'max-file': '2' } },
     },

@@ -18,7 +18,7 @@ import { sweepContainers } from './sweep.ts';
 
 const STOP_SECONDS = 30;
 
-/** Servers in containers: the data in a volume, what must be known about it in the data folder. */
+/** Servers in containers: the data in a volume, the record and password in the data folder. */
 export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServer> {
   const { engine, log } = home;
   const { client } = engine;
@@ -42,7 +42,7 @@ export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServe
     kind: 'docker',
     async prepare() {
       await mkdir(home.runFolder, { recursive: true, mode: 0o711 });
-      // Backups can be listed and downloaded while Docker is down; what needs it says so.
+      // Backups can be listed and downloaded while Docker is down; what needs Docker reports it.
       await sweepContainers(engine, 'tool').catch((error: unknown) => log.warn({ err: error }, 'Docker does not answer'));
     },
     placesOf: places,
@@ -79,22 +79,22 @@ export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServe
       }),
     async damageOf(id) {
       const { root, record, secret } = places(id);
-      if (!(await isThere(root))) return { state: 'missing', problem: `Its folder ${root} is not there.` };
+      if (!(await isThere(root))) return { state: 'missing', problem: `Its folder ${root} does not exist.` };
       for (const path of [record, secret])
-        if (!(await isThere(path))) return { state: 'corrupted', problem: `${path} is not there or cannot be read.` };
-      // Of a Docker that does not answer nothing can be learnt about the volume.
+        if (!(await isThere(path))) return { state: 'corrupted', problem: `${path} does not exist or cannot be read.` };
+      // When Docker does not answer, nothing is known about the volume.
       const volume = await unlessMissing(client.getVolume(nameOf(engine, id)).inspect()).catch(() => null);
-      if (volume === undefined) return { state: 'corrupted', problem: `Its volume ${nameOf(engine, id)} is not there.` };
+      if (volume === undefined) return { state: 'corrupted', problem: `Its volume ${nameOf(engine, id)} does not exist.` };
       return undefined;
     },
     lastWords: (id) => logOf(engine, id).catch(() => ''),
     targetOf: ({ spec, port }, password, _server, database) => targetOf(spec.id, port, password, database),
-    // Docker itself keeps the logs within bounds.
+    // Docker limits the size of the logs.
     tidy: async () => undefined,
   };
 }
 
-/** A container that is being removed uses its volume to the last moment. */
+/** A container that is being removed uses its volume until it is gone. */
 async function removeVolume(engine: DockerEngine, name: string): Promise<void> {
   for (const deadline = Date.now() + 5000; ; await sleep(50)) {
     try {

@@ -2,11 +2,11 @@ import { createHash } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import Docker from 'dockerode';
 
-/** A Docker engine on this host, and whose things on it are ours. */
+/** A Docker engine on this host, and the data folder whose containers and volumes are ours. */
 export interface DockerEngine {
   readonly client: Docker;
   readonly socketPath: string;
-  /** Short name of the data folder; containers and volumes carry it, so that two control planes may share one engine. */
+  /** Short name of the data folder, a label of containers and volumes, so that two control planes can share one engine. */
   readonly owner: string;
 }
 
@@ -16,13 +16,13 @@ export interface DockerEngineOptions {
   readonly dataFolder: string;
 }
 
-/** Names an engine; nothing is sent. The engine must run on this host: folders are mounted, and ports published on loopback. */
+/** Describes an engine; sends nothing. The engine must run on this host: folders are mounted, and ports published on loopback. */
 export function openDockerEngine({ socketPath, dataFolder }: DockerEngineOptions): DockerEngine {
   const owner = createHash('sha256').update(dataFolder).digest('hex').slice(0, 12);
   return { client: new Docker({ socketPath }), socketPath, owner };
 }
 
-/** Labels of everything that we make. */
+/** Labels of everything that Flux creates. */
 export const LABELS = {
   owner: 'flux.data-folder',
   kind: 'flux.kind',
@@ -38,7 +38,7 @@ export function labelsOf(engine: DockerEngine, kind: ContainerKind, more: Readon
   return { [LABELS.owner]: engine.owner, [LABELS.kind]: kind, ...more };
 }
 
-/** The filter for the lists of the engine's API that finds our things of one kind. */
+/** The filter that finds our containers and volumes of one kind in the engine's API. */
 export function filterOf(engine: DockerEngine, kind: ContainerKind): { label: string[] } {
   return { label: [`${LABELS.owner}=${engine.owner}`, `${LABELS.kind}=${kind}`] };
 }
@@ -61,7 +61,7 @@ export async function unlessMissing<T>(call: Promise<T>): Promise<T | undefined>
 }
 
 /**
- * Turns a failure of the engine into an error of ours; ours, and an abort, stay what they are.
+ * Converts a failure of the engine to a FluxError; FluxErrors and aborts pass through.
  *
  * @param code `instance_unavailable` for servers, `sandbox_unavailable` for disposable ones
  */
@@ -76,14 +76,14 @@ export function engineError(error: unknown, engine: DockerEngine, code: 'instanc
   return new FluxError(code, `Docker does not answer at ${engine.socketPath} (${why}).`, {
     hint:
       systemCode === 'EACCES'
-        ? 'Let this account use Docker, for example by its group `docker`, then try again.'
-        : 'Start Docker, for example with `systemctl start docker`, or name its socket in DOCKER_HOST=unix:///path, then try again.',
+        ? 'Allow this account to use Docker, for example by adding it to the group `docker`, then try again.'
+        : 'Start Docker, for example with `systemctl start docker`, or set DOCKER_HOST=unix:///path to its socket, then try again.',
     details: { socket: engine.socketPath },
     cause: error,
   });
 }
 
-/** The engine's own words: its client puts them into `json`, and other words around them. */
+/** The engine's own message, which its client puts into `json`. */
 export function reasonOf(error: unknown): string {
   const said = (error as { json?: { message?: unknown } }).json?.message;
   return typeof said === 'string' ? said : error instanceof Error ? error.message : String(error);

@@ -1,15 +1,15 @@
 import { FluxError } from '@flux/contract/errors';
 import { type DockerEngine, engineError, reasonOf, unlessMissing } from './engine.ts';
 
-/** The image of a major: `{major}` in a setting stands for it. */
+/** The image of a major version, which replaces `{major}` in a setting. */
 export function imageOf(template: string, major: number): string {
   return template.replaceAll('{major}', String(major));
 }
 
 /**
- * Makes sure that an image is here; one that is not is pulled.
+ * Makes sure that an image exists locally, by pulling it if necessary.
  *
- * @throws FluxError `postgres_missing` when it can be had nowhere, `instance_unavailable` when Docker does not answer
+ * @throws FluxError `postgres_missing` when it cannot be pulled, `instance_unavailable` when Docker does not answer
  */
 export async function requireImage(engine: DockerEngine, image: string, major: number, signal?: AbortSignal): Promise<void> {
   try {
@@ -21,8 +21,8 @@ export async function requireImage(engine: DockerEngine, image: string, major: n
     await pull(engine, image, signal);
   } catch (error) {
     signal?.throwIfAborted();
-    throw new FluxError('postgres_missing', `PostgreSQL ${major} is needed, and the image ${image} is not here: ${reasonOf(error)}`, {
-      hint: `Get it with \`docker pull ${image}\`, or name another in FLUX_DOCKER_POSTGRES_IMAGE and FLUX_BACKUP_VERIFY_POSTGRES_IMAGE.`,
+    throw new FluxError('postgres_missing', `PostgreSQL ${major} is needed, but the image ${image} is not available: ${reasonOf(error)}`, {
+      hint: `Get it with \`docker pull ${image}\`, or set FLUX_DOCKER_POSTGRES_IMAGE and FLUX_BACKUP_VERIFY_POSTGRES_IMAGE to another one.`,
       details: { major, image },
       cause: error,
     });

@@ -48,7 +48,7 @@ export async function launchContainer(
     const died = server.ended.aborted;
     server.unwatch();
     const words = died ? await logOf(engine, id).catch(() => '') : '';
-    // One that we found belongs to users who may be connected: it is left alone, whatever hinders us.
+    // An adopted server may have connected users: it is left running even when this fails.
     if (!isFound) await removeContainer(engine, id);
     if (!died) throw error;
     const code = /No space left on device|Disk quota exceeded/.test(words) ? 'volume_full' : 'instance_unavailable';
@@ -61,7 +61,7 @@ export async function removeContainer(engine: DockerEngine, id: string): Promise
   await unlessMissing(engine.client.getContainer(nameOf(engine, id)).remove({ force: true, v: true }));
 }
 
-/** The last lines that the server wrote. */
+/** The last lines of the server's log. */
 export async function logOf(engine: DockerEngine, id: string, lines = 6): Promise<string> {
   const log = await engine.client.getContainer(nameOf(engine, id)).logs({ stdout: true, stderr: true, tail: lines, follow: false });
   return (await textOf(log)).trimEnd();
@@ -72,10 +72,10 @@ async function startContainer(home: DockerHome, record: InstanceRecord): Promise
   const { id, major } = record.spec;
   await requireImage(engine, imageOf(home.image, major), major);
   if ((await unlessMissing(engine.client.getVolume(nameOf(engine, id)).inspect())) === undefined)
-    throw new FluxError('instance_unavailable', `The volume ${nameOf(engine, id)} of Postgres instance ${id} is not there.`);
+    throw new FluxError('instance_unavailable', `The volume ${nameOf(engine, id)} of Postgres instance ${id} does not exist.`);
   // Only the volume persists: a new container has the current image and the current limits.
   await removeContainer(engine, id);
-  // The port stays what it is: users have it in their connection strings.
+  // The port stays the same: it is in the users' connection strings.
   if (record.port !== null && !(await isPortFree(record.port)))
     throw new FluxError('port_taken', `Another program listens on 127.0.0.1:${record.port}, the port of Postgres instance ${id}.`, {
       hint: `Find it with \`ss -ltnp 'sport = :${record.port}'\` and stop it; the instance then starts by itself.`,
@@ -88,8 +88,8 @@ async function startContainer(home: DockerHome, record: InstanceRecord): Promise
 }
 
 /**
- * Makes a folder for a socket that a container's account may write to, whatever its uid, inside one that only we can enter.
- * Answers the inner one.
+ * Creates a folder for a socket that a container's account may write to, whatever its uid, inside one that only we can enter.
+ * Returns the inner one.
  */
 export async function makeSocketFolder(outer: string): Promise<string> {
   await mkdir(outer, { recursive: true, mode: 0o700 });
@@ -106,7 +106,7 @@ function watch(engine: DockerEngine, id: string, knownId: string): DockerServer 
   const unwatched = new AbortController();
   const end = () => ended.abort(new FluxError('instance_unavailable', 'The server has ended.'));
   const container = engine.client.getContainer(knownId || nameOf(engine, id));
-  // A Docker that goes away takes its containers with it, or keeps them and is asked again by the next launch.
+  // When Docker stops, its containers stop too, or the next launch finds them.
   container.wait({ condition: 'not-running', abortSignal: unwatched.signal }).then(end, () => {
     if (!unwatched.signal.aborted) end();
   });

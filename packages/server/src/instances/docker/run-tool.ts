@@ -7,14 +7,14 @@ import { type DockerEngine, LABELS, labelsOf, unlessMissing } from './engine.ts'
 import { isolationOptions, memoryFolder, script } from './isolation.ts';
 import { readPieces } from './streams.ts';
 
-/** One program in a container of its own. */
+/** One program in its own container. */
 export interface ToolRun {
   readonly image: string;
   /** A script for sh, and its arguments. */
   readonly script: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** All of stdin; unlike arguments it is not visible to those who may inspect the container. */
+  /** The whole stdin. Unlike arguments it is not visible to accounts that may inspect the container. */
   readonly input?: Readable | undefined;
   readonly networkMode: 'none' | 'host';
   readonly mounts?: HostConfig['Mounts'];
@@ -25,9 +25,9 @@ export interface ToolRun {
 const MAX_TEXT = 64 * 1024;
 
 /**
- * Runs a program in a container to its end and tells how it ended, as `runProcess` does; the container is gone afterwards.
+ * Runs a program in a container until it ends and returns how it ended, as `runProcess` does; the container is removed afterwards.
  *
- * @throws the engine's error when there is no such container to be had; the error of `onStdout`; the reason of `signal`
+ * @throws the engine's error when the container cannot be created; the error of `onStdout`; the reason of `signal`
  */
 export async function runTool(engine: DockerEngine, run: ToolRun): Promise<ProcessResult> {
   run.signal?.throwIfAborted();
@@ -44,13 +44,13 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
       NetworkMode: run.networkMode,
       Tmpfs: { '/tmp': memoryFolder(64 * 2 ** 20) },
       PidsLimit: 64,
-      // What it writes is read here, and may be a whole dump: no second copy goes into a log.
+      // Its output is read here and may be a whole dump: it is not also written to a log.
       LogConfig: { Type: 'none', Config: {} },
       ...(run.mounts === undefined ? {} : { Mounts: run.mounts }),
     },
   });
   let removal: Promise<unknown> | undefined;
-  // Once only: a second call would be refused while the first is under way, and its volume is in use until that one has ended.
+  // Only once: a second call would be refused while the first is in progress, and its volume is in use until that one has ended.
   const remove = () => {
     removal ??= unlessMissing(container.remove({ force: true, v: true })).catch(() => undefined);
     return removal;
@@ -64,7 +64,7 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
     await container.start();
     // EPIPE only says that the program ended early; its own status says why.
     stream.on('error', () => undefined);
-    // Half of an input, followed by its end, could look whole to the program.
+    // A truncated input that ends normally could look complete to the program.
     run.input?.once('error', (error) => {
       inputError = error;
       kill();
@@ -87,7 +87,7 @@ export async function runTool(engine: DockerEngine, run: ToolRun): Promise<Proce
   }
 }
 
-/** Passes stdout on at the pace of its reader, and keeps the end of the output that has no reader. */
+/** Passes stdout on at the pace of its reader, and keeps the last part of output without a reader. */
 export async function consume(
   stream: Readable,
   onStdout: ProcessOptions['onStdout'] | undefined,
@@ -101,7 +101,7 @@ export async function consume(
     }
     stdout.end();
   };
-  // What nobody takes must not keep the program from ending, nor its last words from coming.
+  // Unread output must not prevent the program from ending, or its last output from arriving.
   const taken = onStdout?.(stdout).then(() => stdout.resume());
   const failed = new Promise<never>((_, reject) => taken?.catch(reject));
   try {
@@ -112,7 +112,7 @@ export async function consume(
   }
 }
 
-/** Who makes a container that must not outlive its maker. */
+/** The creator of a container that must not outlive it: `<pid> <start ticks>`. */
 export async function makerLabel(): Promise<string> {
   return `${process.pid} ${(await readProcess(process.pid))?.startTicks ?? ''}`;
 }

@@ -8,9 +8,9 @@ import type { DockerEngine } from './engine.ts';
 
 export interface DockerRuntimeOptions {
   readonly engine: DockerEngine;
-  /** Image of a server; `{major}` stands for its major. */
+  /** Image of a server; `{major}` is replaced by its major version. */
   readonly image: string;
-  /** Records and passwords live in its folder `instances`; data lives in volumes. */
+  /** Records and passwords are stored in its folder `instances`; data is stored in volumes. */
   readonly dataFolder: string;
   /** For sockets: a short path. */
   readonly runFolder: string;

@@ -1,9 +1,9 @@
 /**
- * Scripts that start programs of Postgres in a container. An image may be the official one or any other with Debian's layout; its
- * own entry point is not used, since that would run a server for its own purposes first, which answers and is not ours.
+ * Scripts that start programs of Postgres in a container. An image may be the official one or any other with Debian's layout. Its own
+ * entry point is not used, since that first runs a temporary server, which answers but is not the real one.
  */
 
-/** Sets `bin` to the folder with the programs of major `$1`, and takes `$1` away. */
+/** Sets `bin` to the folder with the programs of major version `$1`, and shifts `$1`. */
 const FIND_PROGRAMS = [
   'for bin in "/usr/lib/postgresql/$1/bin" /usr/local/bin /usr/bin; do [ -x "$bin/pg_restore" ] && break; done',
   'shift',
@@ -15,11 +15,11 @@ export const RUN_PROGRAM = [FIND_PROGRAMS, 'program=$1', 'shift', 'exec "$bin/$p
 /** The same, with the password as the first line of stdin: a container's arguments and environment are visible to everyone who may inspect it. */
 export const RUN_PROGRAM_WITH_PASSWORD = ['IFS= read -r PGPASSWORD && export PGPASSWORD', RUN_PROGRAM].join('\n');
 
-/** Where the data of an instance lies; the folder around it is the home of account postgres in every image. */
+/** The data folder of an instance; its parent is the home of the account postgres in every image. */
 export const DATA_VOLUME = '/var/lib/postgresql';
 const DATA = `${DATA_VOLUME}/flux`;
 
-/** Makes the data; stdin is what stands for the superuser's password. Arguments: major, options for initdb. */
+/** Creates the data; stdin is the superuser's password. Arguments: major version, options for initdb. */
 export const MAKE_DATA = [
   'set -e',
   'umask 077',
@@ -36,10 +36,10 @@ export const RUN_SERVER = [
   `exec "$bin/postgres" -D ${DATA} -c hba_file=/tmp/pg_hba.conf "$@"`,
 ].join('\n');
 
-/** Where the data of a disposable instance lies. */
+/** The data folder of a disposable instance. */
 export const DISPOSABLE_DATA = '/flux/data';
 
-/** Makes data for nobody but the restore, and runs the server on it. Arguments: major, options for postgres. */
+/** Creates data without a password, for one restore, and runs the server on it. Arguments: major version, options for postgres. */
 export const RUN_DISPOSABLE = [
   'set -e',
   'umask 077',
@@ -48,7 +48,7 @@ export const RUN_DISPOSABLE = [
   `exec "$bin/postgres" -D ${DISPOSABLE_DATA}/pg "$@"`,
 ].join('\n');
 
-/** A health check that shows in the list of containers. Argument: the folder of the socket. */
+/** A health check, shown in Docker's list of containers. Argument: the folder of the socket. */
 export function healthCheck(major: number, socketFolder: string): string {
   return `set -- ${major}\n${FIND_PROGRAMS}\n"$bin/pg_isready" -q -h ${socketFolder} -p 5432`;
 }

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 
-/** A piece of what a container wrote. */
+/** A chunk of a container's output. */
 export interface Piece {
   readonly stream: 'stdout' | 'stderr';
   readonly bytes: Buffer;
@@ -11,8 +11,8 @@ const HEADER_BYTES = 8;
 const STDERR = 2;
 
 /**
- * Takes apart what an attached container writes. A slow reader makes the container wait: nothing is buffered here, as the
- * library's own demultiplexer would do.
+ * Demultiplexes the output of an attached container. A slow reader makes the container wait: unlike in the library's own demultiplexer,
+ * nothing is buffered here.
  */
 export async function* readPieces(source: Readable): AsyncGenerator<Piece> {
   let rest: Buffer = Buffer.alloc(0);
@@ -35,10 +35,10 @@ export async function* readPieces(source: Readable): AsyncGenerator<Piece> {
     }
     rest = bytes;
   }
-  if (remaining > 0 || rest.length > 0) throw new Error('the connection to Docker broke in the middle of what a container wrote');
+  if (remaining > 0 || rest.length > 0) throw new Error('the connection to Docker broke in the middle of the output of a container');
 }
 
-/** The text of a log that the engine gave in one piece. */
+/** The text of a log that the engine returned as a whole. */
 export async function textOf(log: Buffer): Promise<string> {
   const pieces: Buffer[] = [];
   for await (const piece of readPieces(Readable.from([log]))) pieces.push(piece.bytes);

@@ -2,7 +2,7 @@ import { readProcess } from '../../system/process-table.ts';
 import { type ContainerKind, type DockerEngine, filterOf, LABELS, unlessMissing } from './engine.ts';
 
 /**
- * Removes containers and volumes whose creator no longer lives. Returns the names of the volumes that stay.
+ * Removes containers and volumes whose creator is dead. Returns the names of the volumes that stay.
  */
 export async function sweepContainers(engine: DockerEngine, kind: Exclude<ContainerKind, 'instance'>): Promise<ReadonlySet<string>> {
   const filters = filterOf(engine, kind);

@@ -12,13 +12,13 @@ import { RUN_PROGRAM, RUN_PROGRAM_WITH_PASSWORD } from './scripts.ts';
 
 export interface DockerToolboxOptions {
   readonly engine: DockerEngine;
-  /** Image with the programs; `{major}` stands for the major. */
+  /** Image with the programs; `{major}` is replaced by the major version. */
   readonly image: string;
-  /** What this host has; its programs are taken first, since they start at once. */
+  /** The programs of this host, which are preferred because they start faster. */
   readonly host: PostgresToolbox;
 }
 
-/** Finds programs by major: on this host, else in the image of that major, where every major can be had. */
+/** Finds programs by major version: on this host, otherwise in the image of that version. */
 export function createDockerToolbox({ engine, image, host }: DockerToolboxOptions): PostgresToolbox {
   return {
     majors: host.majors,
@@ -47,7 +47,7 @@ function toolsInImage(engine: DockerEngine, image: string, major: number): Postg
   };
 }
 
-/** On the network of the host: a target is named as the host sees it. */
+/** On the host's network: the address of a target is the one that the host uses. */
 async function runInImage(
   engine: DockerEngine,
   image: string,
@@ -79,13 +79,13 @@ async function runInImage(
   }
 }
 
-/** What the program reads, behind the line that the script takes for the password. */
+/** The program's stdin, after the line that the script reads as the password. */
 async function* stdin(password: string | undefined, input: Readable | undefined): AsyncGenerator<string | Buffer> {
   if (password !== undefined) yield `${password}\n`;
   if (input !== undefined) yield* input;
 }
 
-/** Pauses a stream at once: nothing of it passes until a reader asks for it. */
+/** Pauses a stream at once: nothing flows until a reader asks for it. */
 function pauseStream(input: ProcessOptions['input']): Readable | undefined {
   if (input === undefined) return undefined;
   if (typeof input === 'string') return Readable.from([input]);

@@ -53,7 +53,7 @@ export async function runInitdb(
       signal,
     });
   let result = await run('C.UTF-8');
-  // Older systems have no C.UTF-8; plain C sorts the same way and only knows less about upper and lower case.
+  // Older systems have no C.UTF-8; plain C sorts the same way and only lacks case conversion for non-ASCII letters.
   if (result.exitCode !== 0 && /locale/i.test(result.stderr)) result = await run('C');
   signal?.throwIfAborted();
   if (result.exitCode !== 0) throw initdbError(result);
@@ -68,7 +68,7 @@ function initdbError(result: ProcessResult): FluxError {
   return new FluxError('instance_unavailable', `initdb ended with ${result.signal ?? `status ${result.exitCode}`}: ${words}`);
 }
 
-/** Writes the settings of a server anew, so that a newer Flux brings its own to an older instance. */
+/** Rewrites the settings of a server, so that a newer Flux applies its own to an older instance. */
 export async function writeConfig(folders: InstanceFolders, record: InstanceRecord): Promise<void> {
   const settings = {
     data_directory: folders.data,

@@ -29,13 +29,13 @@ export interface LaunchOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** How often a server that is not our child is looked at. */
+/** How often a server that is not our child is checked. */
 const WATCH_MS = 500;
 
 /**
  * Starts the server of an instance, or adopts the one that already runs on its data, and returns when it answers.
  *
- * @throws FluxError `port_taken`, `instance_unavailable` with its last words, `volume_full`, `volume_unusable`
+ * @throws FluxError `port_taken`, `instance_unavailable` with the last lines of its log, `volume_full`, `volume_unusable`
  */
 export async function launchServer(options: LaunchOptions): Promise<LocalServer> {
   const { folders, record } = options;
@@ -48,7 +48,7 @@ export async function launchServer(options: LaunchOptions): Promise<LocalServer>
   } catch (error) {
     const died = server.ended.aborted;
     server.unwatch();
-    // One that we found belongs to users who may be connected: it is left alone, whatever hinders us.
+    // An adopted server may have connected users: it is left running even when this fails.
     if (found === undefined) await stopPostmaster(server.postmaster, folders.data, 0);
     if (!died) throw error;
     const words = await logTail(folders.log, from);
@@ -66,11 +66,11 @@ export function superuserTarget(port: number | null, socketFolder: string, passw
 async function spawnServer(options: LaunchOptions): Promise<LocalServer> {
   const { folders, record, tools, account } = options;
   await awaitOrphans(folders.data);
-  // Nothing runs on this data, so its lock files are left over. Postgres would believe them when their pid has gone to
+  // Nothing runs on this data, so its lock files are stale. Postgres would trust them if their pid was reused by
   // another process of its account, as happens after a reboot to every second one of many instances.
   await rm(join(folders.data, 'postmaster.pid'), { force: true });
   await rm(folders.socket, { recursive: true, force: true });
-  // The port stays what it is: users have it in their connection strings. Another one would break those in silence.
+  // The port stays the same: it is in the users' connection strings, which another one would silently break.
   if (record.port !== null && !(await isPortFree(record.port)))
     throw new FluxError(
       'port_taken',
@@ -103,7 +103,7 @@ async function spawnServer(options: LaunchOptions): Promise<LocalServer> {
 
 function watch(postmaster: Postmaster, socketFolder: string): LocalServer {
   const ended = new AbortController();
-  // biome-ignore lint/style/noRestrictedGlobals: a process that is not our child can only be looked at again and again.
+  // biome-ignore lint/style/noRestrictedGlobals: a process that is not our child can only be polled.
   const timer = setInterval(async () => {
     if (await isSameProcess(postmaster)) return;
     clearInterval(timer);

@@ -1,11 +1,11 @@
 import { copyFile, open, stat, truncate } from 'node:fs/promises';
 
-/** A log is copied aside and emptied when it has grown beyond this; one old copy is kept. */
+/** A log is copied and truncated when it is larger than this; one old copy is kept. */
 const MAX_LOG_BYTES = 8 * 1024 * 1024;
 
 /**
- * Keeps a log within bounds. Copying and emptying instead of renaming: the server keeps writing to the file that it was
- * given, at its end. What it writes between the two steps is lost.
+ * Limits the size of a log. It is copied and truncated instead of renamed, because the server keeps writing to the end of the file that it
+ * was given. What it writes between the two steps is lost.
  */
 export async function boundLog(path: string, maxBytes = MAX_LOG_BYTES): Promise<void> {
   const size = await stat(path).then(
@@ -17,7 +17,7 @@ export async function boundLog(path: string, maxBytes = MAX_LOG_BYTES): Promise<
   await truncate(path, 0);
 }
 
-/** The size of a log now; what a server writes from here on is its own. */
+/** The current size of a log: what a server started now writes begins after it. */
 export async function logPosition(path: string): Promise<number> {
   return stat(path).then(
     (facts) => facts.size,

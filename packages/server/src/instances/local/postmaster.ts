@@ -4,19 +4,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { signalProcess } from '../../system/process.ts';
 import { listProcesses, readProcess, worksIn } from '../../system/process-table.ts';
 
-/** A server process that is certainly ours. */
+/** A server process that was verified to be ours. */
 export interface Postmaster {
   readonly pid: number;
   readonly startTicks: string;
-  /** Where its socket is; a control plane that was started with another folder than this one has to look here. */
+  /** The folder of its socket, which may differ from the current setting of the control plane. */
   readonly socketFolder: string | undefined;
 }
 
 /**
- * Finds the server that runs on a data folder, whichever process started it.
+ * Finds the server that runs on a data folder, no matter which process started it.
  *
- * A pid in a file proves nothing: after a crash or a reboot it may belong to anybody. What proves it is that the process
- * is a postgres and works in this very folder, as every server does.
+ * A pid in a file proves nothing: after a crash or a reboot it may belong to another process. The proof is that the process is a postgres
+ * whose working directory is this folder, as that of every server is.
  */
 export async function findPostmaster(dataFolder: string): Promise<Postmaster | undefined> {
   // Lines: pid, data folder, start time, port, socket folder, ... Source: src/include/utils/pidfile.h of Postgres.
@@ -28,19 +28,19 @@ export async function findPostmaster(dataFolder: string): Promise<Postmaster | u
   return { pid, startTicks: entry.startTicks, socketFolder: lines[4] || undefined };
 }
 
-/** Tells whether this very process still lives. */
+/** Whether this same process is still alive. */
 export async function isSameProcess(process: { readonly pid: number; readonly startTicks: string }): Promise<boolean> {
   return (await readProcess(process.pid))?.startTicks === process.startTicks;
 }
 
 /**
- * Waits until nothing works in a data folder any more. After a server was killed its backends live on for a moment, use
- * its shared memory, and keep a new server from starting. Those that take longer than `timeoutMs` are killed.
+ * Waits until no process works in a data folder. After a server was killed its backends live for another moment, use its shared
+ * memory, and prevent a new server from starting. Those that take longer than `timeoutMs` are killed.
  */
 export async function awaitOrphans(dataFolder: string, timeoutMs = 3000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
-    // By name first: an operator's shell may stand in this folder, and is nobody's orphan.
+    // Compares the name first: this folder may also be the working directory of an operator's shell.
     const entries = (await listProcesses()).filter((entry) => entry.name === 'postgres');
     const areHere = await Promise.all(entries.map((entry) => worksIn(entry.pid, dataFolder)));
     const orphans = entries.filter((_, index) => areHere[index]);

@@ -12,12 +12,12 @@ import { boundLog, logTail } from './log-file.ts';
 import { awaitOrphans, findPostmaster, stopPostmaster } from './postmaster.ts';
 
 export interface LocalRuntimeOptions {
-  /** Instances live in its folder `instances`. */
+  /** Instances are stored in its folder `instances`. */
   readonly dataFolder: string;
   /** For sockets: a short path; may be lost at a reboot. */
   readonly runFolder: string;
   readonly toolbox: PostgresToolbox;
-  /** The account of Postgres, when we are root. */
+  /** The account of Postgres, when Flux runs as root. */
   readonly account: Account | undefined;
   readonly log: Log;
   readonly clock: Clock;

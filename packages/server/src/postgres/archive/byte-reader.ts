@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
 import { FluxError } from '@flux/contract/errors';
 
-/** Reads forward through bytes that may be anything at all; knows where it is, so that an error can say so. */
+/** Reads forward through untrusted bytes and tracks its position, for error messages. */
 export interface ByteReader {
   /** Offset of the next byte. */
   readonly position: number;
-  /** Makes sure that `count` bytes can be taken; false at the end of the bytes. `count` is at most a few hundred KiB. */
+  /** Buffers `count` bytes so that they can be taken; false at the end of the bytes. `count` is at most a few hundred KiB. */
   fill(count: number): Promise<boolean>;
   /** Takes one byte. Only after `fill`. */
   takeByte(): number;
@@ -13,7 +13,7 @@ export interface ByteReader {
   takeBytes(count: number): Buffer;
   /** How many bytes can be taken without `fill`. */
   readonly available: number;
-  /** Passes over bytes without keeping them. @throws FluxError `artifact_invalid` when there are fewer */
+  /** Skips bytes. @throws FluxError `artifact_invalid` when there are fewer */
   skip(count: number): Promise<void>;
 }
 
@@ -25,7 +25,7 @@ export function damagedAt(position: number, what: string): FluxError {
   });
 }
 
-/** Reads from chunks as they come; keeps no more than one chunk and what `fill` asked for. */
+/** Reads from a stream of chunks; buffers no more than one chunk and what `fill` asked for. */
 export function createByteReader(chunks: AsyncIterator<Buffer>, onBytes?: (total: number) => void): ByteReader {
   let buffer: Buffer = Buffer.alloc(0);
   let offset = 0;
@@ -90,7 +90,7 @@ export async function* readFileInChunks(path: string, signal?: AbortSignal): Asy
   signal?.throwIfAborted();
   const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'ENOENT'
-      ? new FluxError('artifact_gone', 'The file of this backup is not where it was put.', { cause: error })
+      ? new FluxError('artifact_gone', 'The file of this backup does not exist.', { cause: error })
       : unreadable(error);
   });
   try {

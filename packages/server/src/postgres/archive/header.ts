@@ -1,12 +1,12 @@
 import { type ByteReader, damagedAt } from './byte-reader.ts';
 import { INT_BYTES, OFFSET_BYTES, readByte, readInt, readText } from './primitives.ts';
 
-/** What the first bytes of a custom-format archive say. */
+/** The header of a custom-format archive. */
 export interface ArchiveHeader {
   /** Version of the archive format, `1.14` (pg_dump 12 to 15), `1.15` (16) or `1.16` (17 and 18). */
   readonly formatVersion: string;
   readonly compression: 'none' | 'gzip' | 'lz4' | 'zstd';
-  /** When pg_dump began, in the local time of the machine that ran it; the format has no zone. */
+  /** When pg_dump started, in the local time of its machine; the format has no time zone. */
   readonly createdAtLocal: string;
   readonly database: string;
   /** Version of the server that was dumped. */
@@ -23,7 +23,7 @@ const MAX_HEADER_TEXT = 4096;
 /**
  * Reads the header. The layout is that of `WriteHead` in src/bin/pg_dump/pg_backup_archiver.c of Postgres.
  *
- * @returns the header, and its minor version as a number for what depends on it
+ * @returns the header, and its minor version as a number
  * @throws FluxError `artifact_invalid`
  */
 export async function readHeader(reader: ByteReader): Promise<{ header: ArchiveHeader; minor: number }> {

@@ -1,6 +1,6 @@
 import { type ByteReader, damagedAt } from './byte-reader.ts';
 
-/** Integers in an archive: a sign byte, then this many bytes, smallest first. Every platform of ours writes 4. */
+/** Integers in an archive: a sign byte, then this many bytes, smallest first. Every supported platform writes 4. */
 export const INT_BYTES = 4;
 /** File offsets in an archive: a flag byte, then this many bytes, smallest first. */
 export const OFFSET_BYTES = 8;
@@ -26,7 +26,7 @@ export async function readInt(reader: ByteReader, what: string): Promise<number>
 /**
  * Takes a text, or null where the archive has none.
  *
- * @param limit the most bytes that it may have; anything longer is damage, so that a flipped length cannot make us allocate
+ * @param limit the maximum number of bytes; a longer text is damage, so that a flipped length cannot make us allocate memory
  */
 export async function readText(reader: ByteReader, what: string, limit: number): Promise<string | null> {
   const at = reader.position;
@@ -37,7 +37,7 @@ export async function readText(reader: ByteReader, what: string, limit: number):
   return reader.takeBytes(length).toString('utf8');
 }
 
-/** Passes over a text without keeping it; it may be long (the body of a function). */
+/** Skips a text, which may be long (the body of a function). */
 export async function skipText(reader: ByteReader, what: string): Promise<void> {
   const length = await readInt(reader, `the length of ${what}`);
   if (length > 0) await reader.skip(length);

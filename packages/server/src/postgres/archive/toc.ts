@@ -2,14 +2,14 @@ import { type ByteReader, createByteReader, damagedAt, readFileInChunks } from '
 import { type ArchiveHeader, readHeader } from './header.ts';
 import { OFFSET_BYTES, readByte, readInt, readText, skipText } from './primitives.ts';
 
-/** One entry of the table of contents; the SQL texts are checked and passed over. */
+/** One entry of the table of contents; its SQL texts are checked and skipped. */
 export interface ArchiveEntry {
   readonly dumpId: number;
   /** TABLE, TABLE DATA, INDEX, SEQUENCE SET, ACL... */
   readonly kind: string;
-  /** Name of the object as pg_dump tags it; may hold any character. */
+  /** Name of the object as pg_dump tags it; may contain any character. */
   readonly tag: string;
-  /** Schema, null for what belongs to none. */
+  /** Schema, null for objects without one. */
   readonly schema: string | null;
   readonly section: 'none' | 'pre-data' | 'data' | 'post-data';
   /** True when a block of data belongs to the entry. */
@@ -24,7 +24,7 @@ export interface ArchiveToc {
   readonly entries: readonly ArchiveEntry[];
 }
 
-/** More than a real archive has; what claims more is damage, not an archive that we should hold in memory. */
+/** More than a real archive has; larger numbers are damage and must not make us allocate memory. */
 const MAX_ENTRIES = 4_000_000;
 const MAX_KEPT_TEXT = 256 << 20;
 const MAX_NAME = 1 << 20;
@@ -59,7 +59,7 @@ export async function readToc(reader: ByteReader): Promise<ArchiveToc> {
   for (let index = 0; index < count; index++) {
     const at = reader.position;
     const entry = await readEntry(reader, minor);
-    if (seen.has(entry.dumpId)) throw damagedAt(at, `entry ${entry.dumpId} is there twice`);
+    if (seen.has(entry.dumpId)) throw damagedAt(at, `entry ${entry.dumpId} occurs twice`);
     seen.add(entry.dumpId);
     kept += entry.tag.length + entry.kind.length + (entry.schema?.length ?? 0);
     if (kept > MAX_KEPT_TEXT) throw damagedAt(at, 'the table of contents is larger than any real one');

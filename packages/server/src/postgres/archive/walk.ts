@@ -3,7 +3,7 @@ import { type ByteReader, createByteReader, damagedAt, readFileInChunks } from '
 import { readByte, readInt } from './primitives.ts';
 import { type ArchiveEntry, type ArchiveToc, readToc } from './toc.ts';
 
-/** What a walk through a whole archive found. */
+/** The result of walking through a whole archive. */
 export interface ArchiveSummary extends ArchiveToc {
   readonly sizeBytes: number;
   /** Schemas that entries belong to, each once, in order of appearance. */
@@ -27,10 +27,10 @@ const BLOCK_DATA = 1;
 const BLOCK_LARGE_OBJECTS = 3;
 
 /**
- * Walks a custom-format archive from its first byte to its last and checks that every byte has its place: header, table of
+ * Walks a custom-format archive from its first byte to its last and checks its complete structure: header, table of
  * contents, one chain of data blocks for each entry that has data, in the order of the table of contents, and nothing after
- * it. A file that was cut anywhere, or that has anything behind its end, is found. Damage inside compressed data is not: that
- * is what the SHA-256 is for. Memory stays bounded whatever the bytes claim.
+ * it. A truncated file, or one with anything after its end, is detected. Damage inside compressed data is not: the SHA-256 detects that.
+ * Memory is bounded, whatever the bytes claim.
  *
  * @throws FluxError `artifact_invalid` with `details.byte`; `artifact_gone`, `volume_unusable`
  */
@@ -43,7 +43,7 @@ export async function walkArchive(path: string, options: WalkOptions = {}): Prom
   }
 }
 
-/** The same for bytes that are on their way, for example from pg_dump to the disk. Reads them all, unless they are damaged. */
+/** The same for a stream of bytes, for example from pg_dump to the disk. Reads all of it, unless it is damaged. */
 export async function walkArchiveStream(bytes: AsyncIterable<Buffer>, options: WalkOptions = {}): Promise<ArchiveSummary> {
   return await walkChunks(bytes[Symbol.asyncIterator](), options.onBytes);
 }
@@ -88,7 +88,7 @@ async function enterBlock(reader: ByteReader, entry: ArchiveEntry): Promise<void
   if (id !== entry.dumpId) throw damagedAt(at, `a block of data belongs to entry ${id} instead of ${entry.dumpId}`);
 }
 
-/** Passes over one chain of `length, bytes` that a length of 0 ends; returns how many bytes it held. */
+/** Skips one chain of `length, bytes` that a length of 0 ends; returns how many bytes it contained. */
 async function passData(reader: ByteReader): Promise<number> {
   let total = 0;
   for (;;) {
@@ -101,7 +101,7 @@ async function passData(reader: ByteReader): Promise<number> {
   }
 }
 
-/** Walks every block of an archive. Resolves with what is wrong with it, or undefined; bytes behind the damage are not taken. */
+/** Walks every block of an archive. Resolves with the damage, or undefined; bytes after the damage are not read. */
 export async function findArchiveDamage(bytes: AsyncIterable<Buffer>): Promise<string | undefined> {
   try {
     await walkArchiveStream(bytes);

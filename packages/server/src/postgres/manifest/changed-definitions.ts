@@ -2,7 +2,7 @@ import type { MeasuredDatabase, SchemaObject } from '../manifest.ts';
 import { parseColumnFacts } from './facts.ts';
 import { normaliseDefinition } from './normalise-definition.ts';
 
-/** An object that is there before and after a restore, and that Postgres words differently. */
+/** An object that exists before and after a restore, with different definition texts. */
 export interface ChangedDefinition {
   readonly kind: string;
   readonly name: string;
@@ -12,10 +12,10 @@ export interface ChangedDefinition {
   readonly found: string;
 }
 
-/** Decides which changed definitions are the same after all; answers with their keys. */
+/** Decides which changed definitions are equivalent; returns their keys. */
 export type Arbiter = (changed: readonly ChangedDefinition[]) => Promise<ReadonlySet<string>>;
 
-/** What tells one object of a database from all others. */
+/** The key of an object, unique in its database. */
 export function keyOf({ kind, name }: Pick<SchemaObject, 'kind' | 'name'>): string {
   return `${kind}\n${name}`;
 }
@@ -36,9 +36,9 @@ export function changedDefinitions(
 }
 
 /**
- * A definition without what Postgres keeps for itself. Since 15.20 and 17.12 the options of a column hold `pg_attver=<number>`,
- * another number in every database, which the pg_dump of these releases leaves out. No user can set an option whose name
- * begins with `pg_`. Left out here and not where columns are read: manifests that were recorded before this was known have it.
+ * A definition without what is internal to Postgres. Since 15.20 and 17.12 the options of a column contain `pg_attver=<number>`, which
+ * differs in every database and is omitted by the pg_dump of these releases. Users cannot set an option whose name begins with `pg_`.
+ * Removed here and not where columns are read, because older manifests contain it.
  */
 function withoutInternals({ kind, definition }: SchemaObject): string {
   if (kind !== 'column') return definition;

@@ -20,7 +20,7 @@ export function compareContent(
       if (noticed !== undefined) differences.push(noticed);
       continue;
     }
-    // A table that is not there has been named among the objects; its rows are said to be missing as well.
+    // A missing table is already reported among the objects; its rows are reported as missing too.
     if (other === undefined) {
       differences.push(difference('failure', 'rows', table.name, 'missing', say(table), null));
       continue;
@@ -31,7 +31,7 @@ export function compareContent(
     } else if (other.rows !== table.rows || other.digest !== table.digest)
       differences.push(difference('failure', 'rows', table.name, 'changed', say(table), say(other)));
     else if (table.generatedDigest !== other.generatedDigest)
-      // The archive does not hold generated columns; what they held before may follow an older expression or function.
+      // The archive does not contain generated columns; their old values may come from an older expression or function.
       differences.push(difference('not_compared', 'generated_columns', table.name, 'changed', 'as stored', 'as computed by the restore'));
     if (table.digest === null) continue;
     tables++;
@@ -43,8 +43,8 @@ export function compareContent(
 }
 
 /**
- * A table that is in no archive. CREATE EXTENSION makes the tables of an extension anew, with the rows that it has for them.
- * One that was put into an extension later (ALTER EXTENSION ... ADD TABLE) is not among them: it is gone, and so are its rows.
+ * A table that is in no archive. CREATE EXTENSION recreates the tables of an extension with their initial rows. A table that was added to
+ * an extension later (ALTER EXTENSION ... ADD TABLE) is not among them: it is lost, with its rows.
  */
 function compareNotDumped(table: TableContent, other: TableContent | undefined): Difference | undefined {
   const isRead = table.digest !== null;
@@ -68,8 +68,8 @@ function compareNotDumped(table: TableContent, other: TableContent | undefined):
 }
 
 /**
- * A materialized view holds what its query gave when it was last refreshed; a restore runs the query anew. Another content is
- * what a stale view, or now() in a query, gives in every good restore. Whether it is populated stands among the objects.
+ * A materialized view contains the result of its query when it was last refreshed; a restore runs the query again. With a stale view, or
+ * now() in the query, the content differs after every good restore. Whether it is populated is compared among the objects.
  */
 function compareRecomputed(table: TableContent, other: TableContent): Difference | undefined {
   if (table.digest === null || other.digest === null)
@@ -77,7 +77,7 @@ function compareRecomputed(table: TableContent, other: TableContent): Difference
       ? undefined
       : difference('not_compared', 'rows', table.name, 'unknown', table.reason ?? null, other.reason ?? null);
   if (table.rows === other.rows && table.digest === other.digest) return undefined;
-  return difference('not_compared', 'rows', table.name, 'changed', `${say(table)} when last refreshed`, `${say(other)}, computed anew`);
+  return difference('not_compared', 'rows', table.name, 'changed', `${say(table)} when last refreshed`, `${say(other)}, recomputed`);
 }
 
 function say({ rows, digest }: TableContent): string {

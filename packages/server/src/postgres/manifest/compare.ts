@@ -5,9 +5,9 @@ import { compareContent } from './compare-content.ts';
 import { difference } from './difference.ts';
 import { isPossibleValue } from './sequences.ts';
 
-/** What a comparison found, and how much it compared. */
+/** The result of a comparison, and how much was compared. */
 export interface Comparison {
-  /** Empty when everything is as it was. Only those judged `failure` speak against the artifact. */
+  /** Empty when nothing differs. Only those judged `failure` count against the artifact. */
   readonly differences: readonly Difference[];
   readonly tablesCompared: number;
   readonly rowsCompared: number;
@@ -20,13 +20,13 @@ const MAX_DIFFERENCES = 1000;
 const NONE: ReadonlySet<string> = new Set();
 
 /**
- * Compares a restored database with its manifest. Pure; the same two inputs always give the same answer.
+ * Compares a restored database with its manifest. A pure function.
  *
  * A difference is a `failure` when a restore must reproduce the thing, a `prerequisite` when the archive leaves it out by
- * design, and `not_compared` when nothing can be concluded from it; the last two are listed so that they are never passed
- * over in silence.
+ * design, and `not_compared` when nothing can be concluded from it; the last two are listed so that they are never
+ * silently ignored.
  *
- * @param equal keys (`keyOf`) of objects that are the same although Postgres words them differently, see `findEqualDefinitions`
+ * @param equal keys (`keyOf`) of objects that are equivalent although their definition texts differ, see `findEqualDefinitions`
  */
 export function compareManifests(expected: Manifest, found: MeasuredDatabase, equal: ReadonlySet<string> = NONE): Comparison {
   const content = compareContent(expected, found);
@@ -102,7 +102,7 @@ function isRelation({ kind }: SchemaObject): boolean {
   return RELATIONS.has(kind);
 }
 
-/** A column of a table that is missing is missing with it; to say so once is enough. */
+/** The columns of a missing table are not reported separately. */
 function isPartOf({ kind, name }: SchemaObject, missing: ReadonlySet<string>): boolean {
   if (missing.size === 0) return false;
   if (kind === 'row_security') return missing.has(name);
@@ -112,7 +112,7 @@ function isPartOf({ kind, name }: SchemaObject, missing: ReadonlySet<string>): b
   return false;
 }
 
-/** What every empty database has: its absence in the source is not something that a restore could bring about. */
+/** What every empty database has: a restore cannot reproduce its absence in the source. */
 function isOfEmptyDatabase({ kind, name }: SchemaObject, schemas: ReadonlySet<string>): boolean {
   if (kind === 'extension') return name === 'plpgsql';
   if (name === 'extension plpgsql' && kind === 'comment') return true;
@@ -120,7 +120,7 @@ function isOfEmptyDatabase({ kind, name }: SchemaObject, schemas: ReadonlySet<st
   return (kind === 'schema' && name === 'public') || /^schema public( to |$)/.test(name);
 }
 
-/** Definitions can be long and differ in one place: shows the place. */
+/** Definitions can be long and differ in one place: shows only that place. */
 function aroundChange({ expected, found }: ChangedDefinition): [string, string] {
   let same = 0;
   while (same < expected.length && expected[same] === found[same]) same++;
@@ -135,7 +135,7 @@ function compareSequences(expected: Manifest, found: MeasuredDatabase, compared:
   return expected.sequences.flatMap((value) => {
     compared.sequence_value = (compared.sequence_value ?? 0) + 1;
     const other = there.get(value.name);
-    // A sequence that is not there has been named among the objects.
+    // A missing sequence is already reported among the objects.
     if (other === undefined || isPossibleValue(value, other)) return [];
     const range = value.after === undefined || say(value.after) === say(value) ? say(value) : `${say(value)} to ${say(value.after)}`;
     return [difference('failure', 'sequence_value', value.name, 'changed', range, say(other))];
@@ -159,7 +159,7 @@ function compareLargeObjects(expected: Manifest, found: MeasuredDatabase, compar
 function compareServer(expected: Manifest, found: MeasuredDatabase): Difference[] {
   return (['major', 'encoding', 'collate', 'ctype', 'collationVersion'] as const).flatMap((fact) => {
     const [a, b] = [String(expected.server[fact]), String(found.server[fact])];
-    // It says where the restore was tried, not what is in the archive.
+    // It describes where the restore was tried, not what is in the archive.
     return a === b ? [] : [difference('not_compared', 'server', fact, 'changed', a, b)];
   });
 }

@@ -5,7 +5,7 @@ import { type DigestColumn, rowHash } from './digest-expression.ts';
 import { inScope, type Scope } from './scope.ts';
 import { shareOut } from './share-out.ts';
 
-/** Rows are told by how many tables of how many are done, and how many bytes of how many. */
+/** Progress: how many of how many tables are done, and how many of how many bytes. */
 export interface ContentProgress {
   readonly tablesDone: number;
   readonly tablesTotal: number;
@@ -40,8 +40,8 @@ interface Relation {
  * Counts and digests the content of every table in one scan each, largest first, spread over the sessions.
  *
  * The digest of a table is the sum of a 64-bit hash of each row: independent of the order of rows, unlike a hash of the whole
- * and unlike XOR not blind to pairs. A chance change goes unseen once in 2^64; a second seed would double the cost to make
- * that 2^128, and it is no defence against somebody who forges rows to a sum, which the SHA-256 of the artifact is for.
+ * and unlike XOR not blind to pairs. A random change is missed with a probability of 2^-64; a second seed would double the cost for
+ * 2^-128. It is no defence against rows forged to match a sum; the SHA-256 of the artifact is.
  */
 export async function readContent(request: ContentRequest): Promise<TableContent[]> {
   const relations = await listRelations(request.sessions[0] as PostgresSession, request.scope);
@@ -65,7 +65,7 @@ export async function readContent(request: ContentRequest): Promise<TableContent
   return [...contents.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Small tables that are read in one statement: a round trip each would take longer than reading them. */
+/** Number of small tables read in one statement: separate round trips would take longer than reading them. */
 const BATCH_TABLES = 50;
 const BATCH_BYTES = 4 * 2 ** 20;
 
@@ -107,15 +107,15 @@ async function scan(session: PostgresSession, batch: readonly Relation[], major:
     const content = { name, kind, rows: Number(count), digest, ...(generated === null ? {} : { generatedDigest: generated }) };
     if (isLeftToExtension(relation)) return { ...content, ...leftToExtension(relation) };
     if (kind !== 'materialized_view') return { ...content, comparison: 'exact' as const };
-    return { ...content, comparison: 'recomputed' as const, reason: 'a restore runs the query of a materialized view anew' };
+    return { ...content, comparison: 'recomputed' as const, reason: 'a restore runs the query of a materialized view again' };
   });
 }
 
 function whyNotRead(relation: Relation): WhyNot | undefined {
   if (relation.relkind === 'f') return { comparison: 'not_dumped', reason: 'the rows of a foreign table live on another server' };
-  // Read all the same where that is possible: only the number of its rows tells what would be lost with it.
+  // Read anyway where that is possible: only the number of its rows tells what would be lost with it.
   if (isLeftToExtension(relation) && !(relation.populated && relation.readable)) return leftToExtension(relation);
-  if (!relation.populated) return { comparison: 'recomputed', reason: 'the materialized view holds no data' };
+  if (!relation.populated) return { comparison: 'recomputed', reason: 'the materialized view is not populated' };
   if (relation.kind === 'materialized_view' && !relation.readable)
     return { comparison: 'recomputed', reason: 'the role that dumps may not read the materialized view' };
   return undefined;

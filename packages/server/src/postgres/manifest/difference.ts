@@ -2,7 +2,7 @@ import type { Difference } from '@flux/contract/backup';
 
 const MAX_SHOWN = 600;
 
-/** A name or definition as it may be shown on a terminal or a page: control and direction characters as escapes. */
+/** A name or definition that is safe to show on a terminal or a page: control and bidi characters are escaped. */
 export function displaySafe(text: string): string {
   return text.replaceAll(
     /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
@@ -10,13 +10,13 @@ export function displaySafe(text: string): string {
   );
 }
 
-/** The same, cut to what a person reads. */
+/** The same, truncated. */
 function displayShort(text: string): string {
   const safe = displaySafe(text);
   return safe.length <= MAX_SHOWN ? safe : `${safe.slice(0, MAX_SHOWN)}... (${safe.length} characters)`;
 }
 
-/** Makes a difference whose texts are safe to show. */
+/** Creates a difference whose texts are safe to show. */
 export function difference(
   judgement: Difference['judgement'],
   kind: string,

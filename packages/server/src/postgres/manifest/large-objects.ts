@@ -17,7 +17,7 @@ export async function readLargeObjects(session: PostgresSession): Promise<{ valu
       ? { value: { count, digest: '0' } }
       : {
           value: { count, digest: null },
-          note: `The content of ${count} large objects may not be read by the role that dumps; only their number is compared.`,
+          note: `The dumping role may not read the content of ${count} large objects; only their number is compared.`,
         };
   const [row] = await session.query<{ digest: string }>(
     `SELECT coalesce(sum(digest), 0)::text AS digest FROM (

@@ -26,7 +26,7 @@ export async function measureRestored(request: MeasureRequest): Promise<Measured
   return { ...measured, sequences };
 }
 
-/** What both sides of a comparison read. */
+/** What is read on both sides of a comparison. */
 export interface Measured {
   readonly server: Manifest['server'];
   readonly tables: Manifest['tables'];
@@ -47,7 +47,7 @@ export async function measure(
   try {
     const sessions = [session, ...workers];
     const objects = await readObjects(sessions, scope, server.major);
-    // Large objects belong to no schema, so that no tenant export holds any.
+    // Large objects belong to no schema, so a tenant export contains none.
     const large = scope.schema === null ? await readLargeObjects(session) : undefined;
     const tables = await readContent({ sessions, scope, major: server.major, onProgress: options.onProgress });
     return { server, tables, objects, largeObjects: large?.value ?? null, notes: large?.note === undefined ? [] : [large.note] };

@@ -1,13 +1,13 @@
-/** Longer than any definition that holds such a list; a text of a hostile dump must not keep us busy. */
+/** Longer than any definition with such a list; a text of a hostile dump must not keep us busy. */
 const MAX_LENGTH = 1 << 18;
 const MAX_ATTEMPTS = 300;
 
 /**
- * Brings a definition into the form that it has after Postgres has read its own output once more.
+ * Converts a definition to the form that it has after Postgres has parsed its own output again.
  *
- * `status IN ('a', 'b')` on a varchar column is kept, and told, as `(ARRAY['a'::character varying, ...])::text[]`; when that
- * text is read back, the parser moves the cast inwards: `ARRAY[('a'::character varying)::text, ...]`. So every restore tells
- * the definition differently from its source, without any difference in meaning. This moves the cast in the same way.
+ * `status IN ('a', 'b')` on a varchar column is stored and shown as `(ARRAY['a'::character varying, ...])::text[]`; when that
+ * text is read back, the parser moves the cast inwards: `ARRAY[('a'::character varying)::text, ...]`. So the text of the definition
+ * differs after every restore, without any difference in meaning. This moves the cast in the same way.
  */
 export function normaliseDefinition(text: string): string {
   if (text.length > MAX_LENGTH) return text;

@@ -3,7 +3,7 @@ import type { ChangedDefinition } from './changed-definitions.ts';
 import { type Facts, parseFacts } from './facts.ts';
 import { type Appended, splitAppended } from './objects/appended.ts';
 
-/** One text of a definition that Postgres made of an expression, a query or a statement. */
+/** One text of a definition that Postgres generated from an expression, a query or a statement. */
 export interface Piece {
   readonly kind: string;
   /** Name of the object, as SQL text. */
@@ -16,16 +16,16 @@ export interface Piece {
   readonly facts: Facts;
 }
 
-/** How an object can be created once more. */
+/** How an object can be created again. */
 export interface Attempt {
-  /** Asked first; its row is given to `make`. Without a row the attempt is not made. */
+  /** Runs first; its row is passed to `make`. Without a row the attempt is skipped. */
   readonly about?: string;
   make(facts: Readonly<Record<string, string | null>>): readonly string[];
-  /** Gives one row with what Postgres says of the new object, as `definition`. */
+  /** Returns one row with the new object's definition according to Postgres, as `definition`. */
   readonly read: string;
 }
 
-/** Facts that are texts of expressions or queries; all others are values, which a restore never words anew. */
+/** Facts that are texts of expressions or queries; all others are values, whose text a restore never changes. */
 const EXPRESSIONS: Readonly<Record<string, readonly string[]>> = {
   view: ['query'],
   materialized_view: ['query'],
@@ -46,7 +46,7 @@ const STATEMENTS: Readonly<Record<string, Appended | undefined>> = {
   statistics: 'target',
 };
 
-/** The pieces in which a definition differs; undefined when it differs in something else than the words of an expression. */
+/** The pieces in which a definition differs; undefined when it differs in anything but the text of an expression. */
 export function piecesOf({ kind, name, expected, found }: ChangedDefinition): readonly Piece[] | undefined {
   if (Object.hasOwn(STATEMENTS, kind)) {
     const [before, after] = [statementOf(kind, expected), statementOf(kind, found)];
@@ -88,11 +88,11 @@ function pairUp(fact: string, before: unknown, after: unknown): Pick<Piece, 'fac
 }
 
 /**
- * Ways to create the object of a piece once more, best first. They leave its name and its table's name as they are wherever
+ * Ways to create the object of a piece again, best first. They leave its name and its table's name as they are wherever
  * the text of the definition has them, by renaming what is there. An empty copy of the table comes before the table itself,
  * whose rows would be read; only a definition that names the row type of its table needs the table.
  *
- * @param scratch a schema of our own
+ * @param scratch a temporary schema
  */
 export function attemptsFor(piece: Piece, scratch: string): readonly Attempt[] {
   const { kind, fact, expected, name } = piece;
@@ -195,11 +195,11 @@ export function attemptsFor(piece: Piece, scratch: string): readonly Attempt[] {
   }
 }
 
-/** What stands on a table and names it: on an empty copy under the table's name, then on the table itself. */
+/** For objects on a table whose definition names it: on an empty copy with the table's name, then on the table itself. */
 function onTable(about: {
-  /** Takes the name from the object that is there. */
+  /** Renames the existing object to free its name. */
   readonly rename: string;
-  /** Whether its name is in the way on another table of the schema too. */
+  /** Whether its name also conflicts on another table of the schema. */
   readonly isNamedInSchema: boolean;
   /** Query for its table. */
   readonly table: string;

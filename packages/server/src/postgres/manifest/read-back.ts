@@ -7,12 +7,12 @@ import { type ChangedDefinition, keyOf } from './changed-definitions.ts';
 import { type Attempt, attemptsFor, type Piece, piecesOf } from './read-back-attempts.ts';
 
 /**
- * Asks Postgres whether definitions that are worded differently are the same: each object is created once more from the
- * definition in the manifest, and what Postgres then says of it is compared with what it says of the restored object.
+ * Asks Postgres whether different definition texts are equivalent: each object is created again from the definition in the manifest, and
+ * the resulting definition is compared with that of the restored object.
  *
- * Postgres does not keep the words of a definition. What it says of an expression and what it says after it has read that
- * once more may differ, as in `((a AND b) AND c)`, which is read back as `(a AND b AND c)`. pg_dump writes the first, so that
- * every restore has the second. No rule of ours about spelling decides here, the server's own reading does.
+ * Postgres does not store the text of a definition. What it prints for an expression and what it prints after parsing that again may
+ * differ, as in `((a AND b) AND c)`, which becomes `(a AND b AND c)`. pg_dump writes the first, so every restore has the second. No
+ * rule of ours about formatting decides here, but the server's own parser.
  *
  * Everything happens in one transaction that is rolled back. The definitions are other people's SQL, and some of it runs with
  * the rights of a superuser: `target` MUST be the superuser of a disposable instance.
@@ -54,7 +54,7 @@ async function areEqual(session: PostgresSession, scratch: string, pieces: reado
   return true;
 }
 
-/** What Postgres says of an object that was just created; undefined when it could not be created. */
+/** The definition of an object that was just created; undefined when it could not be created. */
 async function readBack(session: PostgresSession, attempt: Attempt): Promise<string | undefined> {
   await session.run('SAVEPOINT attempt');
   try {
@@ -64,7 +64,7 @@ async function readBack(session: PostgresSession, attempt: Attempt): Promise<str
     const [row] = await session.query<{ definition: string | null }>(attempt.read);
     return row?.definition ?? undefined;
   } catch (error) {
-    // Only the server's word about a statement means that it cannot be created; a broken connection says nothing about it.
+    // Only the server's error about a statement means that it cannot be created; a broken connection proves nothing.
     const state = sqlStateOf(error);
     if (state === undefined || state.startsWith('08') || state.startsWith('57')) throw error;
     return undefined;
@@ -73,7 +73,7 @@ async function readBack(session: PostgresSession, attempt: Attempt): Promise<str
   }
 }
 
-/** Event triggers of the restored database must not answer to what is done here. They never fire for ALTER EVENT TRIGGER. */
+/** Event triggers of the restored database must not fire here. They never fire for ALTER EVENT TRIGGER. */
 async function silenceEventTriggers(session: PostgresSession): Promise<void> {
   await session.run(
     `DO ${quoteLiteral(`DECLARE name text; BEGIN

@@ -10,7 +10,7 @@ import { tenantBefore } from './prerequisites/tenant-before.ts';
 import type { Scope } from './scope.ts';
 import { readSequences } from './sequences.ts';
 
-/** What is backed up: the part of `BackupSource` that a manifest needs. */
+/** The part of `BackupSource` that a manifest needs. */
 export interface ManifestSource {
   readonly kind: Manifest['backupKind'];
   readonly schema?: string | undefined;
@@ -36,8 +36,8 @@ export function scopeOf(source: ManifestSource): Scope {
 }
 
 /**
- * Records what a dump of the snapshot must contain. Works with the rights that pg_dump itself needs. May run beside pg_dump,
- * which must not begin before `readSequences` has returned; see there.
+ * Records what a dump of the snapshot must contain. Needs the same privileges as pg_dump. May run in parallel with pg_dump,
+ * which must not start before `readSequences` has returned; see there.
  *
  * @throws DatabaseError of `pg` when something may not be read; FluxError `instance_unavailable`
  */
@@ -76,24 +76,24 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
   };
 }
 
-/** What exists and is in no archive of this kind, in sentences. */
+/** Objects that exist but are in no archive of this kind, in sentences. */
 async function omissions(session: PostgresSession, scope: Scope): Promise<string[]> {
   const rows = await session.query<{ note: string }>(
     `SELECT 'The index ' || i.indexrelid::regclass::text || ' is not valid; pg_dump leaves it out.' AS note
        FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '^pg_' AND ($1::text IS NULL OR n.nspname = $1::text)
      UNION ALL
-     SELECT 'The publication ' || quote_ident(p.pubname) || ' names tables of the tenant; publications are in no tenant export.'
+     SELECT 'The publication ' || quote_ident(p.pubname) || ' contains tables of the tenant; a tenant export contains no publications.'
        FROM pg_publication p WHERE $1::text IS NOT NULL AND EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = $1::text)
      UNION ALL
-     SELECT 'The database has settings of its own (ALTER DATABASE or ALTER ROLE ... IN DATABASE); they come back only with pg_restore --create.'
+     SELECT 'The database has its own settings (ALTER DATABASE or ALTER ROLE ... IN DATABASE); only pg_restore --create restores them.'
        WHERE $1::text IS NULL AND EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database())
      UNION ALL
-     SELECT 'The subscription ' || quote_ident(s.subname) || ' comes back disabled and without its connection, if at all.'
+     SELECT 'The subscription ' || quote_ident(s.subname) || ' is restored disabled and without its connection, if at all.'
        FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database() AND $1::text IS NULL`,
     [scope.schema],
   );
   const notes = rows.map(({ note }) => note);
-  if (scope.schema !== null) notes.push('Large objects belong to no schema; a tenant export holds none.');
+  if (scope.schema !== null) notes.push('Large objects belong to no schema; a tenant export contains none.');
   return notes;
 }

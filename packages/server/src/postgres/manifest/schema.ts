@@ -58,10 +58,10 @@ const version1 = z.strictObject({
 const anyVersion = z.object({ version: z.int() });
 
 /**
- * Reads a stored manifest. One of version 1 comes back as version 2; its text is never written again.
+ * Parses a stored manifest. One of version 1 is returned as version 2; its stored text does not change.
  *
- * @throws FluxError `verification_inconclusive`, which names the path of what is not as it should be: a manifest that cannot be
- * read says nothing about its artifact
+ * @throws FluxError `verification_inconclusive`, which names the path of the invalid value: a manifest that cannot be read says nothing
+ *   about its artifact
  */
 export function parseManifest(text: string): Manifest {
   let stored: unknown;

@@ -1,4 +1,4 @@
-/** What a manifest is about: a whole database, or one schema of it. */
+/** The scope of a manifest: a whole database, or one schema of it. */
 export interface Scope {
   /** The only schema, null for the whole database. */
   readonly schema: string | null;
@@ -7,16 +7,16 @@ export interface Scope {
 }
 
 /**
- * SQL condition: the schema `alias` is one whose objects pg_dump dumps, and is in scope. `$1` is the schema or null. Objects
- * in pg_*, and in information_schema, are not dumped whoever made them.
+ * SQL condition: pg_dump dumps the objects of the schema `alias`, and it is in scope. `$1` is the schema or null. Objects in pg_* and in
+ * information_schema are never dumped.
  */
 export function inScope(alias: string): string {
   return `(${alias}.nspname !~ '^pg_' AND ${alias}.nspname <> 'information_schema' AND ($1::text IS NULL OR ${alias}.nspname = $1::text))`;
 }
 
 /**
- * SQL condition: the object is no member of an extension; those come back with CREATE EXTENSION and belong to its version. Nor
- * is it a function or cast that a range type brought with it, which pg_dump does not mention either.
+ * SQL condition: the object is not a member of an extension, since CREATE EXTENSION recreates those for its version, nor a function or
+ * cast that was created with a range type, which pg_dump does not list either.
  */
 export function notOfExtension(catalog: string, oid: string): string {
   const kinds = catalog === 'pg_proc' || catalog === 'pg_cast' ? `IN ('e', 'i')` : `= 'e'`;

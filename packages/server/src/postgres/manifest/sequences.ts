@@ -2,15 +2,15 @@ import type { PostgresSession } from '../connect.ts';
 import type { Manifest, SequenceValue } from '../manifest.ts';
 import { inScope, notOfExtension, type Scope } from './scope.ts';
 
-/** Sequences that are read in one statement; more would make planning slow, fewer would make round trips. */
+/** Number of sequences read in one statement: more would slow down planning, fewer would need more round trips. */
 const BATCH = 400;
 
 /**
  * Reads the value of every sequence.
  *
- * Sequences stand outside transactions: a snapshot does not hold them, and one that is in use is further on when pg_dump comes
- * to it. So they are read twice: before pg_dump begins and after it has ended (`addLaterSequences`). What the dump holds lies
- * between the two, and for a sequence that nobody uses the two are one value.
+ * Sequences are not transactional: a snapshot does not cover them, and one that is in use has advanced when pg_dump reads it. So they are
+ * read twice: before pg_dump starts and after it has ended (`addLaterSequences`). The value in the dump lies between the two; for an
+ * unused sequence the two are equal.
  */
 export async function readSequences(session: PostgresSession, scope: Scope): Promise<SequenceValue[]> {
   const list = await session.query<{ name: string; relation: string; increment: string; cycles: boolean }>(
@@ -36,11 +36,11 @@ export async function readSequences(session: PostgresSession, scope: Scope): Pro
 }
 
 /**
- * Adds to a manifest what its sequences have become, once pg_dump has ended. MUST be called after that, or a busy sequence
- * seems to be ahead of where it was; without it, nothing can be said against a sequence that is ahead.
+ * Adds the values of sequences after pg_dump has ended. MUST be called only then: otherwise a busy sequence seems to be ahead of its
+ * source. Without it, a restored sequence that is ahead cannot be judged.
  *
- * Never throws: a sequence that was dropped meanwhile cannot be read, and then the manifest stays as it is. The session is of
- * no use after that.
+ * Never throws: a sequence that was dropped meanwhile cannot be read, and then the manifest stays as it is. The session
+ * cannot be used after that.
  */
 export async function addLaterSequences(session: PostgresSession, manifest: Manifest): Promise<Manifest> {
   const later = await readSequences(session, manifest).catch(() => []);
@@ -53,10 +53,10 @@ export async function addLaterSequences(session: PostgresSession, manifest: Mani
 }
 
 /**
- * Tells whether a restored sequence has a value that the dump can have held.
+ * Whether a restored sequence has a value that the dump may contain.
  *
- * A restored value that lies behind the first reading would hand out numbers a second time: that is a failure. One that lies
- * beyond the second reading was never there.
+ * A restored value behind the first reading would return numbers a second time, which is a failure. One beyond the second reading never
+ * existed.
  */
 export function isPossibleValue(expected: SequenceValue, found: SequenceValue): boolean {
   const first = { value: BigInt(expected.lastValue), isCalled: expected.isCalled };
@@ -66,7 +66,7 @@ export function isPossibleValue(expected: SequenceValue, found: SequenceValue): 
   const last = { value: BigInt(expected.after.lastValue), isCalled: expected.after.isCalled };
   const step = BigInt(expected.increment);
   if (last.value === first.value && last.isCalled === first.isCalled) return false;
-  // One that cycled past its end, or that somebody set back, can have had values on both sides.
+  // A sequence that cycled or was set back may have had values on both sides.
   if (isBefore(last, first, step))
     return expected.cycles ? !isBefore(restored, first, step) || !isBefore(last, restored, step) : inBetween(last, restored, first, step);
   return inBetween(first, restored, last, step);
@@ -77,7 +77,7 @@ interface Point {
   readonly isCalled: boolean;
 }
 
-/** Order in the direction of the sequence; a value that was not yet handed out comes before the same value handed out. */
+/** Order in the direction of the sequence; a value that was not yet returned comes before the same value that was. */
 function isBefore(a: Point, b: Point, step: bigint): boolean {
   if (a.value !== b.value) return step < 0n ? a.value > b.value : a.value < b.value;
   return !a.isCalled && b.isCalled;

@@ -9,6 +9,6 @@ export async function readServerFacts(session: PostgresSession): Promise<Manifes
        d.datname AS database, pg_database_size(d.oid) AS "databaseBytes"
      FROM pg_database d WHERE d.datname = current_database()`,
   );
-  if (row === undefined) throw new Error('pg_database does not know the database that we are in');
+  if (row === undefined) throw new Error('pg_database does not list the current database');
   return { ...row, databaseBytes: Number(row.databaseBytes) };
 }

@@ -1,8 +1,8 @@
 import type { PostgresSession } from '../connect.ts';
 
 /**
- * Lets sessions work off a queue, each taking the next task when it has done one. Returns when no session is at work any more;
- * after a failure no further task is begun, and the first failure is thrown.
+ * Processes a queue of tasks with several sessions, each taking the next task when it is free. Returns when all sessions are idle; after a
+ * failure no further task is started, and the first failure is thrown.
  */
 export async function shareOut<Task>(
   tasks: readonly Task[],

@@ -56,7 +56,7 @@ function readPrerequisites(before: string, after: string, schema: string | null)
     const created = SCHEMA.exec(text);
     if (role !== undefined) roles.push(role);
     else if (membership !== null) memberships.push({ group: nameOf(membership[1]), member: nameOf(membership[2]) });
-    // The version stood in a comment, for people only.
+    // The version was in a comment, for people only.
     else if (extension !== null) extensions.push({ name: nameOf(extension[1]), schema: nameOf(extension[2]), version: null });
     else if (created !== null) schemas.push(nameOf(created[1]));
     else if (text === SETTING) settings.push({ name: 'check_function_bodies', value: 'off' });
@@ -70,7 +70,7 @@ function readPrerequisites(before: string, after: string, schema: string | null)
   return { ...NO_PREREQUISITES, roles, memberships, schemas, extensions, settings, statements, ledger };
 }
 
-/** The role whose existence is asked and the role that is created must be the same; any other text is not one of ours. */
+/** The role whose existence is checked and the role that is created must be the same; Flux wrote no other text. */
 function readRole(text: string): RolePrerequisite | undefined {
   const literal = DO.exec(text);
   const role = literal === null ? null : ROLE_BODY.exec(textOf(literal[1]));
@@ -79,7 +79,7 @@ function readRole(text: string): RolePrerequisite | undefined {
   return { name: nameOf(role[2]), superuser: superuser === true, inherits: noInherit !== true, bypassesRls: bypassesRls === true };
 }
 
-/** A row of another schema than the backup's was never written by Flux; it stays a statement of the role that restores. */
+/** Flux never wrote a row of a schema other than the backup's; it stays a statement of the restoring role. */
 function readLedgerRow(text: string, schema: string | null): LedgerRow | undefined {
   const row = LEDGER_ROW.exec(text);
   if (row === null) return undefined;

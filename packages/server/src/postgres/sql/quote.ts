@@ -5,7 +5,7 @@ export function quoteIdentifier(name: string): string {
   return escapeIdentifier(name);
 }
 
-/** The reverse: the name that an identifier stands for, which the server quotes only when it has to. */
+/** The reverse: the name of an identifier, which the server quotes only when necessary. */
 export function unquoteIdentifier(text: string): string {
   return text.startsWith('"') ? text.slice(1, -1).replaceAll('""', '"') : text;
 }

@@ -1,8 +1,8 @@
 import type { ObjectQueries } from './query.ts';
 
-/** Objects that initdb made have numbers below this one. Source: FirstNormalObjectId of Postgres. */
+/** Objects created by initdb have OIDs below this one. Source: FirstNormalObjectId of Postgres. */
 const FIRST_USER_OBJECT = 16384;
-// The schema public is made by initdb too, always as number 2200, and its comment is dumped when it is not the usual one.
+// The schema public is created by initdb too, always with OID 2200, and its comment is dumped when it is not the usual one.
 
 const described = (kind: string, table: string, text: string) => `
   SELECT '${kind}' AS kind, i.type || ' ' || i.identity AS name, ${text} AS definition

@@ -6,7 +6,7 @@ import { facts, type ObjectQueries } from './query.ts';
 export const constraintQueries: ObjectQueries = () => [
   {
     about: 'constraints',
-    // Foreign keys that a partition has from its parent are made by the parent's, under names of the server's choice. NOT NULL
+    // Foreign keys that a partition inherits are created with the parent's, under names that the server chooses. NOT NULL
     // is a property of the column.
     sql: `SELECT 'constraint' AS kind, ${qualified('n.nspname', 'c.relname')} || '.' || quote_ident(k.conname) AS name,
        pg_get_constraintdef(k.oid) AS definition

@@ -4,7 +4,7 @@ import { facts, type ObjectQueries, sortedArray } from './query.ts';
 /** `$1` must occur in every query; these do not depend on it. */
 const ANY_SCOPE = `($1::text IS NULL OR true)`;
 
-/** Schemas, and what belongs to no schema. Extensions are read for tenants as well; who compares decides which of them matter. */
+/** Schemas, and what belongs to no schema. Extensions are read for tenants as well; the comparison decides which of them matter. */
 export const databaseWideQueries: ObjectQueries = (major) => [
   {
     about: 'schemas',
@@ -63,7 +63,7 @@ export const databaseWideQueries: ObjectQueries = (major) => [
   {
     about: 'foreign data wrappers, servers and user mappings',
     wholeDatabaseOnly: true,
-    // The options of user mappings hold passwords: never read.
+    // The options of user mappings contain passwords and are never read.
     sql: `SELECT 'foreign_data_wrapper' AS kind, quote_ident(w.fdwname) AS name,
          ${facts({ handler: 'w.fdwhandler::regproc::text', validator: 'w.fdwvalidator::regproc::text', options: sortedArray('w.fdwoptions') })} AS definition
        FROM pg_foreign_data_wrapper w WHERE ${ANY_SCOPE} AND ${notOfExtension('pg_foreign_data_wrapper', 'w.oid')}

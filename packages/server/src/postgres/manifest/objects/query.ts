@@ -4,11 +4,11 @@ export interface ObjectQuery {
   readonly about: string;
   /** `$1` is the schema or null for all; `$2`, where it occurs, the internal roles. */
   readonly sql: string;
-  /** True for objects that belong to no schema, which a tenant export does not hold. */
+  /** True for objects that belong to no schema, which a tenant export does not contain. */
   readonly wholeDatabaseOnly?: boolean;
 }
 
-/** Makes the queries for one major; the catalogs differ a little between majors. */
+/** Creates the queries for one major version; the catalogs differ slightly between them. */
 export type ObjectQueries = (major: number) => readonly ObjectQuery[];
 
 /** SQL expression: an object of named facts as text, without those that are null. jsonb keeps its keys in one order. */

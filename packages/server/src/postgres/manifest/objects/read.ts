@@ -23,7 +23,7 @@ const ALL = [
 ];
 
 /**
- * Reads every object in scope as a name and a definition. One statement for each group of kinds, whatever the number of
+ * Reads every object in scope as a name and a definition. One statement for each group of kinds, regardless of the number of
  * objects: 2,000 tables take well under a second. Names and definitions are made by the server's own deparse functions under
  * `DIGEST_SETTINGS` and never hold an OID, so they are equal on both sides of a restore. The sessions share the work.
  */

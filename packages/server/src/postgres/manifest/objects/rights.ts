@@ -26,7 +26,7 @@ export const OWNED: readonly OwnedCatalog[] = [
   {
     ...own('pg_namespace', 'nsp', null, `'n'`),
     schema: 'o.oid',
-    // Every restore finds a `public` with grants of its own, so that having none is something to be told.
+    // A restore always finds a `public` with default grants, so their absence has to be recorded.
     acl: `CASE WHEN o.nspname = 'public' THEN coalesce(o.nspacl, acldefault('n', o.nspowner)) ELSE o.nspacl END`,
   },
   own(
@@ -87,8 +87,8 @@ const EXPLODED = (acl: string) => `
   FROM based b, aclexplode(b.${acl}) x WHERE pg_get_userbyid(x.grantee) <> ALL ($2::text[]) GROUP BY 1, 2, 3, 4`;
 
 /**
- * SQL: the grants of an object that nobody has touched. `public` is told apart by its name: one that was made anew has nothing
- * from initdb, and its restore, which does not make it, has.
+ * SQL: the grants of an unmodified object. `public` is identified by its name: one that was recreated has no initial privileges from
+ * initdb, but after a restore, which does not create it, it has.
  */
 const BASE = `CASE WHEN o.classid = 'pg_namespace'::regclass AND o.objid = to_regnamespace('public')
   THEN o.standard || makeaclitem(0, o.owner, 'USAGE', false) ELSE coalesce(p.initprivs, o.standard) END`;
@@ -106,9 +106,9 @@ export const rightsQueries: ObjectQueries = () => [
   },
   {
     about: 'grants',
-    // What an object grants is told as its difference from what it would grant untouched: from its default, or from what initdb
+    // Grants are recorded as the difference from those of an unmodified object: from its default, or from what initdb
     // or its extension had set. That is what pg_dump writes down, and it makes an absent list equal to an explicit default.
-    // Who granted is left out: a restore grants everything as the owner.
+    // The grantor is left out: a restore grants everything as the owner.
     sql: `WITH objects AS (${grantedObjects()}),
      based AS MATERIALIZED (SELECT o.*, ${BASE} AS base FROM objects o
        LEFT JOIN pg_init_privs p ON p.classoid = o.classid AND p.objoid = o.objid AND p.objsubid = o.subid

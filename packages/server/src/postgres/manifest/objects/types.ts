@@ -20,7 +20,7 @@ export const typeQueries: ObjectQueries = (major) => [
          type: 'format_type(t.typbasetype, t.typtypmod)',
          collation: `(SELECT t.typcollation::regcollation::text FROM pg_type b WHERE b.oid = t.typbasetype AND b.typcollation <> t.typcollation)`,
          'not null': 'nullif(t.typnotnull, false)',
-         // As pg_dump has it. The words in typdefault are those of the author, whose search_path nobody knows any more.
+         // As pg_dump does. The text in typdefault was written by the author, whose search_path is unknown.
          default: 'coalesce(pg_get_expr(t.typdefaultbin, 0), t.typdefault)',
          checks: `(SELECT jsonb_object_agg(k.conname, pg_get_constraintdef(k.oid)) FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')`,
        })} AS definition

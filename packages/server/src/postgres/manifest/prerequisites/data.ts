@@ -1,13 +1,13 @@
-/** A role that objects of the backup name. It is created without a password and without the right to log in. */
+/** A role that objects of the backup refer to. It is created without a password and cannot log in. */
 export interface RolePrerequisite {
   readonly name: string;
-  /** Only a superuser may own an event trigger. Honoured in a disposable instance and nowhere else. */
+  /** Only a superuser may own an event trigger. Applied only in a disposable instance. */
   readonly superuser: boolean;
   readonly inherits: boolean;
   readonly bypassesRls: boolean;
 }
 
-/** The member holds the rights of the group. */
+/** The member has the privileges of the group. */
 export interface MembershipPrerequisite {
   readonly group: string;
   readonly member: string;
@@ -17,21 +17,21 @@ export interface MembershipPrerequisite {
 export interface ExtensionPrerequisite {
   readonly name: string;
   readonly schema: string;
-  /** The version that the source had. */
+  /** The version at the source. */
   readonly version: string | null;
 }
 
-/** A statement for the role that restores, which needs no power over others to run it. */
+/** A statement that the restoring role runs, without needing further privileges. */
 export interface StatementPrerequisite {
   /** Whether it runs before pg_restore or after it. */
   readonly phase: 'before' | 'after';
   /** Name of a type, as SQL; when the type exists, the statement is left out. */
   readonly unlessType: string | null;
-  /** One statement as Postgres words it, without its final semicolon. */
+  /** One statement as Postgres prints it, without its final semicolon. */
   readonly sql: string;
 }
 
-/** Who an object belongs to. */
+/** The owner of an object. */
 export interface OwnerPrerequisite {
   /** Keywords of the object's kind, for example `MATERIALIZED VIEW`. */
   readonly kind: string;
@@ -82,9 +82,9 @@ export interface LedgerRow {
 }
 
 /**
- * What a restore needs around the archive, as data. Who may do it follows from where it is recorded: an administrator creates
- * roles, memberships and extensions by their names; the role that restores does the rest; the owner of the ledger writes the
- * ledger. `render.ts` makes SQL of it, and nothing reads that SQL back.
+ * The prerequisites of a restore that the archive does not contain, as data. Each part has its executor: an administrator creates roles,
+ * memberships and extensions by their names; the restoring role does the rest; the owner of the ledger writes the ledger. `render.ts`
+ * turns it into SQL, which is never parsed again.
  */
 export interface Prerequisites {
   readonly roles: readonly RolePrerequisite[];

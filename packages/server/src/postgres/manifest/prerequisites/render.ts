@@ -10,7 +10,7 @@ export function renderBefore(prerequisites: Prerequisites): string {
     ...renderOwnSchemas(prerequisites),
     ...prerequisites.extensions.map(({ name, schema, version }) => {
       const statement = `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} WITH SCHEMA ${quoteIdentifier(schema)} CASCADE;`;
-      // A comment ends at the end of its line, so the version must not hold one.
+      // A comment ends at the end of its line, so the version must not contain a line break.
       return version === null ? statement : `${statement} -- ${version.replaceAll(/\s/g, ' ')} in the source`;
     }),
     ...renderSettings(prerequisites),
@@ -48,7 +48,7 @@ function renderRole({ name, superuser, inherits, bypassesRls }: RolePrerequisite
   return renderUnless(`EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${quoteLiteral(name)})`, create);
 }
 
-/** The body is a literal and not dollar-quoted: a name may hold any delimiter. */
+/** The body is a literal, not dollar-quoted: a name may contain any delimiter. */
 function renderUnless(condition: string, statement: string): string {
   return `DO ${quoteLiteral(`BEGIN IF NOT (${condition}) THEN ${statement}; END IF; END`)};`;
 }

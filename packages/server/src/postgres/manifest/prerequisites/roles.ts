@@ -16,8 +16,8 @@ const BOOTSTRAP = 10;
 
 /**
  * The roles that the database names: owners, grantees, roles in policies and default privileges, and the roles
- * that those are members of (a materialized view is filled as its owner, who may hold rights through a membership). No
- * passwords, no right to log in. Attributes are kept because only a superuser may own an event trigger.
+ * that those are members of (a materialized view is filled as its owner, who may have privileges through a membership). Without
+ * passwords and without LOGIN. Attributes are kept because only a superuser may own an event trigger.
  */
 export async function databaseRoles(session: PostgresSession): Promise<Pick<Prerequisites, 'roles' | 'memberships'>> {
   const roles = await session.query<Role>(

@@ -2,12 +2,12 @@ import { z } from 'zod';
 import type { Prerequisites } from './data.ts';
 
 const name = z.string().min(1);
-/** Keywords stand in SQL as they are, so nothing else may pass. */
+/** Keywords are inserted into SQL unquoted, so nothing else is accepted. */
 const keywords = z.string().regex(/^[A-Z]+( [A-Z]+)*$/);
 const target = { kind: z.enum(['SCHEMA', 'SEQUENCE', 'TYPE', 'ROUTINE', 'TABLE']), identity: z.string().min(1) };
 const grantee = { grantee: name.nullable(), grantable: z.boolean() };
 
-/** The schema of what is stored of prerequisites. An unknown key is an error: what is not understood must not be left out. */
+/** The schema of stored prerequisites. An unknown key is an error: what is not understood must not be ignored. */
 export const prerequisitesSchema: z.ZodType<Prerequisites> = z.strictObject({
   roles: z.array(z.strictObject({ name, superuser: z.boolean(), inherits: z.boolean(), bypassesRls: z.boolean() })),
   memberships: z.array(z.strictObject({ group: name, member: name })),

@@ -84,7 +84,7 @@ async function readLedger(session: PostgresSession, scope: Scope): Promise<reado
   );
 }
 
-/** The dump role of a tenant may not touch the table, and asks the function that knows from the session whose rows are meant. */
+/** The dump role of a tenant has no access to the table; it calls the function that returns the rows of the session's tenant. */
 async function ledgerSource(session: PostgresSession): Promise<string | undefined> {
   const [can] = await session.query<{ read: boolean; ask: boolean }>(
     `SELECT EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'flux_migrations' AND has_table_privilege(c.oid, 'SELECT')) AS read,

@@ -4,7 +4,7 @@ import type { ExtensionPrerequisite, Prerequisites, StatementPrerequisite } from
 import { tenantRoles } from './roles.ts';
 import { NEEDED_OBJECTS, TENANT_OBJECTS } from './tenant-objects.ts';
 
-/** What a tenant export needs around it, and what of that cannot be written down. */
+/** The prerequisites of a tenant export, and notes about those that cannot be recorded. */
 export interface TenantPrerequisites {
   readonly prerequisites: Pick<Prerequisites, 'roles' | 'schemas' | 'extensions' | 'settings' | 'statements'>;
   readonly notes: readonly string[];
@@ -83,11 +83,11 @@ export async function tenantBefore(session: PostgresSession, scope: Scope): Prom
         version: object.version,
       });
       if (object.extensionSchema === scope.schema)
-        notes.push(`The extension ${object.extension} lives inside the tenant's own schema, where no tenant export can hold it.`);
+        notes.push(`The extension ${object.extension} is installed in the tenant's own schema, and a tenant export cannot contain it.`);
     } else if (object.ddl !== null) {
       schemas.add(object.schema as string);
       statements.push({ phase: 'before', unlessType: object.type === 'type' ? object.identity : null, sql: object.ddl });
-    } else if (!object.partOf) notes.push(`The tenant uses the ${object.type} ${object.identity}, which its export does not hold.`);
+    } else if (!object.partOf) notes.push(`The tenant uses the ${object.type} ${object.identity}, which its export does not contain.`);
   }
   schemas.delete('pg_catalog');
   return {

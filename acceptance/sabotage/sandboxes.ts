@@ -1,16 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** A process as /proc tells of it. */
-export interface Resident {
+/** A process, as /proc reports it. */
+export interface ProcessInfo {
   readonly pid: number;
   readonly name: string;
 }
 
 /**
- * The rooms that a server's restores run in at this moment, by id: pg_restore names on its command line the socket folder of
- * the room that its Postgres stands in.
+ * Ids of the sandboxes that a server's restores run in at this moment: the command line of pg_restore contains the socket folder of its
+ * sandbox.
  */
-export function listRooms(serverFolder: string): string[] {
+export function listSandboxes(serverFolder: string): string[] {
   return processIds().flatMap((pid) => {
     const command = readProc(pid, 'cmdline');
     if (!command.includes(serverFolder) || !command.includes('/pg_restore')) return [];
@@ -19,28 +19,28 @@ export function listRooms(serverFolder: string): string[] {
 }
 
 /**
- * Processes that stand in one of the rooms, oldest first. A room is known by its mounts: what runs inside changes its command
- * line and its parent as it likes, and cannot change those.
+ * Processes in one of the sandboxes, oldest first. A sandbox is identified by its mounts: a process inside can change its command line and
+ * its parent, but not those.
  */
-export function processesIn(rooms: Iterable<string>): Resident[] {
-  const marks = [...rooms].flatMap((room) => [`/d-${room}`, `/disposable/${room}/`]);
+export function processesIn(sandboxes: Iterable<string>): ProcessInfo[] {
+  const marks = [...sandboxes].flatMap((id) => [`/d-${id}`, `/disposable/${id}/`]);
   if (marks.length === 0) return [];
   return processIds()
     .filter((pid) => {
       const mounts = readProc(pid, 'mountinfo');
       return marks.some((mark) => mounts.includes(mark));
     })
-    .map(resident);
+    .map(infoOf);
 }
 
-/** Processes that carry a word on their command line. */
-export function processesWith(word: string): Resident[] {
+/** Processes with a word in their command line. */
+export function processesWith(word: string): ProcessInfo[] {
   return processIds()
     .filter((pid) => readProc(pid, 'cmdline').includes(word))
-    .map(resident);
+    .map(infoOf);
 }
 
-function resident(pid: number): Resident {
+function infoOf(pid: number): ProcessInfo {
   return { pid, name: readProc(pid, 'comm').trim() };
 }
 
