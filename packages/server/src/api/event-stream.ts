@@ -1,7 +1,8 @@
 import type { OperationId } from '@flux/contract/ids';
-import type { OperationEvent, Progress } from '@flux/contract/operation';
+import { type OperationEvent, Progress } from '@flux/contract/operation';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { findOperation, listProgress, type OperationRow } from '../catalog/operations.ts';
+import { parseStored } from '../catalog/stored-json.ts';
 import { isFinished } from '../operations/wait.ts';
 import type { OperationRouteDeps } from './deps.ts';
 
@@ -55,7 +56,7 @@ async function sendEvents(
     if (operation === undefined) return;
     for (const row of await listProgress(catalog.db, id, seq)) {
       seq = row.seq;
-      send({ kind: 'progress', seq, at: row.at.toISOString(), progress: row.data as Progress });
+      send({ kind: 'progress', seq, at: row.at.toISOString(), progress: parseStored(Progress, row.data, `The progress of operation ${id}`) });
       lastSentAt = performance.now();
     }
     if (isFinished(operation)) return send({ kind: 'state', seq: seq + 1, at: new Date().toISOString(), operation: describe(operation) });

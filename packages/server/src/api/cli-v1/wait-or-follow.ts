@@ -1,8 +1,10 @@
-import { FluxError, fromProblem, type Problem } from '@flux/contract/errors';
+import { FluxError, fromProblem } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
+import { OperationProblem } from '@flux/contract/operation';
 import type { OperationKind } from '@flux/contract/operation-kind';
 import { OPERATION_RESULTS, type OperationResult } from '@flux/contract/operation-results';
 import type { FastifyRequest } from 'fastify';
+import { parseStored } from '../../catalog/stored-json.ts';
 import { type OperationRow, readOperation, waitForOperation } from '../../operations/wait.ts';
 import type { OperationRouteDeps } from '../deps.ts';
 import type { WorkAnswer } from '../router.ts';
@@ -25,7 +27,7 @@ export async function answerWork<K extends OperationKind, Body>(
 
 function resultOf<K extends OperationKind>(kind: K, operation: OperationRow): OperationResult<K> {
   if (operation.state === 'succeeded') return OPERATION_RESULTS[kind].parse(operation.result) as OperationResult<K>;
-  if (operation.error !== null) throw fromProblem(operation.error as Problem);
+  if (operation.error !== null) throw fromProblem(parseStored(OperationProblem, operation.error, `The error of operation ${operation.id}`));
   throw new FluxError('lost_contact', 'The control plane is stopping before the work is done.', {
     hint: 'Check the result with `flux backup list` when it runs again.',
   });
