@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'vitest';
 import type { Flux } from '../harness/flux.ts';
-import { pause } from '../harness/process.ts';
+import { psql } from '../harness/postgres.ts';
+import { pause, until } from '../harness/process.ts';
+import { catalogUri } from '../harness/superuser.ts';
 import { cutPower } from './cut.ts';
 import type { Prepared, Scenario, State } from './scenario.ts';
 
@@ -46,6 +48,7 @@ export async function cutOnce(flux: Flux, scenario: Scenario, serial: number, af
   await cutPower(flux);
   await running;
   await flux.start();
+  await awaitOperations(flux);
 
   const found = judge(await prepared.read(), old, goal);
   if (found === 'new') {
@@ -58,6 +61,12 @@ export async function cutOnce(flux: Flux, scenario: Scenario, serial: number, af
   expect(await prepared.findLitter()).toEqual([]);
   await prepared.cleanUp?.();
   return { found, ...(tookMs === undefined ? {} : { tookMs }) };
+}
+
+/** An operation that was recorded and not begun before the cut is carried out after it; one that was begun is ended by the start. */
+async function awaitOperations(flux: Flux): Promise<void> {
+  const sql = `select count(*) from operations where state in ('queued', 'running')`;
+  await until('no operation is under way', async () => (await psql(catalogUri(flux), sql)).trim() === '0', 120_000);
 }
 
 function judge(found: State, old: State, goal: State): 'old' | 'new' {

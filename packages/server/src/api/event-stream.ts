@@ -56,7 +56,12 @@ async function sendEvents(
     if (operation === undefined) return;
     for (const row of await listProgress(catalog.db, id, seq)) {
       seq = row.seq;
-      send({ kind: 'progress', seq, at: row.at.toISOString(), progress: parseStored(Progress, row.data, `The progress of operation ${id}`) });
+      send({
+        kind: 'progress',
+        seq,
+        at: row.at.toISOString(),
+        progress: parseStored(Progress, row.data, `The progress of operation ${id}`),
+      });
       lastSentAt = performance.now();
     }
     if (isFinished(operation)) return send({ kind: 'state', seq: seq + 1, at: new Date().toISOString(), operation: describe(operation) });
