@@ -70,7 +70,7 @@ it('describes every route as OpenAPI', async () => {
   }
 });
 
-it('answers supervisors without a token and without a word about projects', async () => {
+it('answers supervisors without a token and reveals nothing about projects', async () => {
   for (const path of ['/healthz', '/readyz']) expect(await (await fetch(world.flux.url + path)).json()).toMatchObject({ ok: true });
   const metrics = await (await fetch(`${world.flux.url}/metrics`)).text();
   expect(metrics).toMatch(/^# HELP /m);

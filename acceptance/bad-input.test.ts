@@ -78,7 +78,7 @@ describe('a token', () => {
   it('is refused when the control plane does not know it', async () => {
     expectError(await withToken(unknown()), 5, 'The control plane does not know this token.', 'flux login');
   });
-  it('is refused without a word to the control plane when it is mistyped', async () => {
+  it('is refused without a request when it is mistyped', async () => {
     const mistyped = typo(world.flux.token());
     const refused = await world.flux.fluxWith({ env: { FLUX_API_TOKEN: mistyped, FLUX_API_BASE: 'http://127.0.0.1:9/api' } }, 'list');
     expectError(refused, 5, 'mistyped');

@@ -194,7 +194,7 @@ it('moves a tenant into a project of its own, with what it may and who owns it',
   expect(await readRows(tenant.uri, await schemaOf(tenant))).toEqual(rows);
 });
 
-it('takes back everything when a restore fails half-way, also of a project that was removed', async () => {
+it('undoes everything when a restore fails half-way, also for a project that was removed', async () => {
   const project = await flux.createProject('needs-more', 'v1_dedicated');
   await flux.push(project, EVERYTHING);
   // Only a superuser can make an event trigger, and no superuser restores.

@@ -11,7 +11,7 @@ const example = join(ROOT, 'examples/bloom-atelier/migrations');
 const bin = findClient();
 
 const noSandbox = await whyNoSandbox();
-if (noSandbox !== undefined) await warnAboutWalls(noSandbox);
+if (noSandbox !== undefined) await warnAboutSandbox(noSandbox);
 
 await using server = await announce('Starting a control plane in a temporary folder', () => startFlux({ env: { FLUX_LOG_LEVEL: 'warn' } }));
 await show(server, 'create', 'bloom-atelier', '--mode', 'v1_dedicated');
@@ -48,7 +48,7 @@ say(`  every row is there: ${before}`);
 say(`\nDone in ${((performance.now() - startedAt) / 1000).toFixed(1)} s. Everything above was real; nothing of it is left running.`);
 
 /** Whether verifications on this host are sandboxed, and how to enable that. */
-async function warnAboutWalls(why: string): Promise<void> {
+async function warnAboutSandbox(why: string): Promise<void> {
   const line = '*'.repeat(100);
   process.stderr.write(`${line}
 NO SANDBOX WORKS ON THIS HOST, so this demo restores its own data WITHOUT WALLS.

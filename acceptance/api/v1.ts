@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { API_PREFIX, type RouteName, STARTS } from '@flux/contract/endpoints';
 import { OPERATION_RESULTS } from '@flux/contract/operation-results';
-import { fillPath, type Route } from '@flux/contract/route';
+import { buildPath, type Route } from '@flux/contract/route';
 import { ROUTES } from '@flux/contract/routes';
 import { describe, expect, it } from 'vitest';
 import { hex, type Json, makeToken, text, uuid, world } from './world.ts';
@@ -17,7 +17,7 @@ interface Sent {
 /** Calls a route of our own API; an answer that differs from its schema in any member fails the test. */
 async function call(name: RouteName, sent: Sent = {}): Promise<{ status: number; body: Json; headers: Headers }> {
   const route: Route = ROUTES[name];
-  const answer = await fetch(world.flux.url + API_PREFIX + fillPath(route.path, sent.params ?? {}, sent.query), {
+  const answer = await fetch(world.flux.url + API_PREFIX + buildPath(route.path, sent.params ?? {}, sent.query), {
     method: route.method,
     headers: {
       authorization: `Bearer ${sent.token ?? world.flux.token()}`,

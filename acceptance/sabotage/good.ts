@@ -195,7 +195,7 @@ const sample = findSample();
 const EITHER: readonly Omit<Good, 'engine'>[] = [
   { name: sample.name, push: [...sample.files.values()].join('\n') },
   { name: 'an empty project' },
-  { name: 'FORCE ROW LEVEL SECURITY under an owner who is no superuser', push: FORCED },
+  { name: 'FORCE ROW LEVEL SECURITY under an owner that is not a superuser', push: FORCED },
   { name: 'partitions of every sort, inheritance, generated and identity columns', push: TABLES },
   { name: 'circular foreign keys, materialized views on each other, quoted and mixed-case names', push: REFERENCES },
   { name: 'every built-in type with odd values', push: TYPES },

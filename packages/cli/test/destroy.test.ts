@@ -35,7 +35,7 @@ describe.each([
     route: `POST /projects/${PROJECT.hash}/nuke`,
     result: { hash: PROJECT.hash, removed: true },
     answer: `${PROJECT.slug} (${PROJECT.hash}) is removed. Its backups stay.\n`,
-    lookAgain: 'flux list --removed',
+    checkCommand: 'flux list --removed',
   },
   {
     kind: 'backup_delete',
@@ -43,9 +43,9 @@ describe.each([
     route: `POST /projects/${PROJECT.hash}/backups/${BACKUP_ID}/delete`,
     result: { backup: backupItem() },
     answer: `The file of backup ${BACKUP_ID} is deleted.\n`,
-    lookAgain: `flux backup list ${NAMED.join(' ')}`,
+    checkCommand: `flux backup list ${NAMED.join(' ')}`,
   },
-])('flux $kind', ({ kind, args, route, result, answer, lookAgain }) => {
+])('flux $kind', ({ kind, args, route, result, answer, checkCommand }) => {
   beforeEach(() => {
     plane.routes[route] = (_request, response) => sendJson(response, 202, operation('queued', { kind }));
   });
@@ -81,7 +81,7 @@ describe.each([
     const ended = await flux(args, { base: plane.base, sandbox, onSpawn: (spawned) => (child = spawned) });
 
     expect(ended.exitCode).toBe(130);
-    expect(ended.err).toContain(`The operation continues in the control plane.\nCheck it with \`${lookAgain}\`.`);
+    expect(ended.err).toContain(`The operation continues in the control plane.\nCheck it with \`${checkCommand}\`.`);
     expect(plane.seen.some(({ path }) => path.endsWith('/cancel'))).toBe(false);
   });
 

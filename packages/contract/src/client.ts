@@ -5,7 +5,7 @@ import { FluxError, isFluxError } from './errors.ts';
 import { parseEventStream } from './event-stream.ts';
 import type { Operation, OperationEvent } from './operation.ts';
 import type { OperationResult } from './operation-results.ts';
-import { fillPath, type ParamsIn } from './route.ts';
+import { buildPath, type ParamsIn } from './route.ts';
 import type { ROUTES } from './routes.ts';
 import type { AbortSignalLike, HttpRequest, HttpResponse, HttpTransport } from './transport.ts';
 
@@ -93,7 +93,7 @@ export function createFluxClient(options: ClientOptions): FluxClient {
     const content: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' };
     return {
       method,
-      url: root + fillPath(path, input.params, input.query),
+      url: root + buildPath(path, input.params, input.query),
       headers: headers(method, { ...content, ...extra }),
       body,
       signal: input.signal ?? null,

@@ -40,7 +40,7 @@ export type ParamsIn<Path extends string> = Path extends `${string}:${infer Name
     : never;
 
 /** Inserts values into a path and appends a query; values are encoded, undefined ones are left out. */
-export function fillPath(
+export function buildPath(
   path: string,
   params: Readonly<Record<string, string>>,
   query: Readonly<Record<string, string | number | undefined>> = {},

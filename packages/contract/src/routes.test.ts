@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { CLI_V1_PREFIX, CLI_V1_ROUTES } from './cli-v1/routes.ts';
 import { API_PREFIX, ENDPOINTS, STARTS } from './endpoints.ts';
-import { fillPath, type Route } from './route.ts';
+import { buildPath, type Route } from './route.ts';
 import { ROUTES } from './routes.ts';
 
 /** Paths of the objects in a schema that let members pass which they do not know. */
@@ -90,7 +90,7 @@ describe('our own API', () => {
 });
 
 it('encodes what goes into a path and leaves out what is undefined', () => {
-  expect(fillPath('/projects/:hash/backups/:id', { hash: 'a/b', id: '?' }, { limit: 5, cursor: undefined })).toBe(
+  expect(buildPath('/projects/:hash/backups/:id', { hash: 'a/b', id: '?' }, { limit: 5, cursor: undefined })).toBe(
     '/projects/a%2Fb/backups/%3F?limit=5',
   );
 });

@@ -17,7 +17,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & DestroyOpt
     const body = readOverride(context, options);
     const what = `This deletes the file of backup ${backupId} of ${project.slug}.`;
     await confirmDestruction(context, project, { action: 'delete_last_verified', backup: backupId, what }, options);
-    const words = { doing: `Deleting the file of backup ${backupId}`, lookAgain: `flux backup list ${project.flags}` };
+    const words = { doing: `Deleting the file of backup ${backupId}`, checkCommand: `flux backup list ${project.flags}` };
     const answer = await runOperation(context, 'deleteBackup', { params: { hash: project.hash, id: backupId }, body }, words);
     context.output.answer([`The file of backup ${answer.backup.id} is deleted.`], answer);
     return 0;

@@ -12,13 +12,13 @@ export function describeRestore(answer: RestoreAnswer, now: Date): string[] {
   if (tablesCompared > 0) fields.push(['Compared', `${compared}; nothing differs from what was dumped`]);
   for (const { table, as } of answer.tables ?? []) fields.push([table, `restored as ${as}, next to the live one`]);
   if (answer.outageMs !== null) fields.push(['Outage', `${answer.outageMs} ms`]);
-  if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}${keptUntilWords(answer, now)}`]);
+  if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}${keptUntilText(answer, now)}`]);
   if (answer.presentBackupId !== null) fields.push(['Safety backup', answer.presentBackupId]);
   return [`✓ ${SENTENCES[how].replace('%', name)}`, ...formatFields(fields), ...answer.notes.map((note) => `Note: ${note}`)];
 }
 
 /** Until when replaced data is kept, as a suffix to its name; empty when it has no end. */
-export function keptUntilWords({ previousKeptUntil }: Pick<RestoreAnswer, 'previousKeptUntil'>, now: Date): string {
+export function keptUntilText({ previousKeptUntil }: Pick<RestoreAnswer, 'previousKeptUntil'>, now: Date): string {
   return previousKeptUntil === null ? '' : ` until ${formatShortTime(previousKeptUntil, now)}`;
 }
 

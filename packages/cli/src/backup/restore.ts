@@ -132,13 +132,13 @@ async function restoreBackup(
   body: NonNullable<RestoreRequest>,
 ): Promise<RestoreAnswer> {
   const which = backupId === 'latest' ? 'the latest backup' : `backup ${backupId}`;
-  const words = { doing: `Restoring ${which} of ${project.slug}`, lookAgain: 'flux list' };
+  const words = { doing: `Restoring ${which} of ${project.slug}`, checkCommand: 'flux list' };
   return await runOperation(context, 'restoreBackup', { params: { hash: project.hash, id: backupId }, body }, words);
 }
 
 /** Swaps back the data that the newest restore in place replaced. */
 async function undoRestore(context: CallContext, project: ResolvedProject): Promise<RestoreAnswer> {
-  const words = { doing: `Undoing the restore of ${project.slug}`, lookAgain: 'flux list' };
+  const words = { doing: `Undoing the restore of ${project.slug}`, checkCommand: 'flux list' };
   return await runOperation(context, 'undoRestore', { params: { hash: project.hash } }, words);
 }
 

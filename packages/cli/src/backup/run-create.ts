@@ -14,7 +14,7 @@ export async function createBackup(context: CallContext, project: ResolvedProjec
     context,
     'createBackup',
     { params: { hash: project.hash }, body: note === undefined ? {} : { note } },
-    { doing: `Creating a backup of ${project.slug}`, lookAgain: `flux backup list ${project.flags}` },
+    { doing: `Creating a backup of ${project.slug}`, checkCommand: `flux backup list ${project.flags}` },
   );
   if (backup.status !== 'complete' || backup.artifactValidationStatus !== 'artifact_valid') {
     throw new FluxError(

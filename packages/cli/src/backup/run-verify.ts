@@ -24,7 +24,7 @@ export async function verifyBackup(context: CallContext, project: ResolvedProjec
 async function obtainProof(context: CallContext, project: ResolvedProject, backupId: string): Promise<VerificationProof> {
   const words = {
     doing: `Verifying ${backupId === 'latest' ? 'the latest backup' : `backup ${backupId}`} of ${project.slug}`,
-    lookAgain: `flux backup list ${project.flags}`,
+    checkCommand: `flux backup list ${project.flags}`,
   };
   return (await runOperation(context, 'verifyBackup', { params: { hash: project.hash, id: backupId } }, words)).proof;
 }

@@ -115,6 +115,6 @@ async function planMigration(
 
 /** Starts a migration and waits for its end. */
 async function runMigration(context: CallContext, project: ResolvedProject, body: MigrateRequest): Promise<MigrateAnswer> {
-  const words = { doing: `Migrating ${project.slug}`, lookAgain: `flux migrate ${project.flags} --dry-run` };
+  const words = { doing: `Migrating ${project.slug}`, checkCommand: `flux migrate ${project.flags} --dry-run` };
   return await runOperation(context, 'migrate', { params: { hash: project.hash }, body }, words);
 }

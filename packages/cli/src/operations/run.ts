@@ -9,11 +9,11 @@ import { interruptible, pause } from '../interrupt.ts';
 import { createProgressMeter } from '../output/progress.ts';
 
 /** What to show while an operation runs. */
-export interface RunWords {
+export interface RunTexts {
   /** `Creating a backup of bloom-atelier`: shown at once. */
   readonly doing: string;
   /** The command that shows the outcome later. */
-  readonly lookAgain: string;
+  readonly checkCommand: string;
 }
 
 /** After this long without contact, the command stops watching. */
@@ -29,14 +29,14 @@ export async function runOperation<Name extends OperationRoute>(
   context: CallContext,
   name: Name,
   input: CallInput<Name>,
-  words: RunWords,
+  words: RunTexts,
 ): Promise<ResultOf<Name>> {
   const { status } = context.output;
   const client = context.client();
   status.update(words.doing);
   const facts = {
     message: 'Stopped watching. The operation continues in the control plane.',
-    hint: `Check it with \`${words.lookAgain}\`.`,
+    hint: `Check it with \`${words.checkCommand}\`.`,
   };
   try {
     return await interruptible(facts, async (signal) => {
@@ -54,7 +54,7 @@ export async function runOperation<Name extends OperationRoute>(
     });
   } catch (error) {
     if (!isFluxError(error, 'lost_contact')) throw error;
-    throw new FluxError('lost_contact', error.message, { hint: `Check it with \`${words.lookAgain}\`.`, cause: error });
+    throw new FluxError('lost_contact', error.message, { hint: `Check it with \`${words.checkCommand}\`.`, cause: error });
   } finally {
     status.clear();
   }

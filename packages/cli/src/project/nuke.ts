@@ -16,7 +16,7 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     const body = readOverride(context, options);
     const what = `This removes ${project.slug} (${project.hash}) and all its data.`;
     await confirmDestruction(context, project, { action: 'nuke', what }, options);
-    const words = { doing: `Removing ${project.slug}`, lookAgain: 'flux list --removed' };
+    const words = { doing: `Removing ${project.slug}`, checkCommand: 'flux list --removed' };
     const answer = await runOperation(context, 'nukeProject', { params: { hash: project.hash }, body }, words);
     context.output.answer([`${project.slug} (${project.hash}) is removed. Its backups stay.`], answer);
     context.output.next(`flux backup list --hash ${project.hash}`, 'Find its backups by the hash:');

@@ -1,4 +1,4 @@
-import { keptUntilWords } from '../backup/restore-text.ts';
+import { keptUntilText } from '../backup/restore-text.ts';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
 import { runOperation } from '../operations/run.ts';
@@ -17,9 +17,9 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     requireCapability(project, 'staging');
     const body = readOverride(context, options);
     await confirmDestruction(context, project, { action: 'reset', what: `This empties ${project.slug} (${project.hash}).` }, options);
-    const words = { doing: `Emptying ${project.slug}`, lookAgain: 'flux list' };
+    const words = { doing: `Emptying ${project.slug}`, checkCommand: 'flux list' };
     const answer = await runOperation(context, 'resetProject', { params: { hash: project.hash }, body }, words);
-    const kept = `The old data is kept as ${answer.previousKeptAs}${keptUntilWords(answer, context.now())}.`;
+    const kept = `The old data is kept as ${answer.previousKeptAs}${keptUntilText(answer, context.now())}.`;
     context.output.answer([`✓ ${project.slug} (${project.hash}) is empty. ${kept}`], answer);
     context.output.next(`flux backup restore ${project.flags} --undo`, 'To undo the reset:');
     return 0;

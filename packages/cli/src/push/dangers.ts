@@ -23,14 +23,14 @@ export async function findDangersIn(plan: readonly PlannedFile[]): Promise<reado
 }
 
 /** The words for what a statement does to data. */
-export const EFFECT_WORDS = { destroys: 'destroys data', may_destroy: 'may destroy data', unseen: 'could not be analysed' } as const;
+export const EFFECT_LABELS = { destroys: 'destroys data', may_destroy: 'may destroy data', unseen: 'could not be analysed' } as const;
 
 const LONGEST_SHOWN = 100;
 
 /** Place, effect and statement of a danger on one line. */
 export function describeDanger({ file, line, effect, statement }: FileDanger): string {
   const shown = statement.length > LONGEST_SHOWN ? `${statement.slice(0, LONGEST_SHOWN - 1)}…` : statement;
-  return `${file}:${line} ${EFFECT_WORDS[effect]}: ${shown}`;
+  return `${file}:${line} ${EFFECT_LABELS[effect]}: ${shown}`;
 }
 
 /** The answer of the gate for a push, as a sentence. The gate never refuses a push, but a push may have to be reverted as well. */

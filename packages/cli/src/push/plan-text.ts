@@ -3,7 +3,7 @@ import type { CallContext } from '../context.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import { formatCounted } from '../output/quantity.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
-import { describeDanger, describeRecovery, EFFECT_WORDS, type FileDanger } from './dangers.ts';
+import { describeDanger, describeRecovery, EFFECT_LABELS, type FileDanger } from './dangers.ts';
 import type { PlannedFile } from './plan.ts';
 
 const MARKS = { destroys: '!', may_destroy: '~', unseen: '?' } as const;
@@ -57,7 +57,7 @@ function summarise(dangers: readonly FileDanger[], gate: GateReply | null): stri
   const counts = (['destroys', 'may_destroy', 'unseen'] as const)
     .map((effect) => ({ effect, number: count(dangers, effect) }))
     .filter(({ number }) => number > 0)
-    .map(({ effect, number }) => `${EFFECT_WORDS[effect]}: ${formatCounted(number, 'statement')}`);
+    .map(({ effect, number }) => `${EFFECT_LABELS[effect]}: ${formatCounted(number, 'statement')}`);
   const help = 'unknown' in gate || gate.command === null ? [] : [`Create one with \`${gate.command}\`, or push with \`--backup\`.`];
   return [`${counts.join(' · ')}. ${notSeen}`, describeRecovery(gate), ...help];
 }

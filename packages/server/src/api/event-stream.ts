@@ -6,7 +6,7 @@ import { parseStored } from '../catalog/stored-json.ts';
 import { isFinished } from '../operations/wait.ts';
 import type { OperationRouteDeps } from './deps.ts';
 
-const LOOK_AGAIN_MS = 1000;
+const CHECK_EVERY_MS = 1000;
 const HEARTBEAT_MS = 15_000;
 
 interface EventSink {
@@ -51,7 +51,7 @@ async function sendEvents(
   let seq = after;
   let lastSentAt = performance.now();
   while (!signal.aborted) {
-    const heard = catalog.listener.wait('flux_operation', id, LOOK_AGAIN_MS, signal);
+    const heard = catalog.listener.wait('flux_operation', id, CHECK_EVERY_MS, signal);
     const operation = await findOperation(catalog.db, id);
     if (operation === undefined) return;
     for (const row of await listProgress(catalog.db, id, seq)) {

@@ -7,12 +7,12 @@ import { type BackupRow, findBackupById, findLatestBackup, listProvenBackups } f
 import type { ProjectRow } from '../catalog/projects.ts';
 import { readChangesSince } from './changes.ts';
 import type { CreateDeps } from './create.ts';
+import { examineDeletion } from './deletion-check.ts';
 import { examineRecorded, latestIsUnfinishedWork, PROVES_FIRST } from './gate.ts';
-import { lookAtArtifact } from './item.ts';
+import { checkArtifact } from './item.ts';
 import type { ReadingDeps } from './reading.ts';
 import { parseBackupSelector, selectBackup } from './select.ts';
 import { trustTierOf } from './trust.ts';
-import { examineDeletion } from './way-back.ts';
 
 /** The intended action. */
 export interface GateQuestion {
@@ -94,7 +94,7 @@ function hasBegun({ lifecycle, migration_state }: ProjectRow, action: GateAction
 }
 
 async function tierOf(store: BlobStore, row: BackupRow): Promise<TrustTier> {
-  return trustTierOf(row, await lookAtArtifact(store, row));
+  return trustTierOf(row, await checkArtifact(store, row));
 }
 
 function cleared(row: BackupRow, tier: TrustTier, guidance: string): Verdict {

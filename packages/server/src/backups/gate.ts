@@ -7,10 +7,10 @@ import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, belongsToFailedOperation, findBackupById, findLatestBackup } from '../catalog/backups.ts';
 import type { DatabaseTransaction } from '../catalog/open.ts';
 import { awaitOtherDeletions, type ProjectRow } from '../catalog/projects.ts';
-import { lookAtArtifact } from './item.ts';
+import { examineDeletion } from './deletion-check.ts';
+import { checkArtifact } from './item.ts';
 import { compareBytes, type ReadingDeps } from './reading.ts';
 import { isProven, NOTHING_WRONG, stateOf, trustTierOf } from './trust.ts';
-import { examineDeletion } from './way-back.ts';
 
 /** An action that destroys data. */
 export type DestructiveAction = 'nuke' | 'reset' | 'restore_in_place' | 'migrate_drop_source' | 'delete_last_verified';
@@ -80,10 +80,10 @@ export async function examineRecorded(deps: Pick<ReadingDeps, 'catalog' | 'store
     refusal: refusalOf(project, reason, latest, because),
   });
   if (latest === undefined) return refuse('no_backups');
-  const look = await lookAtArtifact(deps.store, latest);
+  const look = await checkArtifact(deps.store, latest);
   const { tier, artifactValidation, artifactValidationError } = stateOf(latest, look);
-  const mayBeGoodAgain = look.problem === null && artifactValidation === 'artifact_invalid' && isProven(latest);
-  if (tier !== 'restorable' && !mayBeGoodAgain)
+  const mayBeValidAgain = look.problem === null && artifactValidation === 'artifact_invalid' && isProven(latest);
+  if (tier !== 'restorable' && !mayBeValidAgain)
     return refuse(tier, tier === 'pipeline_incomplete' ? (artifactValidationError ?? undefined) : undefined);
   if (latest.engine !== project.engine)
     return refuse(tier === 'restorable' ? 'not_restore_verified' : tier, `it was created when the project was ${latest.engine}`);
@@ -225,8 +225,8 @@ export async function redeemDeletion(
   const now = await findBackupById(db, row.id);
   const behind = clearance.backupId === null ? undefined : await findBackupById(db, clearance.backupId);
   const isSame = now?.restore_verification === clearance.deletes.restore_verification;
-  const isStillBehind = clearance.backupId === null || (behind !== undefined && isStillGood(behind));
-  if (!isSame || !isStillBehind) throw refusalError(refusalOf(project, trustTierOf(now, NOTHING_WRONG), now, CHANGED));
+  const isStillKept = clearance.backupId === null || (behind !== undefined && isStillGood(behind));
+  if (!isSame || !isStillKept) throw refusalError(refusalOf(project, trustTierOf(now, NOTHING_WRONG), now, CHANGED));
 }
 
 const CHANGED = 'it changed while the command ran';

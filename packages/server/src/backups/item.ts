@@ -6,7 +6,7 @@ import type { BlobStore } from '../blobs/store.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import { type CopyRow, listCopies } from '../catalog/copies.ts';
 import type { Catalog } from '../catalog/open.ts';
-import { type ArtifactLook, NOTHING_WRONG, stateOf } from './trust.ts';
+import { type ArtifactCheck, NOTHING_WRONG, stateOf } from './trust.ts';
 
 /** How much of a backup a viewer may see: only admins see paths of the server. */
 export type Viewer = 'admin' | 'other';
@@ -15,10 +15,10 @@ export type Viewer = 'admin' | 'other';
  * Whether the artifact of a row exists with the recorded size. Checks existence and size only; does not read the file. A volume that
  * cannot be checked is an answer too: its files cannot be relied on at this moment.
  */
-export async function lookAtArtifact(store: BlobStore, row: BackupRow): Promise<ArtifactLook> {
-  const absent = lookAtRow(row);
+export async function checkArtifact(store: BlobStore, row: BackupRow): Promise<ArtifactCheck> {
+  const absent = checkRow(row);
   if (absent !== undefined) return absent;
-  const signal = AbortSignal.timeout(LOOK_TIMEOUT_MS);
+  const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
   try {
     const found = await store.stat(artifactKey({ projectId: row.project_id, backupId: row.id }), signal);
     if (found === undefined) return NOT_THERE;
@@ -26,21 +26,21 @@ export async function lookAtArtifact(store: BlobStore, row: BackupRow): Promise<
     if (found.sizeBytes === row.size_bytes) return NOTHING_WRONG;
     return { file: 'present', problem: `The file has ${found.sizeBytes} bytes; ${row.size_bytes} were written.` };
   } catch (error) {
-    if (signal.aborted) return { file: 'missing', problem: `The backup store has not answered within ${LOOK_TIMEOUT_MS / 1000} s.` };
+    if (signal.aborted) return { file: 'missing', problem: `The backup store has not answered within ${CHECK_TIMEOUT_MS / 1000} s.` };
     if (!isFluxError(error, 'volume_unusable')) throw error;
     return { file: 'missing', problem: error.message };
   }
 }
 
-const LOOK_TIMEOUT_MS = 10_000;
+const CHECK_TIMEOUT_MS = 10_000;
 
-const NOT_THERE: ArtifactLook = {
+const NOT_THERE: ArtifactCheck = {
   file: 'missing',
   problem: 'The file is not on the backup volume. If the volume was unmounted, mount it again.',
 };
 
 /** What the row alone says; undefined when there should be a file. */
-function lookAtRow(row: BackupRow): ArtifactLook | undefined {
+function checkRow(row: BackupRow): ArtifactCheck | undefined {
   if (row.status !== 'complete') return { file: 'missing', problem: 'It has no artifact.' };
   if (row.removed_at !== null)
     return { file: 'missing', problem: `The file was removed by ${row.removed_by} at ${row.removed_at.toISOString()}.` };
@@ -48,8 +48,8 @@ function lookAtRow(row: BackupRow): ArtifactLook | undefined {
 }
 
 /** The last recorded state of a copy, for stores that are too expensive to ask for each row of a list. */
-function lookAtCopy(row: BackupRow, copy: CopyRow | undefined): ArtifactLook {
-  const absent = lookAtRow(row);
+function checkCopy(row: BackupRow, copy: CopyRow | undefined): ArtifactCheck {
+  const absent = checkRow(row);
   if (absent !== undefined) return absent;
   if (copy === undefined || copy.state === 'removed') return NOT_THERE;
   if (copy.state === 'present') return NOTHING_WRONG;
@@ -57,7 +57,7 @@ function lookAtCopy(row: BackupRow, copy: CopyRow | undefined): ArtifactLook {
 }
 
 /** A row as it is sent. */
-function toBackupItem(row: BackupRow, look: ArtifactLook, copy: CopyRow | undefined, viewer: Viewer): BackupItem {
+function toBackupItem(row: BackupRow, look: ArtifactCheck, copy: CopyRow | undefined, viewer: Viewer): BackupItem {
   const { tier, artifactValidation, artifactValidationError, restoreVerification } = stateOf(row, look);
   // A time belongs to the recorded result, not to the current check.
   const isValidationOfRow = artifactValidation === row.artifact_validation;
@@ -103,7 +103,7 @@ export interface ItemDeps {
 /** A row as it is sent, after checking its file now. */
 export async function readBackupItem({ catalog, store }: ItemDeps, row: BackupRow, viewer: Viewer): Promise<BackupItem> {
   const copies = await listCopies(catalog.db, [row.id]);
-  return toBackupItem(row, await lookAtArtifact(store, row), copyIn(store, copies, row), viewer);
+  return toBackupItem(row, await checkArtifact(store, row), copyIn(store, copies, row), viewer);
 }
 
 /** Rows as they are sent. A store that is expensive to ask is not asked; then the last recorded state is used. */
@@ -115,7 +115,7 @@ export async function readBackupItems({ catalog, store }: ItemDeps, rows: readon
   return Promise.all(
     rows.map(async (row) => {
       const copy = copyIn(store, copies, row);
-      const look = store.statCost === 'cheap' ? await lookAtArtifact(store, row) : lookAtCopy(row, copy);
+      const look = store.statCost === 'cheap' ? await checkArtifact(store, row) : checkCopy(row, copy);
       return toBackupItem(row, look, copy, viewer);
     }),
   );

@@ -8,7 +8,7 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import { listVerifications } from '../catalog/verifications.ts';
 import { renderAfter, renderBefore } from '../postgres/manifest/prerequisites/render.ts';
 import type { Clock } from '../system/clock.ts';
-import { lookAtArtifact, readBackupItem, readBackupItems, type Viewer } from './item.ts';
+import { checkArtifact, readBackupItem, readBackupItems, type Viewer } from './item.ts';
 import { readManifest } from './manifest.ts';
 import { type BackupSelector, selectBackup } from './select.ts';
 import { freshnessOf, NOTHING_WRONG } from './trust.ts';
@@ -33,7 +33,7 @@ export async function listProjectBackups(
   const shown = rows.slice(0, limit);
   const backups = await readBackupItems({ catalog, store }, shown, viewer);
   const latest = await findLatestBackup(catalog.db, project.id);
-  const look = latest === undefined ? NOTHING_WRONG : await lookAtArtifact(store, latest);
+  const look = latest === undefined ? NOTHING_WRONG : await checkArtifact(store, latest);
   return {
     backups,
     reconciledAt: clock.now().toISOString(),

@@ -3,14 +3,14 @@ import { type BackupKind, safeActionsLine, type TrustTier, trustLabel, verificat
 import type { BackupRow } from '../catalog/backups.ts';
 
 /** The result of checking an artifact's file without reading it: whether it exists, and its size. */
-export interface ArtifactLook {
+export interface ArtifactCheck {
   readonly file: 'present' | 'missing';
   /** Why the file cannot be the artifact at this moment, in one sentence; null when it may be. */
   readonly problem: string | null;
 }
 
 /** A file that exists with the recorded size. */
-export const NOTHING_WRONG: ArtifactLook = { file: 'present', problem: null };
+export const NOTHING_WRONG: ArtifactCheck = { file: 'present', problem: null };
 
 /** The part of a row that determines trust. */
 export type TrustEvidence = Pick<BackupRow, 'status' | 'artifact_validation' | 'artifact_validation_error' | 'restore_verification'>;
@@ -35,7 +35,7 @@ export interface BackupState {
  *
  * A failed restore takes precedence, even when the file has been damaged or removed since; only a successful verification reverts it.
  */
-export function stateOf(backup: TrustEvidence, look: ArtifactLook): BackupState {
+export function stateOf(backup: TrustEvidence, look: ArtifactCheck): BackupState {
   const { artifact_validation, artifact_validation_error, restore_verification } = backup;
   const isWrongNow = backup.status === 'complete' && look.problem !== null;
   const artifactValidation = isWrongNow ? 'artifact_invalid' : artifact_validation;
@@ -57,7 +57,7 @@ function tierOf(status: BackupRow['status'], state: Omit<BackupState, 'tier'>): 
 }
 
 /** What a backup, or its absence, allows. */
-export function trustTierOf(backup: TrustEvidence | undefined, look: ArtifactLook): TrustTier {
+export function trustTierOf(backup: TrustEvidence | undefined, look: ArtifactCheck): TrustTier {
   return backup === undefined ? 'no_backups' : stateOf(backup, look).tier;
 }
 
@@ -70,7 +70,7 @@ export function isProven(backup: Pick<BackupRow, 'sha256' | 'verified_sha256'>):
 }
 
 /** The summary at the top of a list. */
-export function freshnessOf(latest: BackupRow | undefined, look: ArtifactLook, kind: BackupKind): Freshness {
+export function freshnessOf(latest: BackupRow | undefined, look: ArtifactCheck, kind: BackupKind): Freshness {
   const tier = trustTierOf(latest, look);
   return {
     latestBackupId: latest?.id ?? null,

@@ -55,8 +55,8 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   const again = await openClient(target, options, second);
   if ('client' in again) return toSession(again);
   // The server does not accept a session of the first kind, or did not answer it: then the second answer counts.
-  const isFirstTelling = sqlStateOf(attempt.error) !== undefined && sqlStateOf(attempt.error) !== NO_ENTRY_FOR_SESSION;
-  throw unavailable(target, isFirstTelling ? attempt.error : again.error);
+  const isFirstReport = sqlStateOf(attempt.error) !== undefined && sqlStateOf(attempt.error) !== NO_ENTRY_FOR_SESSION;
+  throw unavailable(target, isFirstReport ? attempt.error : again.error);
 }
 
 /** No line of pg_hba.conf allows it. Source: the manual, appendix A, `invalid_authorization_specification`. */

@@ -1,7 +1,7 @@
 import { explainAbsence } from '@flux/contract/capability';
 import type { DoctorAnswer, Finding } from '@flux/contract/doctor';
 import { backupKindOf, trustLabel } from '@flux/contract/labels';
-import { lookAtArtifact } from '../backups/item.ts';
+import { checkArtifact } from '../backups/item.ts';
 import { type BackupState, stateOf } from '../backups/trust.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
@@ -60,7 +60,7 @@ export async function examineServer(deps: DoctorDeps, projects: readonly Project
 /** One page about a project. */
 export async function examineProject(deps: DoctorDeps, project: ProjectRow): Promise<DoctorAnswer> {
   const latest = await findLatestBackup(deps.catalog.db, project.id);
-  const state = latest === undefined ? undefined : stateOf(latest, await lookAtArtifact(deps.store, latest));
+  const state = latest === undefined ? undefined : stateOf(latest, await checkArtifact(deps.store, latest));
   const findings = [backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
   if (project.lifecycle === 'active') findings.push(await instanceFinding(deps, project), ...(await undoFindings(deps, project)));
   findings.push(...capabilityFindings(deps, project), ...migrationFindings(project));

@@ -114,7 +114,7 @@ export function describeBlobStore(name: string, preparePlace: () => Promise<Blob
       await expect(get(key, { start, end })).rejects.toMatchObject({ code: 'range_not_satisfiable' });
     });
 
-    it('says of a blob that is not there that it is gone, and deletes it without a word', async () => {
+    it('reports a missing blob as gone, and deletes it without an error', async () => {
       const key = newKey();
       await expectNothing(key);
       await store.delete(key, signal);

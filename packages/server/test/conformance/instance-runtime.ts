@@ -126,7 +126,7 @@ export function describeInstanceRuntime(name: string, preparePlace: () => Promis
       expect(await backendOf(runtime.superuser('one'))).toBeGreaterThan(0);
     });
 
-    it('leaves nothing of a removed instance, and removes what is not there without a word', async () => {
+    it('leaves nothing of a removed instance, and removes a missing one without an error', async () => {
       await runtime.create(spec('one', 'loopback'));
       await runtime.remove('one');
       expect(await runtime.status('one')).toMatchObject({ state: 'missing' });

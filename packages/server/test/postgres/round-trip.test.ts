@@ -124,10 +124,10 @@ describe('a whole database comes back as it was', () => {
   });
 });
 
-describe('a tenant export comes back as it was', () => {
+describe('a tenant export is restored unchanged', () => {
   const sql = readFileSync(new URL('tenant.sql', import.meta.url), 'utf8');
 
-  it('by a role that is no superuser, with what it needs around it', async () => {
+  it('by a role that is not a superuser, with its prerequisites', async () => {
     const trip = await there(sql, { schema: 't_abc_api', internalRoles: ['tenant_backup'], user: 'tenant_backup' });
 
     expect(trip.comparison.differences).toEqual([]);
@@ -155,7 +155,7 @@ describe('a tenant export comes back as it was', () => {
     ]);
   });
 
-  it('and says what it uses of another schema that it cannot hold', async () => {
+  it('and reports what it uses of another schema', async () => {
     const trip = await there(
       'CREATE SCHEMA shared; CREATE TABLE shared.lookup (id int PRIMARY KEY); CREATE SCHEMA tenant; CREATE TABLE tenant.t (x int)',
       { schema: 'tenant' },

@@ -5,7 +5,7 @@ import type { BackupId } from '@flux/contract/ids';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
-import { lookAtDatabase } from '../../postgres/look.ts';
+import { inspectDatabase } from '../../postgres/inspect-database.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
@@ -59,7 +59,7 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
   const target = parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
-  const found = await lookAtDatabase(target, task.signal);
+  const found = await inspectDatabase(target, task.signal);
   if (found.objects > 0 && !request.force)
     throw new FluxError(
       'not_ready',

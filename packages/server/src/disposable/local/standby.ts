@@ -16,7 +16,7 @@ export interface Standby {
 
 /** An instance that is not requested during this time is removed; the next verification then starts its own. */
 const IDLE_MS = 30 * 60_000;
-const LOOK_EVERY_MS = 30_000;
+const POLL_EVERY_MS = 30_000;
 /** Below this share of free memory on the host no server is kept ready. */
 const MEMORY_FLOOR = 0.15;
 
@@ -65,7 +65,7 @@ export function createStandby(
       // biome-ignore lint/style/noRestrictedGlobals: an idle server must go whether or not a worker runs here.
       timer ??= setInterval(
         () => void look().catch((error) => log.warn({ err: error }, 'a disposable Postgres was not removed')),
-        LOOK_EVERY_MS,
+        POLL_EVERY_MS,
       );
       timer.unref();
       renew();

@@ -2,14 +2,14 @@ import { connectPostgres } from './connect.ts';
 import type { PostgresTarget } from './target.ts';
 
 /** The content of a database that Flux does not manage. */
-export interface DatabaseLook {
+export interface DatabaseContent {
   readonly major: number;
   /** How many schemas, relations, functions and types were created in it; members of extensions are not counted. */
   readonly objects: number;
 }
 
 /** Examines a database as the role of the target. @throws FluxError `instance_unavailable` */
-export async function lookAtDatabase(target: PostgresTarget, signal?: AbortSignal): Promise<DatabaseLook> {
+export async function inspectDatabase(target: PostgresTarget, signal?: AbortSignal): Promise<DatabaseContent> {
   await using session = await connectPostgres(target, { signal });
   const [row] = await session.query<{ number: number; objects: string }>(
     `with own as (select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'),

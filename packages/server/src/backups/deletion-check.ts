@@ -2,7 +2,7 @@ import { isFluxError } from '@flux/contract/errors';
 import { type TrustTier, trustLabel } from '@flux/contract/labels';
 import { type BackupRow, findBackupById, listBackupsWithArtifact, listProvenBackups } from '../catalog/backups.ts';
 import type { Refusal } from './gate.ts';
-import { lookAtArtifact } from './item.ts';
+import { checkArtifact } from './item.ts';
 import { compareBytes, type ReadingDeps } from './reading.ts';
 import { trustTierOf } from './trust.ts';
 
@@ -33,16 +33,14 @@ export async function examineDeletion(deps: ReadingDeps, row: BackupRow, signal:
   if (problem === undefined) return refused(row, 'restorable', NEWEST_PROVEN);
   const behind = await findGood(deps, older, signal);
   if (behind !== undefined) return { kind: 'cleared', behind };
-  return refused(row, await tierOf(deps, row), NOTHING_PROVEN_BEHIND, problem);
+  return refused(row, await tierOf(deps, row), NO_VERIFIED_LEFT, problem);
 }
 
 const NEWEST_PROVEN = 'This is the newest restore-verified backup: without it, nothing is known to be restorable.';
 const DAMAGED_NEWEST =
   'The file of the newest restore-verified backup is missing or damaged, so no other backup is deleted: it may be the only one that can be restored.';
-const NOTHING_PROVEN_BEHIND =
-  'No other restore-verified backup with an intact file would be left, so this one is kept although it is damaged.';
-const NOTHING_BEHIND =
-  'No other backup with an intact file would be left, so this one is kept: it may be the only one that can be restored.';
+const NO_VERIFIED_LEFT = 'No other restore-verified backup with an intact file would be left, so this one is kept although it is damaged.';
+const NONE_LEFT = 'No other backup with an intact file would be left, so this one is kept: it may be the only one that can be restored.';
 
 async function examineUnproven(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
   const others = (await listBackupsWithArtifact(deps.catalog.db, row.project_id)).filter(
@@ -51,7 +49,7 @@ async function examineUnproven(deps: ReadingDeps, row: BackupRow, signal: AbortS
   );
   const behind = await findGood(deps, others, signal);
   if (behind !== undefined) return { kind: 'cleared', behind };
-  return refused(row, await tierOf(deps, row), NOTHING_BEHIND);
+  return refused(row, await tierOf(deps, row), NONE_LEFT);
 }
 
 async function findGood(deps: ReadingDeps, rows: readonly BackupRow[], signal: AbortSignal): Promise<BackupRow | undefined> {
@@ -61,7 +59,7 @@ async function findGood(deps: ReadingDeps, rows: readonly BackupRow[], signal: A
 
 /** Why the file of a backup is not intact, in one sentence; undefined when it is. It is read to its end, and the result is recorded. */
 async function problemOf(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<string | undefined> {
-  const look = await lookAtArtifact(deps.store, row);
+  const look = await checkArtifact(deps.store, row);
   if (look.problem !== null) return look.problem;
   try {
     return (await compareBytes(deps, row, 'a deletion', signal)).damage;
@@ -74,7 +72,7 @@ async function problemOf(deps: ReadingDeps, row: BackupRow, signal: AbortSignal)
 /** The tier after the reading. */
 async function tierOf({ catalog, store }: ReadingDeps, { id }: BackupRow): Promise<TrustTier> {
   const row = await findBackupById(catalog.db, id);
-  return row === undefined ? 'no_backups' : trustTierOf(row, await lookAtArtifact(store, row));
+  return row === undefined ? 'no_backups' : trustTierOf(row, await checkArtifact(store, row));
 }
 
 function refused(row: BackupRow, tier: TrustTier, guidance: string, problem?: string): DeletionExamination {
