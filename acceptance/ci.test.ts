@@ -116,7 +116,7 @@ describe('the workflow of examples/ci/deploy.yml', () => {
     expect(ran.map(({ stdout, stderr }) => stdout + stderr).join('')).not.toContain(token);
   });
 
-  it('leaves a proven way back, and shows it, when a migration fails', async () => {
+  it('leaves a restorable backup, and shows it, when a migration fails', async () => {
     migrate('004_bad.sql', 'drop table order_lines;\nselect no_such_column;\n');
     const ran = await runJob();
     expect(namesOf(ran)).toEqual([
@@ -133,7 +133,7 @@ describe('the workflow of examples/ci/deploy.yml', () => {
     expect(await psql(project.uri, 'select count(*) > 0 from order_lines')).toBe('t\n');
   });
 
-  it('applies nothing when the backup does not come back', async () => {
+  it('applies nothing when the verification fails', async () => {
     // The row was let in by a check that has changed its mind since: no restore can bring it back.
     await psql(
       project.uri,

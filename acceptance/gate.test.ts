@@ -101,7 +101,7 @@ const TIERS: readonly Tier[] = [
   },
   {
     tier: 'not_restore_verified',
-    words: 'it was made when the project was',
+    words: 'it was created when the project was',
     enter: async (project, mode) => {
       const kinds = [
         ['project_db', 'v1_dedicated'],
@@ -214,7 +214,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('the gate of a project on 
 
       for (const path of paths) {
         // A backup of another engine cannot be restored in place whatever the gate says.
-        if (path.name === 'restore in place' && words.includes('it was made when')) continue;
+        if (path.name === 'restore in place' && words.includes('it was created when')) continue;
         const refused = await flux.flux(...path.command(project, proven), '--yes');
         const answer = await ask(path.request(project, proven));
 

@@ -101,7 +101,7 @@ describe('a pooled project', () => {
 
   it('is only dumped and proven', async () => {
     const dumped = await migrate(project, '--dump-only', '--yes');
-    expect(dumped.stdout).toContain('is backed up and proven; it stays in the pool');
+    expect(dumped.stdout).toContain('is backed up and verified; it stays in the pool');
     expect(dumped.exitCode).toBe(0);
     expect((await flux.flux('backup', 'list', ...project.flags)).stdout).toContain('Restore-verified');
     expect(await instancesOf(project)).toEqual([]);
@@ -133,7 +133,7 @@ describe('a pooled project', () => {
     const moved = await migrate(project, '--yes');
 
     expect(moved.stderr).not.toContain('Error');
-    expect(moved.stdout).toContain(`✓ to-move (${project.hash}) runs on a Postgres server of its own now\n`);
+    expect(moved.stdout).toContain(`✓ to-move (${project.hash}) now runs on its own Postgres server\n`);
     expect(moved.stdout).toMatch(/Writes blocked for: +[\d,]+ ms\nOutage: +[\d,]+ ms\nPooled schema: +kept, closed\n/);
     expect(moved.exitCode).toBe(0);
     await writer.stop();
@@ -177,7 +177,7 @@ describe('a pooled project', () => {
     expect(await shared(`select count(*) from ${project.schema}.orders`)).toBe('5000\n');
     expect((await flux.flux('backup', 'verify', ...project.flags, '--latest')).exitCode).toBe(0);
     const dropped = await migrate(project, '--drop-source-after', '--yes');
-    expect(dropped.stdout).toContain('What to-move (');
+    expect(dropped.stdout).toContain('The pooled schema of to-move (');
     expect(dropped.exitCode).toBe(0);
     const prefix = project.schema.replace(/_api$/, '');
     expect(await shared(`select count(*) from pg_namespace where nspname like '${prefix}%'`)).toBe('0\n');
@@ -220,7 +220,7 @@ describe('a migration that does not come to its end', () => {
     await blocker.query('begin');
     await blocker.query('insert into kept values (2)');
     const refused = await migrate(project, '--yes');
-    expect(refused.stderr).toMatch(/Writes could not be stopped within 10 s: 1 sessions .* in a transaction/);
+    expect(refused.stderr).toMatch(/Writes could not be blocked within 10 s: 1 sessions .* in a transaction/);
     expect(refused.exitCode).toBe(1);
     await blocker.query('commit');
     await blocker.end();

@@ -93,7 +93,7 @@ describe.each([
     expect(await readRows(uri, await schemaOf(project))).toEqual(rows);
 
     const again = await flux.flux('backup', 'restore', ...named, '--to', uri);
-    expect(again.stderr).toMatch(/is not empty: it holds \d+ objects\. Nothing was changed\./);
+    expect(again.stderr).toMatch(/is not empty: it contains \d+ objects\. Nothing was changed\./);
     expect(again.exitCode).toBe(1);
     const forced = await flux.flux('backup', 'restore', ...named, '--to', uri, '--force');
     expect(forced.stderr).toContain('already exists');
@@ -128,7 +128,7 @@ describe.each([
     expect(after).toEqual(await manifestOf(flux, project, id));
 
     const undone = await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes');
-    expect(undone.stdout).toContain('has the data again that the restore had replaced');
+    expect(undone.stdout).toContain('has the data again that the restore or reset had replaced');
     expect(await now()).toEqual(changed);
     expect((await flux.flux('backup', 'restore', ...project.flags, '--undo', '--yes')).exitCode).toBe(0);
     expect(await now()).toEqual(rows);
