@@ -14,7 +14,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 180_000,
-    globalSetup: ['acceptance/harness/sandbox.ts'],
+    globalSetup: ['acceptance/harness/sandbox.ts', 'acceptance/harness/run.ts'],
     reporters: ['default', './scripts/left-out.ts'],
   },
 });

@@ -28,6 +28,7 @@ export const SAMPLED_FILES: readonly string[] = [
   'acceptance/sabotage/corpus.test.ts',
   'acceptance/sabotage/no-false-alarm.test.ts',
   'packages/server/test/backups/gate.test.ts',
+  'packages/server/test/postgres/round-trip.test.ts',
 ];
 
 /** Whether this run takes a sample of the long lists only. */

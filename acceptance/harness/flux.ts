@@ -69,7 +69,7 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   const dataFolder = join(folder, 'data');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const settings = { FLUX_CHECK_ANSWERS: 'on', ...(await sandboxSettings()), ...chosenPostgres() };
+  const settings = { ...compileCache(), FLUX_CHECK_ANSWERS: 'on', ...(await sandboxSettings()), ...chosenPostgres() };
   let child: ChildProcess | undefined;
   let log = '';
 
@@ -107,7 +107,7 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
     return child?.exitCode ?? null;
   };
   const token = () => readFileSync(join(dataFolder, 'admin-token'), 'utf8').trim();
-  const fluxEnv = () => ({ HOME: folder, FLUX_API_BASE: `${url}/api`, FLUX_API_TOKEN: token() });
+  const fluxEnv = () => ({ ...compileCache(), HOME: folder, FLUX_API_BASE: `${url}/api`, FLUX_API_TOKEN: token() });
   const fluxWith = ({ env, ...rest }: RunOptions, ...args: string[]) =>
     run(process.execPath, [CLI, ...args], { cwd: folder, env: { ...fluxEnv(), ...env }, ...rest });
   const succeed = async (...args: string[]) => {
@@ -166,9 +166,17 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   };
 }
 
-/** The Postgres that a whole test run is configured to use, when it is not the host's. */
+/** The Postgres of the run (`run.ts`), or the one that it was told to test on. */
 function chosenPostgres(): Readonly<Record<string, string>> {
-  const names = ['FLUX_POSTGRES_BIN_DIRS', 'FLUX_POSTGRES_MAJOR'];
+  return inherited('FLUX_POSTGRES_BIN_DIRS', 'FLUX_POSTGRES_MAJOR');
+}
+
+/** Where the run keeps compiled code: a third of the processor time of starting the server is compiling. */
+function compileCache(): Readonly<Record<string, string>> {
+  return inherited('NODE_COMPILE_CACHE');
+}
+
+function inherited(...names: string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
 }
 

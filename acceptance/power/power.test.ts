@@ -9,7 +9,7 @@ import { SCENARIOS } from './scenarios.ts';
 let flux: Flux;
 beforeAll(async () => {
   // Nothing is kept ready here: every start would make it anew.
-  flux = await startFlux({ env: { FLUX_VERIFY_STANDBY: 'off', FLUX_LOG_LEVEL: 'warn' } });
+  flux = await startFlux({ env: { FLUX_POSTGRES_BIN_DIRS: '', FLUX_VERIFY_STANDBY: 'off', FLUX_LOG_LEVEL: 'warn' } });
 });
 afterAll(async () => {
   await flux?.[Symbol.asyncDispose]();

@@ -46,6 +46,7 @@ export function flux(args: readonly string[], { base, sandbox, env, input, onSpa
         PATH: process.env.PATH ?? '',
         HOME: sandbox.home,
         FLUX_API_TOKEN: TOKEN,
+        ...(process.env.NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE }),
         ...(base === undefined ? {} : { FLUX_API_BASE: base }),
         ...env,
       },

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createLocalDisposables } from '../../src/disposable/local/provider.ts';
 import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../../src/disposable/provider.ts';
 import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
@@ -22,7 +22,6 @@ export interface DisposablePlace extends LocalPlace {
 
 export async function prepareDisposablePlace(): Promise<DisposablePlace> {
   const place = await prepareLocalPlace();
-  const mountsBefore = await mounts();
   return {
     ...place,
     provider: (sandbox) => createLocalDisposables({ ...place, sandbox, log: createLog('silent') }),
@@ -45,14 +44,15 @@ export async function prepareDisposablePlace(): Promise<DisposablePlace> {
       return [
         ...folders.flat(),
         ...lines.filter((line) => line.includes(place.dataFolder)),
-        ...(await mounts()).filter((mount) => !mountsBefore.includes(mount)),
+        ...(await mountsBelow(dirname(place.dataFolder))),
       ];
     },
   };
 }
 
-async function mounts(): Promise<string[]> {
-  return (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes('flux'));
+/** Only those of this place: other programs of the host mount and unmount while a test runs. */
+async function mountsBelow(folder: string): Promise<string[]> {
+  return (await readFile('/proc/self/mountinfo', 'utf8')).split('\n').filter((line) => line.includes(`${folder}/`));
 }
 
 /** Puts something where an artifact would be; not a dump. */

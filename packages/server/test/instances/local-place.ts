@@ -17,7 +17,8 @@ export interface LocalPlace {
 }
 
 export async function prepareLocalPlace(): Promise<LocalPlace> {
-  const toolbox = await findPostgresTools([]);
+  // The installation of the run (acceptance/harness/run.ts), whose initdb is quick.
+  const toolbox = await findPostgresTools((process.env.FLUX_POSTGRES_BIN_DIRS ?? '').split(':').filter((folder) => folder !== ''));
   const major = toolbox.majors().at(-1);
   if (major === undefined) throw new Error('these tests need PostgreSQL on this host: apt-get install postgresql-15');
   const folder = await mkdtemp(join(tmpdir(), 'flux-local-'));
