@@ -24,6 +24,7 @@ export const LONG_FILES: readonly string[] = [
 
 /** Files of which the quick tier takes a sample; they ask `isSampled` how much. */
 export const SAMPLED_FILES: readonly string[] = [
+  'acceptance/interruptions/interruptions.test.ts',
   'acceptance/kill.test.ts',
   'acceptance/sabotage/corpus.test.ts',
   'acceptance/sabotage/no-false-alarm.test.ts',

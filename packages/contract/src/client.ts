@@ -39,13 +39,27 @@ export interface CallInput<Name extends RouteName> {
   readonly idleMs?: number | null;
 }
 
+/** How long to go on asking a control plane that does not answer at the moment. */
+export interface Patience {
+  readonly delay: (ms: number) => Promise<void>;
+  /** Milliseconds without any contact after which to give up. */
+  readonly timeoutMs: number;
+  /** Called when contact breaks, and again with false when it is back. */
+  readonly onContactLost?: (isLost: boolean) => void;
+}
+
 /** A typed client of the control plane. Every method rejects with a FluxError. */
 export interface FluxClient {
   readonly base: string;
   /** Calls a JSON route and waits for its answer. */
   call<Name extends RouteName>(name: Name, input: CallInput<Name>): Promise<AnswerOf<Name>>;
-  /** Starts an operation. A start that got no answer is repeated with the same Idempotency-Key, so the work is done once. */
-  start<Name extends OperationRoute>(name: Name, input: CallInput<Name>): Promise<Operation<(typeof STARTS)[Name]>>;
+  /**
+   * Starts long work. A start that got no answer, or met a control plane that is being started again, is repeated with the same
+   * Idempotency-Key: the work is done once.
+   *
+   * @throws FluxError `lost_contact` also when the first request may have arrived and nothing answered since
+   */
+  start<Name extends OperationRoute>(name: Name, input: CallInput<Name>, patience?: Patience): Promise<Operation<(typeof STARTS)[Name]>>;
   /** The events of an operation after `afterSeq`, until the server ends the stream. */
   events(operationId: string, afterSeq: number | null, signal?: AbortSignalLike): AsyncGenerator<OperationEvent>;
   /**
@@ -67,7 +81,6 @@ export type ResultOf<Name extends OperationRoute> = OperationResult<(typeof STAR
 
 const GET_IDLE_MS = 60_000;
 const OTHER_IDLE_MS = 600_000;
-const START_ATTEMPTS = 3;
 
 /** Creates a client. Connections belong to the transport. */
 export function createFluxClient(options: ClientOptions): FluxClient {
@@ -109,15 +122,25 @@ export function createFluxClient(options: ClientOptions): FluxClient {
       return readJson(await response.text(), options.base);
     },
 
-    async start(name, input) {
+    async start(name, input, patience) {
+      // The key is in the request: whether the first one arrived or not, the work is done once.
       const request = prepare(name, input);
-      for (let attempt = 1; ; attempt += 1) {
+      const givenUpAt = Date.now() + (patience?.timeoutMs ?? 0);
+      let mayHaveArrived = false;
+      for (let pause = 250; ; pause = Math.min(pause * 2, 2000)) {
         try {
           const response = await send(request);
-          return readJson(await response.text(), options.base);
+          const text = await response.text();
+          if (pause > 250) patience?.onContactLost?.(false);
+          return readJson(text, options.base);
         } catch (error) {
-          // The request carries its key: whether or not the first one arrived, the work is done once.
-          if (!isFluxError(error, 'lost_contact') || attempt === START_ATTEMPTS) throw error;
+          const wasSent = isFluxError(error, 'lost_contact');
+          const mayPass = wasSent || isFluxError(error, 'unreachable') || isFluxError(error, 'stopping');
+          if (!mayPass || patience === undefined || Date.now() + pause > givenUpAt || request.signal?.aborted === true)
+            throw mayHaveArrived && isFluxError(error, 'unreachable') ? unknownStart(options.base, error) : error;
+          mayHaveArrived ||= wasSent;
+          patience.onContactLost?.(true);
+          await patience.delay(pause);
         }
       }
     },
@@ -139,6 +162,10 @@ export function createFluxClient(options: ClientOptions): FluxClient {
       return send({ ...prepare('downloadBackup', { params: { hash, id }, signal }), headers: headers('GET', { accept, ...range }) }, 416);
     },
   };
+}
+
+function unknownStart(base: string, cause: unknown): FluxError {
+  return new FluxError('lost_contact', `Contact with ${base} was lost; what was asked for may have begun there.`, { cause });
 }
 
 function readJson<T>(text: string, base: string): T {

@@ -48,6 +48,7 @@ export const ERROR_KINDS = {
   dump_failed: kind(500, 1, 'later', 'pg_dump did not finish; no backup was created.'),
   verification_inconclusive: kind(503, 10, 'later', 'The verification could not be completed; it says nothing about the artifact.'),
   interrupted: kind(503, 1, 'later', 'The control plane stopped while this was running.'),
+  stopping: kind(503, 9, 'later', 'The control plane is stopping and takes no new work.'),
   cancelled: kind(409, 1, 'no', 'Somebody cancelled the operation.'),
   instance_unavailable: kind(503, 1, 'later', 'A required Postgres server does not answer.'),
   catalog_unavailable: kind(503, 1, 'later', 'The catalog database does not answer.'),

@@ -1,18 +1,13 @@
-import type { FluxClient } from './client.ts';
+import type { FluxClient, Patience } from './client.ts';
 import { ERROR_KINDS, FluxError, isFluxError } from './errors.ts';
 import type { Operation, OperationAnswer, Progress } from './operation.ts';
 import type { OperationKind } from './operation-kind.ts';
 import type { AbortSignalLike } from './transport.ts';
 
 /** How to follow an operation. */
-export interface FollowOptions {
+export interface FollowOptions extends Patience {
   readonly onProgress: (progress: Progress) => void;
-  /** Called with true when contact is lost, and with false when it is restored. */
-  readonly onContactLost?: (isLost: boolean) => void;
   readonly signal?: AbortSignalLike | undefined;
-  readonly delay: (ms: number) => Promise<void>;
-  /** Milliseconds without contact after which to give up. */
-  readonly timeoutMs: number;
 }
 
 const FINAL = new Set<OperationAnswer['state']>(['succeeded', 'failed', 'cancelled']);

@@ -145,20 +145,27 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const isNewToken = await ensureFirstToken(catalog, clock, tokenPath);
 
   const metrics = createMetrics();
-  const worker = await startWorker({ queue, kinds, operations: parts.operations, upkeep: parts, metrics, concurrency: config.concurrency });
-  releasers.add('the worker', worker);
   const { backupsFolder, dataFolder } = config;
   const machine = { disposables, toolbox, backupsFolder, dataFolder };
   const { answerChecks } = config;
   const served = { ...parts, machine, metrics, kinds, publicUrl: url, version: VERSION, stopping: stopping.signal, answerChecks };
   const app = buildApp({ http: served, health: served, account: served, projects: served, backups: served, operations: served });
+  // Until work has let go, the API says that it stops, and answers those who wait for what was interrupted.
   releasers.add('the HTTP server', () => app.close());
+  releasers.add('work of requests', () => lease.settled(LETTING_GO_MS));
+  releasers.add(
+    'the worker',
+    await startWorker({ queue, kinds, operations: parts.operations, upkeep: parts, metrics, concurrency: config.concurrency }),
+  );
   releasers.add('what is under way', () => stopping.abort(stopped()));
   await app.listen(config.listen).catch((error) => {
     throw listenError(config, error);
   });
   return { url, firstTokenPath: isNewToken ? tokenPath : undefined, failed, stop: () => releasers.release() };
 }
+
+/** For how long a stop waits for work that runs in a request, such as the creation of a project. */
+const LETTING_GO_MS = 20_000;
 
 function stopped(): FluxError {
   return new FluxError('interrupted', 'The control plane was stopped while this was running.', { hint: 'Run the command again.' });

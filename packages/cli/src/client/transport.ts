@@ -25,9 +25,15 @@ export function createTransport(): NodeTransport {
     try {
       return await sendOnce(request, agents);
     } catch (error) {
-      // The server closed an idle connection at the moment we reused it: nothing was lost, so retry on a new one.
-      if (error instanceof StaleConnection) return await sendOnce(request, agents);
-      throw error;
+      if (!(error instanceof StaleConnection)) throw error;
+      // The server closed an idle connection at the moment we reused it, or it ended in the middle of our request: tried again on a
+      // new one. A key keeps what changes something from being done twice.
+      return await sendOnce(request, agents).catch((failure: unknown) => {
+        // Nobody is there any more, and the first one may have arrived.
+        throw request.method !== 'GET' && isFluxError(failure, 'unreachable')
+          ? lostContact(new URL(request.url), 'the connection broke', failure)
+          : failure;
+      });
     }
   };
   return {

@@ -40,14 +40,18 @@ export async function runOperation<Name extends OperationRoute>(
   };
   try {
     return await interruptible(facts, async (signal) => {
-      const started = await client.start(name, { ...input, signal });
+      const patience = {
+        delay: (ms: number) => pause(ms, signal),
+        timeoutMs: CONTACT_TIMEOUT_MS,
+        onContactLost: (isLost: boolean) =>
+          status.update(isLost ? `${words.doing}: contact lost, trying again` : words.doing, `contact ${isLost}`),
+      };
+      const started = await client.start(name, { ...input, signal }, patience);
       const meter = createProgressMeter();
       const operation = await followOperation(client, started, {
+        ...patience,
         signal,
-        delay: (ms) => pause(ms, signal),
-        timeoutMs: CONTACT_TIMEOUT_MS,
         onProgress: (progress) => status.update(`${words.doing}: ${meter.describe(progress, performance.now())}`, progress.phase),
-        onContactLost: (isLost) => status.update(isLost ? `${words.doing}: contact lost, trying again` : words.doing, `contact ${isLost}`),
       });
       if (operation.state === 'succeeded' && operation.result !== undefined) return operation.result;
       throw errorOf(operation);

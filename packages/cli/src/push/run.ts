@@ -1,3 +1,4 @@
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { PushAnswer, PushRequest } from '@flux/contract/project';
 import type { CallContext } from '../context.ts';
 import { formatCounted } from '../output/quantity.ts';
@@ -85,10 +86,24 @@ async function send(
     for (const warning of answer.warnings ?? []) context.output.warn(warning);
     return answer;
   } catch (error) {
+    if (isFluxError(error, 'lost_contact')) throw maybeApplied(error, body, sent);
     throw locateSqlError(error, sent, after);
   } finally {
     status.clear();
   }
+}
+
+/** A push whose answer never came. What is in the ledger is not run again, so only a raw file needs a look. */
+function maybeApplied(error: FluxError, body: PushRequest, sent: readonly SentFile[]): FluxError {
+  const names = sent.map(({ file }) => file.filename).join(', ');
+  const isLedgered = body.migration !== undefined || body.repeatable !== undefined;
+  const hint =
+    body.dryRun === true
+      ? 'It was a dry run: nothing was changed.'
+      : isLedgered
+        ? `${names} may be applied or not. Run the command again when the control plane answers: what is applied is skipped.`
+        : `${names} may be applied or not. Look at the database before you push it again.`;
+  return new FluxError('lost_contact', error.message, { hint, cause: error });
 }
 
 function requestFor(file: SqlFile, { dryRun, force }: PushChoices): PushRequest {

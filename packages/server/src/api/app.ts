@@ -12,10 +12,14 @@ import { parseJsonBody } from './json-body.ts';
 import { registerKeyDocument } from './key-document.ts';
 import { registerOpenApi } from './openapi.ts';
 import { createRouter } from './router.ts';
+import { trackAnswers } from './track-answers.ts';
 import { registerV1 } from './v1/register.ts';
 
 /** The limit of a body where its route sets none. */
 const BODY_LIMIT_BYTES = 2 ** 20;
+
+/** For how long a stop waits for answers that clients are slow to take. */
+const LAST_ANSWERS_MS = 5000;
 
 /** Builds the HTTP server without listening: our own API, and the one for existing clients. */
 export function buildApp(deps: ApiDeps): FastifyInstance {
@@ -30,7 +34,11 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
   });
   const { http, health } = deps;
   renderErrors(app, http.log);
+  const answering = trackAnswers();
+  // Work that a stop has interrupted says so to whoever waits for it; only then are connections cut.
+  app.addHook('preClose', () => answering.settled(LAST_ANSWERS_MS));
   app.addHook('onRequest', async (request, reply) => {
+    answering.add(reply);
     reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
   });

@@ -2,7 +2,7 @@ import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 import type { FastifyInstance } from 'fastify';
 import type { Log } from '../system/log.ts';
 
-/** An embedded catalog that crashed is restarted within seconds. */
+/** An embedded catalog that crashed is restarted within seconds, and so is a control plane that a supervisor starts again. */
 const RETRY_AFTER_S = '5';
 
 /** Answers every error as `application/problem+json`; defects are logged as well. */
@@ -14,7 +14,7 @@ export function renderErrors(app: FastifyInstance, log: Log): void {
     if (known.code === 'not_authenticated' || known.code === 'token_malformed') reply.header('www-authenticate', 'Bearer');
     const retryAfter = known.details.retryAfterSeconds;
     if (known.code === 'rate_limited' && typeof retryAfter === 'number') reply.header('retry-after', String(retryAfter));
-    if (known.code === 'catalog_unavailable') reply.header('retry-after', RETRY_AFTER_S);
+    if (known.code === 'catalog_unavailable' || known.code === 'stopping') reply.header('retry-after', RETRY_AFTER_S);
     // Fastify would close the connection while the client is still sending, and the client would never see this answer. The rest
     // of the body is read and discarded instead, within the timeout for receiving a request.
     if (known.code === 'payload_too_large') reply.removeHeader('connection');

@@ -43,7 +43,10 @@ export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: 
       method: route.method,
       url: prefix + route.path,
       ...(route.maxBodyBytes === undefined ? {} : { bodyLimit: route.maxBodyBytes }),
-      onRequest: (request) => admission.admit(route, request),
+      onRequest: async (request) => {
+        await admission.admit(route, request);
+        if (route.method !== 'GET' && deps.stopping.aborted) throw isStopping();
+      },
       handler,
     });
   };
@@ -90,6 +93,12 @@ export async function requireProject({ catalog }: Pick<RouterDeps, 'catalog'>, p
   const project = await findProjectByHash(catalog.db, hash);
   if (project !== undefined && isVisible(principal, project)) return project;
   throw new FluxError('project_not_found', `You have no project with the hash ${hash}.`, { hint: 'See `flux list`.' });
+}
+
+function isStopping(): FluxError {
+  return new FluxError('stopping', 'The control plane is stopping, and takes no new work.', {
+    hint: 'Run the command again in a moment.',
+  });
 }
 
 /** Listens on the response, not on the socket: a keep-alive connection carries many requests and would accumulate their listeners. */

@@ -141,6 +141,8 @@ async function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: Ba
       const manifest = await dumpInto(take, session);
       const text = JSON.stringify(manifest);
       task.progress({ phase: 'publish', message: 'Syncing the artifact to disk' });
+      // Under the same name, another worker's artifact may be complete by now.
+      await deps.catalog.db.transaction().execute(task.requireHeld);
       // The manifest first, the artifact last: wherever there is an artifact, there is also its manifest.
       await deps.store.put(manifestKey(reference), Readable.from([Buffer.from(text)]), { signal });
       return { manifest, text };
@@ -148,7 +150,7 @@ async function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: Ba
     { signal, onBytes },
   );
   const copy = { store: deps.store.name, key: artifactKey(reference), ...stored };
-  await recordComplete(deps, backupId, copy, produced, session.changeMarks);
+  await recordComplete(deps, backupId, copy, { ...produced, changeMarks: session.changeMarks }, task);
 }
 
 /** Dump and manifest run in parallel under the same snapshot; the first failure ends both. */
@@ -170,12 +172,13 @@ async function recordComplete(
   deps: CreateDeps,
   backupId: BackupId,
   copy: StoredBlob & { readonly store: string; readonly key: string },
-  { manifest, text }: { readonly manifest: Manifest; readonly text: string },
-  changeMarks: DumpSession['changeMarks'],
+  { manifest, text, changeMarks }: { readonly manifest: Manifest; readonly text: string } & Pick<DumpSession, 'changeMarks'>,
+  task: Task,
 ): Promise<void> {
   const manifestSha256 = createHash('sha256').update(text).digest('hex');
   const now = deps.clock.now();
   await deps.catalog.db.transaction().execute(async (db) => {
+    await task.requireHeld(db);
     await insertManifest(db, backupId, manifestSha256, text);
     if (changeMarks !== undefined) await insertChangeMarks(db, backupId, changeMarks);
     await insertCopy(db, {

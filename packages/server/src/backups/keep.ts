@@ -74,7 +74,7 @@ async function deleteBackup(
   const row = await selectBackup(deps.catalog.db, project, requireBackupId(backupId));
   task.progress({ phase: 'gate', message: 'Reading the backup that is kept' });
   const clearance = await requireDeletion(deps, project, row, request.override, task.signal);
-  await removeArtifact(deps, project, row, { ...requester, name: request.by }, clearance);
+  await removeArtifact(deps, project, row, { ...requester, name: request.by }, clearance, task);
   return { backup: await readBackupItem(deps, await selectBackup(deps.catalog.db, project, row.id), 'other') };
 }
 
@@ -85,8 +85,10 @@ export async function removeArtifact(
   row: BackupRow,
   actor: Actor & { readonly name: string },
   clearance: Clearance,
+  task: Pick<Task, 'requireHeld'>,
 ): Promise<void> {
   await deps.catalog.db.transaction().execute(async (db) => {
+    await task.requireHeld(db);
     await redeemDeletion(db, clearance, project, row, actor);
     // A backup that was pinned or deleted meanwhile is left alone.
     refuseUndeletable((await lockBackup(db, row.id)) ?? row);

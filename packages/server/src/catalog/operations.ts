@@ -100,10 +100,33 @@ export type OperationEnd =
   | { readonly state: 'failed' | 'cancelled'; readonly error: Problem };
 
 /**
- * Ends an operation, records that in the outbox and notifies everybody who waits. Tells false when it had ended before: the
- * first end counts.
+ * Tells whether an operation is still this worker's, and keeps it so until the transaction has ended: nobody takes it for that of a
+ * dead worker in between.
  */
-export async function endOperation(db: DatabaseTransaction, id: OperationId, end: OperationEnd, now: Date): Promise<boolean> {
+export async function holdOperation(db: DatabaseTransaction, id: OperationId, workerId: string): Promise<boolean> {
+  const held = await db
+    .selectFrom('operations')
+    .select('id')
+    .where('id', '=', id)
+    .where('state', '=', 'running')
+    .where('worker_id', '=', workerId)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  return held !== undefined;
+}
+
+/**
+ * Ends an operation, leaves word of it in the outbox and tells everybody who waits. Tells false when it is no longer that of the
+ * worker, or no longer waits for one: it had ended before, or somebody else has it now.
+ *
+ * @param workerId whose it is while it runs; null for one that waits for a worker
+ */
+export async function endOperation(
+  db: DatabaseTransaction,
+  { id, workerId }: { readonly id: OperationId; readonly workerId: string | null },
+  end: OperationEnd,
+  now: Date,
+): Promise<boolean> {
   const ended = await db
     .updateTable('operations')
     .set({
@@ -112,7 +135,8 @@ export async function endOperation(db: DatabaseTransaction, id: OperationId, end
       ...(end.state === 'succeeded' ? { result: JSON.stringify(end.result) } : { error: JSON.stringify(end.error) }),
     })
     .where('id', '=', id)
-    .where('state', 'in', ['queued', 'running'])
+    .where('state', '=', workerId === null ? 'queued' : 'running')
+    .where('worker_id', 'is not distinct from', workerId)
     .returning(['project_id', 'kind', 'backup_id'])
     .executeTakeFirst();
   if (ended === undefined) return false;

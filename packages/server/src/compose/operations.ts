@@ -8,6 +8,7 @@ import { type BoundOperation, bindOperation } from '../operations/define.ts';
 import { migrateCleanUp } from '../projects/migrate/clean-up.ts';
 import { type MigrateDeps, migrate } from '../projects/migrate.ts';
 import { nuke } from '../projects/nuke.ts';
+import { pushOperation } from '../projects/push.ts';
 import type { RecordProjectDeps } from '../projects/record.ts';
 import { reset } from '../projects/reset.ts';
 import { backupRestore, type RestoreDeps } from '../projects/restore.ts';
@@ -16,10 +17,7 @@ import { type ExpireUndoDeps, undoExpire } from '../projects/undo/expire.ts';
 /** What the work of all operations together uses. */
 export type OperationParts = CreateDeps & VerifyDeps & RestoreToDeps & RecordProjectDeps & ExpireUndoDeps;
 
-/**
- * Every kind of operation that can be found unfinished in the catalog, bound to what its work uses. A push is not here: its SQL is
- * only in the request that asked for it.
- */
+/** Every kind of operation that can be found unfinished in the catalog, bound to what its work uses. */
 export function composeOperations(parts: OperationParts): ReadonlyMap<OperationKind, BoundOperation> {
   const { catalog, engines, log } = parts;
   const safetyBackup = { create: parts, verify: parts };
@@ -39,6 +37,8 @@ export function composeOperations(parts: OperationParts): ReadonlyMap<OperationK
     bindOperation(migrate, migration),
     bindOperation(migrateCleanUp, parts),
     bindOperation(nuke, parts),
+    // To end it, never to run it.
+    bindOperation(pushOperation, { engines, push: null }),
     bindOperation(reset, parts),
     bindOperation(undoExpire, parts),
   ];

@@ -8,6 +8,8 @@ import { checkDeferred, executeScript, markSession } from './push/execute.ts';
 import { type PreparedScript, prepareScript } from './push/prepare.ts';
 import { shorten } from './push/shorten.ts';
 
+/** For how long a push that must end waits for the answer to its COMMIT. */
+const COMMIT_MS = 10_000;
 const MAX_WARNINGS = 100;
 /** Warnings go into the answer and into the catalog: a committed push must not fail because of the size of its warnings. */
 const MAX_WARNING_CHARACTERS = 2000;
@@ -31,13 +33,16 @@ export async function applyScript(place: OwnerAccess, request: ScriptRequest): P
       throw error;
     });
   } catch (error) {
-    request.signal?.throwIfAborted();
+    if (request.signal?.aborted && !hasUnknownOutcome(error)) throw rolledBack(script, error);
     throw explain(script, error);
   }
 }
 
 async function attempt(place: OwnerAccess, request: ScriptRequest, script: PreparedScript): Promise<PushOutcome> {
-  await using session = await place.open({ settings: settingsFor(place), searchPath: 'role', signal: request.signal });
+  // Its abort ends whatever runs, but for the COMMIT: nobody would know any more whether it was done.
+  const interruption = interruptUntilCommit(request.signal);
+  using _ = interruption;
+  await using session = await place.open({ settings: settingsFor(place), searchPath: 'role', signal: interruption.signal });
   const warnings = [...script.warnings];
   await endWithClient(session);
   await session.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
@@ -55,8 +60,36 @@ async function attempt(place: OwnerAccess, request: ScriptRequest, script: Prepa
   await executeScript(session, script, mark);
   await checkDeferred(session, script);
   if (request.dryRun) await session.run('ROLLBACK');
-  else await commit(session, script);
+  else {
+    interruption.beginCommit();
+    await commit(session, script);
+  }
   return { ...claim, statements: script.statements.length, warnings };
+}
+
+/** An abort that no longer takes effect immediately once a COMMIT is sent: it then has `COMMIT_MS` to be answered. */
+function interruptUntilCommit(signal: AbortSignal | undefined) {
+  const controller = new AbortController();
+  let isCommitting = false;
+  let timer: NodeJS.Timeout | undefined;
+  const abort = () => {
+    if (isCommitting) timer = setTimeout(() => controller.abort(signal?.reason), COMMIT_MS);
+    else controller.abort(signal?.reason);
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+  return {
+    signal: controller.signal,
+    /** @throws the reason of an abort that came before */
+    beginCommit: () => {
+      signal?.throwIfAborted();
+      isCommitting = true;
+    },
+    [Symbol.dispose]: () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    },
+  };
 }
 
 /** Settings that a role may have been given by its owner and that would change what a push means. */
@@ -150,10 +183,23 @@ async function commit(session: PostgresSession, script: PreparedScript): Promise
       `The connection was lost while ${script.filename} was being committed; it may be applied or not.`,
       {
         hint: 'Check with `flux migrations list`, and in the database, before you push it again.',
+        details: { outcome: 'unknown' },
         cause: error,
       },
     );
   }
+}
+
+/** The connection was dropped before the COMMIT. */
+function rolledBack({ filename }: PreparedScript, cause: unknown): FluxError {
+  return new FluxError('interrupted', `${filename} was interrupted.`, {
+    hint: `Nothing of ${filename} was applied. Run the command again.`,
+    cause,
+  });
+}
+
+function hasUnknownOutcome(error: unknown): boolean {
+  return isFluxError(error) && error.details.outcome === 'unknown';
 }
 
 /** Turns what is not a FluxError yet into one: the server refused a statement of Flux, or the connection was lost. */

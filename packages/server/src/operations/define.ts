@@ -15,6 +15,13 @@ export interface Task {
   readonly signal: AbortSignal;
   /** Cheap to call often: only a few per second are recorded. */
   progress(progress: Progress): void;
+  /**
+   * Part of each transaction that makes something of the work count. Another worker may have begun the work anew, or ended it, while
+   * this one was cut off and did not know yet.
+   *
+   * @throws FluxError `interrupted` when the operation is no longer this worker's
+   */
+  requireHeld(db: DatabaseTransaction): Promise<void>;
 }
 
 /** A parsed request, and what it is about. */
@@ -43,8 +50,16 @@ export interface OperationDefinition<K extends OperationKind, Request extends ob
   readonly runsOn: 'any' | 'project host';
   /** The audit entry written when the operation is recorded; null when its work writes its own. */
   readonly audit: ((order: Order<Request>) => { readonly action: string; readonly subject?: string; readonly details?: object }) | null;
-  /** What happens when its worker stops or dies: work that changes nothing before its end is restarted by the next worker. */
+  /**
+   * What becomes of it when its worker stops or dies: work that changes nothing before its end, or can go on from
+   * wherever it stopped, is restarted by the next worker.
+   */
   readonly afterWorkerLoss: 'restart' | 'end';
+  /**
+   * What to look at when its worker died without a word and the work may be done all the same. Undefined where running the command
+   * again is right in every case.
+   */
+  readonly hintAfterDeath?: (request: Request) => string | undefined;
   run(deps: Deps, order: Order<Request>, task: Task): Promise<OperationResult<K>>;
   /** Part of the transaction that records success. */
   onSucceeded?(db: DatabaseTransaction, order: Order<Request>, result: OperationResult<K>): Promise<void>;
@@ -93,6 +108,7 @@ export function bindOperation<K extends OperationKind, Request extends object, D
   return {
     kind,
     afterWorkerLoss,
+    hintAfterDeath: (value: object): string | undefined => definition.hintAfterDeath?.(value as Request),
     /** @throws when this version does not understand the recorded request */
     parseOrder: (order: Order<unknown>): Order<object> => ({ ...order, request: request.parse(order.request) }),
     run: async (order: Order<object>, task: Task): Promise<object> =>

@@ -19,6 +19,8 @@ export interface Lease {
    * @throws FluxError `catalog_unavailable` while no lease is held
    */
   during<T>(work: (held: HeldLease) => Promise<T>): Promise<T>;
+  /** Resolves when no work is under way, or when the time is over. */
+  settled(withinMs: number): Promise<void>;
   /** Calls back each time a new lease has been taken. */
   onRegained(callback: () => void): void;
   /** Aborted, with a FluxError, when a lost lease could not be renewed: then the process must end. */
@@ -99,6 +101,9 @@ export async function keepLease(catalog: Catalog, log: Log, withinMs = RETAKE.wi
       } finally {
         underway.delete(running);
       }
+    },
+    settled: async (withinMs) => {
+      await orAborted(Promise.allSettled(underway), AbortSignal.timeout(withinMs)).catch(() => undefined);
     },
     onRegained: (callback) => void regained.add(callback),
     givenUp: givenUp.signal,

@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import { listUnfinishedOperations, requeueOperation } from '../catalog/operations.ts';
 import { isWorkerAlive } from '../catalog/worker-lease.ts';
-import type { BoundOperation } from './define.ts';
+import type { BoundOperation, Order } from './define.ts';
 import { openOrder, type RunDeps, recordFailure } from './run.ts';
 
 export type RecoverDeps = Pick<RunDeps, 'catalog' | 'clock' | 'log' | 'queue'>;
@@ -36,10 +36,10 @@ async function takeFromDeadWorker(deps: RecoverDeps, bound: BoundOperation | und
   const { catalog, clock, log, queue } = deps;
   const { id, kind, worker_id } = operation;
   const mayRestart = bound?.afterWorkerLoss === 'restart' && operation.attempts < MAX_ATTEMPTS && operation.cancel_requested_at === null;
-  const failure = interruptionOf(operation, bound);
   const order = bound === undefined ? undefined : await openOrder(catalog, bound, operation).catch(() => undefined);
+  const failure = interruptionOf(operation, bound, order);
   const cleanUp = await catalog.db.transaction().execute(async (db) => {
-    if (!mayRestart || worker_id === null) return await recordFailure(db, bound, id, order, failure, clock.now());
+    if (!mayRestart || worker_id === null) return await recordFailure(db, bound, { id, workerId: worker_id }, order, failure, clock.now());
     if (await requeueOperation(db, id, worker_id, { counts: 'as an attempt' }))
       await queue.enqueue(db, { id, requestedBy: operation.requested_by === null ? 'system' : 'user' });
     return undefined;
@@ -49,10 +49,14 @@ async function takeFromDeadWorker(deps: RecoverDeps, bound: BoundOperation | und
   await cleanUp?.().catch((problem) => log.error({ err: problem, operation: id }, 'the remains of a dead worker could not be removed'));
 }
 
-function interruptionOf({ attempts, cancel_requested_at }: UnfinishedOperation, bound: BoundOperation | undefined): FluxError {
+function interruptionOf(
+  { attempts, cancel_requested_at }: UnfinishedOperation,
+  bound: BoundOperation | undefined,
+  order: Order<object> | undefined,
+): FluxError {
   if (cancel_requested_at !== null) return new FluxError('cancelled', 'The operation was cancelled.');
   const often = bound?.afterWorkerLoss === 'restart' ? ` It was started ${attempts} times.` : '';
   return new FluxError('interrupted', `The control plane was stopped or killed while this was running.${often}`, {
-    hint: 'Run the command again.',
+    hint: (order === undefined ? undefined : bound?.hintAfterDeath(order.request)) ?? 'Run the command again.',
   });
 }

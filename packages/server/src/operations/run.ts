@@ -4,12 +4,12 @@ import type { Progress } from '@flux/contract/operation';
 import type { OperationKind } from '@flux/contract/operation-kind';
 import type { OperationResult } from '@flux/contract/operation-results';
 import type { Catalog } from '../catalog/open.ts';
-import { claimOperation, endOperation, type OperationRow, recordProgress, requeueOperation } from '../catalog/operations.ts';
+import { claimOperation, endOperation, holdOperation, type OperationRow, recordProgress, requeueOperation } from '../catalog/operations.ts';
 import { findProjectById } from '../catalog/projects.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { uuidv7 } from '../system/uuid.ts';
-import { type BoundOperation, bindOperation, type OperationDefinition, type Order } from './define.ts';
+import { type BoundOperation, bindOperation, type OperationDefinition, type Order, type Task } from './define.ts';
 import type { HeldLease, Lease } from './lease.ts';
 import { type NewOrder, type OperationQueue, recordOperation } from './request.ts';
 
@@ -98,18 +98,25 @@ async function carryOut(
   // The notification makes cancelling fast; the heartbeat of the lease makes it reliable.
   const stopListening = [catalog.listener.on('flux_cancel', cancel), held.onCancelRequested(cancel)];
   if (operation.cancel_requested_at !== null) cancel(id);
-  const stopping = AbortSignal.any([deps.stopping, held.lost, ...callers]);
+  const stops: Stops = { cancelled: cancelled.signal, stopping: deps.stopping, lost: held.lost, callers: AbortSignal.any([...callers]) };
   const reporter = createReporter(catalog, id, log);
   let order: Order<object> | undefined;
   try {
     order = await openOrder(catalog, bound, operation);
-    const task = { id, signal: AbortSignal.any([cancelled.signal, stopping]), progress: reporter.report };
+    const task: Task = {
+      id,
+      signal: AbortSignal.any(Object.values(stops)),
+      progress: reporter.report,
+      requireHeld: async (db) => {
+        if (!(await holdOperation(db, id, held.workerId))) throw takenOver();
+      },
+    };
     const result = await bound.run(order, task);
     await reporter.settle();
-    return { kind: 'done', result, isRecorded: await recordSuccess(deps, bound, operation, order, result) };
+    return { kind: 'done', result, isRecorded: await recordSuccess(deps, bound, operation, order, result, held.workerId) };
   } catch (error) {
     await reporter.settle();
-    const failure = describeFailure(error, cancelled.signal, stopping);
+    const failure = describeFailure(error, stops);
     if (failure.code === 'internal')
       log.error({ err: error, operation: id, kind: operation.kind }, 'an operation failed because of a defect');
     else log.info({ operation: id, kind: operation.kind, code: failure.code }, 'operation failed');
@@ -136,11 +143,12 @@ async function recordSuccess(
   { id, kind }: RunningOperation,
   order: Order<object>,
   result: object,
+  workerId: string,
 ): Promise<boolean> {
   try {
     await catalog.db.transaction().execute(async (db) => {
       await bound.onSucceeded(db, order, result);
-      await endOperation(db, id, { state: 'succeeded', result }, clock.now());
+      if (!(await endOperation(db, { id, workerId }, { state: 'succeeded', result }, clock.now()))) throw takenOver();
     });
     return true;
   } catch (error) {
@@ -167,7 +175,7 @@ async function endUnfinished(
         if (await requeueOperation(db, id, workerId, { counts: 'not' })) await queue.enqueue(db, { id, requestedBy });
         return undefined;
       }
-      return await recordFailure(db, bound, operation.id, order, failure, clock.now());
+      return await recordFailure(db, bound, { id, workerId }, order, failure, clock.now());
     });
     await cleanUp?.();
   } catch (error) {
@@ -176,34 +184,53 @@ async function endUnfinished(
   }
 }
 
-/** Ends an unfinished operation and runs `onInterrupted` of its kind. Also undefined when it had ended before. */
+/** Ends an operation that is not done, with what its kind does then. Undefined also when somebody else has ended or taken it. */
 export async function recordFailure(
   db: Parameters<BoundOperation['onInterrupted']>[0],
   bound: BoundOperation | undefined,
-  id: OperationId,
+  { id, workerId }: { readonly id: OperationId; readonly workerId: string | null },
   order: Order<object> | undefined,
   failure: FluxError,
   now: Date,
 ): Promise<(() => Promise<void>) | undefined> {
   const state = failure.code === 'cancelled' ? 'cancelled' : 'failed';
-  if (!(await endOperation(db, id, { state, error: toProblem(failure) }, now))) return undefined;
+  if (!(await endOperation(db, { id, workerId }, { state, error: toProblem(failure) }, now))) return undefined;
   return order === undefined ? undefined : await bound?.onInterrupted(db, { ...order, id }, failure);
 }
 
+/** Why work may have to stop, each with a sentence of its own. */
+interface Stops extends Record<string, AbortSignal> {
+  readonly cancelled: AbortSignal;
+  readonly stopping: AbortSignal;
+  readonly lost: AbortSignal;
+  readonly callers: AbortSignal;
+}
+
 /** The error to record: an abort by Flux keeps its reason, whatever the interrupted work threw. */
-function describeFailure(error: unknown, cancelled: AbortSignal, stopping: AbortSignal): FluxError {
+function describeFailure(error: unknown, { cancelled, stopping, lost, callers }: Stops): FluxError {
+  // That it may be done all the same counts more than why it was interrupted.
+  if (isFluxError(error) && error.details.outcome === 'unknown') return error;
   if (cancelled.aborted) return cancelled.reason as FluxError;
-  if (stopping.aborted) {
-    return new FluxError('interrupted', 'The control plane stopped while this was running.', {
-      hint: 'Run the command again.',
-      cause: error,
-    });
-  }
+  if (stopping.aborted) return interrupted('The control plane stopped while this was running.', error);
+  if (lost.aborted) return interrupted('The control plane lost its catalog database while this was running.', error);
+  if (callers.aborted) return new FluxError('cancelled', 'The client that asked for this has gone, so it was cancelled.', { cause: error });
   if (isFluxError(error)) return error;
   const reason = (error instanceof Error ? error.message : String(error)).slice(0, MAX_REASON_CHARACTERS);
   return new FluxError('internal', `Unexpected error: ${reason}`, {
     hint: 'Run the command again; if it happens again, report it with the log of the control plane.',
     cause: error,
+  });
+}
+
+/** @param cause what the work threw; an `interrupted` of its own says what to do now */
+function interrupted(message: string, cause: unknown): FluxError {
+  const hint = isFluxError(cause, 'interrupted') ? cause.hint : undefined;
+  return new FluxError('interrupted', message, { hint: hint ?? 'Run the command again.', cause });
+}
+
+function takenOver(): FluxError {
+  return new FluxError('interrupted', 'This worker was cut off, and another one has taken over what it was doing.', {
+    hint: 'Look at how it went before you run the command again: `flux backup list`.',
   });
 }
 

@@ -155,7 +155,7 @@ async function move(deps: MigrateDeps, order: Order<MigrationRequest>, task: Tas
     const closedAt = performance.now();
     await pool.closeLogins(project, task.signal);
     await block?.assertUnbroken();
-    await flip(deps, row, clearance, requester);
+    await flip(deps, row, clearance, requester, task);
     const now = performance.now();
     const times = { writesHeldMs: lockWrites ? Math.round(now - blockedAt) : null, outageMs: Math.round(now - closedAt) };
     return { ...NOTHING, did: 'migrated' as const, backupId, ...copied, ...times, sourceKept: true };
@@ -184,8 +184,15 @@ async function orRollBack(deps: MigrateDeps, row: ProjectRow, work: () => Promis
   }
 }
 
-async function flip({ catalog }: MigrateDeps, row: ProjectRow, clearance: Clearance | null, actor: Actor): Promise<void> {
+async function flip(
+  { catalog }: MigrateDeps,
+  row: ProjectRow,
+  clearance: Clearance | null,
+  actor: Actor,
+  task: Pick<Task, 'requireHeld'>,
+): Promise<void> {
   await catalog.db.transaction().execute(async (db) => {
+    await task.requireHeld(db);
     if (clearance !== null) await redeemClearance(db, clearance, row, 'migrate_drop_source', actor);
     if (!(await flipEngine(db, row.id, clearance === null ? 'source_kept' : 'dropping_source')))
       throw new FluxError('not_ready', `${row.slug} is not being migrated any more.`, { hint: 'See `flux list`.' });
@@ -200,6 +207,7 @@ async function dropSource(deps: MigrateDeps, order: Order<MigrationRequest>, tas
   if (row.migration_state === 'source_kept') {
     const clearance = await clear(deps, order, task);
     await deps.catalog.db.transaction().execute(async (db) => {
+      await task.requireHeld(db);
       await redeemClearance(db, clearance, row, 'migrate_drop_source', requester);
       await setMigrationState(db, row.id, 'dropping_source');
       await recordAudit(db, requester, { action: 'project.drop_source', projectId: row.id, subject: row.slug });

@@ -18,14 +18,14 @@ export interface NukeDeps extends ReadingDeps {
   readonly engines: EngineDirectory;
 }
 
-/** Removes a project from Postgres. */
+/** Removes a project from Postgres. Begun anew after a worker was lost: what is gone already is not there to be removed again. */
 export const nuke = defineOperation({
   kind: 'nuke',
   request: z.object({ override: OverrideSchema.default(null) }),
   touches: 'project',
   runsOn: 'project host',
   audit: ({ project }) => ({ action: 'project.nuke_requested', subject: project.slug }),
-  afterWorkerLoss: 'end',
+  afterWorkerLoss: 'restart',
   run: nukeProject,
   onSucceeded: async (db, { project }) => markProjectRemoved(db, project.id, new Date()),
 });
@@ -65,6 +65,7 @@ async function nukeProject(
     task.progress({ phase: 'gate', message: 'Reading the latest backup' });
     const clearance = await requireGate(deps, project, 'nuke', request.override, task.signal);
     await catalog.db.transaction().execute(async (db) => {
+      await task.requireHeld(db);
       await redeemClearance(db, clearance, project, 'nuke', requester);
       await setProjectLifecycle(db, project.id, 'removing');
       await recordAudit(db, requester, { action: 'project.nuke', projectId: project.id, subject: project.slug });
@@ -74,9 +75,10 @@ async function nukeProject(
   try {
     for (const kind of enginesOf(project)) {
       const { engine, project: opened } = engines.of({ ...project, engine: kind });
-      await engine.remove(opened);
+      await engine.remove(opened, task.signal);
     }
   } catch (error) {
+    task.signal.throwIfAborted();
     const why = error instanceof Error ? error.message : String(error);
     throw new FluxError(isFluxError(error) ? error.code : 'internal', `${project.slug} was removed only in part: ${why}`, {
       hint: 'Run the same command again: it goes on where it stopped.',

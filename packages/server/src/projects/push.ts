@@ -20,11 +20,12 @@ export interface PushDeps {
 /** What its work uses: the SQL too, which is not recorded in the catalog. */
 interface PushWork {
   readonly engines: EngineDirectory;
-  readonly push: Omit<ScriptRequest, 'signal'>;
+  /** Null where a push is only known by its record: its SQL is nowhere but in the request that asked for it. */
+  readonly push: Omit<ScriptRequest, 'signal'> | null;
 }
 
 /** Runs SQL in a project. It runs while its caller waits, since the SQL is nowhere but in the caller's request. */
-const pushOperation = defineOperation({
+export const pushOperation = defineOperation({
   kind: 'push',
   request: z.object({ filename: z.string(), mode: z.enum(['raw', 'versioned', 'repeatable']), dryRun: z.boolean().default(false) }),
   touches: 'project',
@@ -32,7 +33,12 @@ const pushOperation = defineOperation({
   // Only a push that has run is in the audit; how it ended is known at its end.
   audit: null,
   afterWorkerLoss: 'end',
+  hintAfterDeath: ({ mode, dryRun, filename }) =>
+    dryRun
+      ? undefined
+      : `${filename} may be applied or not: look ${mode === 'raw' ? 'at the database' : 'with `flux migrations list`'} before you push it again.`,
   run: async ({ engines, push }: PushWork, { project: row }, task) => {
+    if (push === null) throw new Error('a push was taken from the catalog, which does not have its SQL');
     const { engine, project } = engines.of(row);
     return toAnswer(await applyScript(await engine.ownerAccess(project, task.signal), { ...push, signal: task.signal }));
   },
@@ -57,17 +63,17 @@ export async function pushSql(
   signal: AbortSignal,
 ): Promise<PushAnswer> {
   requireActive(project);
-  const work = { engines, push: toScriptRequest(body) };
-  const { filename, mode, dryRun } = work.push;
+  const push = toScriptRequest(body);
+  const { filename, mode, dryRun } = push;
   const order = { project, requester, request: { filename, mode, dryRun } };
-  const { id, result, isRecorded } = await runInline(operations, pushOperation, work, order, signal);
+  const { id, result, isRecorded } = await runInline(operations, pushOperation, { engines, push }, order, signal);
   if (isRecorded) return result;
   // It is committed in the project: to call it failed would have it pushed again.
   const note = `${filename} is done, but the catalog could not record that; the operation ${id} will be shown as interrupted.`;
   return { ...result, warnings: [...(result.warnings ?? []), note] };
 }
 
-function toScriptRequest(request: PushRequest): PushWork['push'] {
+function toScriptRequest(request: PushRequest): Omit<ScriptRequest, 'signal'> {
   const { sql, migration, repeatable } = request;
   const common = { sql, dryRun: request.dryRun ?? false, force: repeatable?.force ?? false };
   if (migration !== undefined && repeatable !== undefined) {

@@ -25,6 +25,7 @@ export const reset = defineOperation({
   runsOn: 'project host',
   audit: ({ project }) => ({ action: 'project.reset_requested', subject: project.slug }),
   afterWorkerLoss: 'end',
+  hintAfterDeath: () => 'The project may be empty already: look at it before you run the command again.',
   run: resetProject,
 });
 

@@ -38,6 +38,14 @@ export interface RestoreDeps {
   readonly undo: UndoDeps;
 }
 
+const SWAPPED = 'The data may be swapped already: look at the project before you run the command again.';
+/** Restores that may have been done although nobody has heard of it. What makes a new project is taken back by the next start. */
+const LOOK_FIRST: Partial<Record<RestorePlan['how'], string>> = {
+  to: 'The data is there as a whole or not at all: look at the database before you run the command again.',
+  in_place: SWAPPED,
+  undo: SWAPPED,
+};
+
 /** Restores a backup. What goes to another database occupies only the backup: its project can be used meanwhile. */
 export const backupRestore = defineOperation({
   kind: 'backup_restore',
@@ -50,6 +58,7 @@ export const backupRestore = defineOperation({
     details: request.how === 'into' ? { how: request.how, slug: request.slug, mode: request.mode } : { how: request.how },
   }),
   afterWorkerLoss: 'end',
+  hintAfterDeath: ({ how }) => LOOK_FIRST[how],
   run: runRestore,
   // A safety backup that was not finished.
   onInterrupted: (deps: RestoreDeps, db, order, reason) => abandonBackups(deps.inPlace.artifacts, db, order, reason),

@@ -9,7 +9,7 @@ import { removeArtifact, setPinned } from '../../src/backups/keep.ts';
 import { deleteArtifact } from '../../src/blobs/artifact-keys.ts';
 import { findLatestBackup, updateBackup } from '../../src/catalog/backups.ts';
 import { findProjectById, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
-import { type BackupPlace, flip, nobody, openBackupPlace, sha256Of } from './place.ts';
+import { type BackupPlace, flip, nobody, openBackupPlace, sha256Of, unrivalled } from './place.ts';
 
 let place: BackupPlace;
 const signal = new AbortController().signal;
@@ -188,7 +188,7 @@ async function change(project: ProjectRow, truth: Truth, step: Step['step']): Pr
     case 'delete':
       try {
         const clearance = await requireDeletion(deps, project, row, null, signal);
-        await removeArtifact(deps, project, row, nobody, clearance);
+        await removeArtifact(deps, project, row, nobody, clearance, unrivalled);
       } catch (error) {
         if (!['gate_refused', 'not_ready', 'artifact_gone'].includes((error as { code?: string }).code ?? '')) throw error;
       }

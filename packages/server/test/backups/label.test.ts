@@ -8,7 +8,7 @@ import { listProjectBackups } from '../../src/backups/list.ts';
 import { compareBytes, type ReadingDeps, recordReading } from '../../src/backups/reading.ts';
 import { updateBackup } from '../../src/catalog/backups.ts';
 import type { ProjectRow } from '../../src/catalog/projects.ts';
-import { type BackupPlace, flip, nobody, openBackupPlace } from './place.ts';
+import { type BackupPlace, flip, nobody, openBackupPlace, unrivalled } from './place.ts';
 
 type Made = { readonly id: BackupId; readonly path: string };
 
@@ -209,7 +209,7 @@ describe('a download', () => {
 describe('a deletion', () => {
   const remove = async (id: BackupId) => {
     const row = await place.rowOf(id);
-    await removeArtifact(deps, project, row, nobody, await requireDeletion(deps, project, row, null, signal));
+    await removeArtifact(deps, project, row, nobody, await requireDeletion(deps, project, row, null, signal), unrivalled);
   };
   const lose = ({ path }: Made) => renameSync(path, `${path}.away`);
   const shorten = ({ path }: Made) => truncateSync(path, 9);
@@ -261,7 +261,7 @@ describe('a deletion', () => {
 
   it('goes on with an override, which is written down', async () => {
     const row = await place.rowOf(made.id);
-    await removeArtifact(deps, project, row, nobody, await requireDeletion(deps, project, row, { reason: 'test' }, signal));
+    await removeArtifact(deps, project, row, nobody, await requireDeletion(deps, project, row, { reason: 'test' }, signal), unrivalled);
     expect(await audited()).toEqual([
       ['gate.override', undefined],
       ['backup.delete', undefined],
@@ -275,7 +275,7 @@ describe('a deletion', () => {
     // Each may go as long as the other one stays.
     const clearances = await Promise.all(rows.map((row) => requireDeletion(deps, project, row, null, signal)));
     const done = await Promise.allSettled(
-      rows.map((row, index) => removeArtifact(deps, project, row, nobody, clearances[index] as (typeof clearances)[number])),
+      rows.map((row, index) => removeArtifact(deps, project, row, nobody, clearances[index] as (typeof clearances)[number], unrivalled)),
     );
     expect(done.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(done.find(({ status }) => status === 'rejected')).toMatchObject({ reason: refusal('it changed while the command ran') });
@@ -285,10 +285,10 @@ describe('a deletion', () => {
     const row = await place.rowOf(newer.id);
     const clearance = await requireDeletion(deps, project, row, null, signal);
     await place.verify(newer.id);
-    await expect(removeArtifact(deps, project, row, nobody, clearance)).rejects.toMatchObject(refusal('it changed'));
+    await expect(removeArtifact(deps, project, row, nobody, clearance, unrivalled)).rejects.toMatchObject(refusal('it changed'));
     await updateBackup(place.catalog.db, older.id, { pinned: true });
     const pinned = await place.rowOf(older.id);
     const again = await requireDeletion(deps, project, pinned, null, signal);
-    await expect(removeArtifact(deps, project, pinned, nobody, again)).rejects.toMatchObject({ code: 'not_ready' });
+    await expect(removeArtifact(deps, project, pinned, nobody, again, unrivalled)).rejects.toMatchObject({ code: 'not_ready' });
   });
 });

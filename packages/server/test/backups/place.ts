@@ -28,6 +28,9 @@ export interface BackupPlace extends AsyncDisposable {
   rowOf(id: BackupId): Promise<BackupRow>;
 }
 
+/** Work that nobody can take over: it runs outside of any operation. */
+export const unrivalled = { requireHeld: async () => undefined };
+
 export const nobody = { userId: null, tokenId: null, name: 'test' };
 
 export async function openBackupPlace(): Promise<BackupPlace> {

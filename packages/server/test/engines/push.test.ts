@@ -262,7 +262,10 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => 
     const stop = new AbortController();
     const push = runPush(engine, project, pushOf('create table late (id int); select pg_sleep(60)', { signal: stop.signal }));
     setTimeout(() => stop.abort(new Error('enough')), 300);
-    await expect(push).rejects.toThrow('enough');
+    await expect(push).rejects.toMatchObject({
+      code: 'interrupted',
+      hint: expect.stringContaining('Nothing of 001_init.sql was applied.'),
+    });
     const running = `select from pg_stat_activity where query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`;
     const id = kind === 'v2_shared' ? 'shared' : `p-${project.id.replaceAll('-', '').slice(0, 12)}`;
     await using admin = await connectPostgres(place.runtime.superuser(id), { searchPath: 'role' });

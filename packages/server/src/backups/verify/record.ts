@@ -3,6 +3,7 @@ import type { VerificationId } from '@flux/contract/ids';
 import { recordAudit } from '../../catalog/audit.ts';
 import { type BackupRow, updateBackup } from '../../catalog/backups.ts';
 import { insertVerification } from '../../catalog/verifications.ts';
+import type { Task } from '../../operations/define.ts';
 import { recordReceipt } from '../receipt/record.ts';
 import type { VerifyDeps } from './run.ts';
 
@@ -12,9 +13,16 @@ const SYSTEM = { userId: null, tokenId: null };
  * Records a verdict: proof, label, signed receipt and audit in one transaction. An inconclusive one does not change the label
  * and only records what went wrong.
  */
-export async function recordVerification(deps: VerifyDeps, row: BackupRow, proof: VerificationProof, startedAt: Date): Promise<void> {
+export async function recordVerification(
+  deps: VerifyDeps,
+  row: BackupRow,
+  proof: VerificationProof,
+  startedAt: Date,
+  task: Pick<Task, 'requireHeld'>,
+): Promise<void> {
   const now = deps.clock.now();
   await deps.catalog.db.transaction().execute(async (db) => {
+    await task.requireHeld(db);
     await insertVerification(db, {
       id: proof.verificationId as VerificationId,
       backup_id: row.id,

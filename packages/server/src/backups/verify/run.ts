@@ -70,7 +70,7 @@ async function recordVerdict(
     phasesMs: watch.phases(),
     receiptId: verificationId,
   };
-  await recordVerification(deps, row, proof, startedAt);
+  await recordVerification(deps, row, proof, startedAt, task);
   return proof;
 }
 

@@ -34,7 +34,10 @@ export async function swapIn(
   try {
     task.progress({ phase: 'swap', message: 'Swapping the names' });
     task.signal.throwIfAborted();
-    await catalog.db.transaction().execute(redeem);
+    await catalog.db.transaction().execute(async (db) => {
+      await task.requireHeld(db);
+      await redeem(db);
+    });
     const older = (await undo.list(project, task.signal)).map(({ name }) => name);
     const { undoName, outageMs } = await staging.swapIn('keep', task.signal);
     // Only the newest undo data is retained: more would fill the disk unnoticed.
