@@ -1,4 +1,5 @@
 import type { Capability } from '@flux/contract/capability';
+import { isFluxError } from '@flux/contract/errors';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { capabilitiesOf, requireCapability } from '../../src/engines/capabilities.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
@@ -188,7 +189,7 @@ export function describeEngine(name: string, preparePlace: () => Promise<EngineP
       };
       for (const [call, run] of Object.entries(calls))
         await expect(run().then(() => `${call} answered`)).rejects.toSatisfy(
-          (error) => error === reason || (error as Error).name === 'AbortError',
+          (error) => error === reason || (error as Error).name === 'AbortError' || isFluxError(error, 'interrupted'),
         );
       expect(await ask(await login(), `select to_regclass('late') as found`)).toEqual([{ found: null }]);
       await engine.remove(other);

@@ -110,6 +110,6 @@ describe('in a chroot', await needsSandbox('unshare'), () => {
       await chooseSandbox(options).catch((error) => console.log(error.code, error.message, error.hint));`,
     );
     expect(said).toMatch(/^sandbox_unavailable No sandbox for restores works on this host \(bubblewrap: .*; unshare: .*\)\. /s);
-    expect(said).toContain('Flux runs in a chroot, where the kernel refuses user namespaces to everybody.');
+    expect(said).toContain('Flux runs in a chroot, where the kernel does not allow user namespaces.');
   });
 });
