@@ -114,7 +114,10 @@ describe('the changes since the proof', () => {
     expect(await changesOf(project)).toEqual(NOTHING);
 
     await psql(superuser(), 'select pg_stat_reset()');
-    expect(await changesOf(project)).toMatchObject({ known: false, why: expect.stringContaining('statistics of Postgres have been reset') });
+    expect(await changesOf(project)).toMatchObject({
+      known: false,
+      why: expect.stringContaining('statistics of Postgres have been reset'),
+    });
 
     await backUp(flux, project, '--verify');
     expect(await changesOf(project)).toEqual(NOTHING);
