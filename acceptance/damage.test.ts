@@ -1,6 +1,7 @@
 import { closeSync, copyFileSync, existsSync, openSync, readFileSync, renameSync, statSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sampleOf } from '../scripts/tiers.ts';
 import { artifactOf } from './harness/backups.ts';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
 import { psql } from './harness/postgres.ts';
@@ -47,7 +48,7 @@ function middleOf(path: string): number {
   return Math.floor(statSync(path).size / 2);
 }
 
-describe.each(['v1_dedicated', 'v2_shared'] as const)('a backup of a project on %s', (mode) => {
+describe.each(sampleOf(['v1_dedicated', 'v2_shared'] as const, 2))('a backup of a project on %s', (mode) => {
   const { failed, good, invalid } = labels[mode];
   let project: TestProject;
   let names: string;

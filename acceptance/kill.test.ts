@@ -169,7 +169,7 @@ const KILLS = [
   [0.97, 'v2', 'v1'],
 ] as const;
 
-it.each(sampleOf(KILLS, 3))('survives kill -9 after %d of a create on %s and of a verify on %s', async (moment, engine) => {
+it.each(sampleOf(KILLS, 6))('survives kill -9 after %d of a create on %s and of a verify on %s', async (moment, engine) => {
   const [created, verified] = (engine === 'v1' ? projects : projects.toReversed()) as [TestProject, TestProject];
   const before = postmasters();
   // Both are at the same part of their way when the kill comes; the shorter one begins later.

@@ -14,16 +14,20 @@ export function readTier(): Tier {
   throw new Error(`FLUX_TEST_TIER is ${JSON.stringify(tier)}; it is quick, full or all`);
 }
 
-/** Files that only the full tier runs: their subject is size, repetition, or another Postgres than the newest here. */
+/** Files that only the full tier runs: their subject is size, repetition, waiting, or another Postgres than the newest here. */
 export const LONG_FILES: readonly string[] = [
+  'acceptance/comeback-kill.test.ts',
   'acceptance/large.test.ts',
   'acceptance/majors.test.ts',
   'acceptance/power/power.test.ts',
   'acceptance/restore-load.test.ts',
+  'acceptance/sabotage/inconclusive.test.ts',
+  'acceptance/undo-keep.test.ts',
 ];
 
 /** Files of which the quick tier takes a sample; they ask `isSampled` how much. */
 export const SAMPLED_FILES: readonly string[] = [
+  'acceptance/damage.test.ts',
   'acceptance/interruptions/interruptions.test.ts',
   'acceptance/kill.test.ts',
   'acceptance/sabotage/corpus.test.ts',

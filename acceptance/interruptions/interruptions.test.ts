@@ -95,7 +95,7 @@ const INTERRUPTIONS: readonly Interruption[] = [
   },
 ];
 
-it.each(sampleOf(INTERRUPTIONS, 2))('lets no work be half done, stuck or lied about after $name', async ({ name, happen, push }) => {
+it.each(sampleOf(INTERRUPTIONS, 3, 1))('lets no work be half done, stuck or lied about after $name', async ({ name, happen, push }) => {
   const round = INTERRUPTIONS.findIndex((one) => one.name === name);
   const removed = await prepare(REMOVAL, `removed-${round}`);
   await psql(cluster.uri('postgres'), `create database elsewhere_${round}`);

@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 describe(`${REPEATS} times in a row, a verification accepts`, () => {
-  it.each(sampleOf(GOOD, 3).map((good, index) => [good.engine, good.name, good, index] as const))(
+  it.each(sampleOf(GOOD, 6).map((good, index) => [good.engine, good.name, good, index] as const))(
     'of %s: %s',
     async (engine, name, good, index) => {
       const project = await prepare(good, index);
