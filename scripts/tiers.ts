@@ -22,6 +22,7 @@ export const LONG_FILES: readonly string[] = [
   'acceptance/power/power.test.ts',
   'acceptance/restore-load.test.ts',
   'acceptance/sabotage/inconclusive.test.ts',
+  'acceptance/two-servers.test.ts',
   'acceptance/undo-keep.test.ts',
 ];
 
