@@ -39,7 +39,7 @@ export interface RestoreDeps {
 }
 
 const SWAPPED = 'The data may be swapped already: look at the project before you run the command again.';
-/** Restores that may have been done although nobody has heard of it. What makes a new project is taken back by the next start. */
+/** Restores that may have committed before their worker died. A project that a restore was creating is removed at the next start instead. */
 const LOOK_FIRST: Partial<Record<RestorePlan['how'], string>> = {
   to: 'The data is there as a whole or not at all: look at the database before you run the command again.',
   in_place: SWAPPED,
