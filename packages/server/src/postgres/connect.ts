@@ -17,6 +17,8 @@ export interface PostgresSession extends AsyncDisposable {
    * @param onStatement called after each successful statement, so that the number of a failed one is known
    */
   run(sql: string, onStatement?: () => void): Promise<void>;
+  /** Runs a `COPY ... TO STDOUT` and gives each row as the server writes it. @throws DatabaseError of `pg` */
+  copyOut(sql: string, onRow: (row: Uint8Array) => void): Promise<void>;
   /** Called for each notice or warning of the server; `severity` is for example WARNING, in the server's language. */
   onNotice(listener: (message: string, severity: string, sqlState: string) => void): void;
   /** Ends the connection; never throws. */
@@ -141,6 +143,7 @@ function toSession({ client, close }: OpenedClient): PostgresSession {
     backendPid: (client as unknown as { processID: number }).processID,
     query: async (sql, parameters) => (await client.query(sql, parameters as unknown[])).rows,
     run: (sql, onStatement) => runText(client, sql, onStatement),
+    copyOut: (sql, onRow) => copyText(client, sql, onRow),
     onNotice: (listener) => void client.on('notice', (notice) => listener(notice.message ?? '', notice.severity ?? '', notice.code ?? '')),
     close,
     [Symbol.asyncDispose]: close,
@@ -179,6 +182,17 @@ async function runText(client: Client, sql: string, onStatement: () => void = ()
   } finally {
     client.connection.off('commandComplete', onStatement);
   }
+}
+
+async function copyText(client: Client, sql: string, onRow: (row: Uint8Array) => void): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const query = new Query(sql);
+    // The driver's types do not declare it. The server sends each row in a message of its own.
+    Object.assign(query, { handleCopyData: ({ chunk }: { readonly chunk: Uint8Array }) => onRow(chunk) });
+    query.on('error', reject);
+    query.on('end', () => resolve());
+    client.query(query);
+  });
 }
 
 function unavailable(target: PostgresTarget, error: unknown): FluxError {

@@ -57,7 +57,7 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
   });
   try {
     // Before pg_dump starts: a sequence only advances, so its value in the archive is never behind the one read here.
-    const sequences = await readSequences(snapshot.session, scopeOf(source));
+    const sequences = await readSequences(snapshot, scopeOf(source));
     const [version] = await snapshot.session.query<{ server_version: string }>('SHOW server_version');
     return {
       serverVersion: version?.server_version ?? String(source.major),
@@ -78,7 +78,7 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
             onProgress({ phase: 'manifest', message: 'Counting what is dumped', done: bytesDone, total: bytesTotal, unit: 'bytes' }),
           signal: both,
         }),
-      completeManifest: (manifest) => addLaterSequences(snapshot.session, manifest),
+      completeManifest: (manifest) => addLaterSequences(snapshot, manifest),
       [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
     };
   } catch (error) {

@@ -10,6 +10,8 @@ export interface TableContent {
   readonly digest: string | null;
   /** The same over the stored generated columns only, which a restore recomputes. Absent when the table has none. */
   readonly generatedDigest?: string | undefined;
+  /** `copy` when the digest is that of the lines of COPY, see `readContent`; absent when the server has computed it. */
+  readonly digestOf?: 'copy' | undefined;
   /** How a restore of it is judged; the reason is given when it is not `exact`. */
   readonly comparison: 'exact' | 'recomputed' | 'not_dumped';
   readonly reason?: string | undefined;

@@ -49,18 +49,19 @@ export async function runSql(target: PostgresTarget, sql: string, signal: AbortS
 /**
  * Runs the queries of the manifest in a restored database and compares the results. No code of the database is executed.
  *
- * @param arbiter decides about definitions with different texts; called only when there are any
+ * @param how in a `live` server, what would run functions of the database's owner is not read; `arbiter` decides about definitions with different texts; called only when there are any
  */
 export async function compareRestored(
   target: PostgresTarget,
   manifest: Manifest,
-  arbiter: Arbiter,
+  { server, arbiter }: { readonly server: 'live' | 'disposable'; readonly arbiter: Arbiter },
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<Comparison> {
   const found = await measureRestored({
     target,
     manifest,
+    server,
     parallel: PARALLEL,
     onProgress: ({ bytesDone, bytesTotal }) =>
       onProgress({ phase: 'compare', message: 'Comparing with what was dumped', done: bytesDone, total: bytesTotal, unit: 'bytes' }),

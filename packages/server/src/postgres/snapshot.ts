@@ -17,6 +17,13 @@ export interface ExportedSnapshot extends AsyncDisposable {
    * @throws FluxError `instance_unavailable`
    */
   openWorkers(count: number): Promise<PostgresSession[]>;
+  /**
+   * Releases the locks of a worker, and has it join the snapshot again. A transaction keeps every lock to its end, and a server has a
+   * limited number of them for all sessions together.
+   */
+  releaseLocks(worker: PostgresSession): Promise<void>;
+  /** Opens a session that is in no transaction and keeps no locks. The caller disposes of it. @throws FluxError `instance_unavailable` */
+  openOutside(): Promise<PostgresSession>;
 }
 
 export interface SnapshotOptions {
@@ -49,22 +56,25 @@ export async function openSnapshot(target: PostgresTarget, options: SnapshotOpti
       `SELECT pg_export_snapshot() AS id, to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS at`,
     );
     if (row === undefined) throw new Error('pg_export_snapshot returned no row');
+    // The identifier is the server's own; it is checked because this statement takes no parameters.
+    if (!/^[0-9A-Fa-f-]+$/.test(row.id)) throw new Error(`not an identifier of a snapshot: ${row.id}`);
+    const join = `${BEGIN}; SET TRANSACTION SNAPSHOT '${row.id}'`;
     return {
       id: row.id,
       session,
       takenAt: row.at,
       async openWorkers(count) {
-        // The identifier is the server's own; it is checked because this statement takes no parameters.
-        if (!/^[0-9A-Fa-f-]+$/.test(row.id)) throw new Error(`not an identifier of a snapshot: ${row.id}`);
         return await allOf(
           Array.from({ length: count }, async () => {
             const worker = await connect();
             workers.add(worker);
-            await worker.run(`${BEGIN}; SET TRANSACTION SNAPSHOT '${row.id}'`);
+            await worker.run(join);
             return worker;
           }),
         );
       },
+      releaseLocks: (worker) => worker.run(`COMMIT; ${join}`),
+      openOutside: connect,
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {

@@ -83,9 +83,9 @@ async function compareChanged(sql: string, manifest: Manifest = trip.manifest) {
   const name = `changed_${++number}`;
   const target = await cluster.cloneDatabase(name, 'restored');
   await cluster.run(name, sql);
-  const found = await measureRestored({ target, manifest, parallel: 1 });
+  const found = await measureRestored({ target, manifest, server: 'disposable', parallel: 1 });
   const equal = await findEqualDefinitions(target, changedDefinitions(manifest, found));
-  const after = await measureRestored({ target, manifest, parallel: 1 });
+  const after = await measureRestored({ target, manifest, server: 'disposable', parallel: 1 });
   expect(after.objects, 'the comparison has changed the database').toEqual(found.objects);
   await cluster.run('postgres', `drop database ${name}`);
   return compareManifests(manifest, found, equal)
@@ -188,7 +188,7 @@ describe('definitions that Postgres words differently after a restore', () => {
 });
 
 async function withEventTrigger(): Promise<Manifest> {
-  const found = await measureRestored({ target: cluster.superuser('source'), manifest: trip.manifest, parallel: 1 });
+  const found = await measureRestored({ target: cluster.superuser('source'), manifest: trip.manifest, server: 'disposable', parallel: 1 });
   return { ...trip.manifest, objects: found.objects };
 }
 
@@ -250,7 +250,8 @@ describe('a table that belongs to an extension', () => {
       })),
     };
     const target = cluster.superuser('remade_back');
-    const compare = async () => compareManifests(ofExtension, await measureRestored({ target, manifest, parallel: 1 })).differences;
+    const compare = async () =>
+      compareManifests(ofExtension, await measureRestored({ target, manifest, server: 'disposable', parallel: 1 })).differences;
     expect(await compare()).toEqual([]);
     await cluster.run('remade_back', 'delete from words where word = $$1$$');
     expect(await compare()).toMatchObject([

@@ -68,7 +68,7 @@ export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
   if (outcome.kind !== 'success') throw new Error(`${outcome.message}\n${outcome.output}`);
   await restorer.run(renderAfter(manifest.prerequisites, manifest.schema));
   await rm(path);
-  const found = await timed('measure', () => measureRestored({ target, manifest, parallel: 2 }));
+  const found = await timed('measure', () => measureRestored({ target, manifest, server: 'disposable', parallel: 2 }));
   const changed = changedDefinitions(manifest, found);
   const equal = await timed('read back', () => findEqualDefinitions(target, changed));
   return { manifest, comparison: compareManifests(manifest, found, equal), changed, phases };
@@ -86,7 +86,7 @@ async function dump(
     internalRoles: request.internalRoles ?? [],
   };
   await using snapshot = await openSnapshot(source);
-  const sequences = await readSequences(snapshot.session, scopeOf(manifestSource));
+  const sequences = await readSequences(snapshot, scopeOf(manifestSource));
   const meanwhile = request.meanwhile?.();
   const [manifest] = await Promise.all([
     timed('manifest', () => recordManifest({ snapshot, source: manifestSource, sequences, parallel: 2 })),
@@ -103,5 +103,5 @@ async function dump(
     ),
   ]);
   await meanwhile;
-  return await addLaterSequences(snapshot.session, manifest);
+  return await addLaterSequences(snapshot, manifest);
 }

@@ -45,7 +45,7 @@ const damaged = async (sql: string, expected = manifest) => {
   const name = `damaged_${++number}`;
   const target = await restorer.cloneDatabase(name, 'restored');
   if (sql !== '') await restorer.run(name, sql);
-  const found = await measureRestored({ target, manifest: expected, parallel: 1 });
+  const found = await measureRestored({ target, manifest: expected, server: 'disposable', parallel: 1 });
   await restorer.run('postgres', `DROP DATABASE ${name}`);
   return compareManifests(expected, found);
 };

@@ -41,7 +41,7 @@ it.each(['tenant', 'everything'])('a backup with a manifest of version 1 is rest
   expect(interpretRestore(ended)).toMatchObject({ kind: 'success' });
   await session.run(renderAfter(manifest.prerequisites, manifest.schema));
 
-  const found = await measureRestored({ target, manifest, parallel: 2 });
+  const found = await measureRestored({ target, manifest, server: 'disposable', parallel: 2 });
   const equal = await findEqualDefinitions(target, changedDefinitions(manifest, found));
   const { differences } = compareManifests(manifest, found, equal);
   expect(differences.filter(({ judgement }) => judgement === 'failure')).toEqual([]);

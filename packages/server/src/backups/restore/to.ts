@@ -109,7 +109,7 @@ async function compare(
     const { tablesCompared, rowsCompared, differences } = await compareRestored(
       target,
       source.manifest,
-      arbiterInSandbox(deps.sandbox, source, task),
+      { server: 'live', arbiter: arbiterInSandbox(deps.sandbox, source, task) },
       task.progress,
       task.signal,
     );

@@ -55,7 +55,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
       compareRestored(
         instance.superuser,
         manifest,
-        (changed) => findEqualDefinitions(instance.superuser, changed, signal),
+        { server: 'disposable', arbiter: (changed) => findEqualDefinitions(instance.superuser, changed, signal) },
         task.progress,
         signal,
       ),

@@ -1,6 +1,8 @@
 import type { PostgresSession } from '../connect.ts';
 import type { TableContent } from '../manifest.ts';
+import type { ExportedSnapshot } from '../snapshot.ts';
 import { quoteIdentifier } from '../sql/quote.ts';
+import { digestCopy } from './digest-copy.ts';
 import { type DigestColumn, rowHash } from './digest-expression.ts';
 import { inScope, type Scope } from './scope.ts';
 import { shareOut } from './share-out.ts';
@@ -14,10 +16,16 @@ export interface ContentProgress {
 }
 
 export interface ContentRequest {
-  /** Sessions under the same snapshot that share the work; at least one. */
-  readonly sessions: readonly PostgresSession[];
+  readonly snapshot: Pick<ExportedSnapshot, 'session' | 'releaseLocks'>;
+  /** Workers of the snapshot that share the work; at least one. */
+  readonly workers: readonly PostgresSession[];
   readonly scope: Scope;
   readonly major: number;
+  /**
+   * How a table is read. `select` has the server compute the digest. `copy` computes it here from the lines of COPY, as `digestOf` of the
+   * content says. `count` counts those lines only.
+   */
+  readonly reading: (table: { readonly name: string; readonly runsCode: boolean }) => 'select' | 'copy' | 'count';
   readonly onProgress?: ((progress: ContentProgress) => void) | undefined;
 }
 
@@ -32,6 +40,8 @@ interface Relation {
   readonly readable: boolean;
   readonly extension: string | null;
   readonly condition: string | null;
+  /** Whether planning a query of it can run functions that are not written in C: those of its indexes and statistics. */
+  readonly runsCode: boolean;
   readonly bytes: string;
   readonly columns: ReadonlyArray<DigestColumn & { readonly generated: '' | 's' | 'v' }>;
 }
@@ -42,22 +52,32 @@ interface Relation {
  * The digest of a table is the sum of a 64-bit hash of each row: independent of the order of rows, unlike a hash of the whole
  * and unlike XOR not blind to pairs. A random change is missed with a probability of 2^-64; a second seed would double the cost for
  * 2^-128. It is no defence against rows forged to match a sum; the SHA-256 of the artifact is.
+ *
+ * To plan a query of a table, Postgres simplifies the expressions of its indexes and statistics: it inlines functions written in SQL, which
+ * fails when they name something without its schema, and it executes immutable functions with constant arguments, with the rights of the
+ * session. pg_dump never does, because COPY plans nothing. Such tables are read with COPY, too.
  */
 export async function readContent(request: ContentRequest): Promise<TableContent[]> {
-  const relations = await listRelations(request.sessions[0] as PostgresSession, request.scope);
+  const { snapshot, workers, major, reading } = request;
+  const relations = await listRelations(snapshot.session, request.scope);
   const contents = new Map<string, TableContent>();
   const queue: Relation[] = [];
+  const copied: Relation[] = [];
   for (const relation of relations) {
     const reason = whyNotRead(relation);
-    if (reason === undefined) queue.push(relation);
+    if (reason === undefined) (reading(relation) === 'select' ? queue : copied).push(relation);
     else contents.set(relation.name, unread(relation, reason));
   }
-  const bytesTotal = bytesOf(queue);
-  const tablesTotal = queue.length;
+  const bytesTotal = bytesOf(queue) + bytesOf(copied);
+  const tablesTotal = queue.length + copied.length;
   let tablesDone = 0;
   let bytesDone = 0;
-  await shareOut(inBatches(queue), request.sessions, async (session, batch) => {
-    for (const content of await scan(session, batch, request.major)) contents.set(content.name, content);
+  const batches = [...copied.map((relation) => [relation]), ...inBatches(queue)];
+  await shareOut(batches, workers, async (session, batch) => {
+    const how = reading(batch[0] as Relation);
+    const read = how === 'select' ? scan(session, batch, major) : copyTables(session, batch, how);
+    for (const content of await read) contents.set(content.name, content);
+    await snapshot.releaseLocks(session);
     tablesDone += batch.length;
     bytesDone += bytesOf(batch);
     request.onProgress?.({ tablesDone, tablesTotal, bytesDone, bytesTotal });
@@ -65,8 +85,11 @@ export async function readContent(request: ContentRequest): Promise<TableContent
   return [...contents.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Number of small tables read in one statement: separate round trips would take longer than reading them. */
-const BATCH_TABLES = 50;
+/**
+ * Number of small tables read in one statement: separate round trips would take longer than reading them. The statement has a lock on each
+ * of them and on each of their indexes.
+ */
+const BATCH_TABLES = 16;
 const BATCH_BYTES = 4 * 2 ** 20;
 
 function inBatches(relations: readonly Relation[]): Relation[][] {
@@ -111,6 +134,18 @@ async function scan(session: PostgresSession, batch: readonly Relation[], major:
   });
 }
 
+async function copyTables(session: PostgresSession, batch: readonly Relation[], how: 'copy' | 'count'): Promise<TableContent[]> {
+  const contents: TableContent[] = [];
+  for (const relation of batch) {
+    const { name, kind } = relation;
+    const { rows, digest } = await digestCopy(session, relation);
+    const content = { name, kind, rows, comparison: 'exact' as const, ...(isLeftToExtension(relation) ? leftToExtension(relation) : {}) };
+    if (how === 'copy') contents.push({ ...content, digest, digestOf: 'copy' });
+    else contents.push({ reason: 'its indexes call functions that are not run here', ...content, digest: null });
+  }
+  return contents;
+}
+
 function whyNotRead(relation: Relation): WhyNot | undefined {
   if (relation.relkind === 'f') return { comparison: 'not_dumped', reason: 'the rows of a foreign table live on another server' };
   // Read anyway where that is possible: only the number of its rows tells what would be lost with it.
@@ -118,6 +153,8 @@ function whyNotRead(relation: Relation): WhyNot | undefined {
   if (!relation.populated) return { comparison: 'recomputed', reason: 'the materialized view is not populated' };
   if (relation.kind === 'materialized_view' && !relation.readable)
     return { comparison: 'recomputed', reason: 'the role that dumps may not read the materialized view' };
+  if (relation.kind === 'materialized_view' && relation.runsCode)
+    return { comparison: 'recomputed', reason: 'the indexes of the materialized view call functions, so that its rows are not read' };
   return undefined;
 }
 
@@ -140,12 +177,25 @@ function unread(relation: Relation, why: WhyNot): TableContent {
   return { name: relation.name, kind: relation.kind, rows: 0, digest: null, ...why };
 }
 
+/** SQL expression: an expression of an index or of statistics of the table `c` uses a function that is not in C, or a domain. */
+const RUNS_CODE = `coalesce(x.condition, '') = '' AND EXISTS (
+       SELECT FROM (
+         SELECT 'pg_class'::regclass AS classid, i.indexrelid AS objid FROM pg_index i
+           WHERE i.indrelid = c.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL)
+         UNION ALL SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = c.oid
+       ) o JOIN pg_depend d ON d.classid = o.classid AND d.objid = o.objid
+       LEFT JOIN pg_operator q ON d.refclassid = 'pg_operator'::regclass AND q.oid = d.refobjid
+       LEFT JOIN pg_proc p ON p.oid = CASE WHEN d.refclassid = 'pg_proc'::regclass THEN d.refobjid ELSE q.oprcode END
+       LEFT JOIN pg_language l ON l.oid = p.prolang
+       LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+       WHERE l.lanname NOT IN ('c', 'internal') OR t.typtype = 'd')`;
+
 /** Tables with rows of their own. Parents of partitions have none; temporary tables belong to their sessions. */
 async function listRelations(session: PostgresSession, scope: Scope): Promise<Relation[]> {
   return await session.query<Relation & object>(
     `SELECT n.nspname AS schema, c.relname AS table, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, c.relkind,
        CASE WHEN c.relkind = 'm' THEN 'materialized_view' WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind,
-       c.relispopulated AS populated, has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS readable, x.extname AS extension, x.condition,
+       c.relispopulated AS populated, has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS readable, x.extname AS extension, x.condition, ${RUNS_CODE} AS "runsCode",
        CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes, coalesce(a.columns, '[]') AS columns
      FROM pg_class c
      JOIN pg_namespace n ON n.oid = c.relnamespace

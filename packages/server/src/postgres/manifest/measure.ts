@@ -1,7 +1,7 @@
 import type { Manifest, MeasuredDatabase, SchemaObject } from '../manifest.ts';
 import { type ExportedSnapshot, openSnapshot } from '../snapshot.ts';
 import type { PostgresTarget } from '../target.ts';
-import { type ContentProgress, readContent } from './content.ts';
+import { type ContentProgress, type ContentRequest, readContent } from './content.ts';
 import { readLargeObjects } from './large-objects.ts';
 import { readObjects } from './objects/read.ts';
 import type { Scope } from './scope.ts';
@@ -11,7 +11,9 @@ import { readServerFacts } from './server-facts.ts';
 export interface MeasureRequest {
   /** The superuser of the restored database. */
   readonly target: PostgresTarget;
-  readonly manifest: Pick<Manifest, 'schema' | 'internalRoles'>;
+  readonly manifest: Pick<Manifest, 'schema' | 'internalRoles' | 'tables'>;
+  /** In a `live` server nothing is planned that would run functions of the database's owner, see `readContent`. */
+  readonly server: 'live' | 'disposable';
   readonly parallel: number;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: ContentProgress) => void) | undefined;
@@ -21,8 +23,14 @@ export interface MeasureRequest {
 export async function measureRestored(request: MeasureRequest): Promise<MeasuredDatabase> {
   await using snapshot = await openSnapshot(request.target, { signal: request.signal });
   const scope: Scope = { schema: request.manifest.schema, internalRoles: request.manifest.internalRoles };
-  const sequences = await readSequences(snapshot.session, scope);
-  const { notes: _, ...measured } = await measure(snapshot, scope, request);
+  const sequences = await readSequences(snapshot, scope);
+  const { tables } = request.manifest;
+  const copied = new Set(tables.filter(({ digestOf }) => digestOf === 'copy').map(({ name }) => name));
+  const reading: ContentRequest['reading'] = ({ name, runsCode }) => {
+    if (copied.has(name)) return 'copy';
+    return runsCode && request.server === 'live' ? 'count' : 'select';
+  };
+  const { notes: _, ...measured } = await measure(snapshot, scope, { ...request, reading });
   return { ...measured, sequences };
 }
 
@@ -39,17 +47,24 @@ export interface Measured {
 export async function measure(
   snapshot: ExportedSnapshot,
   scope: Scope,
-  options: Pick<MeasureRequest, 'parallel' | 'onProgress'>,
+  options: Pick<MeasureRequest, 'parallel' | 'onProgress'> & Pick<ContentRequest, 'reading'>,
 ): Promise<Measured> {
   const { session } = snapshot;
   const server = await readServerFacts(session);
-  const workers = await snapshot.openWorkers(Math.max(0, options.parallel - 1));
+  // The session of the snapshot reads no tables: its transaction stays open, and would keep a lock on each of them.
+  const workers = await snapshot.openWorkers(Math.max(1, options.parallel));
   try {
-    const sessions = [session, ...workers];
-    const objects = await readObjects(sessions, scope, server.major);
+    const objects = await readObjects([session, ...workers], scope, server.major);
     // Large objects belong to no schema, so a tenant export contains none.
     const large = scope.schema === null ? await readLargeObjects(session) : undefined;
-    const tables = await readContent({ sessions, scope, major: server.major, onProgress: options.onProgress });
+    const tables = await readContent({
+      snapshot,
+      workers,
+      scope,
+      major: server.major,
+      reading: options.reading,
+      onProgress: options.onProgress,
+    });
     return { server, tables, objects, largeObjects: large?.value ?? null, notes: large?.note === undefined ? [] : [large.note] };
   } finally {
     await Promise.all(workers.map((worker) => worker.close()));

@@ -23,7 +23,7 @@ export interface RecordRequest {
   readonly source: ManifestSource;
   /** Sequences as `readSequences` found them before pg_dump began; read now when absent. */
   readonly sequences?: readonly SequenceValue[] | undefined;
-  /** Sessions that share the work, the snapshot's own among them. */
+  /** Sessions that share the work. */
   readonly parallel: number;
   readonly onProgress?: ((progress: ContentProgress) => void) | undefined;
   /** Checked before the work begins; to stop in the middle, abort the signal that the snapshot was opened with. */
@@ -45,8 +45,8 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
   const { snapshot, source } = request;
   request.signal?.throwIfAborted();
   const scope = scopeOf(source);
-  const sequences = request.sequences ?? (await readSequences(snapshot.session, scope));
-  const measured = await measure(snapshot, scope, request);
+  const sequences = request.sequences ?? (await readSequences(snapshot, scope));
+  const measured = await measure(snapshot, scope, { ...request, reading: ({ runsCode }) => (runsCode ? 'copy' : 'select') });
   const tenant = source.kind === 'tenant_export';
   const before = tenant ? await tenantBefore(snapshot.session, scope) : { prerequisites: await databaseRoles(snapshot.session), notes: [] };
   const prerequisites: Prerequisites = {

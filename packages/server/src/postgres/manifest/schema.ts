@@ -29,6 +29,7 @@ const measured = {
       rows: z.number(),
       digest: decimal.nullable(),
       generatedDigest: decimal.optional(),
+      digestOf: z.literal('copy').optional(),
       comparison: z.enum(['exact', 'recomputed', 'not_dumped']),
       reason: z.string().optional(),
       extension: z.string().optional(),

@@ -1,5 +1,5 @@
-import type { PostgresSession } from '../connect.ts';
 import type { Manifest, SequenceValue } from '../manifest.ts';
+import type { ExportedSnapshot } from '../snapshot.ts';
 import { inScope, notOfExtension, type Scope } from './scope.ts';
 
 /** Number of sequences read in one statement: more would slow down planning, fewer would need more round trips. */
@@ -11,9 +11,12 @@ const BATCH = 400;
  * Sequences are not transactional: a snapshot does not cover them, and one that is in use has advanced when pg_dump reads it. So they are
  * read twice: before pg_dump starts and after it has ended (`addLaterSequences`). The value in the dump lies between the two; for an
  * unused sequence the two are equal.
+ *
+ * They are read outside of the transaction of the snapshot: reading one takes a lock, which a transaction would keep to its end, and
+ * thousands of them do not fit into the lock table of a server with default settings.
  */
-export async function readSequences(session: PostgresSession, scope: Scope): Promise<SequenceValue[]> {
-  const list = await session.query<{ name: string; relation: string; increment: string; cycles: boolean }>(
+export async function readSequences(snapshot: ExportedSnapshot, scope: Scope): Promise<SequenceValue[]> {
+  const list = await snapshot.session.query<{ name: string; relation: string; increment: string; cycles: boolean }>(
     `SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, format('%I.%I', n.nspname, c.relname) AS relation,
        s.seqincrement AS increment, s.seqcycle AS cycles
      FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -21,6 +24,8 @@ export async function readSequences(session: PostgresSession, scope: Scope): Pro
     [scope.schema],
   );
   const values: SequenceValue[] = [];
+  if (list.length === 0) return values;
+  await using session = await snapshot.openOutside();
   for (let start = 0; start < list.length; start += BATCH) {
     const batch = list.slice(start, start + BATCH);
     const sql = batch.map(
@@ -39,11 +44,10 @@ export async function readSequences(session: PostgresSession, scope: Scope): Pro
  * Adds the values of sequences after pg_dump has ended. MUST be called only then: otherwise a busy sequence seems to be ahead of its
  * source. Without it, a restored sequence that is ahead cannot be judged.
  *
- * Never throws: a sequence that was dropped meanwhile cannot be read, and then the manifest stays as it is. The session
- * cannot be used after that.
+ * Never throws: a sequence that was dropped meanwhile cannot be read, and then the manifest stays as it is.
  */
-export async function addLaterSequences(session: PostgresSession, manifest: Manifest): Promise<Manifest> {
-  const later = await readSequences(session, manifest).catch(() => []);
+export async function addLaterSequences(snapshot: ExportedSnapshot, manifest: Manifest): Promise<Manifest> {
+  const later = await readSequences(snapshot, manifest).catch(() => []);
   const byName = new Map(later.map((value) => [value.name, value]));
   const sequences = manifest.sequences.map((value) => {
     const after = byName.get(value.name);

@@ -36,7 +36,7 @@ export async function proveRestored(sandbox: VerificationSandbox, restored: Rest
   const comparison = await compareRestored(
     inspector,
     archive.manifest,
-    arbiterInSandbox(sandbox, archive, task),
+    { server: 'live', arbiter: arbiterInSandbox(sandbox, archive, task) },
     task.progress,
     task.signal,
   );
