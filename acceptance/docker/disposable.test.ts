@@ -154,9 +154,7 @@ function requestOf(limits: Partial<DisposableLimits>, expectedBytes: number) {
     major,
     expectedBytes,
     limits: { memoryBytes: 1024 * MIB, diskBytes: 16 * 1024 * MIB, processes: 40, wallClockMs: 100_000, ...limits },
-    encoding: 'UTF8',
-    collate: 'C.UTF-8',
-    ctype: 'C.UTF-8',
+    locale: { encoding: 'UTF8', collate: 'C.UTF-8', ctype: 'C.UTF-8' },
     archivePath,
   };
 }

@@ -44,8 +44,15 @@ export interface ThrowAwayCluster extends AsyncDisposable {
   uri(database: string): string;
 }
 
+/** How a throw-away cluster differs from the usual one. */
+export interface ClusterOptions {
+  /** Environment of the server, for example LOCPATH with locales that this host lacks. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /** Starts a cluster on a loopback port, as the account `postgres` when running as root. */
-export async function startThrowAwayCluster(): Promise<ThrowAwayCluster> {
+export async function startThrowAwayCluster({ env = {}, settings = {} }: ClusterOptions = {}): Promise<ThrowAwayCluster> {
   const bin = findClient();
   const folder = mkdtempSync(join(tmpdir(), 'flux-elsewhere-'));
   chmodSync(folder, 0o711);
@@ -61,11 +68,12 @@ export async function startThrowAwayCluster(): Promise<ThrowAwayCluster> {
     account === undefined
       ? [command, args]
       : ['setpriv', [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--clear-groups', command, ...args]];
-  const within = { cwd: folder };
+  const within = { cwd: folder, env };
   const control = (...args: string[]) => run(...asAccount(join(bin, 'pg_ctl'), ['-D', data, '-s', '-w', ...args]), within);
   const initdb = ['-D', data, '-U', 'elsewhere', `--pwfile=${passwordFile}`, '-A', 'scram-sha-256', '-E', 'UTF8', '--locale=C.UTF-8', '-N'];
   await runWell(...asAccount(join(bin, 'initdb'), initdb), within);
-  const options = `-c port=${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off`;
+  const more = Object.entries(settings).map(([name, value]) => ` -c ${name}=${value}`);
+  const options = `-c port=${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off${more.join('')}`;
   const started = await control('-l', join(folder, 'log'), '-o', options, 'start');
   if (started.exitCode !== 0) throw new Error(`the throw-away cluster did not start: ${started.stderr}`);
   return {

@@ -17,6 +17,6 @@ export function disposableRequest(
   archivePath: string,
   signal: AbortSignal,
 ): DisposableRequest {
-  const { major, databaseBytes, encoding, collate, ctype } = server;
-  return { major, expectedBytes: databaseBytes, limits, encoding, collate, ctype, archivePath, signal };
+  const { major, databaseBytes, moneyLocale } = server;
+  return { major, expectedBytes: databaseBytes, limits, locale: server, moneyLocale: moneyLocale ?? undefined, archivePath, signal };
 }

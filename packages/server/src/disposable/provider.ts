@@ -1,3 +1,4 @@
+import type { DatabaseLocale } from '../postgres/database-locale.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { ProcessResult } from '../system/process.ts';
 
@@ -15,10 +16,10 @@ export interface DisposableRequest {
   /** Expected size of the restored database; decides between memory and disk. */
   readonly expectedBytes: number;
   readonly limits: DisposableLimits;
-  /** Locale settings of the source database, so that collations sort the same way. */
-  readonly encoding: string;
-  readonly collate: string;
-  readonly ctype: string;
+  /** Of the source database, so that text sorts the same way. */
+  readonly locale: DatabaseLocale;
+  /** lc_monetary for the restore; absent for that of the server. */
+  readonly moneyLocale?: string | undefined;
   /** File that programs inside may read, under `DisposableInstance.archivePath`. */
   readonly archivePath: string;
   readonly signal: AbortSignal;

@@ -1,3 +1,4 @@
+import type { DatabaseLocale } from '../postgres/database-locale.ts';
 import type { Prerequisites } from '../postgres/manifest/prerequisites/data.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { EngineProject } from './engine.ts';
@@ -16,9 +17,10 @@ export interface StagingSpec {
   readonly ownerName: string | null;
   /** The schema in the archive; null for a whole database. */
   readonly schema: string | null;
-  readonly encoding: string;
-  readonly collate: string;
-  readonly ctype: string;
+  /** Encoding and default collation of the source; null for the ones of the server. A schema has those of its database. */
+  readonly locale: DatabaseLocale | null;
+  /** lc_monetary of the dump, when there are amounts of money in the archive. */
+  readonly moneyLocale: string | null;
   /** The prerequisites recorded in the manifest. */
   readonly prerequisites: Prerequisites;
   /** Extensions that the manifest names, with their schemas. */

@@ -1,3 +1,4 @@
+import type { DatabaseLocale } from './database-locale.ts';
 import type { Prerequisites } from './manifest/prerequisites/data.ts';
 
 /** The content of one table in the snapshot. */
@@ -49,17 +50,16 @@ export interface Manifest {
   /** Roles of Flux, whose grants are not recorded on either side. */
   readonly internalRoles: readonly string[];
   readonly takenAt: string;
-  readonly server: {
+  readonly server: DatabaseLocale & {
     /** server_version, for example `15.18`. */
     readonly version: string;
     readonly major: number;
-    readonly encoding: string;
-    readonly collate: string;
-    readonly ctype: string;
     readonly collationVersion: string | null;
     readonly database: string;
     /** pg_database_size at the time, for planning. */
     readonly databaseBytes: number;
+    /** lc_monetary of a session without settings of ours, such as pg_dump's; null where nothing is of type money. */
+    readonly moneyLocale?: string | null | undefined;
   };
   readonly tables: readonly TableContent[];
   readonly sequences: readonly SequenceValue[];

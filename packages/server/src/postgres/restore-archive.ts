@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { type ProcessResult, runProcess } from '../system/process.ts';
 import { readArchiveToc } from './archive/toc.ts';
+import { moneyEnvironment } from './money-locale.ts';
 import type { PostgresPrograms } from './programs.ts';
 import { interpretRestore, type RestoreOutcome } from './restore.ts';
 import { libpqEnvironment, type PostgresTarget } from './target.ts';
@@ -21,6 +22,8 @@ export interface ArchiveRestore {
   readonly grants: 'restored' | 'left out';
   /** `all or nothing` restores in one transaction. */
   readonly transaction: 'all or nothing' | 'statement by statement';
+  /** lc_monetary of the dump, when there are amounts of money in the archive: as text they are read only with the same. */
+  readonly moneyLocale?: string | null | undefined;
   /** Entries of the table of contents that are left out. */
   omits(entry: { readonly kind: string; readonly tag: string }): boolean;
   readonly onBytes?: ((total: number) => void) | undefined;
@@ -71,7 +74,7 @@ async function loadArchive({ toolbox, account }: PostgresPrograms, request: Arch
   bytes.once('error', (error) => failed.abort(error));
   try {
     const ended = await (tools.run ?? runProcess)(program, restoreOptions(request, list), {
-      env: { ...libpqEnvironment(request.target), LC_ALL: 'C.UTF-8' },
+      env: { ...libpqEnvironment(request.target), ...moneyEnvironment(request.moneyLocale), LC_ALL: 'C.UTF-8' },
       account,
       input: bytes,
       signal: request.signal === undefined ? failed.signal : AbortSignal.any([request.signal, failed.signal]),

@@ -65,8 +65,9 @@ export async function restoreTables(
   const copies = copiedTables(staging.schema, tables, source.manifest.internalRoles);
   await using relayed = await relayArchive(deps, source, copies, task);
   const { major, target, inspector } = staging;
+  const { moneyLocale } = relayed.manifest.server;
   const omits = ({ kind, tag }: { readonly kind: string; readonly tag: string }) => kind === 'SCHEMA' && tag === staging.schema;
-  const destination = { major, target, grants: 'left out', transaction: 'all or nothing', omits } as const;
+  const destination = { major, target, grants: 'left out', transaction: 'all or nothing', omits, moneyLocale } as const;
   await loadArchive(deps.programs, relayed, destination, LOAD_FAILURE, task);
   await staging.finish();
   const compared = await proveRestored(deps.sandbox, { inspector, archive: relayed, original: relayed.manifest, owners: 'ignored' }, task);

@@ -52,16 +52,30 @@ export function describeDisposables(name: string, options: TestOptions, prepareP
       const settings = `select pg_encoding_to_char(encoding) || ' ' || datcollate || ' ' || datctype from pg_database where datname = current_database()`;
       await using usual = await open();
       expect(await ask(usual.superuser, settings)).toBe('UTF8 C.UTF-8 C.UTF-8');
-      await using other = await open({ encoding: 'LATIN1', collate: 'C', ctype: 'C' });
+      await using other = await open({ locale: { encoding: 'LATIN1', collate: 'C', ctype: 'C' } });
       expect(await ask(other.superuser, settings)).toBe('LATIN1 C C');
       expect(await ask(other.superuser, `select count(*)::int from pg_class where relnamespace = 'public'::regnamespace`)).toBe(0);
     });
 
     it('is inconclusive about a locale that it does not have', async () => {
-      await expect(open({ collate: 'xx_XX.UTF-8', ctype: 'xx_XX.UTF-8' })).rejects.toMatchObject({
+      await expect(open({ locale: { encoding: 'UTF8', collate: 'xx_XX.UTF-8', ctype: 'xx_XX.UTF-8' } })).rejects.toMatchObject({
         code: 'verification_inconclusive',
         message: expect.stringContaining('xx_XX.UTF-8'),
+        hint: expect.stringMatching(/localedef -i xx_XX -f UTF-8 xx_XX\.UTF-8|FLUX_BACKUP_VERIFY_POSTGRES_IMAGE/),
       });
+      await expect(open({ moneyLocale: 'xx_XX.UTF-8' })).rejects.toMatchObject({
+        code: 'verification_inconclusive',
+        message: expect.stringContaining('amounts of money as the locale xx_XX.UTF-8 writes them'),
+      });
+    });
+
+    it('sorts like a source that sorts by ICU', async () => {
+      const order = `select string_agg(x, ' ' order by x) from unnest(array['ä', 'z', 'a', 'Z']) x`;
+      const plain = { encoding: 'UTF8', collate: 'C.UTF-8', ctype: 'C.UTF-8' };
+      await using libc = await open({ locale: { ...plain, localeProvider: 'libc', locale: null } });
+      expect(await ask(libc.superuser, order)).toBe('Z a z ä');
+      await using icu = await open({ locale: { ...plain, localeProvider: 'icu', locale: 'de-DE-x-icu' } });
+      expect(await ask(icu.superuser, order)).toBe('a ä z Z');
     });
 
     it('keeps several instances apart', async () => {

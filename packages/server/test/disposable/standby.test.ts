@@ -70,7 +70,7 @@ describe('a disposable instance that is kept ready', await needsSandbox(), () =>
 
   it('is made with the locale that is asked for when that is another one', async () => {
     await ids(1);
-    await using instance = await provider.open(place.request({ collate: 'C', ctype: 'C' }));
+    await using instance = await provider.open(place.request({ locale: { encoding: 'UTF8', collate: 'C', ctype: 'C' } }));
     expect(await ask(instance.superuser, 'select datcollate::text from pg_database where datname = current_database()')).toBe('C');
   });
 });

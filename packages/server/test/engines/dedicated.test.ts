@@ -39,9 +39,8 @@ const STAGING = {
   place: 'beside',
   ownerName: null,
   schema: null,
-  encoding: 'UTF8',
-  collate: 'C.UTF-8',
-  ctype: 'C.UTF-8',
+  locale: { encoding: 'UTF8', collate: 'C.UTF-8', ctype: 'C.UTF-8' },
+  moneyLocale: null,
   prerequisites: NO_PREREQUISITES,
   extensions: [],
 } as const;

@@ -11,7 +11,7 @@ export interface LocalArchive {
 }
 
 /** Where an archive is loaded, and how. */
-export type ArchiveDestination = Pick<ArchiveRestore, 'major' | 'target' | 'grants' | 'transaction' | 'omits'>;
+export type ArchiveDestination = Pick<ArchiveRestore, 'major' | 'target' | 'grants' | 'transaction' | 'omits' | 'moneyLocale'>;
 
 /**
  * Loads an archive with pg_restore and reports its progress in bytes.

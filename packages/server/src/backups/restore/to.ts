@@ -8,6 +8,7 @@ import type { Task } from '../../operations/define.ts';
 import { inspectDatabase } from '../../postgres/inspect-database.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
+import { checkMoneyLocale } from '../../postgres/money-locale.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
 import { compareRestored, runSql } from '../../postgres/restored-database.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
@@ -69,10 +70,19 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
       },
     );
   if (request.prerequisites) await createPrerequisites(manifest.prerequisites, target, task.signal);
+  const { moneyLocale } = manifest.server;
+  if (moneyLocale) await checkMoneyLocale(target, moneyLocale, task.signal);
   await loadArchive(
     deps.programs,
     source,
-    { major: found.major, target, grants: 'left out', transaction: 'all or nothing', omits: () => false },
+    {
+      major: found.major,
+      target,
+      grants: 'left out',
+      transaction: 'all or nothing',
+      omits: () => false,
+      moneyLocale,
+    },
     {
       summary: `${target.database} was not restored and is as it was`,
       hint: `If something that the backup refers to is missing, pass --prerequisites, or run the SQL of \`flux backup show --id ${row.id}\` first.`,
@@ -96,6 +106,16 @@ async function createPrerequisites(prerequisites: Prerequisites, target: Postgre
   });
 }
 
+const SORTING = new Set(['encoding', 'collate', 'ctype', 'localeProvider', 'locale', 'icuRules', 'collationVersion']);
+
+/** The database was made by somebody else: text may sort otherwise in it than at the source. */
+function describeOtherServer(differences: readonly Difference[]): string[] {
+  const others = differences.filter(({ kind, name }) => kind === 'server' && SORTING.has(name));
+  if (others.length === 0) return [];
+  const named = others.map(({ name, expected, found }) => `${name} is ${found}, at the source ${expected}`).join('; ');
+  return [`Text sorts by the rules of this database, which are not those of the source: ${named}.`];
+}
+
 async function compare(
   deps: RestoreToDeps,
   source: OpenedBackup,
@@ -115,7 +135,7 @@ async function compare(
     );
     const differs = differences.filter(({ judgement, kind }) => judgement === 'failure' && !LEFT_TO_TARGET.has(kind));
     const notes = differs.slice(0, 20).map(({ kind, name, change }: Difference) => `${kind} ${name} is ${change}.`);
-    return { tablesCompared, rowsCompared, notes };
+    return { tablesCompared, rowsCompared, notes: [...notes, ...describeOtherServer(differences)] };
   } catch (error) {
     // The data is there and pg_restore has vouched for it, also when this must stop now: to call that a failure would have it restored
     // again. A role that may not read everything cannot compare it.

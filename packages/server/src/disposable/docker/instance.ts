@@ -7,15 +7,15 @@ import { RUN_PROGRAM } from '../../instances/docker/scripts.ts';
 import { SUPERUSER } from '../../instances/names.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../postgres/target.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../provider.ts';
-import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion } from '../restore-database.ts';
+import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion, setMoneyLocale } from '../restore-database.ts';
 import { hasCrashInWords, limitInWords } from '../server-words.ts';
 import { type DisposableSetting, INSIDE } from './container.ts';
 import { memoryExceeded, runInside, startDisposable } from './server.ts';
 import { startWatchdog } from './watchdog.ts';
 
-const IMAGE_LOCALES = {
+const IMAGE = {
   name: 'The image',
-  hint: 'Set FLUX_BACKUP_VERIFY_POSTGRES_IMAGE to an image that has the locale, then verify again.',
+  hint: 'Set FLUX_BACKUP_VERIFY_POSTGRES_IMAGE to an image that has it.',
 };
 
 /**
@@ -88,7 +88,8 @@ export async function openDisposable(
     await using session = await awaitSession({ ...target, database: 'template1' }, gone.signal, request.signal);
     // The server has created its socket; from here on it could only replace it with a link to another socket.
     await chmod(setting.socketFolder, 0o711);
-    await createRestoreDatabase(session, request, IMAGE_LOCALES);
+    await createRestoreDatabase(session, request, IMAGE);
+    if (request.moneyLocale !== undefined) await setMoneyLocale(session, request.moneyLocale, IMAGE);
     postgresVersion = await readServerVersion(session);
     isReady = true;
   } catch (error) {

@@ -3,9 +3,10 @@ import { FluxError } from '@flux/contract/errors';
 import { awaitSession } from '../../instances/await-session.ts';
 import { logTail } from '../../instances/local/log-file.ts';
 import { findPostmaster } from '../../instances/local/postmaster.ts';
+import { isSameLocale } from '../../postgres/database-locale.ts';
 import { type Daemon, type ProcessResult, signalProcess } from '../../system/process.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../provider.ts';
-import { createRestoreDatabase, hasLocale, RESTORE_DATABASE, readServerVersion } from '../restore-database.ts';
+import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion, setMoneyLocale } from '../restore-database.ts';
 import { removeDisposableFolders } from './folders.ts';
 import { killTree } from './kill-tree.ts';
 import { type DisposableSetting, disposableTarget, insideOf, runRestore, sealSocketFolder, startDisposableServer } from './programs.ts';
@@ -15,10 +16,7 @@ import { startWatchdog, type Watchdog } from './watchdog.ts';
 /** The result of a pg_restore that was not started, because its server no longer exists. */
 const NEVER_RAN: ProcessResult = { command: 'pg_restore', exitCode: null, signal: 'SIGKILL', stdout: '', stderr: '' };
 
-const HOST_LOCALES = {
-  name: 'This host',
-  hint: 'Install the locale, for example with `localedef -i en_US -f UTF-8 en_US.UTF-8`, then verify again.',
-};
+const HOST = { name: 'This host' };
 
 /** A disposable server that answers queries and has not been given to a verification yet. */
 export interface StandingServer {
@@ -130,10 +128,12 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
     const postgresVersion = await bringUp(request.signal, async () => {
       await using _ = session;
       // The restore database of the template fits most requests, and creating another one takes time.
-      if (!hasLocale(setting.template.locale, request)) {
+      const { locale } = setting.template;
+      if (!isSameLocale(request.locale, { encoding: 'UTF8', collate: locale, ctype: locale })) {
         await session.run(`drop database ${RESTORE_DATABASE}`);
-        await createRestoreDatabase(session, request, HOST_LOCALES);
+        await createRestoreDatabase(session, request, HOST);
       }
+      if (request.moneyLocale !== undefined) await setMoneyLocale(session, request.moneyLocale, HOST);
       return await readServerVersion(session);
     });
     isReady = true;

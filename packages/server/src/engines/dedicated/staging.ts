@@ -1,13 +1,15 @@
 import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { type DatabaseLocale, LOCALE_COLUMNS } from '../../postgres/database-locale.ts';
 import { insertLedgerRows } from '../../postgres/ledger-table.ts';
 import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderOwnAfter, renderOwnBefore } from '../../postgres/manifest/prerequisites/render.ts';
-import { quoteIdentifier, quoteLiteral, unquoteIdentifier } from '../../postgres/sql/quote.ts';
+import { quoteIdentifier, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import type { EngineProject } from '../engine.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
+import { createDatabase } from './create-database.ts';
 import { databaseNameOf, ownerNameOf } from './names.ts';
 import { provisionDatabase } from './provision.ts';
 import { copySettings, swapDatabases } from './swap.ts';
@@ -55,11 +57,7 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
   await rename(ownName, ownerName);
   await asAdmin('postgres', async (session) => {
     await createRoles(session, needed);
-    const { encoding, collate, ctype } = spec;
-    await session.run(
-      `CREATE DATABASE ${quoteIdentifier(name)} OWNER ${quoteIdentifier(ownerName)} TEMPLATE template0
-       ENCODING ${quoteLiteral(encoding)} LC_COLLATE ${quoteLiteral(collate)} LC_CTYPE ${quoteLiteral(ctype)}`,
-    );
+    await createDatabase(session, { name, owner: ownerName, locale: spec.locale, moneyLocale: spec.moneyLocale, major: place.major });
     await session.run(`REVOKE ALL ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC`);
   });
   const created = await asAdmin(name, (session) =>
@@ -99,18 +97,16 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
 /** Creates a database next to the live one, with the contents of a new project and the locale of the live one. */
 export async function openEmptyDatabase(place: DedicatedPlace, signal?: AbortSignal): Promise<Staging> {
   await using session = await connectPostgres(place.admin('postgres'), { signal });
-  const [live] = await session.query<Pick<StagingSpec, 'encoding' | 'collate' | 'ctype'>>(
-    `select pg_catalog.pg_encoding_to_char(encoding) as encoding, datcollate as collate, datctype as ctype
-     from pg_catalog.pg_database where datname = $1`,
-    [databaseNameOf(place.project)],
-  );
+  const [live] = await session.query<DatabaseLocale>(`select ${LOCALE_COLUMNS} from pg_catalog.pg_database d where d.datname = $1`, [
+    databaseNameOf(place.project),
+  ]);
   if (live === undefined)
     throw new FluxError('not_ready', `The database ${databaseNameOf(place.project)} of ${place.project.slug} does not exist.`, {
       hint: `Create an empty one with \`flux project start ${place.project.slug}\`, or restore a backup into a new project.`,
     });
   // Like a tenant export it brings no whole database with it, so the parts that every project has are created first.
   const nothing = { kind: 'tenant_export', place: 'beside', ownerName: null, schema: null, extensions: [] } as const;
-  return await openStagingDatabase(place, { ...nothing, ...live, prerequisites: NO_PREREQUISITES }, signal);
+  return await openStagingDatabase(place, { ...nothing, locale: live, moneyLocale: null, prerequisites: NO_PREREQUISITES }, signal);
 }
 
 async function hasRole(session: PostgresSession, name: string): Promise<boolean> {

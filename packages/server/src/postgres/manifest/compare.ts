@@ -156,8 +156,12 @@ function compareLargeObjects(expected: Manifest, found: MeasuredDatabase, compar
   return [difference('failure', 'large_object', 'content of large objects', 'changed', `digest ${digest}`, `digest ${other.digest}`)];
 }
 
+const SERVER_FACTS = ['major', 'encoding', 'collate', 'ctype', 'localeProvider', 'locale', 'icuRules', 'collationVersion'] as const;
+
 function compareServer(expected: Manifest, found: MeasuredDatabase): Difference[] {
-  return (['major', 'encoding', 'collate', 'ctype', 'collationVersion'] as const).flatMap((fact) => {
+  return SERVER_FACTS.flatMap((fact) => {
+    // What an older release did not record cannot be compared.
+    if (expected.server[fact] === undefined || found.server[fact] === undefined) return [];
     const [a, b] = [String(expected.server[fact]), String(found.server[fact])];
     // It describes where the restore was tried, not what is in the archive.
     return a === b ? [] : [difference('not_compared', 'server', fact, 'changed', a, b)];

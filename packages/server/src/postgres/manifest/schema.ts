@@ -21,6 +21,11 @@ const measured = {
     collationVersion: z.string().nullable(),
     database: z.string(),
     databaseBytes: z.number(),
+    // Absent in manifests of older releases.
+    localeProvider: z.enum(['libc', 'icu', 'builtin']).optional(),
+    locale: z.string().nullable().optional(),
+    icuRules: z.string().nullable().optional(),
+    moneyLocale: z.string().nullable().optional(),
   }),
   tables: z.array(
     z.strictObject({

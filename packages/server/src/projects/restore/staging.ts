@@ -97,8 +97,10 @@ export async function restoreIntoStaging(
     const archive = relayed ?? source;
     const grants = manifest.backupKind === 'tenant_export' ? 'left out' : 'restored';
     const { major, target } = staging;
+    const { moneyLocale } = archive.manifest.server;
     const omits: Staging['omits'] = (entry) => staging.omits(entry);
-    await loadArchive(programs, archive, { major, target, grants, transaction: 'statement by statement', omits }, LOAD_FAILURE, task);
+    const destination = { major, target, grants, transaction: 'statement by statement', omits, moneyLocale } as const;
+    await loadArchive(programs, archive, destination, LOAD_FAILURE, task);
     task.progress({ phase: 'complete', message: 'Restoring owners, grants and the ledger' });
     await staging.complete(archive.manifest.prerequisites);
     const compared = await proveRestored(
@@ -125,8 +127,17 @@ function rolesThen(engines: EngineDirectory, sourceProject: ProjectRow, engineTh
 
 function specOf(manifest: Manifest, ownerName: string | null, place: StagingSpec['place']): StagingSpec {
   const { backupKind: kind, schema, prerequisites } = manifest;
-  const { encoding, collate, ctype } = manifest.server;
-  return { kind, place, ownerName, schema, encoding, collate, ctype, prerequisites, extensions: extensionsOf(manifest.objects) };
+  const { moneyLocale = null } = manifest.server;
+  return {
+    kind,
+    place,
+    ownerName,
+    schema,
+    locale: manifest.server,
+    moneyLocale,
+    prerequisites,
+    extensions: extensionsOf(manifest.objects),
+  };
 }
 
 /** Renames the schema of an archive when the staging has another name for it. */
