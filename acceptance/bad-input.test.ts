@@ -31,7 +31,7 @@ describe('naming a project', () => {
       expectError(
         await world.flux.flux(...command, '--project', 'shop', '--hash', '0000000'),
         4,
-        'You have no project with the hash 0000000.',
+        'Project not found: you have none with the hash 0000000.',
         'See `flux list`.',
       );
       expectError(
@@ -295,7 +295,7 @@ describe('backups', () => {
 describe('create', () => {
   it('refuses a name that is taken', async () => {
     for (const mode of ['v1_dedicated', 'v2_shared']) {
-      expectError(await world.flux.flux('create', 'shop', '--mode', mode), 1, 'Another project has the name shop.', 'flux list');
+      expectError(await world.flux.flux('create', 'shop', '--mode', mode), 1, 'A project with the name shop already exists.', 'flux list');
     }
   });
 

@@ -129,15 +129,9 @@ describe('what existing synchronous clients read', () => {
         primaryArtifactRelativePath: expect.stringMatching(/^[0-9a-f-]{36}\/[0-9a-f-]{36}\.dump$/),
         artifactValidationStatus: 'artifact_valid',
         artifactValidationAt: time,
-        artifactValidationError: null,
         restoreVerificationStatus: 'pending',
-        restoreVerificationAt: null,
-        restoreVerificationError: null,
-        offsiteStatus: 'not_configured',
         offsiteR2Status: 'disabled',
-        expiresAt: null,
         pinned: false,
-        note: null,
         postgresVersion: expect.stringMatching(/^\d+\.\d+/),
       };
       expect(created.body).toMatchObject({ backup: item });
@@ -151,7 +145,6 @@ describe('what existing synchronous clients read', () => {
           { ...item, id, tier: 'restorable', label: text, restoreVerificationStatus: 'restore_verified', restoreVerificationAt: time },
         ],
         reconciledAt: time,
-        nextCursor: null,
         freshness: { latestBackupId: id, tier: 'restorable', verification: 'Restore-verified', safeDestructiveActions: 'Allowed' },
       });
     }

@@ -104,7 +104,8 @@ describe('a migration over the API', () => {
     'is planned and nothing else with %o',
     async (members) => {
       const planned = await migrate(members);
-      expect(planned).toMatchObject({ status: 200, body: { ok: true, plan: { how: 'dry_run', to: 'v1_dedicated' }, result: null } });
+      expect(planned).toMatchObject({ status: 200, body: { ok: true, plan: { how: 'dry_run', to: 'v1_dedicated' } } });
+      expect(planned.body.result).toBeUndefined();
       expect((await get(`/projects/${project.hash}/backups`)).body.backups).toEqual([]);
       await expectPooled();
     },
@@ -124,6 +125,8 @@ describe('a migration over the API', () => {
     [{ yes: true, dry_run: true }, 'the nearest known one is "dryRun"'],
     [{ yes: true, dryRun: true, dumpOnly: true }, 'contradict each other'],
     [{ yes: true, how: 'move', staged: true }, 'contradict each other'],
+    [{ yes: true, lockWrites: true, noLockWrites: true }, 'contradict each other'],
+    [{ yes: true, newJwtSecret: true }, 'keeps the JWT secret'],
   ])('is refused with %o', async (members, words) => {
     expect(await migrate(members)).toMatchObject({ status: 400, body: { code: 'invalid_request', error: expect.stringContaining(words) } });
     await expectPooled();

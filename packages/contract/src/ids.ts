@@ -33,6 +33,20 @@ export function isSlug(text: string): boolean {
   return SLUG.test(text);
 }
 
+/**
+ * The slug that a name for people becomes: `Bloom Atelier` is `bloom-atelier`, `Café №1` is `cafe-no1`. A slug stays as it is. The
+ * result may still not be one (`isSlug`): nothing is left of some names, and a digit may come first.
+ */
+export function toSlug(name: string): string {
+  if (isSlug(name)) return name;
+  return name
+    .normalize('NFKD')
+    .replace(/\p{Mark}/gu, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '');
+}
+
 /** Whether a text is a backup id (a UUID in lowercase). */
 export function isBackupId(text: string): text is BackupId {
   return UUID.test(text);

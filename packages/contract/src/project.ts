@@ -71,7 +71,7 @@ export const PostgresParts = z.object({
 /** The parts of a Postgres URI. */
 export type PostgresParts = z.infer<typeof PostgresParts>;
 
-/** `GET /projects/:hash/credentials`. A dedicated project has two keys, a pooled one a secret and a note. */
+/** `GET /projects/:hash/credentials`. All have the secret that signs API keys; a dedicated project has two such keys, a pooled one a note. */
 export const CredentialsAnswer = z.object({
   mode: Mode,
   slug: z.string(),

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
+import { withoutNullsInAnswer } from './cli-v1/absence.ts';
+import { PROJECT_TOKEN_ROUTES } from './cli-v1/routes/project-token.ts';
 import { CLI_V1_PREFIX, CLI_V1_ROUTES } from './cli-v1/routes.ts';
 import { API_PREFIX, ENDPOINTS, STARTS } from './endpoints.ts';
 import { buildPath, type Route } from './route.ts';
@@ -46,6 +48,15 @@ describe.each([
       expect({ name, parameters: known }).toEqual({ name, parameters: named });
     }
   });
+});
+
+it('never answers existing clients with a null', () => {
+  const tables: Record<string, Route> = { ...CLI_V1_ROUTES, ...PROJECT_TOKEN_ROUTES };
+  for (const [name, route] of Object.entries(tables)) {
+    const { answer } = withoutNullsInAnswer(route);
+    const told = answer === undefined ? '' : JSON.stringify(z.toJSONSchema(answer, { unrepresentable: 'any' }));
+    expect({ name, nulls: told.includes('"null"') }).toEqual({ name, nulls: false });
+  }
 });
 
 describe('our own API', () => {

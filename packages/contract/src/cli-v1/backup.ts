@@ -3,7 +3,9 @@ import { BackupAnswer, BackupDetails, BackupItem, BackupList, VerificationProof 
 
 /** One backup as existing clients read it. */
 export const LegacyItem = BackupItem.extend({
-  /** `disabled`: no offsite storage is set up. */
+  /** Left out when no offsite storage is set up. */
+  offsiteStatus: z.enum(['pending', 'running', 'complete', 'failed']).optional(),
+  /** `disabled`: no offsite storage is set up. `missing`: not there yet. */
   offsiteR2Status: z.enum(['uploaded', 'failed', 'missing', 'disabled']),
 });
 /** One backup as existing clients read it. */

@@ -22,6 +22,11 @@ export const LegacyMigrateRequest = z.strictObject({
   yes: z.boolean().optional(),
   /** False lets clients write meanwhile; what they write after the snapshot is not moved. */
   lockWrites: z.boolean().optional(),
+  /** The opposite of `lockWrites`, as some clients send it. */
+  noLockWrites: z.boolean().optional(),
+  /** Existing clients always send one of these two: a migration keeps the JWT secret, so anything else is refused. */
+  preserveJwtSecret: z.boolean().optional(),
+  newJwtSecret: z.boolean().optional(),
   /** Removes the pooled schema, roles and login after the switch; the gate must allow it. */
   dropSourceAfter: z.boolean().optional(),
   skipBackupCheck: z.boolean().optional(),

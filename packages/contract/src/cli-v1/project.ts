@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { DoctorAnswer } from '../doctor.ts';
 import { CredentialsAnswer, Mode, ProjectSummary, PushAnswer, PushRequest } from '../project.ts';
 
 /** `GET /list`: without `unfinished`, projects that are being created or removed are left out; `removed` lists those that were removed. */
@@ -70,12 +71,45 @@ export const LegacyPushAnswer = PushAnswer.extend({
   sequencesMoved: z.literal(0),
   viewsMoved: z.literal(0),
 });
+/** `POST /push` */
+export type LegacyPushAnswer = z.infer<typeof LegacyPushAnswer>;
 
 /** `DELETE /projects/:hash` and `DELETE /projects/:hash/backups/:id`: `skipBackupCheck` overrides the gate. */
 export const DestroyQuery = z.strictObject({
   skipBackupCheck: z.enum(['true', 'false', '1', '0']).optional(),
   reason: z.string().max(500).optional(),
 });
+
+/** `POST /projects/:hash/lifecycle` */
+export const LifecycleRequest = z.strictObject({ action: z.enum(['start', 'stop']) });
+
+/** `POST /projects/:hash/start`, `/stop` and `/lifecycle` */
+export const PowerAnswer = z.object({ ok: z.literal(true), summary: ListedProject });
+
+/** One finding of an examination as existing clients read it. */
+const Check = z.object({
+  name: z.string(),
+  status: z.enum(['pass', 'warn', 'fail']),
+  detail: z.string(),
+  remediation: z.string().optional(),
+});
+
+/** `POST /projects/:hash/doctor`: our own findings, and the same as a report of checks. */
+export const DoctorReport = DoctorAnswer.extend({
+  projectSlug: z.string(),
+  hash: z.string(),
+  mode: Mode,
+  schema: z.string(),
+  checks: z.array(Check),
+  /** The worst of all checks. */
+  overallStatus: Check.shape.status,
+  generatedAt: z.iso.datetime(),
+});
+/** `POST /projects/:hash/doctor` */
+export type DoctorReport = z.infer<typeof DoctorReport>;
+
+/** `POST /api/projects/:slug/push`: as `POST /push`; the slug is in the path. */
+export const ProjectPushRequest = PushRequest.extend({ hash: z.string() });
 
 /** `DELETE /projects/:hash` */
 export const RemoveAnswer = z.object({ ok: z.literal(true), mode: z.literal('catalog'), hash: z.string(), removed: z.boolean() });

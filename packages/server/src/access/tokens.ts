@@ -135,7 +135,7 @@ export async function revokeUserToken({ catalog, clock }: TokenDeps, principal: 
 async function requireVisible(catalog: Catalog, principal: Principal, hash: string): Promise<ProjectRow> {
   const project = isProjectHash(hash) ? await findProjectByHash(catalog.db, hash) : undefined;
   if (project !== undefined && isVisible(principal, project)) return project;
-  throw new FluxError('project_not_found', `You have no project with the hash ${hash}.`, { hint: 'See `flux list`.' });
+  throw new FluxError('project_not_found', `Project not found: you have none with the hash ${hash}.`, { hint: 'See `flux list`.' });
 }
 
 function toTokenItem(row: TokenRow): TokenItem {

@@ -4,6 +4,7 @@ import { API_PREFIX } from '@flux/contract/endpoints';
 import { FluxError } from '@flux/contract/errors';
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { createAdmission } from './admission.ts';
+import { registerProjectTokenRoutes } from './cli-v1/project-token.ts';
 import { registerCliV1 } from './cli-v1/register.ts';
 import type { ApiDeps } from './deps.ts';
 import { renderErrors } from './errors.ts';
@@ -66,6 +67,7 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
   const admission = createAdmission(http);
   registerV1(createRouter(app, http, admission, API_PREFIX), deps);
   registerCliV1(createRouter(app, http, admission, CLI_V1_PREFIX), deps);
+  registerProjectTokenRoutes(app, http, deps.projects);
   registerHealthRoutes(app, health);
   registerKeyDocument(app, deps.account);
   registerOpenApi(app, health);

@@ -1,3 +1,5 @@
+import { leaveOutNulls } from '@flux/contract/cli-v1/absence';
+import { CLI_V1_PREFIX } from '@flux/contract/cli-v1/routes';
 import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 import type { FastifyInstance } from 'fastify';
 import type { Log } from '../system/log.ts';
@@ -18,10 +20,11 @@ export function renderErrors(app: FastifyInstance, log: Log): void {
     // Fastify would close the connection while the client is still sending, and the client would never see this answer. The rest
     // of the body is read and discarded instead, within the timeout for receiving a request.
     if (known.code === 'payload_too_large') reply.removeHeader('connection');
+    const problem = toProblem(known, request.id);
     return reply
       .status(known.status)
       .type('application/problem+json')
-      .send(JSON.stringify(toProblem(known, request.id)));
+      .send(JSON.stringify(request.url.startsWith(CLI_V1_PREFIX) ? leaveOutNulls(problem) : problem));
   });
 }
 

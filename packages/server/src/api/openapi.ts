@@ -1,5 +1,7 @@
 import { ACTIONS } from '@flux/contract/action';
+import { withoutNullsInAnswer } from '@flux/contract/cli-v1/absence';
 import { CLI_V1_PREFIX, CLI_V1_ROUTES } from '@flux/contract/cli-v1/routes';
+import { PROJECT_TOKEN_PREFIX, PROJECT_TOKEN_ROUTES } from '@flux/contract/cli-v1/routes/project-token';
 import { API_PREFIX } from '@flux/contract/endpoints';
 import { ERROR_KINDS } from '@flux/contract/errors';
 import type { Route } from '@flux/contract/route';
@@ -17,21 +19,29 @@ export function registerOpenApi(app: FastifyInstance, { version }: Pick<HealthDe
 /** The API as an OpenAPI 3.1 document. */
 function describeApi(version: string): object {
   const paths: Record<string, Record<string, object>> = {};
-  const add = (prefix: string, table: Readonly<Record<string, Route>>, toId: (name: string) => string) => {
+  const add = (prefix: string, table: Readonly<Record<string, Route>>, describe: (name: string, route: Route) => object) => {
     for (const [name, route] of Object.entries(table)) {
       const path = prefix + route.path.replace(/:(\w+)/g, '{$1}');
-      paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeRoute(toId(name), route) };
+      paths[path] = { ...paths[path], [route.method.toLowerCase()]: describe(name, route) };
     }
   };
-  add(API_PREFIX, ROUTES, (name) => name);
-  add(CLI_V1_PREFIX, CLI_V1_ROUTES, (name) => `cliV1_${name}`);
+  add(API_PREFIX, ROUTES, describeRoute);
+  add(CLI_V1_PREFIX, CLI_V1_ROUTES, (name, route) => describeRoute(`cliV1_${name}`, withoutNullsInAnswer(route)));
+  add(PROJECT_TOKEN_PREFIX, PROJECT_TOKEN_ROUTES, (name, route) => ({
+    ...describeRoute(`cliV1_${name}`, withoutNullsInAnswer(route)),
+    description: 'Needs a token of the project itself, with the claim role `service_role`.',
+    security: [{ projectToken: [] }],
+  }));
   return {
     openapi: '3.1.0',
     info: { title: 'Flux', version, description: 'Self-hosted Postgres control plane.' },
     security: [{ token: [] }],
     paths,
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', description: 'flx_live_<32 hex>_<4 hex>' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'flx_live_<32 hex>_<4 hex>' },
+        projectToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: "HS256 with the project's secret" },
+      },
       schemas: {
         Problem: {
           type: 'object',

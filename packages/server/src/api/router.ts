@@ -92,7 +92,12 @@ export async function requireProject({ catalog }: Pick<RouterDeps, 'catalog'>, p
   }
   const project = await findProjectByHash(catalog.db, hash);
   if (project !== undefined && isVisible(principal, project)) return project;
-  throw new FluxError('project_not_found', `You have no project with the hash ${hash}.`, { hint: 'See `flux list`.' });
+  throw projectNotFound(hash);
+}
+
+/** The error for a hash that names no project that the principal may see. */
+export function projectNotFound(hash: string): FluxError {
+  return new FluxError('project_not_found', `Project not found: you have none with the hash ${hash}.`, { hint: 'See `flux list`.' });
 }
 
 function isStopping(): FluxError {
@@ -101,8 +106,8 @@ function isStopping(): FluxError {
   });
 }
 
-/** Listens on the response, not on the socket: a keep-alive connection carries many requests and would accumulate their listeners. */
-function whenDisconnected({ raw }: FastifyReply): AbortSignal {
+/** Aborted when the client disconnects. Listens on the response, not on the socket: a keep-alive connection carries many requests and would accumulate their listeners. */
+export function whenDisconnected({ raw }: FastifyReply): AbortSignal {
   const gone = new AbortController();
   const look = () => raw.writableFinished || gone.abort(new Error('the client disconnected'));
   if (raw.destroyed) look();

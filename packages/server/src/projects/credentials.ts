@@ -9,11 +9,16 @@ export async function readCredentials({ engines }: { readonly engines: EngineDir
   requireActive(row);
   const { engine, project } = engines.of(row);
   const postgres = await engine.credentials(project);
-  const common = { mode: row.engine, slug: row.slug, hash: row.hash, postgres: { ...postgres, url: toUri(postgres) } };
+  const common = {
+    mode: row.engine,
+    slug: row.slug,
+    hash: row.hash,
+    postgres: { ...postgres, url: toUri(postgres) },
+    projectJwtSecret: project.secrets.jwtSecret,
+  };
   if (row.engine === 'v2_shared') {
     return {
       ...common,
-      projectJwtSecret: project.secrets.jwtSecret,
       note: `This login reaches only the schema ${engine.apiSchema(project)} of a pooled cluster.`,
     };
   }

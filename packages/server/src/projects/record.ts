@@ -90,5 +90,7 @@ export async function refuseRacedName<T>(slug: string, write: () => Promise<T>):
 
 /** The error for a name that another project has. */
 export function nameTaken(slug: string): FluxError {
-  return new FluxError('name_taken', `Another project has the name ${slug}.`, { hint: 'Choose another name; `flux list` shows yours.' });
+  return new FluxError('name_taken', `A project with the name ${slug} already exists.`, {
+    hint: 'Choose another name; `flux list` shows yours.',
+  });
 }

@@ -9,7 +9,6 @@ import * as migrate from '../migrate.ts';
 import * as legacyProject from '../project.ts';
 
 const hash = z.object({ hash: z.string() });
-const startStop = z.object({ summary: legacyProject.ListedProject });
 
 /** Routes of projects for existing clients. */
 export const PROJECT_ROUTES = {
@@ -85,7 +84,7 @@ export const PROJECT_ROUTES = {
     summary: 'Start the instance of a dedicated project',
     access: 'project.power',
     params: hash,
-    answer: startStop,
+    answer: legacyProject.PowerAnswer,
     status: 200,
   },
   stopProject: {
@@ -94,7 +93,17 @@ export const PROJECT_ROUTES = {
     summary: 'Stop the instance of a dedicated project',
     access: 'project.power',
     params: hash,
-    answer: startStop,
+    answer: legacyProject.PowerAnswer,
+    status: 200,
+  },
+  changePower: {
+    method: 'POST',
+    path: '/projects/:hash/lifecycle',
+    summary: 'Start or stop the instance of a dedicated project',
+    access: 'project.power',
+    params: hash,
+    body: legacyProject.LifecycleRequest,
+    answer: legacyProject.PowerAnswer,
     status: 200,
   },
   getCredentials: {
@@ -151,6 +160,15 @@ export const PROJECT_ROUTES = {
     access: 'project.read',
     params: hash,
     answer: DoctorAnswer,
+    status: 200,
+  },
+  reportProject: {
+    method: 'POST',
+    path: '/projects/:hash/doctor',
+    summary: 'Check what would prevent a restore of a project today, as a report of checks',
+    access: 'project.read',
+    params: hash,
+    answer: legacyProject.DoctorReport,
     status: 200,
   },
 } as const satisfies Record<string, Route>;

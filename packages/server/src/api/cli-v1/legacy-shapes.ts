@@ -1,9 +1,9 @@
 import type { BackupItem } from '@flux/contract/backup';
 import type { LegacyItem } from '@flux/contract/cli-v1/backup';
 import type { LegacyOperation } from '@flux/contract/cli-v1/operation';
-import type { ListedProject } from '@flux/contract/cli-v1/project';
+import type { LegacyPushAnswer, ListedProject } from '@flux/contract/cli-v1/project';
 import { FluxError } from '@flux/contract/errors';
-import type { ProjectSummary } from '@flux/contract/project';
+import type { ProjectSummary, PushAnswer } from '@flux/contract/project';
 import type { OperationRow } from '../../catalog/operations.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { toOperationAnswer } from '../operation-answer.ts';
@@ -15,7 +15,20 @@ export function toListedProject(summary: ProjectSummary, apiUrl: string): Listed
 
 /** A backup as existing clients read it. */
 export function toLegacyItem(item: BackupItem): LegacyItem {
-  return { ...item, offsiteR2Status: 'disabled' };
+  const { offsiteStatus, ...rest } = item;
+  return { ...rest, ...OFFSITE[offsiteStatus] };
+}
+
+const OFFSITE = {
+  not_configured: { offsiteR2Status: 'disabled' },
+  pending: { offsiteStatus: 'pending', offsiteR2Status: 'missing' },
+  replicated: { offsiteStatus: 'complete', offsiteR2Status: 'uploaded' },
+  failed: { offsiteStatus: 'failed', offsiteR2Status: 'failed' },
+} as const satisfies Record<BackupItem['offsiteStatus'], Pick<LegacyItem, 'offsiteStatus' | 'offsiteR2Status'>>;
+
+/** The answer to a push as existing clients read it: nothing is ever moved. */
+export function toLegacyPush(answer: PushAnswer): LegacyPushAnswer {
+  return { ok: true, ...answer, tablesMoved: 0, sequencesMoved: 0, viewsMoved: 0 };
 }
 
 /** An operation as existing clients read it. */

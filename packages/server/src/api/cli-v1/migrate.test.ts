@@ -1,6 +1,6 @@
 import type { LegacyMigrateRequest } from '@flux/contract/cli-v1/migrate';
 import { expect, it } from 'vitest';
-import { howOf } from './migrate.ts';
+import { howOf, locksWrites } from './migrate.ts';
 
 const read = (members: Partial<LegacyMigrateRequest>) => howOf({ slug: 'shop', hash: '0a1b2c3', ...members });
 
@@ -42,4 +42,26 @@ it.each<[Partial<LegacyMigrateRequest>]>([
   [{ how: 'discard_staged', staged: true }],
 ])('refuses %o, which contradicts itself, with yes or without', (members) => {
   for (const yes of [true, false]) expect(() => read({ ...members, yes })).toThrow('contradict each other');
+});
+
+it('keeps the JWT secret, as existing clients ask for, and refuses a new one', () => {
+  expect(read({ yes: true, preserveJwtSecret: true, newJwtSecret: false })).toBe('move');
+  for (const asked of [{ newJwtSecret: true }, { preserveJwtSecret: false }])
+    for (const rest of [{ yes: true }, { dryRun: true }]) expect(() => read({ ...asked, ...rest })).toThrow('keeps the JWT secret');
+});
+
+it.each<[Partial<LegacyMigrateRequest>, boolean | undefined]>([
+  [{}, undefined],
+  [{ lockWrites: true }, true],
+  [{ lockWrites: false }, false],
+  [{ noLockWrites: true }, false],
+  [{ noLockWrites: false }, true],
+  [{ lockWrites: true, noLockWrites: false }, true],
+  [{ lockWrites: false, noLockWrites: true }, false],
+])('reads whether %o blocks writes', (members, blocks) => {
+  expect(locksWrites({ slug: 'shop', hash: '0a1b2c3', ...members })).toBe(blocks);
+});
+
+it.each([true, false])('refuses a lock that is asked for and not, both %s', (both) => {
+  expect(() => locksWrites({ slug: 'shop', hash: '0a1b2c3', lockWrites: both, noLockWrites: both })).toThrow('contradict each other');
 });

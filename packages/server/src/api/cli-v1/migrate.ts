@@ -30,9 +30,29 @@ export function howOf(body: LegacyMigrateRequest): NonNullable<LegacyMigrateRequ
         hint: 'Leave one of them out.',
       },
     );
+  refuseNewSecret(body);
   const how = body.how ?? asked[0]?.[1] ?? 'move';
   if (how === 'dry_run' || body.yes === true) return how;
   throw new FluxError('invalid_request', 'Refusing to migrate without --yes. Nothing was changed.', {
     hint: 'Check the plan with --dry-run ("dryRun": true), then pass --yes ("yes": true).',
+  });
+}
+
+/** Whether writes are blocked meanwhile. @throws FluxError `invalid_request` when the two members contradict each other */
+export function locksWrites({ lockWrites, noLockWrites }: LegacyMigrateRequest): boolean | undefined {
+  if (lockWrites !== undefined && noLockWrites === lockWrites)
+    throw new FluxError(
+      'invalid_request',
+      `lockWrites ${lockWrites} and noLockWrites ${noLockWrites} contradict each other. Nothing was changed.`,
+      { hint: 'Leave one of them out.' },
+    );
+  return lockWrites ?? (noLockWrites === undefined ? undefined : !noLockWrites);
+}
+
+/** @throws FluxError `invalid_request` for a new JWT secret: a project keeps its own when it moves */
+function refuseNewSecret({ preserveJwtSecret, newJwtSecret }: LegacyMigrateRequest): void {
+  if (newJwtSecret !== true && preserveJwtSecret !== false) return;
+  throw new FluxError('invalid_request', 'A migration keeps the JWT secret of the project. Nothing was changed.', {
+    hint: 'Leave out --new-jwt-secret.',
   });
 }

@@ -1,3 +1,4 @@
+import { leaveOutNulls } from '@flux/contract/cli-v1/absence';
 import { CLI_V1_ROUTES as ROUTES } from '@flux/contract/cli-v1/routes';
 import { cancelOperation } from '../../operations/cancel.ts';
 import type { OperationRouteDeps } from '../deps.ts';
@@ -15,6 +16,6 @@ export function registerOperationRoutes(router: Router, deps: OperationRouteDeps
   });
   router.raw(ROUTES.watchOperation, async (call) => {
     const { id } = await requireOperation(deps, call.principal, call.params.id);
-    await streamEvents(deps, call, id, toLegacyOperation);
+    await streamEvents(deps, call, id, (row) => leaveOutNulls(toLegacyOperation(row)) as object);
   });
 }

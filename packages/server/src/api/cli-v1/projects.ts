@@ -1,5 +1,6 @@
 import { CLI_V1_ROUTES as ROUTES } from '@flux/contract/cli-v1/routes';
-import { visibleProjects } from '../../access/policy.ts';
+import { toSlug } from '@flux/contract/ids';
+import { type Principal, visibleProjects } from '../../access/policy.ts';
 import { overrideOf } from '../../backups/gate.ts';
 import { answerGate } from '../../backups/gate-answer.ts';
 import { createProject, linkProject } from '../../projects/create.ts';
@@ -14,9 +15,10 @@ import { pushSql } from '../../projects/push.ts';
 import { requestReset } from '../../projects/reset.ts';
 import { requestUndo } from '../../projects/restore.ts';
 import type { ProjectRouteDeps } from '../deps.ts';
-import { type Router, requireProject } from '../router.ts';
-import { requireSlugOf, toListedProject } from './legacy-shapes.ts';
-import { howOf } from './migrate.ts';
+import { projectNotFound, type Router, requireProject } from '../router.ts';
+import { toDoctorReport } from './doctor-report.ts';
+import { requireSlugOf, toLegacyPush, toListedProject } from './legacy-shapes.ts';
+import { howOf, locksWrites } from './migrate.ts';
 import { answerWork } from './wait-or-follow.ts';
 
 /** Routes of projects for existing clients. */
@@ -28,7 +30,7 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
     return rows.map(({ summary }) => toListedProject(summary, publicUrl));
   });
   router.json(ROUTES.createProject, async ({ principal, body: { name, ...choices } }) => {
-    const { summary, jwtSecret, postgres } = await createProject(deps, principal.actor, { slug: name, ...choices });
+    const { summary, jwtSecret, postgres } = await createProject(deps, principal.actor, { slug: toSlug(name), ...choices });
     return {
       summary: toListedProject(summary, publicUrl),
       mode: summary.mode,
@@ -37,28 +39,31 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
         pgrstJwtSecret: jwtSecret,
         postgresPassword: postgres.password,
         postgresContainerHost: postgres.host,
-        note: '`flux project credentials` shows them again.',
+        note: '`flux project credentials` shows the password and the JWT secret again.',
       },
     };
   });
   router.json(ROUTES.initProject, async ({ principal, body }) => {
-    const { action, project } = await linkProject(deps, principal, body);
+    const { action, project } = await linkProject(deps, principal, { ...body, slug: toSlug(body.slug) });
     const { slug, hash, mode, apiSchema } = project;
     return { action, slug, hash, mode, apiUrl: publicUrl, apiSchema };
   });
   router.json(ROUTES.getProject, async ({ principal, params }) => {
-    const project = await describeProject(deps, await requireProject(deps, principal, params.hash));
-    const { slug, hash, mode, apiSchema } = project;
+    const row = await requireProject(deps, principal, params.hash);
+    // Its backups can still be listed, and `flux project show` tells about it.
+    if (row.lifecycle === 'removed') throw projectNotFound(row.hash);
+    const { slug, hash, mode, apiSchema } = await describeProject(deps, row);
     return { slug, hash, mode, apiSchema };
   });
-  router.json(ROUTES.startProject, async ({ principal, params, signal }) => {
-    const summary = await startProject(deps, await requireProject(deps, principal, params.hash), signal);
-    return { summary: toListedProject(summary, publicUrl) };
-  });
-  router.json(ROUTES.stopProject, async ({ principal, params, signal }) => {
-    const summary = await stopProject(deps, await requireProject(deps, principal, params.hash), signal);
-    return { summary: toListedProject(summary, publicUrl) };
-  });
+  const changePower = async (change: typeof startProject, principal: Principal, hash: string, signal: AbortSignal) => {
+    const summary = await change(deps, await requireProject(deps, principal, hash), signal);
+    return { ok: true as const, summary: toListedProject(summary, publicUrl) };
+  };
+  router.json(ROUTES.startProject, ({ principal, params, signal }) => changePower(startProject, principal, params.hash, signal));
+  router.json(ROUTES.stopProject, ({ principal, params, signal }) => changePower(stopProject, principal, params.hash, signal));
+  router.json(ROUTES.changePower, ({ principal, params, body, signal }) =>
+    changePower(body.action === 'start' ? startProject : stopProject, principal, params.hash, signal),
+  );
   router.json(ROUTES.getCredentials, async ({ principal, params }) => {
     const credentials = await readCredentials(deps, await requireProject(deps, principal, params.hash));
     return { ...credentials, postgresConnectionString: credentials.postgres.url };
@@ -66,6 +71,10 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
   router.json(ROUTES.examineProject, async ({ principal, params }) => {
     const project = await requireProject(deps, principal, params.hash);
     return examineProject(deps, project);
+  });
+  router.json(ROUTES.reportProject, async ({ principal, params }) => {
+    const row = await requireProject(deps, principal, params.hash);
+    return toDoctorReport(await examineProject(deps, row), { project: await describeProject(deps, row) }, deps.clock.now());
   });
   router.json(ROUTES.askGate, async ({ principal, params, query, signal }) =>
     answerGate(deps, await requireProject(deps, principal, params.hash), query, signal),
@@ -76,15 +85,15 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
   router.json(ROUTES.push, async ({ principal, body: { slug, hash, ...push }, signal }) => {
     const project = await requireProject(deps, principal, hash);
     requireSlugOf(project, slug);
-    const answer = await pushSql(deps, project, principal.actor, push, signal);
-    return { ok: true as const, ...answer, tablesMoved: 0 as const, sequencesMoved: 0 as const, viewsMoved: 0 as const };
+    return toLegacyPush(await pushSql(deps, project, principal.actor, push, signal));
   });
   router.work(ROUTES.migrate, async (call) => {
     const { principal, body } = call;
     const project = await requireProject(deps, principal, body.hash);
     requireSlugOf(project, body.slug);
     const how = howOf(body);
-    const { to, lockWrites, dropSourceAfter, skipBackupCheck, reason } = body;
+    const lockWrites = locksWrites(body);
+    const { to, dropSourceAfter, skipBackupCheck, reason } = body;
     if (how === 'dry_run') return { done: await previewMigration(deps, project, { to, lockWrites, dropSourceAfter }) };
     const request = { how, to, lockWrites, dropSourceAfter, skipBackupCheck, reason };
     const id = await requestMigration(deps, project, principal.actor, request);

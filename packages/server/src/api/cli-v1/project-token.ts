@@ -1,0 +1,74 @@
+import { leaveOutNulls } from '@flux/contract/cli-v1/absence';
+import { PROJECT_TOKEN_PREFIX, PROJECT_TOKEN_ROUTES } from '@flux/contract/cli-v1/routes/project-token';
+import { FluxError } from '@flux/contract/errors';
+import type { JsonRoute } from '@flux/contract/route';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ProjectRow } from '../../catalog/projects.ts';
+import { authenticateProject } from '../../projects/authenticate.ts';
+import { listMigrations } from '../../projects/ledger.ts';
+import { pushSql } from '../../projects/push.ts';
+import type { AnswerOf, Parsed } from '../call.ts';
+import { checkAnswer } from '../check-answer.ts';
+import type { ProjectRouteDeps, RouterDeps } from '../deps.ts';
+import { createFailureLimit } from '../failure-limit.ts';
+import { parseInput } from '../parse-input.ts';
+import { whenDisconnected } from '../router.ts';
+import { toLegacyPush } from './legacy-shapes.ts';
+
+interface ProjectTokenCall<R extends JsonRoute> {
+  /** The project whose secret has signed the token. */
+  readonly project: ProjectRow;
+  readonly query: Parsed<R['query']>;
+  readonly body: Parsed<R['body']>;
+  readonly signal: AbortSignal;
+}
+
+/** Routes for existing clients that send a pooled project's own token. It is checked before a body is read. */
+export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDeps, deps: ProjectRouteDeps): void {
+  const failures = createFailureLimit(http.clock);
+  const projects = new WeakMap<FastifyRequest, ProjectRow>();
+
+  const admit = async (request: FastifyRequest): Promise<void> => {
+    const { slug } = request.params as { readonly slug: string };
+    const project = await authenticateProject(deps, slug, request.headers.authorization ?? '').catch((error) => {
+      failures.countOrRefuse(request.ip);
+      throw error;
+    });
+    if (request.method !== 'GET' && http.stopping.aborted)
+      throw new FluxError('stopping', 'The control plane is stopping, and takes no new work.', { hint: 'Push again in a moment.' });
+    projects.set(request, project);
+  };
+  const register = <R extends JsonRoute>(route: R, respond: (call: ProjectTokenCall<R>) => Promise<AnswerOf<R>>): void => {
+    const handler = async (request: FastifyRequest, reply: FastifyReply) => {
+      const project = projects.get(request);
+      if (project === undefined) throw new Error('a request reached its handler without having been admitted');
+      const query = parseInput(route, 'query', request.query) as Parsed<R['query']>;
+      const body = parseInput(route, 'body', request.body) as Parsed<R['body']>;
+      const signal = AbortSignal.any([http.stopping, whenDisconnected(reply)]);
+      const answer = leaveOutNulls(await respond({ project, query, body, signal }));
+      if (http.answerChecks === 'on') checkAnswer(route, answer);
+      return reply.status(route.status).send(answer);
+    };
+    const limit = route.maxBodyBytes === undefined ? {} : { bodyLimit: route.maxBodyBytes };
+    app.route({ method: route.method, url: PROJECT_TOKEN_PREFIX + route.path, ...limit, onRequest: admit, handler });
+  };
+
+  register(PROJECT_TOKEN_ROUTES.projectPush, async ({ project, body: { hash, ...push }, signal }) => {
+    requireHashOf(project, hash);
+    // A token says which project, not which person: the audit names its owner.
+    const requester = { userId: project.owner_id, tokenId: null };
+    return toLegacyPush(await pushSql(deps, project, requester, push, signal));
+  });
+  register(PROJECT_TOKEN_ROUTES.projectMigrations, async ({ project, query, signal }) => {
+    requireHashOf(project, query.hash);
+    return { applied: [...(await listMigrations(deps, project, signal))] };
+  });
+}
+
+/** @throws FluxError `project_mismatch` */
+function requireHashOf({ slug, hash }: ProjectRow, named: string): void {
+  if (named === hash) return;
+  throw new FluxError('project_mismatch', `The project ${slug} does not have the hash ${named}.`, {
+    hint: 'Correct the hash in flux.json; `flux list` shows it.',
+  });
+}
