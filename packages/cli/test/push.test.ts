@@ -106,11 +106,11 @@ it('sends nothing that could change something with --plan', async () => {
 
 it('tries several new files as one transaction with --dry-run, and still finds the file of an error', async () => {
   applied = [];
-  plane.routes[PUSH] = (_request, response) => sendProblem(response, 'sql_failed', 400, 'no', { problem: 'no', line: 3, column: 2 });
+  plane.routes[PUSH] = (_request, response) => sendProblem(response, 'sql_failed', 400, 'no', { problem: 'no', line: 4, column: 2 });
 
   const result = await run('--dry-run');
 
-  expect(pushes()).toEqual([{ sql: INIT + INDEXES, dryRun: true }]);
+  expect(pushes()).toEqual([{ sql: `${INIT};\n${INDEXES};\n`, dryRun: true }]);
   expect(result.err).toContain('002_indexes.sql:2:2: no');
 });
 

@@ -61,6 +61,8 @@ function isRepeatable({ version }: MigrationMark): boolean {
   return version.startsWith(REPEATABLE_PREFIX);
 }
 
+/** In a folder per migration all files have one name, and the folder's is what tells them apart. */
 function lastSegment(filename: string): string {
-  return filename.slice(filename.lastIndexOf('/') + 1);
+  const segments = filename.split('/');
+  return segments.slice(/^(?:migration|up)\.sql$/i.test(segments.at(-1) ?? '') ? -2 : -1).join('/');
 }

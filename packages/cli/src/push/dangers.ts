@@ -1,4 +1,5 @@
 import type { Danger } from '@flux/contract/sql/dangers';
+import { readRunnable } from '@flux/contract/sql/runnable';
 import type { CallContext } from '../context.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
@@ -18,7 +19,7 @@ export async function findDangersIn(plan: readonly PlannedFile[]): Promise<reado
   const grammar = createGrammar();
   const found: FileDanger[] = [];
   for (const { file } of plan.filter(({ action }) => action === 'run'))
-    found.push(...(await findDangers(file.sql, grammar)).map((danger) => ({ file: file.filename, ...danger })));
+    found.push(...(await findDangers(readRunnable(file.sql).sql, grammar)).map((danger) => ({ file: file.filename, ...danger })));
   return found;
 }
 

@@ -19,7 +19,7 @@ export interface PlannedFile {
 export function planPush(files: readonly SqlFile[], applied: readonly AppliedMigration[], force: boolean): PlannedFile[] {
   const edited = files.flatMap((file) => {
     const row = file.mode === 'versioned' ? appliedRow(file, applied) : undefined;
-    return row === undefined || row.checksum === file.checksum ? [] : [{ file, row }];
+    return row === undefined || hasContentOf(row, file) ? [] : [{ file, row }];
   });
   const [first] = edited;
   if (first !== undefined) {
@@ -47,13 +47,21 @@ function plan(file: SqlFile, applied: readonly AppliedMigration[], force: boolea
   if (row === undefined) return { file, action: 'run', reason: 'new' };
   if (file.mode === 'versioned') return { file, action: 'skip', reason: 'already applied' };
   if (force) return { file, action: 'run', reason: 'forced' };
-  return row.checksum === file.checksum ? { file, action: 'skip', reason: 'unchanged' } : { file, action: 'run', reason: 'changed' };
+  return hasContentOf(row, file) ? { file, action: 'skip', reason: 'unchanged' } : { file, action: 'run', reason: 'changed' };
 }
 
-/** The row of a file, also when its version is spelled in another way. Repeatable scripts have one spelling. */
+/** The row of a file, also when its version is spelled in another way. */
 function appliedRow(file: SqlFile, applied: readonly AppliedMigration[]): AppliedMigration | undefined {
   if (file.mode === 'versioned') return findApplied(file, applied);
-  return applied.find((row) => row.version === REPEATABLE_PREFIX + file.version);
+  const row = applied.find(({ version }) => version === REPEATABLE_PREFIX + file.version);
+  if (row !== undefined) return row;
+  // Earlier releases recorded repeatable files by their base name.
+  const former = `${REPEATABLE_PREFIX}${file.filename.replace(/\.sql$/i, '')}`;
+  return applied.find((each) => each.version === former && each.filename === file.filename && hasContentOf(each, file));
+}
+
+function hasContentOf(row: AppliedMigration, file: SqlFile): boolean {
+  return row.checksum === file.checksum || row.checksum === file.formerChecksum;
 }
 
 /** A single file may have been meant to run with each push. */

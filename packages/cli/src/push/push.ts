@@ -7,13 +7,14 @@ import { defineCommand, type ExitCode, PROJECT_OPTIONS, type ProjectOptions } fr
 import type { CallContext } from '../context.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
 import { findDangersIn, warnOfDangers } from './dangers.ts';
-import { asRecorded, collectSqlFiles, DEFAULT_PLACES, type PushMode, type SqlFile } from './files.ts';
+import { asRecorded, collectSqlFiles, DEFAULT_PLACES, idOf, type PushMode, type SqlFile } from './files.ts';
+import { noteLeftOut, requireRunnable } from './foreign.ts';
 import { readLedger } from './ledger.ts';
 import { planPush } from './plan.ts';
 import { showPlan } from './plan-text.ts';
 import { runPush } from './run.ts';
 
-type PushOptions = ProjectOptions & { mode?: PushMode; plan?: boolean; dryRun?: boolean; force?: boolean; backup?: boolean };
+type PushOptions = ProjectOptions & { mode?: PushMode; id?: string; plan?: boolean; dryRun?: boolean; force?: boolean; backup?: boolean };
 
 /** `flux push` */
 export const command = defineCommand<PushOptions>({
@@ -25,6 +26,7 @@ export const command = defineCommand<PushOptions>({
       summary: 'raw: run it now; versioned: once; repeatable: whenever it changes',
       choices: ['raw', 'versioned', 'repeatable'],
     },
+    { flags: '--id <id>', summary: 'name of a single repeatable file in the ledger (default: its path)' },
     { flags: '--plan', summary: 'only show what would run, and what of it destroys data' },
     { flags: '--dry-run', summary: 'run it and roll it back' },
     { flags: '--force', summary: 'run repeatable files again even if they are unchanged' },
@@ -33,23 +35,25 @@ export const command = defineCommand<PushOptions>({
   examples: ['flux push', 'flux push ./migrations --plan', 'flux push ./seed.sql', 'flux push ./migrations --dry-run'],
   about:
     'A folder is versioned: 001_init.sql and so on, in natural order, each once; R__name.sql are repeatable and run last.\n' +
+    'Of the files of other tools only the way up runs: no .down.sql, and nothing below `-- migrate:down` or its like.\n' +
     'A single file is what it would be in its folder: versioned when its name begins with a number or its folder contains migrations,\n' +
     'else raw, which runs each time and is not recorded. Each file is one transaction, together with its row in the ledger.\n' +
     '--plan marks statements that destroy data; a push warns about them when the newest backup is not restore-verified, but still runs.',
-  async run(context, { mode, plan: planOnly, dryRun, force, backup, ...options }, [path]) {
+  async run(context, { mode, id, plan: planOnly, dryRun, force, backup, ...options }, [path]) {
     const { output, settings, cwd } = context;
     const roots = settings.linkFile === null ? [cwd] : [cwd, dirname(settings.linkFile.path)];
     if (planOnly === true && dryRun === true)
       throw new FluxError('usage', '--plan and --dry-run cannot be combined.', {
         hint: '--plan runs nothing; --dry-run runs it and rolls it back.',
       });
-    const read = await collectSqlFiles(path, roots, mode);
-    if (force === true) requireRepeatable(read);
+    const collected = await collectSqlFiles(path, roots, { mode, id });
+    if (force === true) requireRepeatable(collected.files);
     const project = await resolveProject(context, options);
     const applied = mode === 'raw' ? [] : await readLedger(context, project.hash);
-    const files = mode === 'raw' ? read : read.map((file) => asRecorded(file, applied));
+    const files = collected.files.map((file) => (mode === 'raw' ? file : asRecorded(file, applied, idOf(file.path, roots.at(-1) ?? cwd))));
     const isLedgered = files.some((file) => file.mode !== 'raw');
     const plan = planPush(files, applied, force === true);
+    noteLeftOut(context, collected, requireRunnable(plan));
     const dangers = dryRun === true && planOnly !== true ? [] : await findDangersIn(plan);
     if (planOnly === true) return showPlan(context, project, plan, dangers);
     if (backup === true && dryRun !== true && plan.some(({ action }) => action === 'run')) {

@@ -1,11 +1,15 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { PushAnswer, PushRequest } from '@flux/contract/project';
+import { readRunnable } from '@flux/contract/sql/runnable';
 import type { CallContext } from '../context.ts';
 import { formatCounted } from '../output/quantity.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 import type { SqlFile } from './files.ts';
 import type { PlannedFile } from './plan.ts';
 import { locateSqlError, type SentFile } from './sql-error.ts';
+
+/** SQLSTATE of a new enum value that is used in the transaction that added it. */
+const ENUM_VALUE_TOO_NEW = '55P04';
 
 /** The outcome of one file. */
 export interface PushedFile {
@@ -58,17 +62,26 @@ async function tryTogether(context: CallContext, project: ResolvedProject, plan:
   let sql = '';
   let firstLine = 0;
   for (const { file } of plan.filter(({ action }) => action === 'run')) {
-    const part = `${file.sql.trimEnd()}\n${/;\s*$/.test(file.sql) ? '' : ';\n'}`;
+    const { sql: runs } = readRunnable(file.sql);
+    const part = `${runs.trimEnd()}\n;\n`;
     sent.push({ file, firstLine });
     sql += part;
     firstLine += part.split('\n').length - 1;
   }
   context.output.line(`→ trying ${sent.map(({ file }) => file.filename).join(', ')} together...`);
-  await send(context, project, { sql, dryRun: true }, sent, 'It was a dry run.');
+  await send(context, project, { sql, dryRun: true }, sent, 'It was a dry run.').catch((error: unknown) => {
+    throw isFluxError(error) && error.details.sqlState === ENUM_VALUE_TOO_NEW ? triedTooEarly(error) : error;
+  });
   return plan.map(({ file, action, reason }) => {
     context.output.line(`✓ ${file.filename} ${action === 'skip' ? reason : 'would apply'}`);
     return pushed(file, action === 'skip' ? 'skipped' : 'would apply', null);
   });
+}
+
+/** A dry run of several files is one transaction, in which a new enum value cannot be used; the push itself has one for each. */
+function triedTooEarly(error: FluxError): FluxError {
+  const hint = `It was a dry run: nothing was changed, and this place could not be tried. A push runs each file in a transaction of its own: when the value was added by an earlier file, it is there by then.`;
+  return new FluxError(error.code, error.message, { hint, details: error.details, cause: error });
 }
 
 async function send(

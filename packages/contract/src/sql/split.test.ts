@@ -73,7 +73,26 @@ describe('splitSql', () => {
 
   it('finds the first backslash outside quotes', () => {
     expect(splitSql('select \'\\\', "\\", $$\\$$ -- \\\n/* \\ */').backslash).toBeUndefined();
-    expect(splitSql('select 1;\n \\connect x').backslash).toEqual({ start: 11, line: 2, column: 2 });
+    expect(splitSql('select 1;\nselect 2 \\gset').backslash).toEqual({ start: 19, line: 2, column: 10 });
+  });
+
+  it('takes a line that begins with a backslash for one of psql', () => {
+    const { statements, psqlLines, backslash } = splitSql("select 1;\n \\connect it's x;\nselect 2;\n\\.");
+    expect(statements.map(({ text }) => text)).toEqual(['select 1', 'select 2']);
+    expect(psqlLines).toMatchObject([
+      { command: '\\connect', start: 11, end: 27, line: 2, column: 2 },
+      { command: '\\.', line: 4, column: 1 },
+    ]);
+    expect(backslash).toBeUndefined();
+  });
+
+  it('passes over the data of COPY ... FROM STDIN', () => {
+    expect(texts("copy t from stdin;\nit's; a\n\\.x\n\\.\r\nselect 2;\ncopy t from stdin;\n;;'")).toEqual([
+      'copy t from stdin',
+      'select 2',
+      'copy t from stdin',
+    ]);
+    expect(texts('copy t from stdin; select 1')).toHaveLength(2);
   });
 
   it('finds every statement again that was joined with semicolons', async () => {

@@ -16,22 +16,35 @@ export interface SqlStatement extends SqlPlace {
   readonly words: readonly string[];
 }
 
+/** A line with a command of psql between two statements. */
+export interface PsqlLine extends SqlPlace {
+  readonly start: number;
+  readonly end: number;
+  /** `\connect`, without its arguments. */
+  readonly command: string;
+}
+
 /** A text of SQL, taken apart. */
 export interface SqlScript {
   readonly statements: readonly SqlStatement[];
-  /** The first backslash outside quotes: SQL has none there, so it is a command of psql. */
+  readonly psqlLines: readonly PsqlLine[];
+  /** The first backslash within a statement and outside quotes: SQL has none there, so a command of psql follows (`\gset`). */
   readonly backslash: (SqlPlace & { readonly start: number }) | undefined;
 }
 
 const MAX_WORDS = 40;
+const MAX_COMMAND = 40;
 
 /**
  * Splits SQL text at the semicolons that end statements, as the server does: not at those in strings, dollar quotes,
  * quoted names, comments, the actions of a rule, or the body of a function after BEGIN ATOMIC. Text that is not SQL is split
  * somehow and never an error; the server says what is wrong with it. A byte order mark in front is skipped.
+ *
+ * As in psql, a backslash between statements takes the rest of its line, and the lines behind COPY ... FROM STDIN are data up to `\.`.
  */
 export function splitSql(sql: string): SqlScript {
   const statements: SqlStatement[] = [];
+  const psqlLines: PsqlLine[] = [];
   const placeOf = createPlaceCounter(sql);
   let backslash: SqlScript['backslash'];
   let current = emptyStatement();
@@ -46,8 +59,20 @@ export function splitSql(sql: string): SqlScript {
 
   for (let at = sql.startsWith('\uFEFF') ? 1 : 0; at < sql.length; ) {
     const { kind, end } = scanToken(sql, at);
-    if (kind === 'semicolon' && current.parentheses === 0 && current.atomic === 0) finish();
-    else if (kind !== 'space') {
+    if (kind === 'backslash' && current.start < 0) {
+      const lineEnd = endOfLine(sql, at);
+      const command = /^\\\S*/.exec(sql.slice(at, Math.min(lineEnd, at + MAX_COMMAND)))?.[0] ?? '\\';
+      psqlLines.push({ start: at, end: lineEnd, command, ...placeOf(at) });
+      at = lineEnd;
+      continue;
+    }
+    if (kind === 'semicolon' && current.parentheses === 0 && current.atomic === 0) {
+      const readsData = current.start >= 0 && readsFromStdin(current.words);
+      finish();
+      at = readsData ? endOfCopyData(sql, end) : end;
+      continue;
+    }
+    if (kind !== 'space') {
       if (current.start < 0) current.start = at;
       if (kind === 'backslash') backslash ??= { start: at, ...placeOf(at) };
       takeToken(current, kind, sql.slice(at, kind === 'word' ? end : at + 1));
@@ -56,7 +81,31 @@ export function splitSql(sql: string): SqlScript {
     at = end;
   }
   finish();
-  return { statements, backslash };
+  return { statements, psqlLines, backslash };
+}
+
+/** Whether these are the words of COPY ... FROM STDIN. */
+export function readsFromStdin(words: readonly string[]): boolean {
+  if (words[0] !== 'COPY') return false;
+  const from = words.indexOf('FROM');
+  return from > 0 && words[from + 1] === 'STDIN';
+}
+
+function endOfLine(sql: string, offset: number): number {
+  for (let end = offset; end < sql.length; end++) if (sql[end] === '\n' || sql[end] === '\r') return end;
+  return sql.length;
+}
+
+/** Behind the line `\.`; the end of the text where there is none. What stands in the line of the COPY itself is not data. */
+function endOfCopyData(sql: string, offset: number): number {
+  const line = sql.indexOf('\n', offset);
+  if (line < 0) return offset;
+  for (let at = line; ; at += 1) {
+    at = sql.indexOf('\n\\.', at);
+    if (at < 0) return sql.length;
+    const after = sql[at + 3];
+    if (after === undefined || after === '\n' || after === '\r') return at + 3;
+  }
 }
 
 /** Line and column of an offset (in UTF-16 units) of a text. */

@@ -4,8 +4,9 @@ import { type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/con
 import type { PushOutcome, ScriptRequest } from './engine.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import type { OwnerAccess } from './owner-access.ts';
+import { USUAL_OWNER, withoutUsualOwner } from './push/absent-owner.ts';
 import { checkDeferred, executeScript, markSession } from './push/execute.ts';
-import { type PreparedScript, prepareScript } from './push/prepare.ts';
+import { blankedScript, type PreparedScript, prepareScript } from './push/prepare.ts';
 import { shorten } from './push/shorten.ts';
 
 /** For how long a push that must end waits for the answer to its COMMIT. */
@@ -57,7 +58,8 @@ async function attempt(place: OwnerAccess, request: ScriptRequest, script: Prepa
     const isWarning = severity === 'WARNING' || sqlState.startsWith('01');
     if (isWarning && warnings.length < MAX_WARNINGS) warnings.push(shorten(message, MAX_WARNING_CHARACTERS));
   });
-  await executeScript(session, script, mark);
+  const adapted = await adaptRoles(session, script, warnings);
+  await executeScript(session, adapted, mark);
   await checkDeferred(session, script);
   if (request.dryRun) await session.run('ROLLBACK');
   else {
@@ -65,6 +67,18 @@ async function attempt(place: OwnerAccess, request: ScriptRequest, script: Prepa
     await commit(session, script);
   }
   return { ...claim, statements: script.statements.length, warnings };
+}
+
+/** Other people's SQL names the owner of their database, `postgres`, whom a server of Flux may not have. */
+async function adaptRoles(session: PostgresSession, script: PreparedScript, warnings: string[]): Promise<PreparedScript> {
+  const { sql, count } = withoutUsualOwner(script.sql, script.statements);
+  if (count === 0) return script;
+  const [found] = await session.query(`select 1 from pg_catalog.pg_roles where rolname = $1`, [USUAL_OWNER]);
+  if (found !== undefined) return script;
+  warnings.push(
+    `${script.filename}: there is no role ${USUAL_OWNER} here; what is for it in ${count} statements was left out, because the owner of the project has it.`,
+  );
+  return blankedScript(script, sql);
 }
 
 /** An abort that no longer takes effect immediately once a COMMIT is sent: it then has `COMMIT_MS` to be answered. */

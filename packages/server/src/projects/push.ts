@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import type { PushAnswer, PushRequest } from '@flux/contract/project';
+import { describeWayDown } from '@flux/contract/sql/file-names';
+import { identifyingText } from '@flux/contract/sql/runnable';
 import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
@@ -80,6 +82,7 @@ function toScriptRequest(request: PushRequest): Omit<ScriptRequest, 'signal'> {
     throw new FluxError('invalid_request', 'A push is a migration or a repeatable script, not both.');
   }
   if (migration !== undefined) {
+    refuseWayDown(migration.filename);
     requireChecksum(sql, migration.checksum);
     return { ...common, mode: 'versioned', filename: migration.filename, version: migration.version, checksum: migration.checksum };
   }
@@ -90,10 +93,28 @@ function toScriptRequest(request: PushRequest): Omit<ScriptRequest, 'signal'> {
   return { ...common, mode: 'raw', filename: request.filename ?? 'SQL' };
 }
 
+/** Clients send a dump as it is, or without the lines that do not count for its checksum. */
 function requireChecksum(sql: string, checksum: string): void {
-  if (createHash('sha256').update(sql).digest('hex') === checksum) return;
+  if (sha256(sql) === checksum || sha256(identifyingText(sql)) === checksum) return;
   throw new FluxError('invalid_request', 'The checksum is not the SHA-256 of the SQL that arrived.', {
     hint: 'Send the file again, unchanged and in UTF-8.',
+  });
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/**
+ * A file that undoes a migration is no migration, whoever sends it: other clients send every file of a folder.
+ *
+ * @throws FluxError `invalid_request`
+ */
+function refuseWayDown(filename: string): void {
+  const why = describeWayDown(filename);
+  if (why === undefined) return;
+  throw new FluxError('invalid_request', `${filename} is ${why}, so it would undo a migration. Nothing of it was applied.`, {
+    hint: 'Leave it out of the folder. To run it on purpose, unrecorded: `flux push <file> --mode raw`.',
   });
 }
 

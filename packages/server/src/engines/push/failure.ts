@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
-import { offsetOfCharacter, placeAt } from '@flux/contract/sql/split';
+import { offsetOfCharacter, placeAt, type SqlStatement } from '@flux/contract/sql/split';
 import type { serverErrorOf } from '../../postgres/connect.ts';
-import { excerptOf } from './allowed.ts';
+import { excerptOf, RESTORE_DUMP } from './allowed.ts';
 import type { PreparedScript, ScriptChunk } from './prepare.ts';
 import { shorten } from './shorten.ts';
 
@@ -18,6 +18,12 @@ interface ChunkFailure {
 const IN_TRANSACTION = new Set(['25001', '2D000']);
 const LOCK_TIMEOUT = '55P03';
 const SESSION_ENDED = /^57P0/;
+const ENUM_VALUE_TOO_NEW = '55P04';
+const NO_SUCH_OBJECT = '42704';
+const NOT_ALLOWED = '42501';
+/** Statements in which a name that does not exist may be that of a role. */
+const NAMES_ROLES =
+  /^(?:GRANT|REVOKE|ALTER DEFAULT PRIVILEGES|CREATE POLICY|ALTER POLICY|REASSIGN OWNED|DROP OWNED|SET (?:LOCAL |SESSION )?(?:ROLE|SESSION AUTHORIZATION)|(?:CREATE|ALTER|DROP) (?:ROLE|USER|GROUP|SCHEMA)) ?| OWNER TO/;
 
 /**
  * Describes a failure of the server as one of the file: which statement, in which line, and what the server said.
@@ -37,7 +43,7 @@ export function sqlFailed(script: PreparedScript, where: number | ChunkFailure, 
   const place = offset === undefined ? statement : placeAt(script.sql, offset);
   const isRefusal = IN_TRANSACTION.has(error.code ?? '');
   const problem = shorten(error.message);
-  const advice = adviceFor(error);
+  const advice = adviceFor(script, statement, error);
   const details = {
     filename: script.filename,
     problem,
@@ -81,8 +87,21 @@ function characterAt(sql: string, offset: number): number {
   return characters;
 }
 
-function adviceFor(error: ServerError): string {
-  if (IN_TRANSACTION.has(error.code ?? '')) return 'Each file runs in one transaction; run this statement with psql.';
-  if (error.code === LOCK_TIMEOUT) return 'Another session has a lock that it needs; end that session and push again.';
+function adviceFor(script: PreparedScript, statement: SqlStatement | undefined, error: ServerError): string {
+  const advice = adviceOn(statement, error);
+  return script.isDump ? `${advice} This is a plain dump of pg_dump. ${RESTORE_DUMP.replace('<file>', script.filename)}` : advice;
+}
+
+function adviceOn(statement: SqlStatement | undefined, error: ServerError): string {
+  const code = error.code ?? '';
+  if (IN_TRANSACTION.has(code)) return 'Each file runs in one transaction; run this statement with psql.';
+  if (code === LOCK_TIMEOUT) return 'Another session has a lock that it needs; end that session and push again.';
+  if (code === ENUM_VALUE_TOO_NEW)
+    return 'Postgres lets a new enum value be used only once the transaction that added it has ended, and each file is one transaction: move ALTER TYPE ... ADD VALUE into a file of its own before this one, and push again.';
+  const words = statement?.words.join(' ') ?? '';
+  if (code === NO_SUCH_OBJECT && NAMES_ROLES.test(words))
+    return 'If it is a role: a project has its owner, whom CURRENT_USER names in any statement, and anon, authenticated and service_role. Name one of them, or leave the statement out.';
+  if (code === NOT_ALLOWED && /^(?:CREATE|ALTER|DROP) (?:ROLE|USER|GROUP) /.test(words))
+    return 'Roles belong to the whole server, so a push cannot change them: leave the statement out, and grant to anon, authenticated or service_role, which are there.';
   return 'Correct it and push again.';
 }

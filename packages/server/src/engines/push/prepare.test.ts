@@ -100,3 +100,80 @@ describe('prepareScript', () => {
     expect(large.chunks).toEqual([0, 1, 2].map((first) => ({ first, count: 1 })));
   });
 });
+
+describe('a file of another tool', () => {
+  it('runs its way up only', () => {
+    const script = prepareScript('-- migrate:up\nselect 1;\n-- migrate:down\ndrop table t;\ncommit;\n', 'f.sql');
+    expect(script.statements.map(({ text }) => text)).toEqual(['select 1']);
+    expect(script.sql).not.toContain('drop');
+  });
+
+  it('is refused when it is not clear which half that is', () => {
+    expect(refusal('select 1;\n-- DOWN\ndrop table t;')).toMatchObject({
+      code: 'sql_not_allowed',
+      message: expect.stringMatching(/^f\.sql:2: `-- DOWN` looks like the beginning of a way down.*Nothing of this file was applied\.$/),
+    });
+  });
+});
+
+describe('a plain dump', () => {
+  const header = [
+    '--\n-- PostgreSQL database dump\n--\n',
+    '\\restrict dVjFNgeJ2TrZbYNTm2ulMHqbVhd2\n',
+    '-- Dumped from database version 17.12',
+    'SET statement_timeout = 0;\nSET transaction_timeout = 0;',
+    "SET standard_conforming_strings = on;\nSELECT pg_catalog.set_config('search_path', '', false);",
+    'CREATE TABLE public.t (a text);\n\nALTER TABLE public.t OWNER TO postgres;\nALTER FUNCTION public."f"(a int) OWNER TO "some one";',
+  ].join('\n');
+
+  it('runs without the lines for psql, for a newer server, and for owners', () => {
+    const sql = `${header}\nINSERT INTO public.t VALUES ('\n\\restrict x\nSET transaction_timeout = 0;');\n\n\\unrestrict dVjFNgeJ2TrZbYNTm2ulMHqbVhd2\n\n`;
+    const script = prepareScript(sql, 'dump.sql');
+    expect(script.statements.map(({ words }) => words.slice(0, 2).join(' '))).toEqual([
+      'SET STATEMENT_TIMEOUT',
+      'SET STANDARD_CONFORMING_STRINGS',
+      'SELECT PG_CATALOG',
+      'CREATE TABLE',
+      'INSERT INTO',
+    ]);
+    expect(script.sql).toHaveLength(sql.length);
+    expect(script.sql.match(/restrict|transaction_timeout/g)).toHaveLength(2);
+    expect(script.warnings).toEqual([expect.stringContaining('2 ALTER ... OWNER TO of this dump were left out')]);
+  });
+
+  it('keeps OWNER TO of a file that is not a dump', () => {
+    expect(prepareScript('alter table t owner to x', 'f.sql').statements).toHaveLength(1);
+  });
+
+  it('names everything that stops it in one sentence, and what to do', () => {
+    const sql = `${header}\n\\connect shop\nCOPY public.t (a) FROM stdin;\nit's; commit;\n\\x\n\\.\n\nCREATE DATABASE x;\nCOPY public.t FROM stdin;\n\\.\n`;
+    expect(refusal(sql)).toMatchObject({
+      message:
+        'f.sql:16: this is a plain dump of pg_dump, and a push cannot run \\connect (line 16), COPY ... FROM STDIN (lines 17, 23), CREATE DATABASE (line 22). Nothing of this file was applied.',
+      hint: expect.stringContaining('-1 -f f.sql`'),
+    });
+  });
+});
+
+describe('standard_conforming_strings', () => {
+  it.each([
+    'set standard_conforming_strings = off',
+    "SET LOCAL standard_conforming_strings TO 'off'",
+    'set session standard_conforming_strings=false',
+    "select pg_catalog.set_config('standard_conforming_strings', 'off', false)",
+  ])('that is turned off is refused with the reason: %s', (sql) => {
+    expect(refusal(`${sql};\ninsert into s values ('a\\'b; drop table s; --');`)).toMatchObject({
+      code: 'sql_not_allowed',
+      message: expect.stringMatching(/^f\.sql:1: this statement turns standard_conforming_strings off: a backslash/),
+      hint: expect.stringContaining("E'...'"),
+    });
+  });
+
+  it.each([
+    'set standard_conforming_strings = on',
+    "set standard_conforming_strings to 'on'",
+    'set standard_conforming_strings to default',
+  ])('may be turned on: %s', (sql) => {
+    expect(refusal(sql)).toBeUndefined();
+  });
+});

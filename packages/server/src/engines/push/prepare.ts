@@ -1,13 +1,17 @@
-import { placeAt, type SqlStatement, splitSql } from '@flux/contract/sql/split';
+import { readRunnable } from '@flux/contract/sql/runnable';
+import { placeAt, type SqlStatement } from '@flux/contract/sql/split';
 import { ensureAllowed, isTransactionBegin, isTransactionEnd, refuseText } from './allowed.ts';
 
 /** A file that may run in one transaction, split into statements and into the chunks that are sent. */
 export interface PreparedScript {
   readonly filename: string;
+  /** The text that runs: what is left out of the file is blank, so that offsets and lines are those of the file. */
   readonly sql: string;
   readonly statements: readonly SqlStatement[];
   readonly chunks: readonly ScriptChunk[];
   readonly warnings: readonly string[];
+  /** Whether pg_dump wrote it. */
+  readonly isDump: boolean;
 }
 
 /** Neighbouring statements that are sent to the server as one text. */
@@ -31,9 +35,9 @@ const CHUNK = { characters: 1 << 20, statements: 5000 };
 export function prepareScript(sql: string, filename: string): PreparedScript {
   const nul = sql.indexOf('\0');
   if (nul >= 0) throw refuseText(filename, placeAt(sql, nul), 'the file contains a NUL character', 'Save the file as UTF-8 text.');
-  const split = splitSql(sql);
+  const runnable = readRunnable(sql);
   const warnings: string[] = [];
-  let statements = split.statements;
+  let { statements } = runnable;
   const [first, last] = [statements[0], statements.at(-1)];
   if (first && last && first !== last && isTransactionBegin(first) && isTransactionEnd(last)) {
     statements = statements.slice(1, -1);
@@ -41,8 +45,18 @@ export function prepareScript(sql: string, filename: string): PreparedScript {
       `${filename}: ${first.words.join(' ')} in line ${first.line} and ${last.words.join(' ')} in line ${last.line} were left out; each file is one transaction anyway.`,
     );
   }
-  ensureAllowed(filename, statements, split.backslash);
-  return { filename, sql, statements, chunks: chunksOf(statements), warnings };
+  ensureAllowed(filename, runnable, statements);
+  if (runnable.ownersLeftOut > 0)
+    warnings.push(
+      `${filename}: ${runnable.ownersLeftOut} ALTER ... OWNER TO of this dump were left out; what a push creates belongs to the owner of the project.`,
+    );
+  return { filename, sql: runnable.sql, statements, chunks: chunksOf(statements), warnings, isDump: runnable.isDump };
+}
+
+/** The script with a text in which more is blank; a statement of which nothing is left is none. */
+export function blankedScript(script: PreparedScript, sql: string): PreparedScript {
+  const statements = script.statements.filter(({ start, end }) => sql.slice(start, end).trim() !== '');
+  return { ...script, sql, statements, chunks: chunksOf(statements) };
 }
 
 function chunksOf(statements: readonly SqlStatement[]): ScriptChunk[] {
