@@ -110,6 +110,21 @@ describe('flux push', () => {
     );
     expect(warned.exitCode).toBe(0);
     expect((await push('./wipe.sql', '--dry-run')).stderr).not.toContain('Warning');
+    await psql(project.uri, 'insert into orders values (1)');
+    const unasked = await push('./wipe.sql', '--no-input');
+    expect(unasked.stderr).toContain(
+      'This push destroys data that no restore-verified backup has, and with --no-input that needs --yes. Nothing was run.',
+    );
+    expect(unasked.exitCode).toBe(2);
+    expect(await psql(project.uri, 'select count(*) from orders')).toBe('1\n');
+    // `script` gives it a terminal.
+    const answered = (word: string) =>
+      flux.shell(`(sleep 4; printf '${word}\\r'; sleep 4) | script -qec "flux push ./wipe.sql ${project.flags.join(' ')}" /dev/null`);
+    expect((await answered('no')).exitCode).not.toBe(0);
+    expect(await psql(project.uri, 'select count(*) from orders')).toBe('1\n');
+    expect((await answered('yes')).stdout).toContain('applied');
+    expect(await psql(project.uri, 'select count(*) from orders')).toBe('0\n');
+    expect((await push('./wipe.sql', '--no-input', '--yes')).exitCode).toBe(0);
     file('harmless.sql', 'create table fresh (id int);');
     expect((await push('./harmless.sql')).stderr).not.toContain('Warning');
   });

@@ -114,6 +114,32 @@ it('tries several new files as one transaction with --dry-run, and still finds t
   expect(result.err).toContain('002_indexes.sql:2:2: no');
 });
 
+it('asks before data is destroyed that no proven backup has: --no-input needs --yes, and a script goes on', async () => {
+  await writeFile(join(sandbox.cwd, 'wipe.sql'), 'drop table orders;');
+  plane.routes[`GET /projects/${PROJECT.hash}/gate`] = () => ({
+    action: 'push',
+    decision: 'refused',
+    tier: 'no_backups',
+    label: 'No backups',
+    guidance: 'There is no backup.',
+    detail: 'it has none',
+    command: null,
+    backupId: null,
+    proof: null,
+    askedAt: '2026-06-20T17:18:33.697Z',
+  });
+
+  const refused = await run('wipe.sql', '--no-input');
+  expect(refused.exitCode).toBe(2);
+  expect(refused.err).toContain('with --no-input that needs --yes. Nothing was run.');
+  expect(pushes()).toEqual([]);
+  expect((await run('wipe.sql', '--no-input', '--yes')).exitCode).toBe(0);
+  const scripted = await run('wipe.sql');
+  expect(scripted.exitCode).toBe(0);
+  expect(scripted.err).toContain('Warning: wipe.sql:1 destroys data: drop table orders');
+  expect(pushes()).toHaveLength(2);
+});
+
 it('runs a single file as it is', async () => {
   await writeFile(join(sandbox.cwd, 'seed.sql'), 'SELECT 1; SELECT 2;');
 

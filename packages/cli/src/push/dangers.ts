@@ -1,8 +1,10 @@
+import { FluxError } from '@flux/contract/errors';
 import type { Danger } from '@flux/contract/sql/dangers';
 import { readRunnable } from '@flux/contract/sql/runnable';
-import type { CallContext } from '../context.ts';
+import type { AskContext, CallContext } from '../context.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
+import { askText } from '../prompt.ts';
 import type { PlannedFile } from './plan.ts';
 
 /** A statement of a file that destroys data, may do so, or could not be analysed. */
@@ -41,8 +43,18 @@ export function describeRecovery(reply: GateReply): string {
   return `No restore-verified backup could revert it: ${reply.guidance} (${reply.detail})`;
 }
 
-/** Warns about a push that destroys data without a restore-verified backup; the push continues anyway. */
-export async function warnOfDangers(context: CallContext, project: ResolvedProject, dangers: readonly FileDanger[]): Promise<void> {
+/**
+ * Warns about a push that destroys data without a restore-verified backup. For what is sure to be lost, a terminal is asked, and
+ * `--no-input` needs `--yes`; a script without either goes on, as scripts always have.
+ *
+ * @throws FluxError `usage` when it is not confirmed
+ */
+export async function confirmDangers(
+  context: CallContext & AskContext,
+  project: ResolvedProject,
+  dangers: readonly FileDanger[],
+  yes: boolean,
+): Promise<void> {
   const [first] = dangers;
   if (first === undefined) return;
   const reply = await askGate(context, project, 'push');
@@ -51,4 +63,19 @@ export async function warnOfDangers(context: CallContext, project: ResolvedProje
   const others = dangers.length - 1;
   const more = others === 0 ? '' : ` (and ${others} more, see \`flux push --plan\`)`;
   context.output.warn(`${describeDanger(worst)}${more}\n${describeRecovery(reply)}\nCreate one first: \`flux push --backup\`.`);
+  if (worst.effect !== 'destroys' || yes) return;
+  if (!context.mayAsk)
+    throw new FluxError(
+      'usage',
+      'This push destroys data that no restore-verified backup has, and with --no-input that needs --yes. Nothing was run.',
+      {
+        hint: 'Create and verify a backup first with `flux push --backup`, or pass --yes.',
+      },
+    );
+  if (context.stdin.isTTY !== true || !process.stderr.isTTY) return;
+  const typed = await askText(context, 'This destroys data that no restore-verified backup has. Type yes to continue', 'Pass --yes.');
+  if (typed.toLowerCase() !== 'yes')
+    throw new FluxError('usage', 'It was not confirmed. Nothing was run.', {
+      hint: 'Create and verify a backup first with `flux push --backup`.',
+    });
 }

@@ -6,7 +6,7 @@ import { verifyBackup } from '../backup/run-verify.ts';
 import { defineCommand, type ExitCode, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import type { CallContext } from '../context.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
-import { findDangersIn, warnOfDangers } from './dangers.ts';
+import { confirmDangers, findDangersIn } from './dangers.ts';
 import { asRecorded, collectSqlFiles, DEFAULT_PLACES, idOf, type PushMode, type SqlFile } from './files.ts';
 import { noteLeftOut, requireRunnable } from './foreign.ts';
 import { readLedger } from './ledger.ts';
@@ -14,7 +14,15 @@ import { planPush } from './plan.ts';
 import { showPlan } from './plan-text.ts';
 import { runPush } from './run.ts';
 
-type PushOptions = ProjectOptions & { mode?: PushMode; id?: string; plan?: boolean; dryRun?: boolean; force?: boolean; backup?: boolean };
+type PushOptions = ProjectOptions & {
+  mode?: PushMode;
+  id?: string;
+  plan?: boolean;
+  dryRun?: boolean;
+  force?: boolean;
+  backup?: boolean;
+  yes?: boolean;
+};
 
 /** `flux push` */
 export const command = defineCommand<PushOptions>({
@@ -31,6 +39,7 @@ export const command = defineCommand<PushOptions>({
     { flags: '--dry-run', summary: 'run it and roll it back' },
     { flags: '--force', summary: 'run repeatable files again even if they are unchanged' },
     { flags: '--backup', summary: 'create and verify a backup first; run nothing when that fails' },
+    { flags: '--yes', summary: 'do not ask before data is destroyed that no restore-verified backup has' },
   ],
   examples: ['flux push', 'flux push ./migrations --plan', 'flux push ./seed.sql', 'flux push ./migrations --dry-run'],
   about:
@@ -38,8 +47,9 @@ export const command = defineCommand<PushOptions>({
     'Of the files of other tools only the way up runs: no .down.sql, and nothing below `-- migrate:down` or its like.\n' +
     'A single file is what it would be in its folder: versioned when its name begins with a number or its folder contains migrations,\n' +
     'else raw, which runs each time and is not recorded. Each file is one transaction, together with its row in the ledger.\n' +
-    '--plan marks statements that destroy data; a push warns about them when the newest backup is not restore-verified, but still runs.',
-  async run(context, { mode, id, plan: planOnly, dryRun, force, backup, ...options }, [path]) {
+    '--plan marks statements that destroy data; when the newest backup is not restore-verified, a push\n' +
+    'warns about them, asks on a terminal, and needs --yes with --no-input.',
+  async run(context, { mode, id, plan: planOnly, dryRun, force, backup, yes, ...options }, [path]) {
     const { output, settings, cwd } = context;
     const roots = settings.linkFile === null ? [cwd] : [cwd, dirname(settings.linkFile.path)];
     if (planOnly === true && dryRun === true)
@@ -59,7 +69,7 @@ export const command = defineCommand<PushOptions>({
     if (backup === true && dryRun !== true && plan.some(({ action }) => action === 'run')) {
       const code = await backUpFirst(context, project);
       if (code !== 0) return code;
-    } else await warnOfDangers(context, project, dangers);
+    } else await confirmDangers(context, project, dangers, yes === true);
     if (isLedgered) output.line('Flux migrations');
     const done = await runPush(context, project, plan, { dryRun: dryRun === true, force: force === true });
     const skipped = done.filter(({ result }) => result === 'skipped').length;
