@@ -109,12 +109,30 @@ it('takes a file for a migration when the ledger knows it', async () => {
   if (file === undefined) throw new Error('there is no file');
   const row = { version: 'init', filename: 'init.sql', checksum: 'another' };
 
-  expect(asRecorded(file, [row], 'm/init.sql')).toMatchObject({ mode: 'versioned', version: 'init' });
-  expect(asRecorded(file, [{ ...row, version: 'R:init' }], 'm/init.sql')).toBe(file);
-  expect(asRecorded(file, [{ ...row, version: 'R:m/init.sql' }], 'm/init.sql')).toMatchObject({
+  expect(await asRecorded(file, [row], 'm/init.sql')).toMatchObject({ mode: 'versioned', version: 'init' });
+  expect(await asRecorded(file, [{ ...row, version: 'R:init' }], 'm/init.sql')).toBe(file);
+  expect(await asRecorded(file, [{ ...row, version: 'R:m/init.sql' }], 'm/init.sql')).toMatchObject({
     mode: 'repeatable',
     version: 'm/init.sql',
   });
+});
+
+it('takes a file for a migration when its folder was pushed before', async () => {
+  await put('db/a.sql', 'db/b.sql', 'elsewhere/c.sql');
+  const [a, b, c] = await Promise.all(['db/a.sql', 'db/b.sql', 'elsewhere/c.sql'].map(async (path) => (await collect(path)).files[0]));
+  if (a === undefined || b === undefined || c === undefined) throw new Error('there are no files');
+  const row = { version: 'a', filename: 'a.sql', checksum: a.checksum };
+
+  expect(await asRecorded(b, [row], 'db/b.sql')).toMatchObject({ mode: 'versioned', version: 'b' });
+  expect(await asRecorded(b, [{ ...row, checksum: 'of another folder' }], 'db/b.sql')).toBe(b);
+  expect(await asRecorded(c, [row], 'elsewhere/c.sql')).toBe(c);
+});
+
+it('refuses a folder of ways down', async () => {
+  await put('up/001_a.sql', 'down/001_a.sql');
+  await expect(collect('down')).rejects.toMatchObject({ code: 'usage', message: expect.stringContaining('ways down') });
+  await expect(collect('down/001_a.sql')).rejects.toMatchObject({ code: 'usage' });
+  expect(await namesOf('up')).toEqual(['001_a.sql']);
 });
 
 it('identifies a repeatable file by its path, or as --id says', async () => {

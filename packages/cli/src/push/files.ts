@@ -11,6 +11,7 @@ import {
   entryOf,
   type FolderContent,
   type FolderEntry,
+  hasRecordedNeighbour,
   isAmongMigrations,
   isStep,
   listSqlNames,
@@ -94,11 +95,15 @@ export async function collectSqlFiles(
   return { files: [...files.filter((file) => file.mode !== 'repeatable'), ...files.filter((file) => file.mode === 'repeatable')], leftOut };
 }
 
-/** Treats a raw file that the ledger knows as what it was: it was pushed with its folder, or as a repeatable one, before. */
-export function asRecorded(file: SqlFile, applied: readonly MigrationMark[], id: string): SqlFile {
+/**
+ * Treats a raw file as what the ledger makes of it: it was pushed with its folder, or as a repeatable one, before; or its folder was
+ * pushed, and would run it as a migration the next time.
+ */
+export async function asRecorded(file: SqlFile, applied: readonly MigrationMark[], id: string): Promise<SqlFile> {
   if (file.mode !== 'raw') return file;
   const version = versionOf(file.filename);
-  if (findApplied({ ...file, version }, applied) !== undefined) return { ...file, mode: 'versioned', version };
+  const isVersioned = findApplied({ ...file, version }, applied) !== undefined || (await hasRecordedNeighbour(file.path, applied));
+  if (isVersioned) return { ...file, mode: 'versioned', version };
   return applied.some((row) => row.version === REPEATABLE_PREFIX + id) ? { ...file, mode: 'repeatable', version: id } : file;
 }
 

@@ -1,5 +1,7 @@
-import { readdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
+import { type MigrationMark, REPEATABLE_PREFIX } from '@flux/contract/applied';
 import { FluxError } from '@flux/contract/errors';
 import {
   compareNames,
@@ -39,6 +41,10 @@ const OTHER_LANGUAGES = /^\d+[_.-].*\.(?:[cm]?[jt]s|py|rb|go|java|php|xml|ya?ml|
  */
 export async function readMigrationFolder(folder: string): Promise<FolderContent> {
   await refuseSqitch(folder);
+  if (await isFolderOfDowns(folder))
+    throw new FluxError('usage', `${folder} has the ways down of the migrations in the folder beside it. Nothing was run.`, {
+      hint: 'Push the folder of the ways up. To run one of its files on purpose: `flux push <file> --mode raw`.',
+    });
   const { sqlNames, folders, others } = await listFolder(folder);
   const steps = await findSteps(folder, folders);
   if (sqlNames.length === 0 && steps.length > 0) return { entries: steps, leftOut: [] };
@@ -94,8 +100,31 @@ export async function describeSingleWayDown(path: string): Promise<string | unde
   const name = basename(path);
   const why = describeWayDown(name);
   if (why !== undefined) return why;
+  if (await isFolderOfDowns(dirname(path))) return 'in a folder of ways down';
   const names = await namesOrNone(dirname(path));
   return undoesAnother(name, new Set(names)) ? 'the way down of another file beside it' : undefined;
+}
+
+/** Whether a recorded migration lies in the folder of a file that is pushed alone: a push of that folder would run the file as well. */
+export async function hasRecordedNeighbour(path: string, applied: readonly MigrationMark[]): Promise<boolean> {
+  const folder = dirname(path);
+  // It is the state of a whole database, and never counts as part of a folder of migrations.
+  if (basename(path) === 'schema.sql') return false;
+  for (const name of await namesOrNone(folder)) {
+    const rows = applied.filter((row) => row.filename === name && !row.version.startsWith(REPEATABLE_PREFIX));
+    if (rows.length === 0 || name === basename(path)) continue;
+    const bytes = await readFile(join(folder, name)).catch(() => null);
+    const checksum = bytes === null ? null : createHash('sha256').update(bytes).digest('hex');
+    if (rows.some((row) => row.checksum === checksum)) return true;
+  }
+  return false;
+}
+
+/** Whether a folder holds the ways down of those in the folder beside it: `down/` and `up/`. */
+async function isFolderOfDowns(folder: string): Promise<boolean> {
+  if (!/^(?:downs?|undo|rollbacks?|revert)$/i.test(basename(folder))) return false;
+  const beside = await readdir(dirname(folder)).catch((): string[] => []);
+  return beside.some((name) => /^(?:ups?|do|deploy|apply|migrations?)$/i.test(name));
 }
 
 /** The entry of a single file: what a push of its folder would make of it. */

@@ -60,7 +60,9 @@ export const command = defineCommand<PushOptions>({
     if (force === true) requireRepeatable(collected.files);
     const project = await resolveProject(context, options);
     const applied = mode === 'raw' ? [] : await readLedger(context, project.hash);
-    const files = collected.files.map((file) => (mode === 'raw' ? file : asRecorded(file, applied, idOf(file.path, roots.at(-1) ?? cwd))));
+    const root = roots.at(-1) ?? cwd;
+    const files: SqlFile[] = [];
+    for (const file of collected.files) files.push(mode === 'raw' ? file : await asRecorded(file, applied, idOf(file.path, root)));
     const isLedgered = files.some((file) => file.mode !== 'raw');
     const plan = planPush(files, applied, force === true);
     noteLeftOut(context, collected, requireRunnable(plan));

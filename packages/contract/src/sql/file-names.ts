@@ -7,7 +7,7 @@
 export function describeWayDown(filename: string): string | undefined {
   const name = lastSegment(filename);
   if (/^(?:down|undo|rollback|revert)\.sql$/i.test(name)) return 'a way down as diesel and Hasura name it';
-  if (/^U\d[\d._]*__/.test(name)) return 'an undo migration of Flyway';
+  if (/^U\d[\d._]*__/i.test(name)) return 'an undo migration of Flyway';
   // Postgrator: 001.undo.name.sql, and 001.do.undo.sql leads forward.
   if (/^\d[\d-]*\.do\./i.test(name)) return undefined;
   if (/^\d[\d-]*\.undo\./i.test(name)) return 'a way down as postgrator names it';
@@ -55,7 +55,7 @@ export function isFlywayCallback(filename: string): boolean {
 
 /** Whether a file is a baseline of Flyway (`B5__state.sql`), which stands for all versions up to its own. */
 export function isFlywayBaseline(filename: string): boolean {
-  return /^B\d[\d._]*__/.test(filename);
+  return /^B\d[\d._]*__/i.test(filename);
 }
 
 /** Whether a name carries the number of a migration. `2nd.sql` does not. */

@@ -27,6 +27,7 @@ describe('the way up of a migration', () => {
     ['shmig', '-- ==== UP ====\nUP;\n-- ==== DOWN ====\nDOWN;'],
     ['MyBatis', '-- // first\nUP;\n\n-- //@UNDO\nDOWN;'],
     ['tern', 'UP;\n---- create above / drop below ----\nDOWN;'],
+    ['dbmate, with a long remark', `-- migrate:up\nUP;\n-- migrate:down ${'x'.repeat(500)}\nDOWN;`],
     ['several of both', '-- migrate:up\nUP;\n-- migrate:down\nDOWN;\n-- migrate:up\nUP;\n-- migrate:down\nDOWN;'],
   ])('of %s is all that runs', (_tool, sql) => {
     const read = readWayUp(sql);
@@ -66,6 +67,8 @@ describe('the way up of a migration', () => {
     ['select 1;\n/* migrate:down */ select 2;', 2, '`/* migrate:down */`'],
     ['select 1; -- migrate:down\nselect 2;', 1, '`-- migrate:down`'],
     ['select 1;\n-- [Rollback Script]\nselect 2;', 2, '`-- [Rollback Script]`'],
+    ['select 1;\n-- Revert changes\nselect 2;', 2, '`-- Revert changes`'],
+    [`select 1;\n-- DOWN ${'-'.repeat(500)}\nselect 2;`, 2, 'looks like the beginning of a way down'],
     ['select 1;\n-- mytool_undo:\nselect 2;', 2, '`-- mytool_undo:`'],
     ['-- migration.sql --\nselect 1;\n-- down.sql --\nselect 2;', 3, '`-- down.sql --`'],
     ['select 0;\n-- migrate:up\nselect 1;\n-- migrate:down\nselect 2;', 2, 'statements above `-- migrate:up`'],

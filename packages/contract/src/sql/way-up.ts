@@ -40,7 +40,7 @@ const TOOLS: readonly { readonly tool: string; readonly up?: RegExp; readonly do
 const SUBSTITUTION = /^\+\s*goose\s+envsub\s+on\b/i;
 /** A comment that is nothing but a name for the way down, perhaps with one word before and one behind. */
 const LIKE_DOWN =
-  /^(?:[\p{L}\d]+[^\p{L}\d]+)?(?:down|downs|undo|rollback|rollbacks|revert|backward|backwards)(?:[^\p{L}\d]+(?:migrations?|scripts?|sections?|sql|part|here|below|starts?|begins?))?$/iu;
+  /^(?:[\p{L}\d]+[^\p{L}\d]+)?(?:down|downs|undo|rollback|rollbacks|revert|backward|backwards)(?:[^\p{L}\d]+(?:migrations?|scripts?|sections?|sql|part|here|below|starts?|begins?|changes?|plan|steps?|statements?|commands?|queries))?$/iu;
 /** Nearly every text has none of these words, and then its comments need not be looked for. */
 const MAY_HAVE_MARKERS = /(?<![a-z\d])(?:ups?|downs?|undo|rollbacks?|revert|backwards?|below|envsub)(?![a-z\d])/i;
 const LONGEST_MARKER = 200;
@@ -73,7 +73,10 @@ export function readWayUp(sql: string): WayUp {
   let refusal: TextRefusal | undefined;
   for (const comment of comments) {
     const known = comment.kind === 'line' ? knownMarker(comment.text) : undefined;
-    const text = sql.slice(comment.start, comment.end).trim().replace(/\s+/g, ' ');
+    const text = sql
+      .slice(comment.start, Math.min(comment.end, comment.start + LONGEST_MARKER))
+      .trim()
+      .replace(/\s+/g, ' ');
     if (known !== undefined && comment.isFirst)
       markers.push({ ...known, text, start: comment.start, end: comment.end, ...placeOf(comment.start) });
     else if (SUBSTITUTION.test(comment.text))
@@ -152,7 +155,7 @@ function readComments(sql: string): { readonly comments: readonly Comment[]; rea
   for (let at = sql.startsWith('\uFEFF') ? 1 : 0; at < sql.length; ) {
     const { kind, end } = scanToken(sql, at);
     const opener = kind === 'space' ? sql.slice(at, at + 2) : '';
-    if ((opener === '--' || opener === '/*') && end - at <= LONGEST_MARKER) {
+    if (opener === '--' || opener === '/*') {
       const before = sql.slice(Math.max(lineStart, at - LONGEST_MARKER), at).trim();
       // Play writes its markers as `# --- !Ups`, which is not a comment to Postgres.
       const start = before === '#' ? sql.lastIndexOf('#', at) : at;
@@ -161,7 +164,8 @@ function readComments(sql: string): { readonly comments: readonly Comment[]; rea
         isInside = false;
       }
       const isLine = opener === '--';
-      const text = isLine ? sql.slice(at, end).replace(/^-+/, '') : sql.slice(at + 2, end).replace(/\*+\/$/, '');
+      const shown = sql.slice(at, Math.min(end, at + LONGEST_MARKER));
+      const text = isLine ? shown.replace(/^-+/, '') : shown.slice(2).replace(/\*+\/$/, '');
       const isFirst = before === '' || before === '#';
       comments.push({ start, end, text: text.trim(), kind: isLine ? 'line' : 'block', isFirst, isInside });
       isFirstPiece = true;
