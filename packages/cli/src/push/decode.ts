@@ -19,7 +19,7 @@ export function decodeSqlFile(path: string, bytes: Buffer): DecodedText {
     if (text !== undefined && !text.includes('\0')) return { text, convertedFrom: 'UTF-16' };
   }
   if (bytes.subarray(0, 5).toString('latin1') === 'PGDMP')
-    throw new FluxError('local_file', `${path} is an archive of \`pg_dump -Fc\`, not SQL.`, {
+    throw new FluxError('local_file', `${path} is not UTF-8 text: it is an archive of \`pg_dump -Fc\`.`, {
       hint: `Restore it with \`pg_restore --no-owner --no-acl --dbname "$(flux project credentials --field postgres.url)" ${path}\`.`,
     });
   // The byte order mark stays: the control plane compares the checksum with the text that it receives.
