@@ -16,6 +16,7 @@ export function readTier(): Tier {
 
 /** Files that only the full tier runs: their subject is size, repetition, waiting, or another Postgres than the newest here. */
 export const LONG_FILES: readonly string[] = [
+  'acceptance/cases/other-host.test.ts',
   'acceptance/comeback-kill.test.ts',
   'acceptance/large.test.ts',
   'acceptance/majors.test.ts',
@@ -28,6 +29,9 @@ export const LONG_FILES: readonly string[] = [
 
 /** Files of which the quick tier takes a sample; they ask `isSampled` how much. */
 export const SAMPLED_FILES: readonly string[] = [
+  'acceptance/cases/attached.test.ts',
+  'acceptance/cases/dedicated.test.ts',
+  'acceptance/cases/shared.test.ts',
   'acceptance/damage.test.ts',
   'acceptance/interruptions/interruptions.test.ts',
   'acceptance/kill.test.ts',

@@ -42,6 +42,8 @@ export async function readRows(uri: string, schema: string): Promise<Map<string,
 export interface ThrowAwayCluster extends AsyncDisposable {
   /** URI of the superuser, who has a password. */
   uri(database: string): string;
+  /** A folder that the server may write to, and that goes with it. */
+  readonly folder: string;
 }
 
 /** How a throw-away cluster differs from the usual one. */
@@ -49,11 +51,16 @@ export interface ClusterOptions {
   /** Environment of the server, for example LOCPATH with locales that this host lacks. */
   readonly env?: Readonly<Record<string, string>>;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Folder with its programs. */
+  readonly bin?: string;
 }
 
 /** Starts a cluster on a loopback port, as the account `postgres` when running as root. */
-export async function startThrowAwayCluster({ env = {}, settings = {} }: ClusterOptions = {}): Promise<ThrowAwayCluster> {
-  const bin = findClient();
+export async function startThrowAwayCluster({
+  env = {},
+  settings = {},
+  bin = findClient(),
+}: ClusterOptions = {}): Promise<ThrowAwayCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'flux-elsewhere-'));
   chmodSync(folder, 0o711);
   const password = randomBytes(12).toString('hex');
@@ -77,6 +84,7 @@ export async function startThrowAwayCluster({ env = {}, settings = {} }: Cluster
   const started = await control('-l', join(folder, 'log'), '-o', options, 'start');
   if (started.exitCode !== 0) throw new Error(`the throw-away cluster did not start: ${started.stderr}`);
   return {
+    folder,
     uri: (database) => `postgresql://elsewhere:${password}@127.0.0.1:${port}/${database}`,
     [Symbol.asyncDispose]: async () => {
       // A test may have stopped it already.

@@ -29,8 +29,13 @@ export async function compareObservations(there: Observation, here: Observation,
 
 /** Findings of which no text says anything: neither the name of the object nor, for a part of it, that of the whole. */
 export function unnamed(findings: readonly Finding[], said: readonly string[]): Finding[] {
-  const text = said.join('\n').replaceAll('"', '').toLowerCase();
-  return findings.filter(({ aspect, name }) => !wordsOf(aspect, name).some((word) => text.includes(word.toLowerCase())));
+  const text = said.join('\n').replaceAll('"', '');
+  return findings.filter((finding) => !wordsOf(finding).some((word) => isSaid(text, word)));
+}
+
+function isSaid(text: string, word: string): boolean {
+  const literal = word.replaceAll('"', '').replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`(?<![\\w.])${literal}(?!\\w)`, 'i').test(text);
 }
 
 /** A finding as a line of a report. */
@@ -49,14 +54,33 @@ function compareFacts(aspect: string, there: ReadonlyMap<string, string>, here: 
 }
 
 /** Words of which one has to be said to have named a finding. */
-function wordsOf(aspect: string, name: string): string[] {
-  if (aspect === 'database') return name.startsWith('l') && name.includes('c') ? [name, 'locale', 'collation'] : [name];
-  if (aspect.startsWith('setting')) return [name.split(': ').at(-1) ?? name];
-  if (aspect === 'role' || aspect === 'membership') return [name.split(' in ')[0] ?? name];
-  if (aspect.includes('right'))
-    return [name.split(': ')[0]?.replace(/^(type|schema|language|wrapper|server|large object|default of) /, '') ?? name];
-  if (aspect === 'definition') return [name.replace(/^[A-Z ]+ /, '').replace(/^[^.]*\./, '')];
-  return [name.replace(/^[a-z ]+ (?=\S+$)/, ''), name.split(' ')[0] ?? name].map((word) => word.replaceAll('"', ''));
+function wordsOf({ aspect, name }: Finding): string[] {
+  const object = name.replace(/^(type|schema|language|wrapper|server|large object|table|view|index|function|sequence) /, '');
+  switch (aspect) {
+    case 'database':
+      return /^l(c_|ocale)/.test(name) ? [name, 'locale', 'collation'] : [name];
+    case 'setting of the database':
+    case 'setting of a role':
+      return [name.split(': ').at(-1) ?? name];
+    case 'membership':
+      return [name.split(' in ')[0] ?? name];
+    // A role that owned things is not there any more when they belong to somebody else.
+    case 'role':
+      return [name, 'belonged to another role'];
+    case 'owner':
+      return [object, 'belonged to another role'];
+    case 'right':
+    case 'right on the database':
+    case 'right on a setting':
+    case 'default right':
+      return [object.split(': ')[0] ?? object];
+    case 'definition':
+      return [name.replace(/^[A-Z ]+ /, '')];
+    case 'trigger':
+      return [name.split(' ')[0] ?? name];
+    default:
+      return [object];
+  }
 }
 
 function shorten(value: string | null): string {

@@ -73,7 +73,8 @@ function entriesOf(dump: string): Map<string, string> {
       .split('\n')
       .filter((line) => !/^(--|SET default_|\\(un)?restrict|$)/.test(line))
       .join('\n');
-    entries.set(key, [...(entries.has(key) ? [entries.get(key)] : []), words].sort().join('\n'));
+    // The schema public when it only has another owner: a comment.
+    if (words !== '') entries.set(key, [...(entries.has(key) ? [entries.get(key)] : []), words].sort().join('\n'));
   }
   return entries;
 }

@@ -93,10 +93,18 @@ async function readContents(place: Place): Promise<[string, string, string][]> {
   return (await ask(place, [...rows, ...next])) as [string, string, string][];
 }
 
+/** What is no text in any encoding cannot be sent as UTF-8. */
+const AS_IT_IS = `select current_setting('server_encoding') = 'SQL_ASCII' as has_none \\gset
+\\if :has_none
+set client_encoding = 'SQL_ASCII';
+\\endif
+`;
+
 /** Runs queries that each give JSON in one column. */
 async function ask(place: Place, queries: readonly string[]): Promise<unknown[]> {
   const out = await runWell(join(findClient(), 'psql'), ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', place.uri, '-f', '-'], {
-    input: queries.map((sql) => `${sql.replaceAll('$schemas', schemasOf(place))};\n`).join(''),
+    input:
+      AS_IT_IS + queries.map((sql) => `${sql.replaceAll('$schemas', schemasOf(place)).replaceAll('$roles', rolesOf(place))};\n`).join(''),
     env: { ...LOOK_ENV, PGCLIENTENCODING: 'UTF8' },
   });
   return out
@@ -109,6 +117,11 @@ function schemasOf({ schema, without = [] }: Place): string {
   if (schema !== undefined) return `n.nspname = '${schema}'`;
   const names = ['information_schema', ...without].map((name) => `'${name}'`).join(', ');
   return `n.nspname !~ '^pg_' and n.nspname not in (${names})`;
+}
+
+/** Whose default rights without a schema count: in one schema, those of its owner. */
+function rolesOf({ schema }: Place): string {
+  return schema === undefined ? 'true' : `d.defaclrole = (select nspowner from pg_namespace where nspname = '${schema}')`;
 }
 
 /** A text of a place in the words that both places share. */

@@ -40,7 +40,7 @@ export const QUESTIONS: readonly Question[] = [
     sql: `select v.* from pg_database d, lateral (values ('encoding', pg_encoding_to_char(d.encoding)), ('lc_collate', d.datcollate), ('lc_ctype', d.datctype),
         ('locale provider', d.datlocprovider::text), ('locale', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')),
         ('connection limit', d.datconnlimit::text), ('allows connections', d.datallowconn::text), ('owner', d.datdba::regrole::text),
-        ('comment', shobj_description(d.oid, 'pg_database')), ('lc_monetary', current_setting('lc_monetary'))) v
+        ('comment', shobj_description(d.oid, 'pg_database')), ('lc_monetary', regexp_replace(current_setting('lc_monetary'), '^(C\\.(UTF-8|utf8)|POSIX)$', 'C'))) v
       where d.datname = current_database()`,
   },
   {
@@ -81,11 +81,14 @@ export const QUESTIONS: readonly Question[] = [
   {
     aspect: 'right on a setting',
     ofDatabase: true,
-    sql: rights('o.parname', 'o.paracl', asRows('*', 'pg_parameter_acl')),
+    // Of the whole cluster; what counts are those of the roles that this database knows.
+    sql: `select p.parname || ': ' || a.privilege_type || ' to ' || r.rolname, case when a.is_grantable then 'may be handed on' else 'granted' end
+      from pg_parameter_acl p cross join lateral aclexplode(p.paracl) a join ${ROLES_HERE} on r.oid = a.grantee`,
   },
   { aspect: 'owner', sql: ownedBy('c.oid::regclass::text', 'c.relowner', RELATIONS) },
   { aspect: 'owner', sql: ownedBy('p.oid::regprocedure::text', 'p.proowner', FUNCTIONS) },
   { aspect: 'owner', sql: ownedBy(`'type ' || t.oid::regtype`, 't.typowner', TYPES) },
+  { aspect: 'owner', ofDatabase: true, sql: ownedBy(`'large object ' || o.oid`, 'o.lomowner', 'pg_largeobject_metadata o') },
   { aspect: 'owner', sql: ownedBy(`'schema ' || n.nspname`, 'n.nspowner', 'pg_namespace n where $schemas') },
   {
     aspect: 'right',
@@ -136,7 +139,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     aspect: 'right',
     ofDatabase: true,
-    sql: rights(`'language ' || o.lanname`, `coalesce(o.lanacl, acldefault('l', o.lanowner))`, 'pg_language o'),
+    sql: rights(`'language ' || o.lanname`, 'o.lanacl', 'pg_language o'),
   },
   {
     aspect: 'right',
@@ -158,13 +161,13 @@ export const QUESTIONS: readonly Question[] = [
     sql: rights(
       `'default of ' || o.defaclrole::regrole || coalesce(' in ' || n.nspname, '') || ' for ' || o.defaclobjtype::text`,
       'o.defaclacl',
-      '(select d.* from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace where n.oid is null or ($schemas)) o left join pg_namespace n on n.oid = o.defaclnamespace',
+      '(select d.* from pg_default_acl d left join pg_namespace n on n.oid = d.defaclnamespace where $schemas or n.oid is null and $roles) o left join pg_namespace n on n.oid = o.defaclnamespace',
     ),
   },
   {
     aspect: 'large object',
     ofDatabase: true,
-    sql: `select oid::text, lomowner::regrole || ' ' || md5(lo_get(oid)) || coalesce(' ' || obj_description(oid, 'pg_largeobject'), '') from pg_largeobject_metadata`,
+    sql: `select oid::text, md5(lo_get(oid)) || coalesce(' ' || obj_description(oid, 'pg_largeobject'), '') from pg_largeobject_metadata`,
   },
   {
     aspect: 'order of columns',

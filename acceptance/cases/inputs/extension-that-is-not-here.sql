@@ -1,0 +1,2 @@
+create extension vector;
+create table items (id int, e vector(3));

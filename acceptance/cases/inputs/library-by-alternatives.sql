@@ -1,0 +1,2 @@
+create extension postgis;
+create extension postgis_raster;

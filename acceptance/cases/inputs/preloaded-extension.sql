@@ -1,0 +1,2 @@
+create extension pgaudit;
+create table t (a int);

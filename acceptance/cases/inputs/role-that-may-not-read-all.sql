@@ -1,0 +1,3 @@
+create role house_reader login password 'x';
+create table t (a int);
+create sequence s;

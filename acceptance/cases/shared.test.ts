@@ -1,0 +1,6 @@
+import { sampleOf } from '../../scripts/tiers.ts';
+import { CASES } from './list.ts';
+import { describeCases } from './run-cases.ts';
+
+const own = CASES.filter(({ on }) => on.includes('shared'));
+describeCases('shared', sampleOf(own, own.length, 1));

@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Finding } from '../harness/by-other-means/compare.ts';
+import { type Observation, observe } from '../harness/by-other-means/observe.ts';
+import type { TestProject } from '../harness/flux.ts';
+import { findClient, psql } from '../harness/postgres.ts';
+import { run } from '../harness/process.ts';
+import type { Way } from './case.ts';
+import { type Prepared, placeOf, textOf } from './world.ts';
+
+/** How a way back ended, and what is there afterwards. */
+export interface CameBack {
+  readonly exitCode: number | null;
+  readonly said: string;
+  /** Null when it was refused. */
+  readonly observed: Observation | null;
+  /** What this way leaves to others by design, as docs/restore.md says. */
+  readonly leftOut: readonly string[];
+}
+
+/** Owners and rights are those of the role in the URI, by whom a restore by hand or `--to` is done. */
+const OF_THE_TARGET = ['owner', 'right', 'default right', 'role', 'membership', 'right on a setting', 'right on the database'];
+
+/**
+ * What our projects have or do not have by design, whatever a backup holds: a login of their own, no connection for everybody, and a role
+ * that reads a tenant for its backup.
+ */
+export function isByDesign({ aspect, name, there }: Finding): boolean {
+  if (aspect === 'role' && name === '<owner>') return true;
+  if (aspect === 'right on the database' && / to (public|<owner>) by/.test(name)) return there !== null && name.includes(' to public ');
+  return name.includes('<tenant>_backup');
+}
+
+/**
+ * Leaves out rights that only have another grantor now: those of a thing that belongs to the project's owner instead of a role that the
+ * project does not have, as the answer says.
+ */
+export function withoutNewGrantors(findings: readonly Finding[]): Finding[] {
+  const rights = findings.filter(({ aspect }) => aspect === 'right');
+  const isPair = (there: string, here: string) => {
+    const [, what = '', grantee = '', grantor = ''] = /^(.*) to (.*?) by (.*)$/.exec(there) ?? [];
+    return here === `${what} to ${grantee === grantor ? '<owner>' : grantee} by <owner>`;
+  };
+  const left = new Set(rights.filter((one) => rights.some((two) => isPair(one.name, two.name) || isPair(two.name, one.name))));
+  return findings.filter((finding) => !left.has(finding));
+}
+
+/** Brings the backup of a case back by one way, and observes what came. */
+export const BRING_BACK: Readonly<Record<Exclude<Way, 'verify'>, (prepared: Prepared) => Promise<CameBack>>> = {
+  'by hand': bringByHand,
+  to: bringTo,
+  into: (prepared) => bringInto(prepared, 'into'),
+  'into dedicated': (prepared) => bringInto(prepared, 'into dedicated'),
+  'in place': bringInPlace,
+  migrate: moveAway,
+};
+
+/** pg_restore alone, of the file that was downloaded, into an empty database; what `flux backup show` prints is run before and after. */
+async function bringByHand({ world, project, place, engine }: Prepared): Promise<CameBack> {
+  const { flux, target } = world;
+  const file = join(flux.folder, `${project.slug}.dump`);
+  const downloaded = await flux.flux('backup', 'download', ...project.flags, '--latest', '-o', file);
+  if (downloaded.exitCode !== 0) return refused(downloaded.exitCode, textOf(downloaded));
+  const shown = JSON.parse((await flux.flux('backup', 'show', ...project.flags, '--latest', '--json')).stdout) as {
+    prerequisitesSql: string | null;
+  };
+  const [before = '', after = ''] = (shown.prerequisitesSql ?? '').split(/^(?=-- After pg_restore)/m);
+  // A tenant goes to a server that knows nothing of it; a whole database beside itself, where its roles are.
+  const base = engine === 'shared' ? target.uri('postgres') : place.uri;
+  const uri = await createEmpty(base, place.uri, engine !== 'shared');
+  await psql(uri, before);
+  const options = engine === 'shared' ? ['--no-owner', '--no-acl'] : [];
+  const restored = await run(join(findClient(), 'pg_restore'), [...options, '--dbname', uri, file]);
+  if (restored.exitCode !== 0) return refused(restored.exitCode, textOf(restored));
+  await psql(uri, after);
+  // pg_restore restores what is in a database, not the database.
+  return {
+    exitCode: 0,
+    said: textOf(restored),
+    observed: await observe({ ...place, uri }),
+    leftOut: engine === 'shared' ? OF_THE_TARGET : ['right on the database'],
+  };
+}
+
+async function bringTo({ world, project, place }: Prepared): Promise<CameBack> {
+  const uri = await createEmpty(world.target.uri('postgres'), place.uri);
+  const ended = await world.flux.fluxWith(
+    { input: `${uri}\n` },
+    'backup',
+    'restore',
+    ...project.flags,
+    '--latest',
+    '--to',
+    '-',
+    '--prerequisites',
+    '--json',
+  );
+  if (ended.exitCode !== 0) return refused(ended.exitCode, textOf(ended));
+  const renames = [...(place.renames ?? []), ['elsewhere', '<owner>'] as const];
+  return { exitCode: 0, said: textOf(ended), observed: await observe({ ...place, uri, renames }), leftOut: OF_THE_TARGET };
+}
+
+async function bringInto({ world, project, place, engine }: Prepared, way: 'into' | 'into dedicated'): Promise<CameBack> {
+  const { flux } = world;
+  const slug = `${project.slug}-${way === 'into' ? 'copy' : 'own'}`;
+  const mode = way === 'into' ? [] : ['--mode', 'v1_dedicated'];
+  const ended = await flux.flux('backup', 'restore', ...project.flags, '--latest', '--into', slug, ...mode, '--json');
+  if (ended.exitCode !== 0) return refused(ended.exitCode, textOf(ended));
+  const { hash } = (JSON.parse(ended.stdout) as { project: { hash: string } }).project;
+  const copy = await projectAt(flux, slug, hash);
+  const isTenant = engine === 'shared' && way === 'into';
+  const at = await placeOf(flux, copy, isTenant ? 'v2_shared' : 'v1_dedicated', engine === 'shared' && !isTenant ? 'public' : undefined);
+  const renames = [...(at.renames ?? []), ...(place.renames ?? [])];
+  const observed = await observe({ ...at, renames, ...(place.without === undefined ? {} : { without: place.without }) });
+  await nuke(flux, copy);
+  return { exitCode: 0, said: textOf(ended), observed, leftOut: [] };
+}
+
+async function bringInPlace({ world, project, place }: Prepared): Promise<CameBack> {
+  const ended = await world.flux.flux('backup', 'restore', ...project.flags, '--latest', '--in-place', '--yes', '--json');
+  if (ended.exitCode !== 0) return refused(ended.exitCode, textOf(ended));
+  return { exitCode: 0, said: textOf(ended), observed: await observe(place), leftOut: [] };
+}
+
+async function moveAway({ world, project, place }: Prepared): Promise<CameBack> {
+  const { flux } = world;
+  const planned = await flux.flux('migrate', ...project.flags, '--to', 'v1_dedicated', '--dry-run');
+  const ended = await flux.flux('migrate', ...project.flags, '--to', 'v1_dedicated', '--yes', '--json');
+  if (ended.exitCode !== 0) return refused(ended.exitCode, `${textOf(ended)}\nThe dry run had said:\n${textOf(planned)}`);
+  const moved = await projectAt(flux, project.slug, project.hash);
+  const at = await placeOf(flux, moved, 'v1_dedicated', 'public');
+  const renames = [...(at.renames ?? []), ...(place.renames ?? [])];
+  return { exitCode: 0, said: textOf(planned) + textOf(ended), observed: await observe({ ...at, renames }), leftOut: [] };
+}
+
+/** Removes a project that a test is done with, so that its server does not run on. */
+export async function nuke(flux: Prepared['world']['flux'], project: Pick<TestProject, 'slug' | 'hash'>): Promise<void> {
+  await flux.flux('nuke', project.slug, '--hash', project.hash, '--yes', '--skip-backup-check');
+}
+
+async function projectAt(flux: Prepared['world']['flux'], slug: string, hash: string): Promise<TestProject> {
+  const flags = ['--project', slug, '--hash', hash] as const;
+  const uri = (await flux.flux('project', 'credentials', slug, '--hash', hash, '--field', 'postgres.url')).stdout.trim();
+  return { slug, hash, uri, flags: [...flags] };
+}
+
+/** An empty database in a cluster, with the encoding and the locale of another one. */
+async function createEmpty(cluster: string, like: string, withItsOwner = false): Promise<string> {
+  const name = `empty_${randomBytes(5).toString('hex')}`;
+  const options = await psql(
+    like,
+    `select ${withItsOwner ? `format('owner %I ', pg_get_userbyid(datdba)) || ` : ''}format('encoding %L lc_collate %L lc_ctype %L', pg_encoding_to_char(encoding), datcollate, datctype)
+       || case datlocprovider when 'i' then format(' locale_provider icu icu_locale %L', coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')) else '' end
+     from pg_database d where datname = current_database()`,
+  );
+  const at = (database: string) => cluster.replace(/^(postgres(?:ql)?:\/\/[^/]*\/)[^?]*/, (_, before: string) => before + database);
+  await psql(at('template1'), `create database ${name} template template0 ${options}`);
+  return at(name);
+}
+
+function refused(exitCode: number | null, said: string): CameBack {
+  return { exitCode: exitCode ?? -1, said, observed: null, leftOut: [] };
+}
