@@ -18,7 +18,13 @@ let flux: Flux;
 let elsewhere: ThrowAwayCluster;
 
 beforeAll(async () => {
-  [flux, elsewhere] = await Promise.all([startFlux(), startThrowAwayCluster({ env: hasDefinitions ? { LOCPATH: locales } : {} })]);
+  [flux, elsewhere] = await Promise.all([
+    startFlux(),
+    startThrowAwayCluster({
+      env: hasDefinitions ? { LOCPATH: locales } : {},
+      settings: { shared_preload_libraries: 'pg_stat_statements' },
+    }),
+  ]);
 }, 120_000);
 afterAll(async () => {
   await flux?.[Symbol.asyncDispose]();
@@ -121,6 +127,37 @@ it('keeps the encoding of a database that is not UTF8', async () => {
   const copy = await verifyAndRestore(flags, 'latin-copy');
   expect(await psql(copy, LOCALE)).toBe(await psql(elsewhere.uri('latin'), LOCALE));
   expect(await psql(copy, `select string_agg("straße", ',' order by id) from "größe"`)).toBe('Köln,ß\n');
+});
+
+it('loads the libraries that the source loads at its start, where its extensions need them', async () => {
+  const flags = await attach(
+    'preloaded',
+    `locale 'C.UTF-8'`,
+    `create extension pg_stat_statements; create table t (a int); insert into t values (1);
+     create materialized view fine as select count(*) >= 0 as fine from pg_stat_statements;`,
+  );
+  expect(await succeed(['backup', 'verify', ...flags, '--latest'])).toContain('✓ Restorable');
+});
+
+it('says all that this host lacks, and what to install, and blames no backup for it', async () => {
+  const flags = await attach(
+    'lacking',
+    `locale 'C.UTF-8'`,
+    // As they are in the catalogs of a server that has them.
+    `create extension citext; create table items (id int, e citext);
+     update pg_extension set extname = 'vector' where extname = 'citext';
+     create text search dictionary en_hun (template = simple); create text search configuration en (copy = english);
+     update pg_ts_dict set dicttemplate = (select oid from pg_ts_template where tmplname = 'ispell'), dictinitoption = 'dictfile = ''fy_nl'', afffile = ''fy_nl''' where dictname = 'en_hun'`,
+  );
+  const verified = await flux.flux('backup', 'verify', ...flags, '--latest');
+  const said = verified.stdout + verified.stderr;
+  expect([verified.exitCode, said]).toEqual([
+    10,
+    expect.stringMatching(/the extension vector.*text search dictionary public\.en_hun.*apt-get install postgresql-\d+-pgvector/s),
+  ]);
+  expect(said).not.toContain('Do not rely');
+  const [backup] = JSON.parse(await succeed(['backup', 'list', ...flags, '--json'])).backups;
+  expect(backup.restoreVerificationStatus).toBe('pending');
 });
 
 describe.skipIf(!hasDefinitions || hasLocale)('a locale of the source that this host lacks', () => {

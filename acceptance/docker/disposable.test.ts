@@ -155,6 +155,8 @@ function requestOf(limits: Partial<DisposableLimits>, expectedBytes: number) {
     expectedBytes,
     limits: { memoryBytes: 1024 * MIB, diskBytes: 16 * 1024 * MIB, processes: 40, wallClockMs: 100_000, ...limits },
     locale: { encoding: 'UTF8', collate: 'C.UTF-8', ctype: 'C.UTF-8' },
+    extensions: [],
+    needs: undefined,
     archivePath,
   };
 }

@@ -1,4 +1,5 @@
 import type { DatabaseLocale } from '../postgres/database-locale.ts';
+import type { HostNeeds } from '../postgres/manifest/host-needs.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { ProcessResult } from '../system/process.ts';
 
@@ -20,6 +21,10 @@ export interface DisposableRequest {
   readonly locale: DatabaseLocale;
   /** lc_monetary for the restore; absent for that of the server. */
   readonly moneyLocale?: string | undefined;
+  /** Extensions that the backup needs; plain names. */
+  readonly extensions: readonly { readonly name: string; readonly schema: string }[];
+  /** What else it needs of its server; undefined when that is not known. */
+  readonly needs: HostNeeds | undefined;
   /** File that programs inside may read, under `DisposableInstance.archivePath`. */
   readonly archivePath: string;
   readonly signal: AbortSignal;

@@ -1,4 +1,5 @@
 import type { DatabaseLocale } from './database-locale.ts';
+import type { HostNeeds } from './manifest/host-needs.ts';
 import type { Prerequisites } from './manifest/prerequisites/data.ts';
 
 /** The content of one table in the snapshot. */
@@ -60,6 +61,8 @@ export interface Manifest {
     readonly databaseBytes: number;
     /** lc_monetary of a session without settings of ours, such as pg_dump's; null where nothing is of type money. */
     readonly moneyLocale?: string | null | undefined;
+    /** What a restore needs of its server; absent in manifests of older releases, and in what is measured after a restore. */
+    readonly needs?: HostNeeds | undefined;
   };
   readonly tables: readonly TableContent[];
   readonly sequences: readonly SequenceValue[];

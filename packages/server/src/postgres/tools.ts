@@ -1,5 +1,5 @@
 import { access, constants, open, readdir, realpath } from 'node:fs/promises';
-import { basename, delimiter, dirname, isAbsolute, join } from 'node:path';
+import { basename, delimiter, isAbsolute, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { runProcess } from '../system/process.ts';
 import type { PostgresToolbox, PostgresTools } from './target.ts';
@@ -158,38 +158,4 @@ async function isProgram(path: string, form: ProgramForm): Promise<boolean> {
   await using file = await open(path, 'r').catch(() => undefined);
   const start = await file?.read(Buffer.alloc(2), 0, 2, 0);
   return start !== undefined && start.buffer.toString('latin1') !== '#!';
-}
-
-/**
- * The folders and files that a sandbox must show, read-only, so that these programs run there: their own folder with
- * symbolic links resolved, the installation around it (libraries and share), and the system's libraries. Only paths that
- * exist; none of them lies below another.
- */
-export async function sandboxPathsOf(tools: PostgresTools): Promise<readonly string[]> {
-  const programs = [tools.postgres, tools.initdb, tools.pgDump, tools.pgRestore].filter((path) => path !== undefined);
-  const wanted = ['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache'];
-  const bins = new Set(await Promise.all(programs.map(async (program) => dirname(await realpath(program)))));
-  // The path as it was found is what gets executed, so it must exist there too.
-  for (const program of programs) wanted.push(dirname(program));
-  for (const bin of bins) {
-    // A program that was moved looks for its libraries and its share folder beside its own folder; the rest of what lies
-    // there (it may be somebody's home) stays hidden.
-    wanted.push(bin, join(dirname(bin), 'lib'), join(dirname(bin), 'share'));
-    wanted.push(...(await configuredFolders(bin)));
-  }
-  const there: string[] = [];
-  for (const path of new Set(wanted))
-    if (
-      await access(path).then(
-        () => true,
-        () => false,
-      )
-    )
-      there.push(path);
-  return there.filter((path) => !there.some((other) => other !== path && path.startsWith(`${other}/`)));
-}
-
-async function configuredFolders(binFolder: string): Promise<string[]> {
-  const answer = await runProcess(join(binFolder, 'pg_config'), ['--sharedir', '--pkglibdir', '--libdir']).catch(() => undefined);
-  return answer?.exitCode === 0 ? answer.stdout.split('\n').filter(isAbsolute) : [];
 }

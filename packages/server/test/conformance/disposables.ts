@@ -1,3 +1,4 @@
+import type { FluxError } from '@flux/contract/errors';
 import { afterAll, afterEach, beforeAll, describe, expect, it, type TestOptions } from 'vitest';
 import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../../src/disposable/provider.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
@@ -76,6 +77,54 @@ export function describeDisposables(name: string, options: TestOptions, prepareP
       expect(await ask(libc.superuser, order)).toBe('Z a z ä');
       await using icu = await open({ locale: { ...plain, localeProvider: 'icu', locale: 'de-DE-x-icu' } });
       expect(await ask(icu.superuser, order)).toBe('a ä z Z');
+    });
+
+    const NEEDS = { libraries: [], extensionLibraries: [], preload: [], settingsWithDatabase: [], dictionaries: [], collations: [] };
+
+    it('names at once all that the server lacks, before anything is restored', async () => {
+      const needs = {
+        ...NEEDS,
+        libraries: ['$libdir/not_here', '/opt/nowhere/lib.so'],
+        dictionaries: [
+          { name: 'public.fine', template: 'pg_catalog.simple', options: null },
+          { name: 'public.absent', template: 'pg_catalog.ispell', options: `dictfile = 'absent', afffile = 'absent'` },
+        ],
+        collations: ['C.utf8', 'xx_XX.utf8'],
+      };
+      const extensions = ['hstore', 'vector', 'pg_nowhere'].map((name) => ({ name, schema: 'tools' }));
+      const refused = open({ extensions, needs });
+      await expect(refused).rejects.toMatchObject({ code: 'verification_inconclusive' });
+      const { message, hint } = (await refused.catch((error: unknown) => error)) as FluxError;
+      for (const name of ['vector', 'pg_nowhere', 'public.absent', '$libdir/not_here', '/opt/nowhere/lib.so', 'xx_XX.utf8'])
+        expect(message).toContain(name);
+      for (const name of ['hstore', 'public.fine', 'C.utf8']) expect(message).not.toContain(` ${name}`);
+      expect(hint).toMatch(
+        place.provider.sandbox === 'docker'
+          ? /FLUX_BACKUP_VERIFY_POSTGRES_IMAGE/
+          : /apt-get install postgresql-\d+-pgvector.*postgresql-\d+-nowhere.*localedef -i xx_XX/,
+      );
+    });
+
+    it('leaves the database empty when the server has it all', async () => {
+      await using instance = await open({ extensions: [{ name: 'hstore', schema: 'tools' }], needs: NEEDS });
+      expect(await ask(instance.superuser, `select count(*)::int from pg_extension`)).toBe(1);
+      expect(await ask(instance.superuser, `select count(*)::int from pg_namespace where nspname = 'tools'`)).toBe(0);
+    });
+
+    it.each([
+      ['that the source loads at its start', ['pg_stat_statements']],
+      ['of whose start nothing is known', null],
+    ])('loads libraries of extensions %s, without their background workers', async (_, preload) => {
+      const extensions = [{ name: 'pg_stat_statements', schema: 'public' }];
+      const needs = { ...NEEDS, preload, extensionLibraries: ['pg_stat_statements'], settingsWithDatabase: ['probe.database'] };
+      await using instance = await open({ extensions, needs });
+      // This extension can be created without its library; where that is refused, the libraries are tried.
+      if (preload === null) return expect(await ask(instance.superuser, 'show shared_preload_libraries')).toBe('');
+      expect(await ask(instance.superuser, 'show shared_preload_libraries')).toBe('pg_stat_statements');
+      expect(await ask(instance.superuser, 'show max_worker_processes')).toBe('0');
+      expect(await ask(instance.superuser, 'show probe.database')).toBe('flux_restore');
+      await run(instance, 'create extension pg_stat_statements');
+      expect(await ask(instance.superuser, 'select count(*) >= 0 from pg_stat_statements')).toBe(true);
     });
 
     it('keeps several instances apart', async () => {

@@ -30,6 +30,8 @@ export async function prepareDisposablePlace(): Promise<DisposablePlace> {
       expectedBytes: 1_000_000,
       limits: { memoryBytes: 2 ** 30, diskBytes: 2 ** 30, processes: 40, wallClockMs: 120_000, ...limits },
       locale: { encoding: 'UTF8', collate: 'C.UTF-8', ctype: 'C.UTF-8' },
+      extensions: [],
+      needs: undefined,
       archivePath: join(place.dataFolder, 'archive.dump'),
       signal: new AbortController().signal,
       ...change,

@@ -2,7 +2,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findPostgresTools, parseVersion, sandboxPathsOf } from '../../src/postgres/tools.ts';
+import { findPostgresTools, parseVersion } from '../../src/postgres/tools.ts';
 
 let folder: string;
 
@@ -88,22 +88,6 @@ describe('findPostgresTools', () => {
     expect(() => toolbox.require(99, 'both')).toThrow(
       expect.objectContaining({ details: expect.objectContaining({ searched: expect.arrayContaining(['/nowhere', folder]) }) }),
     );
-  });
-});
-
-describe('sandboxPathsOf', () => {
-  it('shows programs behind symbolic links, and no path twice', async () => {
-    const host = await findPostgresTools([]);
-    const real = host.require(host.majors()[0] as number, 'both');
-    const bin = join(folder, 'linked');
-    await mkdir(bin);
-    await symlink(real.pgRestore as string, join(bin, 'pg_restore'));
-    const paths = await sandboxPathsOf({ ...real, pgRestore: join(bin, 'pg_restore') });
-    expect(paths).toContain(bin);
-    expect(paths.some((path) => (real.postgres as string).startsWith(`${path}/`))).toBe(true);
-    expect(paths).not.toContain('/etc');
-    expect(paths).not.toContain('/');
-    for (const path of paths) expect(paths.filter((other) => `${path}/`.startsWith(`${other}/`))).toEqual([path]);
   });
 });
 

@@ -3,7 +3,7 @@ import { type DockerEngine, LABELS, labelsOf } from '../../instances/docker/engi
 import { bind, isolationOptions, memoryFolder, script } from '../../instances/docker/isolation.ts';
 import { makerLabel } from '../../instances/docker/run-tool.ts';
 import { DISPOSABLE_DATA, RUN_DISPOSABLE } from '../../instances/docker/scripts.ts';
-import { settingArguments } from '../../postgres/server-settings.ts';
+import { type ServerSettings, settingArguments } from '../../postgres/server-settings.ts';
 import type { DisposableLimits } from '../provider.ts';
 import { disposableSettings } from '../settings.ts';
 
@@ -18,6 +18,8 @@ export interface DisposableSetting {
   readonly archivePath: string;
   /** The folder of the socket on the host. */
   readonly socketFolder: string;
+  /** Settings beyond those of every disposable server: libraries that it loads at its start. */
+  readonly preload?: ServerSettings | undefined;
   /** Bytes reserved in memory for the data; null for a volume on disk. */
   readonly memoryBytes: number | null;
 }
@@ -34,7 +36,10 @@ export function disposableName({ engine, id }: Pick<DisposableSetting, 'engine' 
 export async function disposableContainer(setting: DisposableSetting): Promise<ContainerCreateOptions> {
   const { engine, limits, memoryBytes } = setting;
   // Access to the socket is restricted by its parent folder, which only the control plane can enter.
-  const settings = settingArguments(disposableSettings(limits, { socketFolder: INSIDE.socket, socketMode: '0777' }));
+  const settings = settingArguments({
+    ...disposableSettings(limits, { socketFolder: INSIDE.socket, socketMode: '0777' }),
+    ...setting.preload,
+  });
   const data = memoryBytes === null ? {} : { [DISPOSABLE_DATA]: memoryFolder(memoryBytes) };
   return {
     name: disposableName(setting),

@@ -6,6 +6,7 @@ import { engineError } from '../../instances/docker/engine.ts';
 import { RUN_PROGRAM } from '../../instances/docker/scripts.ts';
 import { SUPERUSER } from '../../instances/names.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../postgres/target.ts';
+import { PreloadNeeded, requireHost } from '../preload.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../provider.ts';
 import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion, setMoneyLocale } from '../restore-database.ts';
 import { hasCrashInWords, limitInWords } from '../server-words.ts';
@@ -22,7 +23,7 @@ const IMAGE = {
  * Starts a disposable container and returns when its database exists.
  *
  * @param removeFolders called after the container has been removed
- * @throws FluxError `sandbox_unavailable`, `verification_inconclusive`; the reason of the request's signal
+ * @throws FluxError `sandbox_unavailable`, `verification_inconclusive`; PreloadNeeded; the reason of the request's signal
  */
 export async function openDisposable(
   setting: DisposableSetting,
@@ -90,12 +91,14 @@ export async function openDisposable(
     await chmod(setting.socketFolder, 0o711);
     await createRestoreDatabase(session, request, IMAGE);
     if (request.moneyLocale !== undefined) await setMoneyLocale(session, request.moneyLocale, IMAGE);
+    await requireHost(target, request, setting.preload !== undefined, IMAGE);
     postgresVersion = await readServerVersion(session);
     isReady = true;
   } catch (error) {
     const words = server.words().trim().split('\n').slice(-6).join('\n');
     await dispose().catch(() => undefined);
     request.signal.throwIfAborted();
+    if (error instanceof PreloadNeeded) throw error;
     if (isFluxError(error, 'verification_inconclusive') && (exceeded !== undefined || error.hint !== undefined)) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new FluxError('verification_inconclusive', `A disposable Postgres could not be started: ${reason} ${words}`.trim(), {

@@ -8,9 +8,11 @@ import { imageOf, requireImage } from '../../instances/docker/images.ts';
 import { makeSocketFolder } from '../../instances/docker/launch.ts';
 import { sweepContainers } from '../../instances/docker/sweep.ts';
 import { namesIn, socketFolder } from '../../instances/folders.ts';
+import type { ServerSettings } from '../../postgres/server-settings.ts';
 import type { Log } from '../../system/log.ts';
 import { toCreationError } from '../creation-error.ts';
 import { chooseMemoryBytes } from '../memory.ts';
+import { PreloadNeeded } from '../preload.ts';
 import type { DisposableInstance, DisposableProvider, DisposableRequest } from '../provider.ts';
 import { createMemoryReservations } from '../reservations.ts';
 import { openDisposable } from './instance.ts';
@@ -33,7 +35,7 @@ export function createDockerDisposables({ engine, image, dataFolder, runFolder, 
   const parent = join(dataFolder, 'disposable');
   const memory = createMemoryReservations();
 
-  const open = async (request: DisposableRequest): Promise<DisposableInstance> => {
+  const openWith = async (request: DisposableRequest, preload?: ServerSettings): Promise<DisposableInstance> => {
     request.signal.throwIfAborted();
     const name = imageOf(image, request.major);
     await requireImage(engine, name, request.major, request.signal).catch((error: unknown) => {
@@ -53,14 +55,29 @@ export function createDockerDisposables({ engine, image, dataFolder, runFolder, 
       const memoryBytes = await chooseMemoryBytes(request, memory.total(), root);
       memory.reserve(id, memoryBytes);
       const { major, limits } = request;
-      const setting = { engine, id, image: name, major, limits, archivePath, socketFolder: await makeSocketFolder(socket), memoryBytes };
+      const setting = {
+        engine,
+        id,
+        image: name,
+        major,
+        limits,
+        archivePath,
+        socketFolder: await makeSocketFolder(socket),
+        preload,
+        memoryBytes,
+      };
       return await openDisposable(setting, request, removeFolders);
     } catch (error) {
       await removeFolders();
       request.signal.throwIfAborted();
-      throw toCreationError(error);
+      throw error instanceof PreloadNeeded ? error : toCreationError(error);
     }
   };
+  const open = (request: DisposableRequest) =>
+    openWith(request).catch((error: unknown) => {
+      if (error instanceof PreloadNeeded) return openWith(request, error.settings);
+      throw error;
+    });
 
   return {
     sandbox: 'docker',

@@ -1,6 +1,6 @@
 import { chmod, chown, open } from 'node:fs/promises';
 import { SUPERUSER } from '../../instances/names.ts';
-import { settingArguments } from '../../postgres/server-settings.ts';
+import { type ServerSettings, settingArguments } from '../../postgres/server-settings.ts';
 import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
 import { libpqEnvironment } from '../../postgres/target.ts';
 import { type Account, type Daemon, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
@@ -20,6 +20,8 @@ export interface DisposableSetting {
   readonly template: Template;
   readonly account: Account | undefined;
   readonly limits: DisposableLimits;
+  /** Settings beyond those of every disposable server: libraries that it loads at its start. */
+  readonly preload?: ServerSettings | undefined;
   /** Bytes reserved in memory for the data folder; null for a folder on disk. */
   readonly memoryBytes: number | null;
 }
@@ -62,7 +64,7 @@ export async function startDisposableServer(setting: DisposableSetting): Promise
       inside.data,
       tools.postgres as string,
       ...['-D', inside.data],
-      ...settingArguments(disposableSettings(limits, { socketFolder: inside.socket, socketMode: '0700' })),
+      ...settingArguments({ ...disposableSettings(limits, { socketFolder: inside.socket, socketMode: '0700' }), ...setting.preload }),
     ],
   });
   await using log = await open(folders.log, 'a', 0o600);

@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { makeAccountFolder, makeOpenFolder, makeReachable } from '../../instances/folders.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
+import { sandboxPathsOf } from '../../postgres/sandbox-paths.ts';
+import type { ServerSettings } from '../../postgres/server-settings.ts';
 import type { PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
-import { sandboxPathsOf } from '../../postgres/tools.ts';
 import type { Log } from '../../system/log.ts';
 import type { Account } from '../../system/process.ts';
 import { toCreationError } from '../creation-error.ts';
 import { chooseMemoryBytes, neededBytes, possibleMemoryBytes } from '../memory.ts';
+import { PreloadNeeded } from '../preload.ts';
 import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../provider.ts';
 import { createMemoryReservations } from '../reservations.ts';
 import { chooseSandbox, describePaths, type SystemPath } from '../sandbox/sandbox.ts';
@@ -30,12 +33,6 @@ export interface LocalDisposablesOptions {
   readonly log: Log;
 }
 
-/** What all instances of a Postgres version share. */
-interface Prepared {
-  readonly template: Template;
-  readonly systemPaths: readonly SystemPath[];
-}
-
 /**
  * Creates disposable instances as sandboxed processes of this host. Tests the sandbox before it returns.
  *
@@ -50,34 +47,38 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
   const sandbox = await chooseSandbox({ wanted: options.sandbox, account, scaffold: templateFolder });
   if (sandbox.kind === 'off')
     log.warn('restores run without a sandbox: the content of a dump can do anything that the account of Postgres can');
-  const prepared = new Map<string, Promise<Prepared>>();
+  const templates = new Map<string, Promise<Template>>();
   const memory = createMemoryReservations();
 
-  const prepare = (tools: PostgresTools): Promise<Prepared> => {
-    const known = prepared.get(tools.version);
+  const prepare = (tools: PostgresTools): Promise<Template> => {
+    const known = templates.get(tools.version);
     if (known !== undefined) return known;
-    const made = Promise.all([prepareTemplate({ parent: templateFolder, tools, account }), sandboxPathsOf(tools).then(describePaths)]);
-    const both = made.then(([template, systemPaths]) => ({ template, systemPaths }));
-    prepared.set(tools.version, both);
+    const made = prepareTemplate({ parent: templateFolder, tools, account });
+    templates.set(tools.version, made);
     // A failure is not cached: the disk may have space again later.
-    both.catch(() => prepared.delete(tools.version));
-    return both;
+    made.catch(() => templates.delete(tools.version));
+    return made;
   };
+  /** Read again for each instance: what a verification has found missing may have been installed since. */
+  const pathsFor = async (tools: PostgresTools, needs?: DisposableRequest['needs']) =>
+    describePaths(await sandboxPathsOf(tools, needs?.libraries));
 
   /** Starts a server in its own folders; on failure nothing is left behind. */
   const start = async (
     tools: PostgresTools,
+    systemPaths: readonly SystemPath[],
     limits: DisposableLimits,
     signal: AbortSignal,
     chooseMemory: (folders: DisposableFolders) => Promise<number | null>,
+    preload?: ServerSettings,
   ): Promise<StandingServer> => {
     const folders = disposableFolders(dataFolder, runFolder, randomBytes(6).toString('hex'));
     try {
-      const { template, systemPaths } = await prepare(tools);
+      const template = await prepare(tools);
       await makeDisposableFolders(folders, account);
       const memoryBytes = sandbox.kind === 'off' ? null : await chooseMemory(folders);
       if (memoryBytes === null) await makeAccountFolder(folders.data, account);
-      return await startStandingServer({ sandbox, folders, tools, systemPaths, template, account, limits, memoryBytes }, signal);
+      return await startStandingServer({ sandbox, folders, tools, systemPaths, template, account, limits, preload, memoryBytes }, signal);
     } catch (error) {
       await removeDisposableFolders(folders);
       throw error;
@@ -87,7 +88,8 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
   const standby = createStandby(async (major, limits, signal) => {
     // Without a sandbox its data would be on disk, where an unused server would take space from others.
     if (sandbox.kind === 'off' || (await possibleMemoryBytes(limits, memory.total())) < neededBytes(0)) return undefined;
-    const server = await start(toolbox.require(major, 'both'), limits, signal, () => possibleMemoryBytes(limits, memory.total()));
+    const tools = toolbox.require(major, 'both');
+    const server = await start(tools, await pathsFor(tools), limits, signal, () => possibleMemoryBytes(limits, memory.total()));
     // The first connection to a database writes files that make the next connection faster.
     await connectPostgres(disposableTarget(server.setting.folders), { signal }).then((session) => session.close());
     return server;
@@ -104,15 +106,29 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
       return bytes;
     };
     try {
-      server =
-        (await standby.take(request, memory.total())) ??
-        (await start(tools, request.limits, request.signal, async ({ id, root }) =>
-          reserve(id, await chooseMemoryBytes(request, memory.total(), root)),
-        ));
-      const { folders, memoryBytes } = server.setting;
-      reserve(folders.id, memoryBytes);
-      server.gone.addEventListener('abort', () => memory.release(folders.id), { once: true });
-      const instance = await server.serve(request, await exposeArchive(request.archivePath, folders, account));
+      const systemPaths = await pathsFor(tools, request.needs);
+      const startFor = (preload?: ServerSettings) =>
+        start(
+          tools,
+          systemPaths,
+          request.limits,
+          request.signal,
+          async ({ id, root }) => reserve(id, await chooseMemoryBytes(request, memory.total(), root)),
+          preload,
+        );
+      const serve = async (ready: StandingServer) => {
+        const { folders, memoryBytes } = ready.setting;
+        reserve(folders.id, memoryBytes);
+        ready.gone.addEventListener('abort', () => memory.release(folders.id), { once: true });
+        return await ready.serve(request, await exposeArchive(request.archivePath, folders, account));
+      };
+      const fits = ({ setting }: StandingServer) => isDeepStrictEqual(setting.systemPaths, systemPaths);
+      server = (await standby.take(request, memory.total(), fits)) ?? (await startFor());
+      const instance = await serve(server).catch(async (error: unknown) => {
+        if (!(error instanceof PreloadNeeded)) throw error;
+        server = await startFor(error.settings);
+        return await serve(server);
+      });
       return {
         ...instance,
         [Symbol.asyncDispose]: async () => {

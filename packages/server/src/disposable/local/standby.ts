@@ -8,7 +8,7 @@ export interface Standby {
   /** Keeps one of this major version ready from now on. Returns at once. */
   keep(major: number, limits: DisposableLimits): void;
   /** Returns a matching one, if there is one; from then on it belongs to the caller. */
-  take(request: DisposableRequest, reservedBytes: number): Promise<StandingServer | undefined>;
+  take(request: DisposableRequest, reservedBytes: number, fits: (server: StandingServer) => boolean): Promise<StandingServer | undefined>;
   /** Starts a replacement in the background. Call when the one that was taken has been removed. */
   renew(): void;
   close(): Promise<void>;
@@ -70,7 +70,7 @@ export function createStandby(
       timer.unref();
       renew();
     },
-    async take(request, reservedBytes) {
+    async take(request, reservedBytes, fits) {
       usedAt = Date.now();
       // One that is already starting is ready sooner than a new one.
       await making.get(request.major);
@@ -80,7 +80,7 @@ export function createStandby(
       if (server === undefined || server.gone.aborted) return undefined;
       const needed = neededBytes(request.expectedBytes);
       if (needed > possible || needed > (server.setting.memoryBytes ?? 0)) return undefined;
-      if (!isSame(server.setting.limits, request.limits)) return undefined;
+      if (!isSame(server.setting.limits, request.limits) || !fits(server)) return undefined;
       ready.delete(request.major);
       return server;
     },

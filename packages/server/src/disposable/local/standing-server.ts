@@ -5,6 +5,7 @@ import { logTail } from '../../instances/local/log-file.ts';
 import { findPostmaster } from '../../instances/local/postmaster.ts';
 import { isSameLocale } from '../../postgres/database-locale.ts';
 import { type Daemon, type ProcessResult, signalProcess } from '../../system/process.ts';
+import { PreloadNeeded, requireHost } from '../preload.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../provider.ts';
 import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion, setMoneyLocale } from '../restore-database.ts';
 import { removeDisposableFolders } from './folders.ts';
@@ -27,7 +28,7 @@ export interface StandingServer {
    * Assigns it to a verification; its limits apply from here. On failure everything inside has been killed and the folders have been
    * removed.
    *
-   * @throws FluxError `verification_inconclusive`; the reason of the request's signal
+   * @throws FluxError `verification_inconclusive`; PreloadNeeded; the reason of the request's signal
    */
   serve(request: DisposableRequest, archivePath: string): Promise<DisposableInstance>;
   /** Kills everything inside and removes the folders. */
@@ -95,6 +96,7 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
       const words = await logTail(folders.log);
       await dispose();
       stopped.throwIfAborted();
+      if (error instanceof PreloadNeeded) throw error;
       if (error instanceof FluxError && error.code === 'verification_inconclusive' && (exceeded !== undefined || error.hint !== undefined))
         throw error;
       throw new FluxError(
@@ -134,6 +136,7 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
         await createRestoreDatabase(session, request, HOST);
       }
       if (request.moneyLocale !== undefined) await setMoneyLocale(session, request.moneyLocale, HOST);
+      await requireHost(disposableTarget(folders), request, setting.preload !== undefined, HOST);
       return await readServerVersion(session);
     });
     isReady = true;

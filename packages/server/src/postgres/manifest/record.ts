@@ -2,6 +2,7 @@ import type { PostgresSession } from '../connect.ts';
 import type { Manifest, SequenceValue } from '../manifest.ts';
 import type { ExportedSnapshot } from '../snapshot.ts';
 import type { ContentProgress } from './content.ts';
+import { readHostNeeds } from './host-needs.ts';
 import { measure } from './measure.ts';
 import { NO_PREREQUISITES, type Prerequisites } from './prerequisites/data.ts';
 import { databaseRoles } from './prerequisites/roles.ts';
@@ -65,7 +66,7 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
     schema: scope.schema,
     internalRoles: scope.internalRoles,
     takenAt: snapshot.takenAt,
-    server: measured.server,
+    server: { ...measured.server, needs: await readHostNeeds(snapshot.session, scope) },
     tables: measured.tables,
     sequences,
     largeObjects: measured.largeObjects,

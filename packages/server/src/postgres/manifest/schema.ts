@@ -1,6 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import { z } from 'zod';
 import type { Manifest } from '../manifest.ts';
+import { hostNeedsSchema } from './host-needs.ts';
 import { prerequisitesSchema } from './prerequisites/schema.ts';
 import { upgradeVersion1 } from './version-1.ts';
 
@@ -26,6 +27,7 @@ const measured = {
     locale: z.string().nullable().optional(),
     icuRules: z.string().nullable().optional(),
     moneyLocale: z.string().nullable().optional(),
+    needs: hostNeedsSchema.optional(),
   }),
   tables: z.array(
     z.strictObject({
