@@ -1,5 +1,7 @@
+import type { ArchiveEntry } from '../postgres/archive/toc.ts';
 import type { DatabaseLocale } from '../postgres/database-locale.ts';
 import type { Prerequisites } from '../postgres/manifest/prerequisites/data.ts';
+import type { SchemaObject } from '../postgres/manifest.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { EngineProject } from './engine.ts';
 import type { TableStaging } from './table-staging.ts';
@@ -23,14 +25,9 @@ export interface StagingSpec {
   readonly moneyLocale: string | null;
   /** The prerequisites recorded in the manifest. */
   readonly prerequisites: Prerequisites;
-  /** Extensions that the manifest names, with their schemas. */
-  readonly extensions: readonly { readonly name: string; readonly schema: string }[];
-}
-
-/** One entry of an archive's table of contents. */
-export interface ArchiveEntry {
-  readonly kind: string;
-  readonly tag: string;
+  /** The objects of the source, and the roles of Flux whose grants are not among them. */
+  readonly objects: readonly SchemaObject[];
+  readonly internalRoles: readonly string[];
 }
 
 /** An empty database or schema next to the live data of a project, to restore into. The live data does not change before `swapIn`. */
@@ -47,7 +44,12 @@ export interface Staging {
   readonly schema: string | null;
   /** Which entries exist here already, or may not be created by the role. */
   omits(entry: ArchiveEntry): boolean;
-  /** Restores owners, grants, default privileges and ledger, after pg_restore. */
+  /**
+   * Whether pg_restore goes on after an error: where the administrator creates what the owner may not. The comparison with the source decides
+   * then.
+   */
+  readonly afterError: 'stop' | 'go on';
+  /** Restores owners, grants, default privileges and ledger, after pg_restore, and what only an administrator can create. */
   complete(prerequisites: Prerequisites): Promise<void>;
   /** Makes it the live data atomically: every session sees either the old or the new data. Sessions of the project end. */
   swapIn(previous: 'keep' | 'drop', signal?: AbortSignal): Promise<SwapOutcome>;

@@ -4,7 +4,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { type ProcessResult, runProcess } from '../system/process.ts';
-import { readArchiveToc } from './archive/toc.ts';
+import { type ArchiveEntry, readArchiveToc } from './archive/toc.ts';
 import { moneyEnvironment } from './money-locale.ts';
 import type { PostgresPrograms } from './programs.ts';
 import { interpretRestore, type RestoreOutcome } from './restore.ts';
@@ -25,7 +25,9 @@ export interface ArchiveRestore {
   /** lc_monetary of the dump, when there are amounts of money in the archive: as text they are read only with the same. */
   readonly moneyLocale?: string | null | undefined;
   /** Entries of the table of contents that are left out. */
-  omits(entry: { readonly kind: string; readonly tag: string }): boolean;
+  omits(entry: ArchiveEntry): boolean;
+  /** `stop` is the default. */
+  readonly afterError?: 'stop' | 'go on' | undefined;
   readonly onBytes?: ((total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -90,12 +92,12 @@ async function loadArchive({ toolbox, account }: PostgresPrograms, request: Arch
   }
 }
 
-function restoreOptions({ target, grants, transaction }: ArchiveRestore, list: string): string[] {
+function restoreOptions({ target, grants, transaction, afterError }: ArchiveRestore, list: string): string[] {
   // A bare name with an equals sign in it would be read as a whole connection string.
   const database = `dbname='${target.database.replaceAll(/['\\]/g, '\\$&')}'`;
   return [
     `--dbname=${database}`,
-    '--exit-on-error',
+    ...(afterError === 'go on' ? [] : ['--exit-on-error']),
     '--no-password',
     '--no-tablespaces',
     '--no-owner',

@@ -1,5 +1,6 @@
 import type { ProcessResult } from '../system/process.ts';
 import { displaySafe } from './manifest/difference.ts';
+import { withoutStatements } from './without-statements.ts';
 
 /** The outcome of a pg_restore. `unknown` proves nothing about the archive: it was stopped from outside. */
 export type RestoreOutcome =
@@ -37,7 +38,7 @@ const LAST_LINES = 40;
  * connection to the server, may have been stopped by a limit, a crash or by us.
  */
 export function interpretRestore(result: ProcessResult): RestoreOutcome {
-  const lines = result.stderr.split('\n').filter((line) => line.trim() !== '');
+  const lines = withoutStatements(result.stderr).filter((line) => line.trim() !== '');
   // The owner of the dumped database may have influenced this text; it must not control the terminal that shows it.
   const output = lines.slice(-LAST_LINES).map(safe).join('\n');
   if (result.signal !== null || result.exitCode === null)

@@ -42,7 +42,8 @@ const STAGING = {
   locale: { encoding: 'UTF8', collate: 'C.UTF-8', ctype: 'C.UTF-8' },
   moneyLocale: null,
   prerequisites: NO_PREREQUISITES,
-  extensions: [],
+  objects: [],
+  internalRoles: [],
 } as const;
 const login = async (of = project): Promise<PostgresTarget> => engine.credentials(of);
 const ask = async (target: PostgresTarget, sql: string) => {

@@ -11,12 +11,16 @@ export interface LocalArchive {
 }
 
 /** Where an archive is loaded, and how. */
-export type ArchiveDestination = Pick<ArchiveRestore, 'major' | 'target' | 'grants' | 'transaction' | 'omits' | 'moneyLocale'>;
+export type ArchiveDestination = Pick<
+  ArchiveRestore,
+  'major' | 'target' | 'grants' | 'transaction' | 'omits' | 'moneyLocale' | 'afterError'
+>;
 
 /**
  * Loads an archive with pg_restore and reports its progress in bytes.
  *
  * @param failure begins the message of the error, and says what helps
+ * @returns the error of a restore that went on after it (`afterError`), which the comparison has to judge; undefined when there was none
  * @throws FluxError `postgres_failed` with the end of pg_restore's output; what `restoreArchive` throws
  */
 export async function loadArchive(
@@ -25,7 +29,7 @@ export async function loadArchive(
   destination: ArchiveDestination,
   failure: { readonly summary: string; readonly hint: string },
   task: Task,
-): Promise<void> {
+): Promise<FluxError | undefined> {
   const progress = { phase: 'restore', message: 'Restoring with pg_restore', total: archive.sizeBytes, unit: 'bytes' } as const;
   task.progress(progress);
   const outcome = await restoreArchive(programs, {
@@ -35,10 +39,12 @@ export async function loadArchive(
     onBytes: (done) => task.progress({ ...progress, done }),
     signal: task.signal,
   });
-  if (outcome.kind === 'success') return;
+  if (outcome.kind === 'success') return undefined;
   task.signal.throwIfAborted();
-  throw new FluxError('postgres_failed', `${failure.summary}: ${outcome.message}`, {
+  const error = new FluxError('postgres_failed', `${failure.summary}: ${outcome.message}`, {
     hint: failure.hint,
     details: { toolOutput: outcome.output },
   });
+  if (destination.afterError === 'go on' && outcome.kind === 'failed') return error;
+  throw error;
 }

@@ -1,15 +1,21 @@
 import { FluxError } from '@flux/contract/errors';
+import { completeAsAdministrator, isLeftToAdministrator } from '../../postgres/administer/complete.ts';
+import { temporaryPrivileges } from '../../postgres/administer/configuration-tables.ts';
+import { renderWrappers } from '../../postgres/administer/wrappers.ts';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { type DatabaseLocale, LOCALE_COLUMNS } from '../../postgres/database-locale.ts';
 import { insertLedgerRows } from '../../postgres/ledger-table.ts';
+import { extensionsOf } from '../../postgres/manifest/facts.ts';
 import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderOwnAfter, renderOwnBefore } from '../../postgres/manifest/prerequisites/render.ts';
+import { DIGEST_SETTINGS } from '../../postgres/manifest.ts';
 import { quoteIdentifier, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import type { EngineProject } from '../engine.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
 import { createDatabase } from './create-database.ts';
+import { createExtensions } from './extensions.ts';
 import { databaseNameOf, ownerNameOf } from './names.ts';
 import { provisionDatabase } from './provision.ts';
 import { copySettings, swapDatabases } from './swap.ts';
@@ -60,9 +66,7 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
     await createDatabase(session, { name, owner: ownerName, locale: spec.locale, moneyLocale: spec.moneyLocale, major: place.major });
     await session.run(`REVOKE ALL ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC`);
   });
-  const created = await asAdmin(name, (session) =>
-    prepareDatabase(session, place.major, ownerName, [...spec.extensions, ...needed.extensions]),
-  );
+  const created = await asAdmin(name, (session) => prepareDatabase(session, place.major, ownerName, spec));
   if (spec.kind === 'tenant_export') {
     await provisionDatabase(inspector, target, log, signal);
     await using session = await connectPostgres(target, { signal });
@@ -74,14 +78,27 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
     inspector,
     major: place.major,
     schema: null,
-    omits: ({ kind, tag }) =>
-      (kind === 'EXTENSION' && created.extensions.has(tag)) ||
-      (kind === 'COMMENT' && tag.startsWith('EXTENSION ') && created.extensions.has(unquoteIdentifier(tag.slice('EXTENSION '.length)))) ||
-      (kind === 'SCHEMA' && created.schemas.has(tag)),
+    omits: (entry) => {
+      const { kind, tag } = entry;
+      return (
+        (kind === 'EXTENSION' && created.extensions.has(tag)) ||
+        (kind === 'COMMENT' && tag.startsWith('EXTENSION ') && created.extensions.has(unquoteIdentifier(tag.slice('EXTENSION '.length)))) ||
+        (kind === 'SCHEMA' && created.schemas.has(tag)) ||
+        isLeftToAdministrator(entry, { objects: spec.objects, owner: ownerName })
+      );
+    },
+    afterError: spec.kind === 'project_db' ? 'go on' : 'stop',
     async complete(prerequisites) {
-      await using session = await connectPostgres(target, { signal });
-      for (const statement of renderOwnAfter(prerequisites)) await session.run(statement);
-      await insertLedgerRows(session, spec.schema ?? 'public', prerequisites.ledger);
+      {
+        await using session = await connectPostgres(target, { signal });
+        for (const statement of renderOwnAfter(prerequisites)) await session.run(statement);
+        await insertLedgerRows(session, spec.schema ?? 'public', prerequisites.ledger);
+      }
+      await using session = await connectPostgres(inspector, { signal, settings: DIGEST_SETTINGS });
+      for (const statement of created.privileges.revoke) await session.run(statement);
+      const { objects, internalRoles } = spec;
+      if (spec.kind === 'project_db')
+        await completeAsAdministrator(session, { objects, internalRoles, owner: ownerName, major: place.major });
     },
     async swapIn(previous, swapSignal) {
       swapSignal?.throwIfAborted();
@@ -105,7 +122,7 @@ export async function openEmptyDatabase(place: DedicatedPlace, signal?: AbortSig
       hint: `Create an empty one with \`flux project start ${place.project.slug}\`, or restore a backup into a new project.`,
     });
   // Like a tenant export it brings no whole database with it, so the parts that every project has are created first.
-  const nothing = { kind: 'tenant_export', place: 'beside', ownerName: null, schema: null, extensions: [] } as const;
+  const nothing = { kind: 'tenant_export', place: 'beside', ownerName: null, schema: null, objects: [], internalRoles: [] } as const;
   return await openStagingDatabase(place, { ...nothing, locale: live, moneyLocale: null, prerequisites: NO_PREREQUISITES }, signal);
 }
 
@@ -127,27 +144,16 @@ async function createRoles(session: PostgresSession, { roles, memberships }: Pre
   }
 }
 
-/** Creates what only a superuser may: extensions that are not trusted, and before 15 the owner of `public`. */
-async function prepareDatabase(session: PostgresSession, major: number, owner: string, extensions: StagingSpec['extensions']) {
+/** Creates what only a superuser may, in the empty database: wrappers, extensions, and before 15 the owner of `public`. */
+async function prepareDatabase(session: PostgresSession, major: number, owner: string, spec: StagingSpec) {
   if (major < 15) await session.run(`ALTER SCHEMA public OWNER TO ${quoteIdentifier(owner)}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
-  const created = { extensions: new Set<string>(), schemas: new Set<string>() };
-  for (const { name, schema } of extensions) {
-    const [found] = await session.query<{ needed: boolean }>(
-      `select v.superuser and not v.trusted as needed from pg_catalog.pg_available_extensions a
-       join pg_catalog.pg_available_extension_versions v on v.name = a.name and v.version = a.default_version
-       where a.name = $1 and a.installed_version is null`,
-      [name],
-    );
-    if (!found?.needed) continue;
-    const [there] = await session.query('select from pg_catalog.pg_namespace where nspname = $1', [schema]);
-    if (there === undefined) {
-      await session.run(`CREATE SCHEMA ${quoteIdentifier(schema)} AUTHORIZATION ${quoteIdentifier(owner)}`);
-      created.schemas.add(schema);
-    }
-    await session.run(`CREATE EXTENSION ${quoteIdentifier(name)} WITH SCHEMA ${quoteIdentifier(schema)} CASCADE`);
-    created.extensions.add(name);
-  }
-  return created;
+  // A trigger that fires at login would run the owner's function in every session of the administrator.
+  if (major >= 17) await session.run('ALTER ROLE CURRENT_USER SET event_triggers = off');
+  const created = await createExtensions(session, owner, [...extensionsOf(spec.objects), ...spec.prerequisites.extensions]);
+  for (const statement of await renderWrappers(session, spec.objects)) await session.run(statement);
+  const privileges = await temporaryPrivileges(session, owner);
+  for (const statement of privileges.granted) await session.run(statement);
+  return { ...created, privileges };
 }
 
 /** The schema of a tenant becomes the one that the API of a dedicated project shows. Objects follow; text in functions does not. */

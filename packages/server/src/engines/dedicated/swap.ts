@@ -85,7 +85,8 @@ export async function copySettings(live: PostgresTarget, to: string): Promise<vo
       const database = quoteIdentifier(to);
       const whose = role === null ? `DATABASE ${database}` : `ROLE ${quoteIdentifier(role)} IN DATABASE ${database}`;
       // A name with a dot is two identifiers here.
-      await session.run(`ALTER ${whose} SET ${name.split('.').map(quoteIdentifier).join('.')} FROM CURRENT`);
+      // The setting that was just made may be one that makes every transaction read-only.
+      await session.run(`BEGIN READ WRITE; ALTER ${whose} SET ${name.split('.').map(quoteIdentifier).join('.')} FROM CURRENT; COMMIT`);
     }
   }
 }

@@ -56,6 +56,7 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
     major: place.major,
     schema,
     omits: ({ kind, tag }) => kind === 'SCHEMA' && tag === schema,
+    afterError: 'stop',
     async complete(prerequisites) {
       await asAdmin((session) => session.run(`GRANT USAGE ON SCHEMA ${quoted} TO ${quoteIdentifier(names.backup)}`));
       await completeAsOwner(owner, schema, renderOwnAfter(prerequisites), signal);
@@ -82,7 +83,7 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
 /** Creates a schema next to the live one with the privileges of a new tenant's schema, ready to be swapped in. */
 export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal): Promise<Staging> {
   const schema = stagingSchemaOf(place.names);
-  const none = { locale: null, moneyLocale: null, prerequisites: NO_PREREQUISITES, extensions: [] };
+  const none = { locale: null, moneyLocale: null, prerequisites: NO_PREREQUISITES, objects: [], internalRoles: [] };
   const staging = await openStagingSchema(place, { kind: 'tenant_export', place: 'beside', ownerName: null, schema, ...none }, signal);
   await staging.complete(privilegesOfRole({ ...place.names, schema }));
   return staging;

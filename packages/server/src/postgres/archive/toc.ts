@@ -2,7 +2,7 @@ import { type ByteReader, createByteReader, damagedAt, readFileInChunks } from '
 import { type ArchiveHeader, readHeader } from './header.ts';
 import { OFFSET_BYTES, readByte, readInt, readText, skipText } from './primitives.ts';
 
-/** One entry of the table of contents; its SQL texts are checked and skipped. */
+/** One entry of the table of contents; its SQL texts are skipped, but for grants. */
 export interface ArchiveEntry {
   readonly dumpId: number;
   /** TABLE, TABLE DATA, INDEX, SEQUENCE SET, ACL... */
@@ -11,6 +11,10 @@ export interface ArchiveEntry {
   readonly tag: string;
   /** Schema, null for objects without one. */
   readonly schema: string | null;
+  /** The role that owned the object. */
+  readonly owner: string;
+  /** The statements of an ACL; undefined for every other kind. */
+  readonly acl?: string | undefined;
   readonly section: 'none' | 'pre-data' | 'data' | 'post-data';
   /** True when a block of data belongs to the entry. */
   readonly hasData: boolean;
@@ -28,6 +32,7 @@ export interface ArchiveToc {
 const MAX_ENTRIES = 4_000_000;
 const MAX_KEPT_TEXT = 256 << 20;
 const MAX_NAME = 1 << 20;
+const MAX_ACL = 64 << 20;
 const SECTIONS = ['none', 'pre-data', 'data', 'post-data'] as const;
 const OFFSET_NOT_SET = 1;
 const OFFSET_SET = 2;
@@ -61,7 +66,7 @@ export async function readToc(reader: ByteReader): Promise<ArchiveToc> {
     const entry = await readEntry(reader, minor);
     if (seen.has(entry.dumpId)) throw damagedAt(at, `entry ${entry.dumpId} occurs twice`);
     seen.add(entry.dumpId);
-    kept += entry.tag.length + entry.kind.length + (entry.schema?.length ?? 0);
+    kept += entry.tag.length + entry.kind.length + (entry.schema?.length ?? 0) + entry.owner.length + (entry.acl?.length ?? 0);
     if (kept > MAX_KEPT_TEXT) throw damagedAt(at, 'the table of contents is larger than any real one');
     entries.push(entry);
   }
@@ -82,18 +87,20 @@ async function readEntry(reader: ByteReader, minor: number): Promise<ArchiveEntr
   if (kind === null || !/^[A-Z][A-Z ]*$/.test(kind)) throw damagedAt(at, `entry ${dumpId} has no kind`);
   const section = SECTIONS[(await readInt(reader, 'the section of an entry')) - 1];
   if (section === undefined) throw damagedAt(at, `entry ${dumpId} is in no section`);
-  for (const part of ['definition', 'drop statement', 'copy statement']) await skipText(reader, `the ${part} of an entry`);
+  const acl = kind === 'ACL' ? await readText(reader, 'the definition of an entry', MAX_ACL) : undefined;
+  if (acl === undefined) await skipText(reader, 'the definition of an entry');
+  for (const part of ['drop statement', 'copy statement']) await skipText(reader, `the ${part} of an entry`);
   const schema = await readText(reader, 'the schema of an entry', MAX_NAME);
   await readText(reader, 'the tablespace of an entry', MAX_NAME);
   await readText(reader, 'the access method of an entry', MAX_NAME);
   if (minor >= 16) await readInt(reader, 'the relation kind of an entry');
-  await readText(reader, 'the owner of an entry', MAX_NAME);
+  const owner = (await readText(reader, 'the owner of an entry', MAX_NAME)) ?? '';
   const withOids = await readText(reader, 'a flag of an entry', 8);
   if (withOids !== 'false' && withOids !== 'true') throw damagedAt(at, `entry ${dumpId} has an unknown flag`);
   while ((await readDigits(reader, 'a dependency')) !== null);
   const data = await readOffset(reader, dumpId);
   if (data.hasData !== (dumper === 1)) throw damagedAt(at, `entry ${dumpId} says both that it has data and that it has none`);
-  return { dumpId, kind, tag, schema: schema === '' ? null : schema, section, ...data };
+  return { dumpId, kind, tag, schema: schema === '' ? null : schema, owner, ...(acl ? { acl } : {}), section, ...data };
 }
 
 async function readDigits(reader: ByteReader, what: string): Promise<string | null> {

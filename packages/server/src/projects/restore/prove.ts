@@ -6,6 +6,7 @@ import type { Manifest } from '../../postgres/manifest.ts';
 import { type Comparison, compareRestored } from '../../postgres/restored-database.ts';
 import { unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import { superuserOnly } from './superuser-only.ts';
 
 /** What was restored, and what it is compared with. */
 export interface Restored {
@@ -16,6 +17,8 @@ export interface Restored {
   readonly original: Manifest;
   /** The role that owned the backup's objects, null when it is not known; `ignored` where owners are not restored. */
   readonly owners: 'ignored' | { readonly were: string | null };
+  /** The error of a pg_restore that went on after it: the reason of what is missing now. */
+  readonly problem?: FluxError | undefined;
 }
 
 /** What a comparison found, for the answer of a restore. */
@@ -41,8 +44,9 @@ export async function proveRestored(sandbox: VerificationSandbox, restored: Rest
     task.signal,
   );
   const { tablesCompared, rowsCompared } = comparison;
-  refuseFailures(comparison, restored);
-  return { tablesCompared, rowsCompared, notes: [...otherOwners(comparison, restored), ...namedSchema(restored)] };
+  const excused = superuserOnly(restored.owners === 'ignored' ? [] : comparison.differences);
+  refuseFailures(comparison, restored, excused.is);
+  return { tablesCompared, rowsCompared, notes: [...excused.notes, ...otherOwners(comparison, restored), ...namedSchema(restored)] };
 }
 
 type Difference = Comparison['differences'][number];
@@ -53,14 +57,18 @@ function isOtherOwner({ kind, expected }: Difference, { owners }: Restored): boo
   return owners === 'ignored' || owners.were === null || unquoteIdentifier(expected) !== owners.were;
 }
 
-function refuseFailures({ differences }: Comparison, restored: Restored): void {
-  const failures = differences.filter((found) => found.judgement === 'failure' && !isOtherOwner(found, restored));
+function refuseFailures({ differences }: Comparison, restored: Restored, isExcused: (found: Difference) => boolean): void {
+  const failures = differences.filter((found) => found.judgement === 'failure' && !isOtherOwner(found, restored) && !isExcused(found));
   if (failures.length === 0) return;
+  const details = { differences: failures.slice(0, 50) };
+  const { problem } = restored;
+  if (problem !== undefined)
+    throw new FluxError(problem.code, problem.message, { hint: problem.hint, details: { ...problem.details, ...details } });
   const named = failures.slice(0, 3).map(({ kind, name, change }) => `${kind} ${name} is ${change}`);
   const more = failures.length > named.length ? `; and ${failures.length - named.length} more` : '';
   throw new FluxError('verification_failed', `What came back is not what was dumped: ${named.join('; ')}${more}. Nothing was changed.`, {
     hint: 'See `flux backup verify`.',
-    details: { differences: failures.slice(0, 50) },
+    details,
   });
 }
 

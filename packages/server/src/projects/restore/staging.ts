@@ -12,7 +12,6 @@ import type { EngineDirectory } from '../../engines/directory.ts';
 import type { Engine, EngineProject } from '../../engines/engine.ts';
 import type { Staging, StagingSpec } from '../../engines/staging.ts';
 import type { Task } from '../../operations/define.ts';
-import { extensionsOf } from '../../postgres/manifest/facts.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
 import type { Log } from '../../system/log.ts';
@@ -42,7 +41,7 @@ export interface ProvenStaging {
 
 const LOAD_FAILURE = {
   summary: 'The backup could not be restored',
-  hint: 'Nothing was changed. What only a superuser may create is not restored into a project; --to restores into any database.',
+  hint: 'Nothing was changed. What needs a superuser, and what depends on it, is restored by --to with the URI of a superuser.',
 };
 
 /**
@@ -96,16 +95,16 @@ export async function restoreIntoStaging(
     relayed = await renameArchiveSchema({ sandbox, programs }, source, roles, goal, staging, task);
     const archive = relayed ?? source;
     const grants = manifest.backupKind === 'tenant_export' ? 'left out' : 'restored';
-    const { major, target } = staging;
+    const { major, target, afterError } = staging;
     const { moneyLocale } = archive.manifest.server;
     const omits: Staging['omits'] = (entry) => staging.omits(entry);
-    const destination = { major, target, grants, transaction: 'statement by statement', omits, moneyLocale } as const;
-    await loadArchive(programs, archive, destination, LOAD_FAILURE, task);
+    const destination = { major, target, grants, transaction: 'statement by statement', omits, afterError, moneyLocale } as const;
+    const problem = await loadArchive(programs, archive, destination, LOAD_FAILURE, task);
     task.progress({ phase: 'complete', message: 'Restoring owners, grants and the ledger' });
     await staging.complete(archive.manifest.prerequisites);
     const compared = await proveRestored(
       sandbox,
-      { inspector: staging.inspector, archive, original: manifest, owners: { were: owner } },
+      { inspector: staging.inspector, archive, original: manifest, owners: { were: owner }, problem },
       task,
     );
     return { staging, compared };
@@ -136,7 +135,8 @@ function specOf(manifest: Manifest, ownerName: string | null, place: StagingSpec
     locale: manifest.server,
     moneyLocale,
     prerequisites,
-    extensions: extensionsOf(manifest.objects),
+    objects: manifest.objects,
+    internalRoles: manifest.internalRoles,
   };
 }
 
