@@ -63,7 +63,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (engine) =
       'unknown/002_b.sql': 'create table u (id int);\n-- @DOWN\ndrop table users;\n',
     });
     const pushed = await push('unknown');
-    expect(pushed.stderr).toContain('Error: 002_b.sql:2: `-- @DOWN` looks like the beginning of a way down');
+    expect(pushed.stderr).toContain('Error: 002_b.sql:2:1: `-- @DOWN` looks like the beginning of a way down');
     expect(pushed.exitCode).toBe(1);
     expect(await columns('early')).toBe('');
   });
@@ -170,6 +170,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (engine) =
     expect(copy.stderr).toContain('this is a plain dump of pg_dump, and a push cannot run COPY ... FROM STDIN (line 20)');
     expect(copy.stderr).toContain('Restore it with psql: `psql "$(flux project credentials --field postgres.url)" -1 -f copy.sql`');
     expect(copy.exitCode).toBe(1);
+    expect((await push('dump/copy.sql', '--plan')).stderr).toContain('this is a plain dump of pg_dump');
     const inserts = await push('dump/inserts.sql');
     expect(inserts.stderr).toContain('1 ALTER ... OWNER TO of this dump were left out');
     expect(inserts.exitCode).toBe(0);

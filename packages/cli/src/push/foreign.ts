@@ -1,10 +1,11 @@
 import { FluxError } from '@flux/contract/errors';
-import { readRunnable } from '@flux/contract/sql/runnable';
+import { findRefusal, readScript, type ScriptRefusal } from '@flux/contract/sql/script';
 import type { WayMarker } from '@flux/contract/sql/way-up';
 import type { CallContext } from '../context.ts';
 import { formatCounted } from '../output/quantity.ts';
-import type { CollectedFiles } from './files.ts';
+import type { CollectedFiles, SqlFile } from './files.ts';
 import type { PlannedFile } from './plan.ts';
+import { locateSqlError } from './sql-error.ts';
 
 const MOST_NAMED = 5;
 
@@ -17,16 +18,18 @@ const MOST_NAMED = 5;
 export function requireRunnable(plan: readonly PlannedFile[]): ReadonlyMap<string, WayMarker> {
   const ways = new Map<string, WayMarker>();
   for (const { file } of plan.filter(({ action }) => action === 'run')) {
-    const { refusal, markers } = readRunnable(file.sql);
-    if (refusal !== undefined)
-      throw new FluxError('sql_not_allowed', `${file.filename}:${refusal.line}: ${refusal.problem}. Nothing was run.`, {
-        hint: refusal.hint,
-        details: { file: file.path, line: refusal.line, column: refusal.column },
-      });
-    const down = markers.find(({ way }) => way === 'down');
+    const script = readScript(file.sql);
+    const refusal = findRefusal(file.filename, script);
+    if (refusal !== undefined) throw refused(file, refusal);
+    const down = script.markers.find(({ way }) => way === 'down');
     if (down !== undefined) ways.set(file.filename, down);
   }
   return ways;
+}
+
+function refused(file: SqlFile, { problem, hint, line, column }: ScriptRefusal): unknown {
+  const error = new FluxError('sql_not_allowed', problem, { hint, details: { problem, advice: hint, line, column } });
+  return locateSqlError(error, [{ file, firstLine: 0 }], 'No file was run.');
 }
 
 /** Says on stderr what a push does not run: files of the folder, ways down within files, and what was converted. */

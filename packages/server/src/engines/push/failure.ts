@@ -1,7 +1,8 @@
 import { FluxError } from '@flux/contract/errors';
+import { describeDumpRestore } from '@flux/contract/sql/script';
 import { offsetOfCharacter, placeAt, type SqlStatement } from '@flux/contract/sql/split';
 import type { serverErrorOf } from '../../postgres/connect.ts';
-import { excerptOf, RESTORE_DUMP } from './allowed.ts';
+import { excerptOf } from './allowed.ts';
 import type { PreparedScript, ScriptChunk } from './prepare.ts';
 import { shorten } from './shorten.ts';
 
@@ -89,7 +90,7 @@ function characterAt(sql: string, offset: number): number {
 
 function adviceFor(script: PreparedScript, statement: SqlStatement | undefined, error: ServerError): string {
   const advice = adviceOn(statement, error);
-  return script.isDump ? `${advice} This is a plain dump of pg_dump. ${RESTORE_DUMP.replace('<file>', script.filename)}` : advice;
+  return script.isDump ? `${advice} This is a plain dump of pg_dump. ${describeDumpRestore(script.filename)}` : advice;
 }
 
 function adviceOn(statement: SqlStatement | undefined, error: ServerError): string {

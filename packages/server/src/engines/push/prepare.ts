@@ -1,6 +1,6 @@
-import { readRunnable } from '@flux/contract/sql/runnable';
+import { findRefusal, readScript } from '@flux/contract/sql/script';
 import { placeAt, type SqlStatement } from '@flux/contract/sql/split';
-import { ensureAllowed, isTransactionBegin, isTransactionEnd, refuseText } from './allowed.ts';
+import { refuseText } from './allowed.ts';
 
 /** A file that may run in one transaction, split into statements and into the chunks that are sent. */
 export interface PreparedScript {
@@ -35,22 +35,22 @@ const CHUNK = { characters: 1 << 20, statements: 5000 };
 export function prepareScript(sql: string, filename: string): PreparedScript {
   const nul = sql.indexOf('\0');
   if (nul >= 0) throw refuseText(filename, placeAt(sql, nul), 'the file contains a NUL character', 'Save the file as UTF-8 text.');
-  const runnable = readRunnable(sql);
+  const script = readScript(sql);
+  const refusal = findRefusal(filename, script);
+  if (refusal !== undefined) throw refuseText(filename, refusal, refusal.problem, refusal.hint, refusal.statement);
+  const { statements, isDump } = script;
   const warnings: string[] = [];
-  let { statements } = runnable;
-  const [first, last] = [statements[0], statements.at(-1)];
-  if (first && last && first !== last && isTransactionBegin(first) && isTransactionEnd(last)) {
-    statements = statements.slice(1, -1);
+  if (script.around !== undefined) {
+    const [first, last] = script.around;
     warnings.push(
       `${filename}: ${first.words.join(' ')} in line ${first.line} and ${last.words.join(' ')} in line ${last.line} were left out; each file is one transaction anyway.`,
     );
   }
-  ensureAllowed(filename, runnable, statements);
-  if (runnable.ownersLeftOut > 0)
+  if (script.ownersLeftOut > 0)
     warnings.push(
-      `${filename}: ${runnable.ownersLeftOut} ALTER ... OWNER TO of this dump were left out; what a push creates belongs to the owner of the project.`,
+      `${filename}: ${script.ownersLeftOut} ALTER ... OWNER TO of this dump were left out; what a push creates belongs to the owner of the project.`,
     );
-  return { filename, sql: runnable.sql, statements, chunks: chunksOf(statements), warnings, isDump: runnable.isDump };
+  return { filename, sql: script.sql, statements, chunks: chunksOf(statements), warnings, isDump };
 }
 
 /** The script with a text in which more is blank; a statement of which nothing is left is none. */
