@@ -6,6 +6,11 @@ const optionalTime = time.nullable();
 /** Sizes are 64-bit on the server; JSON numbers carry them exactly up to 2^53. */
 const bytes = z.number().int().nonnegative();
 
+/** Something of the source that a restore of the backup does not bring back, with the reason in sentences. */
+export const LeftOut = z.object({ kind: z.string(), name: z.string(), reason: z.string() });
+/** Something of the source that a restore of the backup does not bring back. */
+export type LeftOut = z.infer<typeof LeftOut>;
+
 /** One backup as the wire shows it. `primaryArtifactRelativePath` is left out while there is no artifact, and for tokens below `admin`. */
 export const BackupItem = z.object({
   id: z.string(),
@@ -42,6 +47,8 @@ export const BackupItem = z.object({
   engine: z.enum(['v1_dedicated', 'v2_shared']),
   tables: z.number().int().nullable(),
   rows: z.number().int().nullable(),
+  /** What a restore does not bring back, as known so far: when it was created, and by the newest verification. */
+  leftOut: z.array(LeftOut).default([]),
 });
 /** One backup as the wire shows it. */
 export type BackupItem = z.infer<typeof BackupItem>;
@@ -77,8 +84,11 @@ export type BackupAnswer = z.infer<typeof BackupAnswer>;
 
 /** One finding of the comparison between a restore and its manifest. */
 export const Difference = z.object({
-  /** `failure`: a restore must reproduce it. `prerequisite`: left out of a tenant export by design. `not_compared`: could not be compared, and is reported. */
-  judgement: z.enum(['failure', 'prerequisite', 'not_compared']),
+  /**
+   * `failure`: a restore must reproduce it. `prerequisite`: left out of a tenant export by design. `not_compared`: could not be compared.
+   * `left_out`: a restore does not bring it back. The last three are reported and do not make a verification fail.
+   */
+  judgement: z.enum(['failure', 'prerequisite', 'not_compared', 'left_out']),
   kind: z.string(),
   name: z.string(),
   change: z.enum(['missing', 'extra', 'changed', 'unknown']),

@@ -11,6 +11,16 @@ const orNull =
   (check: Check): Check =>
   (value, path) =>
     value === null ? undefined : check(value, path);
+const optional =
+  (check: Check): Check =>
+  (value, path) =>
+    value === undefined ? undefined : check(value, path);
+const arrayOf =
+  (check: Check): Check =>
+  (value, path) =>
+    Array.isArray(value)
+      ? firstProblem([...value.entries()], ([index, item]) => check(item, `${path}[${index}]`))
+      : `${path} is not a list`;
 /** Checks the named members. Other members are allowed: a later version may add some. */
 const object =
   (members: Readonly<Record<string, Check>>): Check =>
@@ -61,8 +71,9 @@ const statement = object({
       tables: count,
       rows: count,
       objects: recordOf(count),
-      differences: object({ failure: count, prerequisite: count, notCompared: count }),
+      differences: object({ failure: count, prerequisite: count, notCompared: count, leftOut: optional(count) }),
     }),
+    leftOut: optional(arrayOf(object({ kind: text, name: text, reason: text }))),
     startedAt: time,
     finishedAt: time,
     durationMs: milliseconds,

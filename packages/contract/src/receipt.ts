@@ -61,8 +61,16 @@ export interface ReceiptPredicate {
     /** By kind: index, constraint, policy, grant, sequence... */
     readonly objects: Readonly<Record<string, number>>;
     /** Differences by judgement; one failure makes the verdict `failed`. */
-    readonly differences: { readonly failure: number; readonly prerequisite: number; readonly notCompared: number };
+    readonly differences: {
+      readonly failure: number;
+      readonly prerequisite: number;
+      readonly notCompared: number;
+      /** Absent in receipts of earlier versions. */
+      readonly leftOut?: number;
+    };
   };
+  /** What a restore does not bring back, with the reason; absent in receipts of earlier versions. */
+  readonly leftOut?: readonly { readonly kind: string; readonly name: string; readonly reason: string }[];
   readonly startedAt: string;
   readonly finishedAt: string;
   readonly durationMs: number;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { Difference } from './backup.ts';
 import { Mode } from './project.ts';
 
 /** `POST /projects/:hash/backups/:id/restore`. Without `to`, `tables` and `inPlace` it restores into a new project. */
@@ -40,6 +41,8 @@ export const RestoreAnswer = z.object({
   rowsCompared: z.number().int(),
   /** Where single tables were restored to. */
   tables: z.array(z.object({ table: z.string(), as: z.string() })).optional(),
+  /** What was not compared, or is not brought back by a restore: none of it is a failure. */
+  exceptions: z.array(Difference).default([]),
   /** What differs from the source, and why that is not a failure, in sentences. */
   notes: z.array(z.string()),
   /** Name of the database or schema that the replaced data is kept under; null when nothing was replaced. */

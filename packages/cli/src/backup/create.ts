@@ -1,6 +1,7 @@
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { formatFields } from '../output/table.ts';
 import { resolveProject } from '../project/resolve.ts';
+import { describeLeftOut } from './left-out-text.ts';
 import { formatSize } from './list-text.ts';
 import { describeProof, VERDICT_EXIT_CODES } from './proof-text.ts';
 import { createBackup } from './run-create.ts';
@@ -23,12 +24,13 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
     const { output } = context;
     const project = await resolveProject(context, options);
     const backup = await createBackup(context, project, note);
-    const lines = formatFields([
+    const fields = formatFields([
       ['Id', backup.id],
       ['Kind', backup.kind],
       ['Size', formatSize(backup)],
       ['Label', backup.label],
     ]);
+    const lines = [...fields, ...describeLeftOut(backup.leftOut)];
     if (verify !== true) {
       output.answer(lines, { backup });
       output.next(`flux backup verify ${project.flags} --latest`, 'Prove that it can be restored:');

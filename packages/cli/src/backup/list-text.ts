@@ -4,6 +4,7 @@ import { paintTier } from '../output/paint.ts';
 import { formatBytes, formatCounted } from '../output/quantity.ts';
 import { formatColumns, formatFields } from '../output/table.ts';
 import { formatShortTime, formatTime } from '../output/time.ts';
+import { describeLeftOut } from './left-out-text.ts';
 
 /** How to render a list. */
 export interface ListStyle {
@@ -48,7 +49,7 @@ export function describeBackup(item: BackupItem, now: Date, indent = ''): string
     item.tables === null
       ? null
       : `${formatCounted(item.tables, 'table')}${item.rows === null ? '' : `, ${formatCounted(item.rows, 'row')}`}`;
-  return formatFields(
+  const fields = formatFields(
     [
       ['Id', item.id],
       ['Kind', `${item.kind} (${item.engine})`],
@@ -75,6 +76,7 @@ export function describeBackup(item: BackupItem, now: Date, indent = ''): string
     ],
     indent,
   );
+  return [...fields, ...describeLeftOut(item.leftOut, indent)];
 }
 
 /** Size of a backup, or a dash while it is unknown. */

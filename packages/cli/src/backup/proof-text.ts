@@ -68,10 +68,11 @@ const SECTIONS: readonly (readonly [Difference['judgement'], string])[] = [
   ['failure', 'Differences'],
   ['prerequisite', 'Left out of the artifact by design (`flux backup show` prints the SQL that creates them)'],
   ['not_compared', 'Not compared'],
+  ['left_out', 'Not brought back by a restore'],
 ];
 
 /** Every difference, grouped by judgement; `there` is the source when it was dumped, `here` the restored database. */
-function describeDifferences(differences: readonly Difference[]): string[] {
+export function describeDifferences(differences: readonly Difference[]): string[] {
   return SECTIONS.flatMap(([judgement, title]) => {
     const found = differences.filter((difference) => difference.judgement === judgement);
     if (found.length === 0) return [];
@@ -79,7 +80,11 @@ function describeDifferences(differences: readonly Difference[]): string[] {
   });
 }
 
-function describeDifference({ kind, name, change, expected, found }: Difference): string {
+function describeDifference({ judgement, kind, name, change, expected, found }: Difference): string {
+  if (judgement === 'left_out') {
+    const what = [kind.replaceAll('_', ' '), name].filter((part) => part !== '').join(' ');
+    return `  ${what}: ${[expected, found].filter((text) => text !== null).join(' ')}`;
+  }
   const values = [expected === null ? null : `there: ${expected}`, found === null ? null : `here: ${found}`].filter(
     (value) => value !== null,
   );

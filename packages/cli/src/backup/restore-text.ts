@@ -1,6 +1,7 @@
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { formatFields } from '../output/table.ts';
 import { formatShortTime } from '../output/time.ts';
+import { describeDifferences } from './proof-text.ts';
 
 /** What a restore did, for people. */
 export function describeRestore(answer: RestoreAnswer, now: Date): string[] {
@@ -9,12 +10,21 @@ export function describeRestore(answer: RestoreAnswer, now: Date): string[] {
   const compared = `${tablesCompared.toLocaleString('en-US')} tables, ${rowsCompared.toLocaleString('en-US')} rows`;
   const fields: [string, string][] = [];
   if (answer.backupId !== null) fields.push(['Backup', answer.backupId]);
-  if (tablesCompared > 0) fields.push(['Compared', `${compared}; nothing differs from what was dumped`]);
+  if (tablesCompared > 0)
+    fields.push([
+      'Compared',
+      `${compared}; ${answer.exceptions.length === 0 ? 'nothing differs from what was dumped' : 'all of it equals what was dumped'}`,
+    ]);
   for (const { table, as } of answer.tables ?? []) fields.push([table, `restored as ${as}, next to the live one`]);
   if (answer.outageMs !== null) fields.push(['Outage', `${answer.outageMs} ms`]);
   if (answer.previousKeptAs !== null) fields.push(['Replaced', `kept as ${answer.previousKeptAs}${keptUntilText(answer, now)}`]);
   if (answer.presentBackupId !== null) fields.push(['Safety backup', answer.presentBackupId]);
-  return [`✓ ${SENTENCES[how].replace('%', name)}`, ...formatFields(fields), ...answer.notes.map((note) => `Note: ${note}`)];
+  return [
+    `✓ ${SENTENCES[how].replace('%', name)}`,
+    ...formatFields(fields),
+    ...answer.notes.map((note) => `Note: ${note}`),
+    ...describeDifferences(answer.exceptions),
+  ];
 }
 
 /** Until when replaced data is kept, as a suffix to its name; empty when it has no end. */

@@ -1,4 +1,5 @@
 import type { ReceiptKeySet, ReceiptStatement } from '@flux/contract/receipt';
+import { describeLeftOut } from '../backup/left-out-text.ts';
 import { describeObjects, describeTime } from '../backup/proof-text.ts';
 import { formatBytes, formatCounted } from '../output/quantity.ts';
 import { formatFields } from '../output/table.ts';
@@ -14,8 +15,8 @@ const VERDICTS: Readonly<Record<ReceiptStatement['predicate']['verdict'], string
 /** The content of a receipt, for people. */
 export function describeStatement({ subject: [subject], predicate }: ReceiptStatement, sha256: string, now: Date): string[] {
   const { artifact, compared, versions, project } = predicate;
-  const { failure, prerequisite, notCompared } = compared.differences;
-  return formatFields(
+  const { failure, prerequisite, notCompared, leftOut = 0 } = compared.differences;
+  const fields = formatFields(
     [
       ['Verdict', VERDICTS[predicate.verdict]],
       ['Project', `${project.slug} (${project.hash}), ${predicate.engine}`],
@@ -28,7 +29,10 @@ export function describeStatement({ subject: [subject], predicate }: ReceiptStat
       ['Sandbox', predicate.sandbox],
       ['Compared', `${formatCounted(compared.tables, 'table')}, ${formatCounted(compared.rows, 'row')}`],
       ['Objects', describeObjects(compared.objects)],
-      ['Differences', `${formatCounted(failure, 'failure')}, ${prerequisite} left out by design, ${notCompared} not compared`],
+      [
+        'Differences',
+        `${formatCounted(failure, 'failure')}, ${prerequisite} left out by design, ${notCompared} not compared, ${leftOut} not brought back`,
+      ],
       ['Ended', formatTime(predicate.finishedAt, now)],
       ['Time taken', describeTime(predicate)],
       ['Flux', versions.flux],
@@ -38,6 +42,7 @@ export function describeStatement({ subject: [subject], predicate }: ReceiptStat
     ],
     '  ',
   );
+  return [...fields, ...describeLeftOut(predicate.leftOut ?? [], '  ')];
 }
 
 /** The outcome of a check, for people: the answer first, then why, then the content of the receipt. */

@@ -23,6 +23,7 @@ import type { Log } from '../system/log.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { abandonBackups } from './abandon.ts';
 import { readBackupItem } from './item.ts';
+import { boundLeftOut } from './left-out.ts';
 import type { ReadingDeps } from './reading.ts';
 import { validateBackup } from './validate.ts';
 
@@ -200,6 +201,7 @@ async function recordComplete(
       postgres_version: manifest.server.version,
       tables_total: manifest.tables.length,
       rows_total: manifest.tables.reduce((sum, table) => sum + table.rows, 0),
+      left_out: JSON.stringify(boundLeftOut(manifest.leftOut)),
     });
   });
 }

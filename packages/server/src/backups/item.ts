@@ -1,11 +1,13 @@
-import type { BackupItem } from '@flux/contract/backup';
+import { type BackupItem, LeftOut } from '@flux/contract/backup';
 import { isFluxError } from '@flux/contract/errors';
 import { trustLabel } from '@flux/contract/labels';
+import * as z from 'zod';
 import { artifactKey } from '../blobs/artifact-keys.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import { type CopyRow, listCopies } from '../catalog/copies.ts';
 import type { Catalog } from '../catalog/open.ts';
+import { parseStored } from '../catalog/stored-json.ts';
 import { type ArtifactCheck, NOTHING_WRONG, stateOf } from './trust.ts';
 
 /** How much of a backup a viewer may see: only admins see paths of the server. */
@@ -91,6 +93,7 @@ function toBackupItem(row: BackupRow, look: ArtifactCheck, copy: CopyRow | undef
     engine: row.engine,
     tables: row.tables_total,
     rows: row.rows_total,
+    leftOut: parseStored(z.array(LeftOut), row.left_out, `What backup ${row.id} leaves out`),
   };
 }
 

@@ -10,6 +10,7 @@ import * as changeMarks from './migrations/003-change-marks.ts';
 import * as undoExpire from './migrations/004-kept-expire.ts';
 import * as operations from './migrations/005-operations.ts';
 import * as copies from './migrations/006-copies.ts';
+import * as leftOut from './migrations/007-left-out.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -121,6 +122,7 @@ const MIGRATIONS = {
   '004-kept-expire': { up: undoExpire.up },
   '005-operations': { up: operations.up },
   '006-copies': { up: copies.up },
+  '007-left-out': { up: leftOut.up },
 };
 
 async function migrate(db: Database): Promise<void> {

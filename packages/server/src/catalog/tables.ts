@@ -95,6 +95,8 @@ export interface BackupsTable {
   postgres_version: ColumnType<string | null, string | null | undefined, string | null>;
   tables_total: ColumnType<number | null, number | null | undefined, number | null>;
   rows_total: ColumnType<number | null, number | null | undefined, number | null>;
+  /** Parsed with `LeftOut` of the contract when it is read. */
+  left_out: ColumnType<object, string | undefined, string>;
   artifact_validation: Generated<'pending' | 'artifact_valid' | 'artifact_invalid'>;
   artifact_validated_at: OptionalTime;
   artifact_validation_error: ColumnType<string | null, string | null | undefined, string | null>;

@@ -19,6 +19,10 @@ export interface TableContent {
   readonly reason?: string | undefined;
   /** Name of the extension that the table belongs to, when that is why it is not dumped. */
   readonly extension?: string | undefined;
+  /** The partitioned table at the top, named like `name`; absent for what is not a partition. */
+  readonly root?: string | undefined;
+  /** Of a configuration table of an extension: its rows that the extension does not have dumped. Absent when it has all of them dumped. */
+  readonly undumped?: { readonly rows: number; readonly digest: string } | undefined;
 }
 
 /** One object of the database, as its definition; two objects are equal when name and definition are. */
@@ -42,9 +46,19 @@ export interface SequenceValue {
   readonly after?: { readonly lastValue: string; readonly isCalled: boolean } | undefined;
 }
 
+/** Something of the source that the archive does not contain, or that a restore of it cannot bring back. */
+export interface LeftOut {
+  /** index, trigger, subscription, user_mapping, tablespace, sequence_value, warning... */
+  readonly kind: string;
+  /** The object, as SQL where it has a name there; empty for what has none. */
+  readonly name: string;
+  /** Why, and what to do about it, in sentences. */
+  readonly reason: string;
+}
+
 /** What the artifact must contain, recorded in the snapshot that was dumped. Stored as `<backupId>.manifest.json`. */
 export interface Manifest {
-  readonly version: 2;
+  readonly version: 3;
   readonly backupKind: 'project_db' | 'tenant_export';
   /** The tenant schema; null for a whole database. */
   readonly schema: string | null;
@@ -70,8 +84,8 @@ export interface Manifest {
   readonly objects: readonly SchemaObject[];
   /** The prerequisites of a restore that the archive does not contain. */
   readonly prerequisites: Prerequisites;
-  /** What could not be recorded, in sentences. */
-  readonly notes: readonly string[];
+  /** What the archive does not contain or could not be recorded. */
+  readonly leftOut: readonly LeftOut[];
 }
 
 /** The result of the same queries in a restored database. */

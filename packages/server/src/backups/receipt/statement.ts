@@ -2,6 +2,7 @@ import type { Difference, VerificationProof } from '@flux/contract/backup';
 import { RECEIPT_PREDICATE_TYPE, type ReceiptStatement, STATEMENT_TYPE } from '@flux/contract/receipt';
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
+import { leftOutOf } from '../left-out.ts';
 
 /** A finished verification, and its position in the chain of its project. */
 export interface Verified {
@@ -49,8 +50,10 @@ export function stateVerification(verified: Verified): ReceiptStatement {
           failure: countOf(proof.differences, 'failure'),
           prerequisite: countOf(proof.differences, 'prerequisite'),
           notCompared: countOf(proof.differences, 'not_compared'),
+          leftOut: countOf(proof.differences, 'left_out'),
         },
       },
+      leftOut: leftOutOf(proof),
       startedAt: verified.startedAt.toISOString(),
       finishedAt: verified.finishedAt.toISOString(),
       durationMs: proof.durationMs,

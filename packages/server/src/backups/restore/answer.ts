@@ -21,6 +21,7 @@ export function answerRestore(
     project: project === null ? null : { slug: project.slug, hash: project.hash, mode: project.engine },
     tablesCompared: 0,
     rowsCompared: 0,
+    exceptions: [],
     notes: [],
     previousKeptAs: null,
     previousKeptUntil: null,

@@ -4,6 +4,7 @@ import { recordAudit } from '../../catalog/audit.ts';
 import { type BackupRow, updateBackup } from '../../catalog/backups.ts';
 import { insertVerification } from '../../catalog/verifications.ts';
 import type { Task } from '../../operations/define.ts';
+import { boundLeftOut, leftOutOf } from '../left-out.ts';
 import { recordReceipt } from '../receipt/record.ts';
 import type { VerifyDeps } from './run.ts';
 
@@ -31,7 +32,7 @@ export async function recordVerification(
       started_at: startedAt,
       finished_at: now,
     });
-    await updateBackup(db, row.id, labelChange(proof, now));
+    await updateBackup(db, row.id, { ...labelChange(proof, now), ...leftOutChange(proof) });
     await recordReceipt(db, { ...deps.signing, clock: deps.clock }, { backup: row, proof, startedAt, finishedAt: now });
     await recordAudit(db, SYSTEM, {
       action: 'backup.verified',
@@ -41,6 +42,11 @@ export async function recordVerification(
     });
   });
   deps.log.info({ backup: row.id, verdict: proof.verdict, ms: proof.durationMs }, 'verification ended');
+}
+
+/** Only a comparison knows everything that does not come back. */
+function leftOutChange(proof: VerificationProof): Pick<Parameters<typeof updateBackup>[2], 'left_out'> {
+  return proof.verdict === 'restorable' ? { left_out: JSON.stringify(boundLeftOut(leftOutOf(proof))) } : {};
 }
 
 function labelChange(proof: VerificationProof, now: Date): Parameters<typeof updateBackup>[2] {

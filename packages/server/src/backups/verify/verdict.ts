@@ -19,13 +19,27 @@ export function judgeComparison(comparison: Comparison): Verdict {
     const { tablesCompared, rowsCompared } = comparison;
     return {
       verdict: 'restorable',
-      summary: `Restored and compared: ${count(tablesCompared, 'table')}, ${count(rowsCompared, 'row')}; nothing differs from what was dumped.`,
+      summary: `Restored and compared: ${count(tablesCompared, 'table')}, ${count(rowsCompared, 'row')}; ${describeExceptions(comparison)}.`,
       comparison,
     };
   }
   const named = failures.slice(0, NAMED_IN_SUMMARY).map(describeDifference).join('; ');
   const more = failures.length > NAMED_IN_SUMMARY ? `; and ${failures.length - NAMED_IN_SUMMARY} more` : '';
   return { verdict: 'failed', summary: `The restored data differs from what was dumped: ${named}${more}.`, comparison };
+}
+
+/** Says that nothing differs only when nothing was left out of the comparison; otherwise it counts what was. */
+export function describeExceptions({ differences }: Pick<Comparison, 'differences'>): string {
+  const countOf = (judgement: Difference['judgement']) => differences.filter((found) => found.judgement === judgement).length;
+  const exceptions = [
+    [countOf('prerequisite'), 'not in the archive by design'],
+    [countOf('not_compared'), 'not compared'],
+    [countOf('left_out'), 'not brought back by a restore'],
+  ] as const;
+  const named = exceptions.filter(([number]) => number > 0).map(([number, what]) => `${number.toLocaleString('en-US')} ${what}`);
+  return named.length === 0
+    ? 'nothing differs from what was dumped'
+    : `all of it equals what was dumped. Also named below: ${named.join(', ')}`;
 }
 
 /** One difference in a few words. */

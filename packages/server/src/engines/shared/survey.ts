@@ -13,7 +13,7 @@ const API_ROLES = new Set(['anon', 'authenticated', 'service_role', 'authenticat
 export async function surveyTenant(session: PostgresSession, names: TenantNames): Promise<TenantSurvey> {
   const { schema } = names;
   const own = new Set<string>([names.ddl, names.role, names.login, names.backup]);
-  const { prerequisites, notes } = await tenantBefore(session, { schema, internalRoles: [names.backup] });
+  const { prerequisites, leftOut } = await tenantBefore(session, { schema, internalRoles: [names.backup] });
   const [size] = await session.query<{ tables: number; rows: number; bytes: string }>(
     `select count(*) filter (where relkind in ('r', 'p'))::int as tables, coalesce(sum(greatest(reltuples, 0)) filter (where relkind = 'r'), 0)::float8 as rows,
        coalesce(sum(pg_total_relation_size(oid)) filter (where relkind in ('r', 'm', 'S')), 0)::bigint as bytes
@@ -25,7 +25,7 @@ export async function surveyTenant(session: PostgresSession, names: TenantNames)
     tables: size?.tables ?? 0,
     estimatedRows: Math.round(size?.rows ?? 0),
     sizeBytes: Number(size?.bytes ?? 0),
-    needsOutside: notes,
+    needsOutside: leftOut.map(({ kind, name, reason }) => `${kind.replaceAll('_', ' ')} ${name}: ${reason}`),
     otherRoles: roles.filter((name) => !own.has(name) && !API_ROLES.has(name)),
     functionsThatNameIt: await functionsThatName(session, schema),
     usedBy: await usersOf(session, schema),

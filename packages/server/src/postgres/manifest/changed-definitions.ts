@@ -1,5 +1,6 @@
 import type { MeasuredDatabase, SchemaObject } from '../manifest.ts';
 import { parseColumnFacts } from './facts.ts';
+import { isOnlyNamed } from './named-kinds.ts';
 import { normaliseDefinition } from './normalise-definition.ts';
 
 /** An object that exists before and after a restore, with different definition texts. */
@@ -27,6 +28,7 @@ export function changedDefinitions(
 ): ChangedDefinition[] {
   const there = new Map(found.objects.map((object) => [keyOf(object), object]));
   return expected.objects.flatMap((object) => {
+    if (isOnlyNamed(object)) return [];
     const other = there.get(keyOf(object));
     if (other === undefined || other.definition === object.definition) return [];
     const [before, after] = [withoutInternals(object), withoutInternals(other)];

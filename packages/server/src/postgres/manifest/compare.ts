@@ -3,6 +3,7 @@ import type { Manifest, MeasuredDatabase, SchemaObject } from '../manifest.ts';
 import { type ChangedDefinition, changedDefinitions, keyOf } from './changed-definitions.ts';
 import { compareContent } from './compare-content.ts';
 import { difference } from './difference.ts';
+import { compareNamed, isOnlyNamed } from './named-kinds.ts';
 import { isPossibleValue } from './sequences.ts';
 
 /** The result of a comparison, and how much was compared. */
@@ -23,8 +24,8 @@ const NONE: ReadonlySet<string> = new Set();
  * Compares a restored database with its manifest. A pure function.
  *
  * A difference is a `failure` when a restore must reproduce the thing, a `prerequisite` when the archive leaves it out by
- * design, and `not_compared` when nothing can be concluded from it; the last two are listed so that they are never
- * silently ignored.
+ * design, `left_out` when a restore does not bring it back, and `not_compared` when nothing can be concluded from it; the last three
+ * are listed so that they are never silently ignored.
  *
  * @param equal keys (`keyOf`) of objects that are equivalent although their definition texts differ, see `findEqualDefinitions`
  */
@@ -37,6 +38,10 @@ export function compareManifests(expected: Manifest, found: MeasuredDatabase, eq
     ...compareSequences(expected, found, compared),
     ...compareLargeObjects(expected, found, compared),
     ...compareServer(expected, found),
+    ...compareNamed(expected, found),
+    ...expected.leftOut
+      .filter(({ kind }) => !isOnlyNamed({ kind }))
+      .map(({ kind, name, reason }) => difference('left_out', kind, name, 'missing', reason, null)),
   ];
   const isFailure = ({ judgement }: Difference) => judgement === 'failure';
   const ordered = [...differences.filter(isFailure), ...differences.filter((found) => !isFailure(found))];
@@ -69,6 +74,7 @@ function compareObjects(
   );
   const differences: Difference[] = [];
   for (const object of expected.objects) {
+    if (isOnlyNamed(object)) continue;
     compared[object.kind] = (compared[object.kind] ?? 0) + 1;
     const { kind, name } = object;
     const change = changed.get(keyOf(object));
@@ -80,6 +86,7 @@ function compareObjects(
   const schemas = new Set(expected.objects.filter(({ kind }) => kind === 'schema').map(({ name }) => name));
   for (const object of found.objects) {
     if (
+      isOnlyNamed(object) ||
       known.has(keyOf(object)) ||
       isOfEmptyDatabase(object, schemas) ||
       (expected.backupKind === 'tenant_export' && object.kind === 'extension')

@@ -42,6 +42,7 @@ interface Relation {
   readonly condition: string | null;
   /** Whether planning a query of it can run functions that are not written in C: those of its indexes and statistics. */
   readonly runsCode: boolean;
+  readonly root: string | null;
   readonly bytes: string;
   readonly columns: ReadonlyArray<DigestColumn & { readonly generated: '' | 's' | 'v' }>;
 }
@@ -118,28 +119,61 @@ async function scan(session: PostgresSession, batch: readonly Relation[], major:
     const digest = `coalesce(sum(${rowHash(stored, major)}), 0)::text`;
     const digestGenerated = generated.length > 0 ? `coalesce(sum(${rowHash(generated, major)}), 0)::text` : 'NULL::text';
     // The condition is one that an extension has registered for its own configuration table; pg_dump appends it in the same way.
-    return `SELECT ${index} AS i, count(*) AS rows, ${digest} AS digest, ${digestGenerated} AS generated FROM ONLY ${quoteIdentifier(relation.schema)}.${quoteIdentifier(relation.table)} ${relation.condition ?? ''}`;
+    const one = (condition: string, part: 'dumped' | 'all') =>
+      `SELECT ${index} AS i, '${part}' AS part, count(*) AS rows, ${digest} AS digest, ${digestGenerated} AS generated FROM ONLY ${quoteIdentifier(relation.schema)}.${quoteIdentifier(relation.table)} ${condition}`;
+    return isPartlyDumped(relation) ? [one(relation.condition ?? '', 'dumped'), one('', 'all')] : [one('', 'dumped')];
   });
-  const rows = await session.query<{ i: number; rows: string; digest: string; generated: string | null }>(
-    sql.length === 1 ? (sql[0] as string) : sql.map((one) => `(${one}\n)`).join('\nUNION ALL\n'),
+  const statements = sql.flat();
+  const rows = await session.query<ScannedRow>(
+    statements.length === 1 ? (statements[0] as string) : statements.map((one) => `(${one}\n)`).join('\nUNION ALL\n'),
   );
-  if (rows.length !== batch.length) throw new Error(`counting ${batch.length} tables returned ${rows.length} rows`);
-  return rows.map(({ i, rows: count, digest, generated }) => {
-    const relation = batch[i] as Relation;
-    const { name, kind } = relation;
-    const content = { name, kind, rows: Number(count), digest, ...(generated === null ? {} : { generatedDigest: generated }) };
-    if (isLeftToExtension(relation)) return { ...content, ...leftToExtension(relation) };
-    if (kind !== 'materialized_view') return { ...content, comparison: 'exact' as const };
-    return { ...content, comparison: 'recomputed' as const, reason: 'a restore runs the query of a materialized view again' };
-  });
+  if (rows.length !== statements.length) throw new Error(`counting ${batch.length} tables returned ${rows.length} rows`);
+  const whole = new Map(rows.filter(({ part }) => part === 'all').map((row) => [row.i, row]));
+  return rows
+    .filter(({ part }) => part === 'dumped')
+    .map(({ i, rows: count, digest, generated }) => {
+      const relation = batch[i] as Relation;
+      const { name, kind, root } = relation;
+      const content = {
+        name,
+        kind,
+        rows: Number(count),
+        digest,
+        ...(generated === null ? {} : { generatedDigest: generated }),
+        ...(root === null ? {} : { root }),
+        ...undumpedOf({ rows: count, digest }, whole.get(i)),
+      };
+      if (isLeftToExtension(relation)) return { ...content, ...leftToExtension(relation) };
+      if (kind !== 'materialized_view') return { ...content, comparison: 'exact' as const };
+      return { ...content, comparison: 'recomputed' as const, reason: 'a restore runs the query of a materialized view again' };
+    });
+}
+
+interface ScannedRow {
+  readonly i: number;
+  readonly part: 'dumped' | 'all';
+  readonly rows: string;
+  readonly digest: string;
+  readonly generated: string | null;
+}
+
+/** The extension has some of the rows dumped, by a condition. */
+function isPartlyDumped({ condition }: Relation): boolean {
+  return condition !== null && condition.trim() !== '';
+}
+
+/** The digest of a part is a sum over its rows, so that the digest of the other part is the difference. */
+function undumpedOf(dumped: Pick<ScannedRow, 'rows' | 'digest'>, all: ScannedRow | undefined): Pick<TableContent, 'undumped'> {
+  if (all === undefined) return {};
+  return { undumped: { rows: Number(all.rows) - Number(dumped.rows), digest: (BigInt(all.digest) - BigInt(dumped.digest)).toString() } };
 }
 
 async function copyTables(session: PostgresSession, batch: readonly Relation[], how: 'copy' | 'count'): Promise<TableContent[]> {
   const contents: TableContent[] = [];
   for (const relation of batch) {
-    const { name, kind } = relation;
+    const { name, kind, root } = relation;
     const { rows, digest } = await digestCopy(session, relation);
-    const content = { name, kind, rows, comparison: 'exact' as const, ...(isLeftToExtension(relation) ? leftToExtension(relation) : {}) };
+    const content = { name, kind, rows, ...(root === null ? {} : { root }), comparison: 'exact' as const, ...(isLeftToExtension(relation) ? leftToExtension(relation) : {}) };
     if (how === 'copy') contents.push({ ...content, digest, digestOf: 'copy' });
     else contents.push({ reason: 'its indexes call functions that are not run here', ...content, digest: null });
   }
@@ -174,7 +208,8 @@ function leftToExtension({ extension }: Relation): WhyNot {
 type WhyNot = Pick<TableContent, 'comparison' | 'reason' | 'extension'>;
 
 function unread(relation: Relation, why: WhyNot): TableContent {
-  return { name: relation.name, kind: relation.kind, rows: 0, digest: null, ...why };
+  const { name, kind, root } = relation;
+  return { name, kind, rows: 0, digest: null, ...(root === null ? {} : { root }), ...why };
 }
 
 /** SQL expression: an expression of an index or of statistics of the table `c` uses a function that is not in C, or a domain. */
@@ -196,6 +231,8 @@ async function listRelations(session: PostgresSession, scope: Scope): Promise<Re
     `SELECT n.nspname AS schema, c.relname AS table, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, c.relkind,
        CASE WHEN c.relkind = 'm' THEN 'materialized_view' WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind,
        c.relispopulated AS populated, has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS readable, x.extname AS extension, x.condition, ${RUNS_CODE} AS "runsCode",
+       CASE WHEN c.relispartition THEN (SELECT quote_ident(rn.nspname) || '.' || quote_ident(r.relname) FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
+         WHERE r.oid = pg_partition_root(c.oid)) END AS root,
        CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes, coalesce(a.columns, '[]') AS columns
      FROM pg_class c
      JOIN pg_namespace n ON n.oid = c.relnamespace

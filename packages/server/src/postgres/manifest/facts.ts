@@ -8,7 +8,7 @@ export type Facts = Readonly<Record<string, unknown>>;
 
 const AnyFacts = z.record(z.string(), z.unknown());
 const ColumnFacts = z.looseObject({ options: z.array(z.string()).optional() });
-const ExtensionFacts = z.looseObject({ schema: z.string().default('public') });
+const ExtensionFacts = z.looseObject({ schema: z.string().default('public'), version: z.string().default('') });
 
 /** @throws FluxError `verification_inconclusive` when the definition is not an object of facts */
 export function parseFacts(definition: string): Facts {
@@ -18,6 +18,11 @@ export function parseFacts(definition: string): Facts {
 /** The facts of a column. @throws FluxError `verification_inconclusive` */
 export function parseColumnFacts(definition: string): z.infer<typeof ColumnFacts> {
   return parse(ColumnFacts, definition);
+}
+
+/** The version of an extension, from its definition. @throws FluxError `verification_inconclusive` */
+export function parseExtensionVersion(definition: string): string {
+  return parse(ExtensionFacts, definition).version;
 }
 
 /** The extensions that a manifest names, without the one that every database has. Names are plain, not SQL text. */

@@ -30,7 +30,7 @@ export async function measureRestored(request: MeasureRequest): Promise<Measured
     if (copied.has(name)) return 'copy';
     return runsCode && request.server === 'live' ? 'count' : 'select';
   };
-  const { notes: _, ...measured } = await measure(snapshot, scope, { ...request, reading });
+  const { leftOut: _, ...measured } = await measure(snapshot, scope, { ...request, reading });
   return { ...measured, sequences };
 }
 
@@ -40,7 +40,7 @@ export interface Measured {
   readonly tables: Manifest['tables'];
   readonly largeObjects: Manifest['largeObjects'];
   readonly objects: readonly SchemaObject[];
-  readonly notes: readonly string[];
+  readonly leftOut: Manifest['leftOut'];
 }
 
 /** Reads objects, tables and large objects under a snapshot. */

@@ -40,6 +40,8 @@ const measured = {
       comparison: z.enum(['exact', 'recomputed', 'not_dumped']),
       reason: z.string().optional(),
       extension: z.string().optional(),
+      root: z.string().optional(),
+      undumped: z.strictObject({ rows: z.number(), digest: decimal }).optional(),
     }),
   ),
   sequences: z.array(
@@ -53,20 +55,27 @@ const measured = {
   ),
   largeObjects: z.strictObject({ count: z.number(), digest: decimal.nullable() }).nullable(),
   objects: z.array(z.strictObject({ kind: z.string(), name: z.string(), definition: z.string() })),
-  notes: z.array(z.string()),
 };
 
-const version2: z.ZodType<Manifest> = z.strictObject({ version: z.literal(2), ...measured, prerequisites: prerequisitesSchema });
+const version3: z.ZodType<Manifest> = z.strictObject({
+  version: z.literal(3),
+  ...measured,
+  prerequisites: prerequisitesSchema,
+  leftOut: z.array(z.strictObject({ kind: z.string(), name: z.string(), reason: z.string() })),
+});
+const notes = z.array(z.string());
+const version2 = z.strictObject({ version: z.literal(2), ...measured, prerequisites: prerequisitesSchema, notes });
 const version1 = z.strictObject({
   version: z.literal(1),
   ...measured,
+  notes,
   prerequisitesBefore: z.string(),
   prerequisitesAfter: z.string(),
 });
 const anyVersion = z.object({ version: z.int() });
 
 /**
- * Parses a stored manifest. One of version 1 is returned as version 2; its stored text does not change.
+ * Parses a stored manifest. One of an earlier version is returned as version 3; its stored text does not change.
  *
  * @throws FluxError `verification_inconclusive`, which names the path of the invalid value: a manifest that cannot be read says nothing
  *   about its artifact
@@ -79,8 +88,11 @@ export function parseManifest(text: string): Manifest {
     throw unreadable('it is not JSON', error);
   }
   const { version } = read(anyVersion, stored);
-  if (version > 2) throw unreadable(`it has version ${version}, and this Flux reads versions 1 and 2`);
-  return version === 1 ? upgradeVersion1(read(version1, stored)) : read(version2, stored);
+  if (version > 3) throw unreadable(`it has version ${version}, and this Flux reads versions 1 to 3`);
+  if (version === 3) return read(version3, stored);
+  const earlier = version === 1 ? upgradeVersion1(read(version1, stored)) : read(version2, stored);
+  const { notes: sentences, ...same } = earlier;
+  return { ...same, version: 3, leftOut: sentences.map((reason) => ({ kind: 'note', name: '', reason })) };
 }
 
 function read<T>(schema: z.ZodType<T>, stored: unknown): T {

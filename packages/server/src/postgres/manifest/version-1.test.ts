@@ -55,7 +55,7 @@ it('never takes a statement for a row of the ledger because of how it begins', (
 
 it.each([
   ['not JSON', '{', /is not JSON/],
-  ['a later version', '{"version":3}', /has version 3/],
+  ['a later version', '{"version":4}', /has version 4/],
   ['an unknown key', JSON.stringify({ ...tenant, extra: 1 }), /extra/],
   ['a wrong value', JSON.stringify({ ...tenant, server: { ...(tenant.server as object), major: 'x' } }), /server\.major/],
 ])('names what is wrong with %s', (_, text, message) => {

@@ -11,8 +11,14 @@ import {
   type StatementPrerequisite,
 } from './prerequisites/data.ts';
 
-/** A manifest of version 1, which had its prerequisites as SQL text. */
-export interface ManifestVersion1 extends Omit<Manifest, 'version' | 'prerequisites'> {
+/** A manifest of version 2, which had what is left out as sentences. */
+export interface ManifestVersion2 extends Omit<Manifest, 'version' | 'leftOut'> {
+  readonly version: 2;
+  readonly notes: readonly string[];
+}
+
+/** A manifest of version 1, which had its prerequisites as SQL text as well. */
+export interface ManifestVersion1 extends Omit<ManifestVersion2, 'version' | 'prerequisites'> {
   readonly version: 1;
   readonly prerequisitesBefore: string;
   readonly prerequisitesAfter: string;
@@ -22,7 +28,7 @@ export interface ManifestVersion1 extends Omit<Manifest, 'version' | 'prerequisi
  * Turns the SQL text of version 1 into data. This is the only place that reads SQL which Flux has written. It recognises whole
  * statements in the exact form that version 1 wrote; any other statement stays as it is, for the role that restores to run.
  */
-export function upgradeVersion1({ prerequisitesBefore, prerequisitesAfter, ...rest }: ManifestVersion1): Manifest {
+export function upgradeVersion1({ prerequisitesBefore, prerequisitesAfter, ...rest }: ManifestVersion1): ManifestVersion2 {
   return { ...rest, version: 2, prerequisites: readPrerequisites(prerequisitesBefore, prerequisitesAfter, rest.schema) };
 }
 

@@ -25,6 +25,8 @@ export interface Restored {
 export interface Compared {
   readonly tablesCompared: number;
   readonly rowsCompared: number;
+  /** What was not compared or is not brought back. */
+  readonly exceptions: Difference[];
   /** Differences that are no failure, in sentences. */
   readonly notes: string[];
 }
@@ -46,7 +48,8 @@ export async function proveRestored(sandbox: VerificationSandbox, restored: Rest
   const { tablesCompared, rowsCompared } = comparison;
   const excused = superuserOnly(restored.owners === 'ignored' ? [] : comparison.differences);
   refuseFailures(comparison, restored, excused.is);
-  return { tablesCompared, rowsCompared, notes: [...excused.notes, ...otherOwners(comparison, restored), ...namedSchema(restored)] };
+  const exceptions = comparison.differences.filter(({ judgement }) => judgement !== 'failure');
+  return { tablesCompared, rowsCompared, exceptions, notes: [...excused.notes, ...otherOwners(comparison, restored), ...namedSchema(restored)] };
 }
 
 type Difference = Comparison['differences'][number];

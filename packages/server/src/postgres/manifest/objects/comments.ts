@@ -9,6 +9,7 @@ const described = (kind: string, table: string, text: string) => `
   FROM ${table} d, pg_identify_object(d.classoid, d.objoid, d.objsubid) i, pg_identify_object_as_address(d.classoid, d.objoid, d.objsubid) a
   WHERE (d.objoid >= ${FIRST_USER_OBJECT} OR (d.classoid = 'pg_namespace'::regclass AND d.objoid = 2200))
     AND ($1::text IS NULL OR i.schema = quote_ident($1::text) OR i.schema = $1::text OR a.object_names[1] = $1::text)
+    AND i.identity IS NOT NULL -- A comment can outlive its object.
     AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = d.classoid AND e.objid = d.objoid AND e.deptype = 'e')`;
 
 /** Comments and security labels, of objects that are no members of extensions. */

@@ -6,6 +6,7 @@ import { behaviourQueries } from './behaviour.ts';
 import { commentQueries } from './comments.ts';
 import { constraintQueries } from './constraints.ts';
 import { databaseWideQueries } from './database-wide.ts';
+import { extensionMemberQueries } from './extension-members.ts';
 import { operatorQueries } from './operators.ts';
 import { relationQueries } from './relations.ts';
 import { rightsQueries } from './rights.ts';
@@ -13,6 +14,7 @@ import { typeQueries } from './types.ts';
 
 const ALL = [
   databaseWideQueries,
+  extensionMemberQueries,
   typeQueries,
   relationQueries,
   constraintQueries,

@@ -60,6 +60,14 @@ export const relationQueries: ObjectQueries = (major) => [
        AND ${inScope('n')} AND ${notOfExtension('pg_class', 'c.oid')}`,
   },
   {
+    about: 'order of columns in child tables',
+    sql: `SELECT 'column_order' AS kind, ${RELATION} AS name, jsonb_agg(a.attname ORDER BY a.attnum)::text AS definition
+     FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE a.attnum > 0 AND NOT a.attisdropped AND NOT c.relispartition AND c.relkind IN ('r', 'f') AND c.relpersistence <> 't'
+       AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) AND ${inScope('n')} AND ${notOfExtension('pg_class', 'c.oid')}
+     GROUP BY n.nspname, c.relname`,
+  },
+  {
     about: 'row security',
     sql: `SELECT 'row_security' AS kind, ${RELATION} AS name,
        CASE WHEN c.relrowsecurity THEN 'enabled' ELSE 'disabled' END || CASE WHEN c.relforcerowsecurity THEN ', forced' ELSE '' END AS definition

@@ -47,7 +47,8 @@ export const OWNED: readonly OwnedCatalog[] = [
     `(o.typrelid = 0 OR EXISTS (SELECT FROM pg_class c WHERE c.oid = o.typrelid AND c.relkind = 'c')) AND o.typtype <> 'm'
      AND NOT EXISTS (SELECT FROM pg_type x WHERE x.typarray = o.oid)`,
   ),
-  own('pg_operator', 'opr', null),
+  // A shell operator has no function yet; pg_dump leaves it out.
+  own('pg_operator', 'opr', null, '', true, 'o.oprcode <> 0'),
   own('pg_opclass', 'opc', null),
   own('pg_opfamily', 'opf', null),
   own('pg_collation', 'coll', null),

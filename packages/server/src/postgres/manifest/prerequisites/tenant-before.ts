@@ -1,13 +1,15 @@
 import type { PostgresSession } from '../../connect.ts';
+import type { LeftOut } from '../../manifest.ts';
+import { quoteIdentifier } from '../../sql/quote.ts';
 import type { Scope } from '../scope.ts';
 import type { ExtensionPrerequisite, Prerequisites, StatementPrerequisite } from './data.ts';
 import { tenantRoles } from './roles.ts';
 import { NEEDED_OBJECTS, TENANT_OBJECTS } from './tenant-objects.ts';
 
-/** The prerequisites of a tenant export, and notes about those that cannot be recorded. */
+/** The prerequisites of a tenant export, and those that cannot be recorded. */
 export interface TenantPrerequisites {
   readonly prerequisites: Pick<Prerequisites, 'roles' | 'schemas' | 'extensions' | 'settings' | 'statements'>;
-  readonly notes: readonly string[];
+  readonly leftOut: readonly LeftOut[];
 }
 
 interface Needed {
@@ -27,7 +29,7 @@ const AUTH_FUNCTIONS = ['uid', 'role', 'email', 'jwt'];
 /**
  * Finds what objects of the schema use outside of it, by the dependencies that Postgres keeps: roles, schemas,
  * extensions, types, functions. What holds data of its own (a table of
- * another schema) or has no simple statement becomes a note.
+ * another schema) or has no simple statement is left out, and named.
  */
 export async function tenantBefore(session: PostgresSession, scope: Scope): Promise<TenantPrerequisites> {
   const needed = await session.query<Needed>(
@@ -73,7 +75,7 @@ export async function tenantBefore(session: PostgresSession, scope: Scope): Prom
   const schemas = new Set<string>();
   const extensions = new Map<string, ExtensionPrerequisite>();
   const statements: StatementPrerequisite[] = [];
-  const notes: string[] = [];
+  const leftOut: LeftOut[] = [];
   for (const object of needed) {
     if (object.extension !== null) {
       schemas.add(object.extensionSchema as string);
@@ -83,11 +85,20 @@ export async function tenantBefore(session: PostgresSession, scope: Scope): Prom
         version: object.version,
       });
       if (object.extensionSchema === scope.schema)
-        notes.push(`The extension ${object.extension} is installed in the tenant's own schema, and a tenant export cannot contain it.`);
+        leftOut.push({
+          kind: 'extension',
+          name: quoteIdentifier(object.extension),
+          reason: "It is installed in the tenant's own schema, and a tenant export cannot contain it.",
+        });
     } else if (object.ddl !== null) {
       schemas.add(object.schema as string);
       statements.push({ phase: 'before', unlessType: object.type === 'type' ? object.identity : null, sql: object.ddl });
-    } else if (!object.partOf) notes.push(`The tenant uses the ${object.type} ${object.identity}, which its export does not contain.`);
+    } else if (!object.partOf)
+      leftOut.push({
+        kind: object.type.replaceAll(' ', '_'),
+        name: object.identity,
+        reason: 'The tenant uses it, and a tenant export does not contain it.',
+      });
   }
   schemas.delete('pg_catalog');
   return {
@@ -99,6 +110,6 @@ export async function tenantBefore(session: PostgresSession, scope: Scope): Prom
       settings: [{ name: 'check_function_bodies', value: 'off' }],
       statements,
     },
-    notes,
+    leftOut,
   };
 }
