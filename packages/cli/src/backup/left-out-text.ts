@@ -1,7 +1,7 @@
 import type { LeftOut } from '@flux/contract/backup';
 
-/** What a restore does not bring back, for people; nothing when that is nothing. */
-export function describeLeftOut(leftOut: readonly LeftOut[], indent = ''): string[] {
+/** What a restore does not bring back, for people; nothing when that is nothing, or when an older server does not say. */
+export function describeLeftOut(leftOut: readonly LeftOut[] = [], indent = ''): string[] {
   if (leftOut.length === 0) return [];
   return [`${indent}A restore does not bring back:`, ...leftOut.map((one) => `${indent}  ${describeOne(one)}`)];
 }

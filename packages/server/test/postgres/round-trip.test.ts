@@ -66,7 +66,7 @@ describe('a whole database comes back as it was', () => {
   it('and names what it does not bring back', async () => {
     const trip = await there(`
       CREATE TABLE users (id int, mail text); INSERT INTO users VALUES (1, 'x'), (2, 'x');
-      CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (own int, parent int CONSTRAINT child_fk REFERENCES parent, id int);
+      CREATE TABLE parent (id int PRIMARY KEY); CREATE TABLE child (own int, parent int CONSTRAINT child_fk REFERENCES parent, id int NOT NULL);
       ALTER TABLE child INHERIT parent; CREATE TABLE grown (own int) INHERITS (parent); ALTER TABLE parent ADD added text; ALTER TABLE child DISABLE TRIGGER ALL;
       CREATE OPERATOR ?? (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq, COMMUTATOR = ???);
       CREATE TYPE stage AS ENUM ('new', 'paid', 'sent', 'done', 'void'); CREATE TABLE flow (id int, s stage) PARTITION BY HASH (s);
