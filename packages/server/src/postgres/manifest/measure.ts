@@ -65,7 +65,7 @@ export async function measure(
       reading: options.reading,
       onProgress: options.onProgress,
     });
-    return { server, tables, objects, largeObjects: large?.value ?? null, notes: large?.note === undefined ? [] : [large.note] };
+    return { server, tables, objects, largeObjects: large?.value ?? null, leftOut: large?.leftOut ?? [] };
   } finally {
     await Promise.all(workers.map((worker) => worker.close()));
   }
