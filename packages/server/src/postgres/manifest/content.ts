@@ -173,7 +173,14 @@ async function copyTables(session: PostgresSession, batch: readonly Relation[], 
   for (const relation of batch) {
     const { name, kind, root } = relation;
     const { rows, digest } = await digestCopy(session, relation);
-    const content = { name, kind, rows, ...(root === null ? {} : { root }), comparison: 'exact' as const, ...(isLeftToExtension(relation) ? leftToExtension(relation) : {}) };
+    const content = {
+      name,
+      kind,
+      rows,
+      ...(root === null ? {} : { root }),
+      comparison: 'exact' as const,
+      ...(isLeftToExtension(relation) ? leftToExtension(relation) : {}),
+    };
     if (how === 'copy') contents.push({ ...content, digest, digestOf: 'copy' });
     else contents.push({ reason: 'its indexes call functions that are not run here', ...content, digest: null });
   }
