@@ -29,7 +29,7 @@ export function judgeComparison(comparison: Comparison): Verdict {
 }
 
 /** Says that nothing differs only when nothing was left out of the comparison; otherwise it counts what was. */
-export function describeExceptions({ differences }: Pick<Comparison, 'differences'>): string {
+function describeExceptions({ differences }: Pick<Comparison, 'differences'>): string {
   const countOf = (judgement: Difference['judgement']) => differences.filter((found) => found.judgement === judgement).length;
   const exceptions = [
     [countOf('prerequisite'), 'not in the archive by design'],
