@@ -49,7 +49,12 @@ export async function proveRestored(sandbox: VerificationSandbox, restored: Rest
   const excused = superuserOnly(restored.owners === 'ignored' ? [] : comparison.differences);
   refuseFailures(comparison, restored, excused.is);
   const exceptions = comparison.differences.filter(({ judgement }) => judgement !== 'failure');
-  return { tablesCompared, rowsCompared, exceptions, notes: [...excused.notes, ...otherOwners(comparison, restored), ...namedSchema(restored)] };
+  return {
+    tablesCompared,
+    rowsCompared,
+    exceptions,
+    notes: [...excused.notes, ...otherOwners(comparison, restored), ...namedSchema(restored)],
+  };
 }
 
 type Difference = Comparison['differences'][number];
