@@ -73,7 +73,7 @@ const NAMED: readonly Case[] = [
     after: 'create unique index concurrently users_mail on users (mail)',
     says: [/users_mail/],
   },
-  { input: 'foreign-key-checks-off', on: OWN, asSuperuser: true, says: [/\bc\b.*(trigger|foreign key)|(trigger|foreign key).*\bc\b/i] },
+  { input: 'foreign-key-checks-off', on: ['attached'], says: [/\bc\b.*(trigger|foreign key)|(trigger|foreign key).*\bc\b/i] },
   { input: 'matview-over-foreign-table', on: ['attached'], says: [/items_here/] },
   { input: 'materialized-view-over-a-foreign-table', on: ['attached'], says: [/counts/] },
   {

@@ -11,6 +11,18 @@ export const OPEN: Readonly<Record<string, string>> = {
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'between-and shared migrate':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'check-and-index-unqualified attached verify': 'a true failure does not say the cure in the source',
+  'check-and-index-unqualified dedicated verify': 'a true failure does not say the cure in the source',
+  'check-and-index-unqualified shared verify': 'a true failure does not say the cure in the source',
+  'check-looks-into-other-table attached verify': 'a true failure does not say the cure in the source',
+  'check-looks-into-other-table dedicated verify': 'a true failure does not say the cure in the source',
+  'check-looks-into-other-table shared verify': 'a true failure does not say the cure in the source',
+  'check-with-clock attached verify': 'a true failure does not say the cure in the source',
+  'check-with-clock dedicated verify': 'a true failure does not say the cure in the source',
+  'check-with-clock shared verify': 'a true failure does not say the cure in the source',
+  'child-more-nullable attached verify': 'a true failure does not say the cure in the source',
+  'child-more-nullable dedicated verify': 'a true failure does not say the cure in the source',
+  'child-more-nullable shared verify': 'a true failure does not say the cure in the source',
   'child-without-the-parents-default dedicated in place':
     'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
   'child-without-the-parents-default dedicated into':
@@ -27,6 +39,28 @@ export const OPEN: Readonly<Record<string, string>> = {
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'child-without-the-parents-default shared verify':
     'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
+  'columns-of-a-child attached by hand': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child attached into': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child attached to': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child attached verify': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child dedicated by hand': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child dedicated in place': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child dedicated into': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child dedicated to': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child dedicated verify': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child shared by hand': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child shared in place': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child shared into': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'columns-of-a-child shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'columns-of-a-child shared to': 'another order of columns in a child table is named nowhere',
+  'columns-of-a-child shared verify': 'another order of columns in a child table is named nowhere',
+  'comments shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'comments shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'database-read-only-by-default dedicated by hand':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'database-read-only-by-default dedicated in place': 'our session inherits default_transaction_read_only when it renames databases',
@@ -34,14 +68,31 @@ export const OPEN: Readonly<Record<string, string>> = {
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'database-read-only-by-default dedicated to':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
+  'default-privileges-without-schema shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'default-privileges-without-schema shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'domain-default shared into dedicated':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'domain-default shared migrate':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'duplicates-under-unique-index attached verify': 'a true failure does not say the cure in the source',
   'event-triggers attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'event-triggers dedicated in place': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'event-triggers dedicated into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'extension that is not here: verify': 'an extension that the host lacks is taken for a broken backup',
   'extension-that-brings-another attached into':
     'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'extension-that-brings-another dedicated in place':
+    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'extension-that-brings-another dedicated into':
+    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'foreign-key-broken attached verify': 'a true failure does not say the cure in the source',
+  'foreign-key-broken dedicated verify': 'a true failure does not say the cure in the source',
+  'foreign-key-checks-off attached by hand': 'switched-off triggers of foreign keys are on again and nobody is told',
+  'foreign-key-checks-off attached into': 'switched-off triggers of foreign keys are on again and nobody is told',
+  'foreign-key-checks-off attached to': 'switched-off triggers of foreign keys are on again and nobody is told',
+  'foreign-key-checks-off attached verify': 'switched-off triggers of foreign keys are on again and nobody is told',
   'generated-by-a-function-that-changed attached by hand':
     'a table with an index on an expression is digested by COPY, which leaves out generated columns: other values come back and nobody is told',
   'generated-by-a-function-that-changed attached into':
@@ -60,6 +111,13 @@ export const OPEN: Readonly<Record<string, string>> = {
     'a table with an index on an expression is digested by COPY, which leaves out generated columns: other values come back and nobody is told',
   'generated-by-a-function-that-changed dedicated verify':
     'a table with an index on an expression is digested by COPY, which leaves out generated columns: other values come back and nobody is told',
+  'generated-by-a-function-that-changed shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'generated-by-a-function-that-changed shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'generated-column-unqualified attached verify': 'a true failure does not say the cure in the source',
+  'generated-column-unqualified dedicated verify': 'a true failure does not say the cure in the source',
+  'generated-column-unqualified shared verify': 'a true failure does not say the cure in the source',
   'hash-partitions-of-an-enum dedicated in place':
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
   'hash-partitions-of-an-enum dedicated into':
@@ -76,17 +134,19 @@ export const OPEN: Readonly<Record<string, string>> = {
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'hash-partitions-of-an-enum shared verify':
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
-  'icu-database attached into': 'the disposable instance and projects are made without the ICU locale of the source',
-  'icu-database attached verify': 'the disposable instance and projects are made without the ICU locale of the source',
-  'icu-default-check attached into': 'the disposable instance and projects are made without the ICU locale of the source',
-  'icu-default-check attached verify': 'the disposable instance and projects are made without the ICU locale of the source',
-  'icu-default-order attached into': 'the disposable instance and projects are made without the ICU locale of the source',
-  'icu-default-order attached verify': 'the disposable instance and projects are made without the ICU locale of the source',
-  'icu-default-partitions attached into': 'the disposable instance and projects are made without the ICU locale of the source',
-  'icu-default-partitions attached verify': 'the disposable instance and projects are made without the ICU locale of the source',
-  'invalid-index attached by hand': 'not yet looked into',
-  'invalid-index attached verify': 'not yet looked into',
-  'large-objects attached into': "rights of large objects on another owner's behalf are not named",
+  'icu-collation-nondeterministic shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'icu-collation-nondeterministic shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'invalid-index attached by hand': 'an index that is not valid is left out by pg_dump and named nowhere',
+  'invalid-index attached into': 'an index that is not valid is left out by pg_dump and named nowhere',
+  'invalid-index attached to': 'an index that is not valid is left out by pg_dump and named nowhere',
+  'invalid-index attached verify': 'an index that is not valid is left out by pg_dump and named nowhere',
+  'invalid-index dedicated by hand': 'an index that is not valid is left out by pg_dump and named nowhere',
+  'invalid-index dedicated in place': 'an index that is not valid is left out by pg_dump and named nowhere',
+  'invalid-index dedicated into': 'an index that is not valid is left out by pg_dump and named nowhere',
+  'invalid-index dedicated to': 'an index that is not valid is left out by pg_dump and named nowhere',
+  'invalid-index dedicated verify': 'an index that is not valid is left out by pg_dump and named nowhere',
   'literal-in-subselect shared into dedicated':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'literal-in-subselect shared migrate':
@@ -98,8 +158,27 @@ export const OPEN: Readonly<Record<string, string>> = {
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'many-definitions shared migrate':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'materialized-view-over-a-foreign-table attached into':
+    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'materialized-view-over-a-foreign-table attached verify': 'a materialized view over a foreign table is inconclusive instead of named',
+  'materialized-views shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'materialized-views shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'matview-over-foreign-table attached into':
+    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'matview-over-foreign-table attached verify': 'a materialized view over a foreign table is inconclusive instead of named',
+  'matview-with-name-in-string attached verify': 'a true failure does not say the cure in the source',
+  'matview-with-name-in-string dedicated verify': 'a true failure does not say the cure in the source',
+  'matview-with-name-in-string shared verify': 'a true failure does not say the cure in the source',
   'money of another country: verify': 'money in the currency of a locale that the host lacks is taken for a broken backup',
+  'names-of-objects-as-values shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'names-of-objects-as-values shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'names-of-roles attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'names-of-roles dedicated in place': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'names-of-roles dedicated into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'no-columns-many-columns shared into dedicated':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'no-columns-many-columns shared migrate':
@@ -112,7 +191,16 @@ export const OPEN: Readonly<Record<string, string>> = {
   'own-objects-in-extension attached into': 'functions, views and types that were put into an extension are lost and named nowhere',
   'own-objects-in-extension attached to': 'functions, views and types that were put into an extension are lost and named nowhere',
   'own-objects-in-extension attached verify': 'functions, views and types that were put into an extension are lost and named nowhere',
+  'own-objects-in-extension dedicated by hand': 'functions, views and types that were put into an extension are lost and named nowhere',
+  'own-objects-in-extension dedicated in place': 'functions, views and types that were put into an extension are lost and named nowhere',
+  'own-objects-in-extension dedicated into': 'functions, views and types that were put into an extension are lost and named nowhere',
+  'own-objects-in-extension dedicated to': 'functions, views and types that were put into an extension are lost and named nowhere',
+  'own-objects-in-extension dedicated verify': 'functions, views and types that were put into an extension are lost and named nowhere',
   'publications-and-subscription attached into':
+    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'publications-and-subscription dedicated in place':
+    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'publications-and-subscription dedicated into':
     'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'quote-all-identifiers dedicated by hand':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
@@ -121,16 +209,40 @@ export const OPEN: Readonly<Record<string, string>> = {
   'quote-all-identifiers dedicated to':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'quote-all-identifiers dedicated verify': 'our sessions take quote_all_identifiers from the database, so every name is compared quoted',
+  'quotes-and-names shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'quotes-and-names shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'rights-handed-on attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'rights-handed-on dedicated in place':
+    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'rights-handed-on dedicated into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'rights-of-every-kind shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'rights-of-every-kind shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'role-settings attached by hand': 'settings, memberships and limits of roles are named nowhere',
   'role-settings attached into': 'settings, memberships and limits of roles are named nowhere',
   'role-settings attached to': 'settings, memberships and limits of roles are named nowhere',
+  'search-path-from-current shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'search-path-from-current shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'secret-in-an-error attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'secret-in-an-error dedicated in place':
+    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
+  'secret-in-an-error dedicated into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'settings-by-owner attached by hand':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'settings-by-owner attached into':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'settings-by-owner attached to':
+    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
+  'settings-by-owner dedicated by hand':
+    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
+  'settings-by-owner dedicated into':
+    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
+  'settings-by-owner dedicated to':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'settings-of-the-database attached by hand':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
@@ -138,11 +250,38 @@ export const OPEN: Readonly<Record<string, string>> = {
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'settings-of-the-database attached to':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
+  'settings-of-the-database dedicated by hand':
+    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
+  'settings-of-the-database dedicated in place':
+    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
+  'settings-of-the-database dedicated into':
+    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
+  'settings-of-the-database dedicated to':
+    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'sql-ascii attached by hand': 'a comment that is no UTF-8 stops the backup',
   'sql-ascii attached into': 'a comment that is no UTF-8 stops the backup',
   'sql-ascii attached to': 'a comment that is no UTF-8 stops the backup',
   'sql-ascii attached verify': 'a comment that is no UTF-8 stops the backup',
+  'sql-function-in-an-index attached verify': 'a true failure does not say the cure in the source',
+  'sql-function-in-an-index dedicated verify': 'a true failure does not say the cure in the source',
+  'sql-function-in-an-index shared verify': 'a true failure does not say the cure in the source',
   'tablespace attached into': 'a tablespace that is left out is named nowhere',
   'tablespace attached to': 'a tablespace that is left out is named nowhere',
   'tablespace attached verify': 'a tablespace that is left out is named nowhere',
+  'tenant-citext-to-dedicated shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'tenant-citext-to-dedicated shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'tenant-extension-in-a-body shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'tenant-extension-in-a-body shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'tenant-uses-public-type shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'tenant-uses-public-type shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'view-options-rules-storage shared into dedicated':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
+  'view-options-rules-storage shared migrate':
+    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
 };

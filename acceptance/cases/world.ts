@@ -106,11 +106,21 @@ async function create(
   if (one.before !== undefined) await asSuperuser(one.before);
   const sql = inputOf(one, place.uri);
   // psql's own commands are not for a push.
-  if (one.asSuperuser === true) await asSuperuser(sql);
+  if (one.asSuperuser === true) await asSuperuser(`${sql};\n${toOwner(`${slug.replaceAll('-', '_')}_owner`)}`);
   else if (sql.includes('\\gexec')) await psql(project.uri, sql);
   else await flux.push(project, sql);
   await runAfter(place.uri, one);
   return { project, place };
+}
+
+/** What the operator made in a project belongs to its owner afterwards, except for what only a superuser may have. */
+function toOwner(owner: string): string {
+  return `do $$ declare o record; begin
+    for o in select c.oid::regclass::text as name, 'table' as kind from pg_class c where c.relkind in ('r', 'v', 'p', 'm', 'f') and c.oid >= 16384 and c.relowner = current_user::regrole
+        and not exists (select from pg_depend d where d.objid = c.oid and d.deptype = 'e')
+      union all select p.oid::regprocedure::text, 'routine' from pg_proc p where p.oid >= 16384 and p.proowner = current_user::regrole
+        and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e') loop
+      execute format('alter %s %s owner to %I', o.kind, o.name, '${owner}'); end loop; end $$`;
 }
 
 async function attach({ flux, source }: World, one: Case, slug: string): Promise<Pick<Prepared, 'project' | 'place'>> {

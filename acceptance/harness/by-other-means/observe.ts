@@ -90,7 +90,9 @@ async function readContents(place: Place): Promise<[string, string, string][]> {
     (name) =>
       `select json_build_array('sequence', ${literal(name)}, last_value || case when is_called then ' is called' else '' end) from ${name}`,
   );
-  return (await ask(place, [...rows, ...next])) as [string, string, string][];
+  // Postgres plans a query with the functions of a table's indexes, and those may need the schema where they are.
+  const path = `set search_path = pg_catalog, "${place.schema ?? 'public'}"`;
+  return (await ask(place, [path, ...rows, ...next])) as [string, string, string][];
 }
 
 /** What is no text in any encoding cannot be sent as UTF-8. */
@@ -103,14 +105,21 @@ set client_encoding = 'SQL_ASCII';
 /** Runs queries that each give JSON in one column. */
 async function ask(place: Place, queries: readonly string[]): Promise<unknown[]> {
   const out = await runWell(join(findClient(), 'psql'), ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', place.uri, '-f', '-'], {
-    input:
-      AS_IT_IS + queries.map((sql) => `${sql.replaceAll('$schemas', schemasOf(place)).replaceAll('$roles', rolesOf(place))};\n`).join(''),
+    input: AS_IT_IS + queries.map((sql) => `${fillIn(place, sql)};\n`).join(''),
     env: { ...LOOK_ENV, PGCLIENTENCODING: 'UTF8' },
   });
   return out
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as unknown);
+}
+
+/** A question about this place. */
+function fillIn(place: Place, sql: string): string {
+  return sql
+    .replaceAll('$schemas', schemasOf(place))
+    .replaceAll('$roles', rolesOf(place))
+    .replaceAll('$whole', String(place.schema === undefined));
 }
 
 function schemasOf({ schema, without = [] }: Place): string {

@@ -176,10 +176,14 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     aspect: 'comment',
-    sql: `select k.name, d.description from pg_description d cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-      cross join lateral (select i.type || ' ' || coalesce(i.identity, '') as name) k
-      left join pg_namespace n on n.nspname = coalesce(i.schema, case when i.type = 'schema' then i.name end)
-      where d.objoid >= 16384 and (n.oid is null or ($schemas)) or d.classoid = 'pg_namespace'::regclass and i.name = 'public' and ($schemas)`,
+    sql: `select i.type || ' ' || coalesce(i.identity, ''), d.description
+      from pg_description d cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
+      -- What belongs to a table has no schema of its own.
+      left join pg_class t on t.oid = coalesce((select tgrelid from pg_trigger where oid = d.objoid and d.classoid = 'pg_trigger'::regclass),
+        (select polrelid from pg_policy where oid = d.objoid and d.classoid = 'pg_policy'::regclass),
+        (select ev_class from pg_rewrite where oid = d.objoid and d.classoid = 'pg_rewrite'::regclass))
+      left join pg_namespace n on n.oid = t.relnamespace or n.nspname = coalesce(i.schema, case when i.type = 'schema' then i.name end)
+      where d.objoid >= 16384 and (n.oid is null and $whole or ($schemas)) or d.classoid = 'pg_namespace'::regclass and i.name = 'public' and ($schemas)`,
   },
   {
     aspect: 'index',
@@ -208,7 +212,7 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     aspect: 'security label',
-    sql: `select s.objtype || ' ' || s.objname, s.provider || ' ' || s.label from pg_seclabels s left join pg_namespace n on n.oid = s.objnamespace where n.oid is null or ($schemas)`,
+    sql: `select s.objtype || ' ' || s.objname, s.provider || ' ' || s.label from pg_seclabels s left join pg_namespace n on n.oid = s.objnamespace where n.oid is null and $whole or ($schemas)`,
   },
   {
     aspect: 'materialized view',
