@@ -91,7 +91,8 @@ describe.each([
     expect(listed.stderr).toBe('');
     expect(listed.exitCode).toBe(0);
     const all = await flux.shell(`flux backup list ${names}`);
-    expect(all.stdout.split('\n')[4]).toMatch(new RegExp(`^[0-9a-f-]{36}  .*  ${label}$`));
+    expect(all.stdout.split('\n')[4]).toMatch(/^ID +CREATED +SIZE +LABEL$/);
+    expect(all.stdout.split('\n')[5]).toMatch(new RegExp(`^[0-9a-f-]{36}  .*  ${label}$`));
   });
 
   it('downloads by -o and by redirect the same bytes, which pg_restore reads without us', async () => {

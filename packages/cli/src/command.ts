@@ -32,6 +32,9 @@ export function defineCommand<Options extends Record<string, unknown>>(definitio
   return definition as CommandDefinition;
 }
 
+/** The name of the project as an argument, as every project command takes it that has no other argument. */
+export const PROJECT_ARGUMENT = [{ name: '[slug]', summary: 'name of the project (default: flux.json)' }] as const;
+
 /** `-p` and `--hash`, as every project command has them. */
 export const PROJECT_OPTIONS: readonly OptionDefinition[] = [
   { flags: '-p, --project <slug>', summary: 'name of the project (default: flux.json)' },
@@ -44,7 +47,7 @@ export type ProjectOptions = { project?: string; hash?: string };
 /** `--latest` and `--id`, as every command about one backup has them. */
 export const BACKUP_OPTIONS: readonly OptionDefinition[] = [
   { flags: '--latest', summary: 'the newest backup; the control plane decides which that is' },
-  { flags: '--id <backupId>', summary: 'id of a backup, see `flux backup list`' },
+  { flags: '--id <backupId>', summary: 'id of a backup, or its first digits; see `flux backup list`' },
 ];
 
 /** What `BACKUP_OPTIONS` yield. */

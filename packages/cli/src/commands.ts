@@ -10,11 +10,15 @@ export interface CommandEntry {
 /** The groups: first words that are not commands by themselves. */
 export const GROUPS: Readonly<Record<string, string>> = {
   project: 'Show, start, stop or reset a project, and its credentials',
+  operation: 'Watch, list or cancel long work',
   migrations: 'The migration ledger of a project',
   backup: 'Create, list, verify, download, restore, pin and delete backups',
   receipt: 'Check the signed receipts of verifications; show and rotate their keys',
   token: 'API tokens',
 };
+
+/** Other names of groups and commands, as people know them from elsewhere. */
+export const ALIASES: Readonly<Record<string, string>> = { backup: 'backups', list: 'ls' };
 
 /** Every command. A module is loaded only when its command is called. */
 export const COMMANDS: readonly CommandEntry[] = [
@@ -63,6 +67,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => ({ command: (await import('./backup/pin.ts')).unpin }),
   },
   { words: ['backup', 'receipt'], summary: 'Print the signed receipt of a verification', load: () => import('./backup/receipt.ts') },
+  { words: ['operation', 'list'], summary: 'List operations, newest first', load: () => import('./operations/list.ts') },
+  { words: ['operation', 'watch'], summary: 'Watch an operation until it ends', load: () => import('./operations/watch.ts') },
+  { words: ['operation', 'cancel'], summary: 'Cancel an operation', load: () => import('./operations/cancel.ts') },
   { words: ['receipt', 'check'], summary: 'Check a receipt without the control plane', load: () => import('./receipt/check.ts') },
   { words: ['receipt', 'keys'], summary: 'Print the public keys of receipts', load: () => import('./receipt/keys.ts') },
   { words: ['receipt', 'rotate-key'], summary: 'Sign receipts with a new key', load: () => import('./receipt/rotate-key.ts') },
@@ -72,5 +79,5 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['audit'], summary: 'Show the audit log, newest first', load: () => import('./server/audit.ts') },
   { words: ['doctor'], summary: 'Check what would prevent a restore today', load: () => import('./server/doctor.ts') },
   { words: ['completion'], summary: 'Print a completion script for bash, zsh or fish', load: () => import('./completion/completion.ts') },
-  { words: ['version'], summary: 'Print the version', load: () => import('./server/version.ts') },
+  { words: ['version'], summary: 'Print the versions of flux and of the control plane', load: () => import('./server/version.ts') },
 ];

@@ -20,6 +20,8 @@ export interface Context {
    * @throws FluxError `not_authenticated` without a token, `token_malformed` for a mistyped one; nothing has been sent then
    */
   client(): FluxClient;
+  /** The version of the control plane, which it tells to everybody; null when it does not answer. */
+  serverVersion(): Promise<string | null>;
   /** The control plane with a given token, for `login`. */
   clientWith(token: string): FluxClient;
 }

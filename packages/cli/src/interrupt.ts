@@ -3,7 +3,7 @@ import { FluxError } from '@flux/contract/errors';
 /**
  * Runs work that Ctrl-C stops in an orderly way.
  *
- * @param facts the message after Ctrl-C: that the work continues elsewhere, or how to resume it
+ * @param facts the message after Ctrl-C: that the work continues elsewhere, or how to resume it; read at that moment
  * @throws FluxError `interrupted_by_user`, through the signal that the work was given
  */
 export async function interruptible<T>(

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import type { CommandDefinition, ExitCode } from './command.ts';
-import { COMMANDS, type CommandEntry, GROUPS } from './commands.ts';
+import { ALIASES, COMMANDS, type CommandEntry, GROUPS } from './commands.ts';
 import { VERSION } from './version.ts';
 
 /** Options that every command takes, in any place. */
@@ -27,7 +27,11 @@ const EXAMPLES = [
  */
 export function buildProgram(dispatch: Dispatch): Command {
   const program = new Command('flux');
-  const prepare = (command: Command): Command => command.exitOverride().configureOutput({ writeErr: () => {}, outputError: () => {} });
+  const prepare = (command: Command): Command => {
+    const alias = ALIASES[command.name()];
+    if (alias !== undefined) command.alias(alias);
+    return command.exitOverride().configureOutput({ writeErr: () => {}, outputError: () => {} });
+  };
   const loaders = new Map<Command, () => Promise<void>>();
   const load = (_: Command, command: Command): Promise<void> => loaders.get(command)?.() ?? Promise.resolve();
 
@@ -91,6 +95,27 @@ async function configure(command: Command, entry: CommandEntry, dispatch: Dispat
     const all = command.optsWithGlobals<GlobalOptions & Record<string, unknown>>();
     await dispatch(definition, all, command.opts(), command.processedArgs as (string | undefined)[]);
   });
+}
+
+/** The words on a command line that call a command, whatever options stand between them: `['backup', 'list']`. */
+export function calledWords(program: Command, argv: readonly string[]): string[] {
+  const words: string[] = [];
+  let at = program;
+  for (const word of argv) {
+    const child = at.commands.find((command) => command.name() === word || command.aliases().includes(word));
+    if (child === undefined) continue;
+    words.push(child.name());
+    at = child;
+    if (at.commands.length === 0) break;
+  }
+  return words;
+}
+
+/** The group that a command line names without one of its commands; undefined when it is not about a group. */
+export function groupOf(program: Command, argv: readonly string[]): Command | undefined {
+  const [word, ...rest] = calledWords(program, argv);
+  const group = program.commands.find((command) => command.name() === word);
+  return rest.length === 0 && (group?.commands.length ?? 0) > 0 ? group : undefined;
 }
 
 function renderExamples(lines: readonly string[]): string {

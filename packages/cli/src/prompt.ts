@@ -47,8 +47,13 @@ export async function askText(context: AskContext, question: string, instead: st
   return (answer ?? '').trim();
 }
 
+/** Whether somebody is there to be asked: a terminal, and no --no-input. */
+export function canAsk(context: AskContext): boolean {
+  return context.mayAsk && context.stdin.isTTY === true && process.stderr.isTTY;
+}
+
 function requireTerminal(context: AskContext, what: string, instead: string): void {
-  if (context.mayAsk && context.stdin.isTTY === true && process.stderr.isTTY) return;
+  if (canAsk(context)) return;
   const why = context.mayAsk ? 'there is no terminal to ask on' : '--no-input was given';
   throw new FluxError('usage', `${what} is needed, and ${why}.`, { hint: instead });
 }

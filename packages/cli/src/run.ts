@@ -2,10 +2,12 @@ import { homedir } from 'node:os';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { CommanderError } from 'commander';
 import { connect, requireToken } from './client/connect.ts';
+import { askVersion } from './client/server-version.ts';
 import { createTransport } from './client/transport.ts';
-import { asFluxError, renderError, renderErrorJson } from './output/error.ts';
+import { ALIASES } from './commands.ts';
+import { asFluxError, completeHint, renderError, renderErrorJson } from './output/error.ts';
 import { createOutput, type Output } from './output/output.ts';
-import { buildProgram, type Dispatch, type GlobalOptions } from './program.ts';
+import { buildProgram, calledWords, type Dispatch, type GlobalOptions, groupOf } from './program.ts';
 import { readSettings } from './settings/settings.ts';
 
 /**
@@ -36,6 +38,7 @@ export async function runFlux(argv: readonly string[]): Promise<number> {
         mayAsk: globals.input,
         now: () => new Date(),
         client: () => connect(settings, requireToken(settings), transport, opened),
+        serverVersion: () => askVersion(settings.apiBase, transport),
         clientWith: (token) => connect(settings, token, transport, opened),
       },
       options,
@@ -49,10 +52,15 @@ export async function runFlux(argv: readonly string[]): Promise<number> {
     await program.parseAsync(helpAsOption(argv), { from: 'user' });
     return exitCode;
   } catch (thrown) {
-    if (thrown instanceof CommanderError && isHelp(thrown, argv)) return 0;
-    const error = thrown instanceof CommanderError ? usageError(thrown, argv) : asFluxError(thrown);
+    if (thrown instanceof CommanderError && isHelp(thrown)) {
+      // A group, or `flux` itself, without a command: commander has written the help to nowhere.
+      if (thrown.code === 'commander.help') (groupOf(program, argv) ?? program).outputHelp();
+      return 0;
+    }
+    const error = thrown instanceof CommanderError ? usageError(thrown, calledWords(program, argv)) : asFluxError(thrown);
     output.status.clear();
-    output.error(output.json ? renderErrorJson(error) : renderError(error));
+    const whole = completeHint(error, output.suggestions());
+    output.error(output.json ? renderErrorJson(whole) : renderError(whole));
     if (process.env.FLUX_DEBUG === '1' && !output.json) output.error(debugTrace(thrown));
     return error.exitCode;
   } finally {
@@ -67,6 +75,7 @@ function openOutput(globals: GlobalOptions): Output {
     stdout: process.stdout,
     stderr: process.stderr,
     json: globals.json === true,
+    apiBase: globals.apiBase ?? null,
     color: globals.color && (noColor === undefined || noColor === ''),
   });
 }
@@ -77,26 +86,23 @@ function helpAsOption(argv: readonly string[]): readonly string[] {
   return argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv;
 }
 
-function isHelp(error: CommanderError, argv: readonly string[]): boolean {
-  return (
-    error.code === 'commander.helpDisplayed' || error.code === 'commander.version' || (error.code === 'commander.help' && argv.length === 0)
-  );
+function isHelp({ code }: CommanderError): boolean {
+  return code === 'commander.helpDisplayed' || code === 'commander.version' || code === 'commander.help';
 }
 
-function usageError(error: CommanderError, argv: readonly string[]): FluxError {
-  const words = argv.filter((word) => !word.startsWith('-')).slice(0, 2);
-  if (error.code === 'commander.help') {
-    return new FluxError('usage', `\`flux ${words[0] ?? ''}\` needs a subcommand.`, {
-      hint: `See \`flux ${words[0] ?? ''} --help\`.`,
-    });
-  }
+/** @param words the command that was called */
+function usageError(error: CommanderError, words: readonly string[]): FluxError {
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
-  const hint = suggestion?.replace(/^\(|\)$/g, '') ?? `See \`flux ${isUnknownCommand(error) ? '' : `${words.join(' ')} `}--help\`.`;
+  const help = `See \`${['flux', ...words, '--help'].join(' ')}\`.`;
+  const hint = suggestion === undefined ? help : `${withoutAliases(suggestion.replace(/^\(|\)$/g, ''))} ${help}`;
   return new FluxError('usage', `${message.charAt(0).toUpperCase()}${message.slice(1)}.`, { hint });
 }
 
-function isUnknownCommand(error: CommanderError): boolean {
-  return error.code === 'commander.unknownCommand';
+/** `Did you mean one of list, ls?` is one suggestion: each has a second name. */
+function withoutAliases(suggestion: string): string {
+  const names = /^Did you mean one of (.+)\?$/.exec(suggestion)?.[1]?.split(', ');
+  const others = names?.filter((name) => !Object.values(ALIASES).includes(name));
+  return others?.length === 1 ? `Did you mean ${others[0]}?` : suggestion;
 }
 
 function debugTrace(thrown: unknown): string {

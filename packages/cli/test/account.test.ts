@@ -110,7 +110,8 @@ it.each([
   [['backp'], 'Did you mean backup?'],
   [['backup', 'lst'], 'Did you mean list?'],
   [['backup', 'list', '--verbos'], 'Did you mean --verbose?'],
-  [['backup'], 'flux backup --help'],
+  [['migrate', '--hash', PROJECT.hash, '-y', '--sideways'], '`flux migrate --help`'],
+  [['--api-base', 'http://x', 'backup', 'creat'], 'Did you mean create? See `flux backup --help`.'],
   [['push', '--mode', 'sideways'], 'raw, versioned, repeatable'],
   [['create'], 'flux create --help'],
 ])('answers %j with exit code 2 and a suggestion', async (args, words) => {

@@ -144,7 +144,7 @@ it('renders the error of an operation with its own exit code', async () => {
 
   expect(result.exitCode).toBe(4);
   expect(result.out).toBe('');
-  expect(result.err).toContain('Error: This project has no backup.\nRun `flux backup create`.\n');
+  expect(result.err).toContain('Error: This project has no backup.\nRun `flux backup create --project bloom-atelier --hash 0a1b2c3`.\n');
 });
 
 it('resumes a broken event stream behind the last event that it saw', async () => {
@@ -195,7 +195,9 @@ it('stops watching on Ctrl-C, ends with 130 and says how to look again', async (
   });
 
   expect(result.exitCode).toBe(130);
-  expect(result.err).toContain(`Check it with \`flux backup list ${NAMED.join(' ')}\`.`);
+  expect(result.err).toContain(
+    `Watch it again with \`flux operation watch ${OPERATION_ID}\`, or check it with \`flux backup list ${NAMED.join(' ')}\`.`,
+  );
   expect(plane.seen.some(({ path }) => path.endsWith('/cancel'))).toBe(false);
 });
 
@@ -241,13 +243,14 @@ it('answers the question of the first three lines, and survives a reader that le
 
   expect(result.exitCode).toBe(0);
   expect(result.err).toBe('');
-  const [first, second, third, fourth, fifth] = result.out.split('\n');
+  const [first, second, third, fourth, header, fifth] = result.out.split('\n');
   expect(first).toMatch(
     /^Latest backup: {12}1781975913697 · 2026-06-20T17:18:33\.697Z · Jun 20, 2026, 5:18 PM UTC · (?:in )?\d+ (?:days?|months?|years?)/,
   );
   expect(second).toBe('Verification:             Restore-verified');
   expect(third).toBe('Safe destructive actions: Allowed');
   expect(fourth).toBe('');
+  expect(header).toMatch(/^ID +CREATED +SIZE +LABEL$/);
   expect(fifth).toMatch(new RegExp(`^${BACKUP_ID} +1781975913697 · .* 5\\.0 MiB +Restorable$`));
 });
 

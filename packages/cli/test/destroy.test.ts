@@ -81,7 +81,9 @@ describe.each([
     const ended = await flux(args, { base: plane.base, sandbox, onSpawn: (spawned) => (child = spawned) });
 
     expect(ended.exitCode).toBe(130);
-    expect(ended.err).toContain(`The operation continues in the control plane.\nCheck it with \`${checkCommand}\`.`);
+    expect(ended.err).toContain(
+      `The operation continues in the control plane.\nWatch it again with \`flux operation watch ${OPERATION_ID}\`, or check it with \`${checkCommand}\`.`,
+    );
     expect(plane.seen.some(({ path }) => path.endsWith('/cancel'))).toBe(false);
   });
 

@@ -43,6 +43,9 @@ export const BackupItem = z.object({
   postgresVersion: z.string().nullable(),
   /** Why a backup with status `failed` failed. */
   failure: z.string().nullable(),
+  /** When and by whom the file was deleted; null while it was not. */
+  deletedAt: optionalTime,
+  deletedBy: z.string().nullable(),
   /** Engine of the project when the backup was created. */
   engine: z.enum(['v1_dedicated', 'v2_shared']),
   tables: z.number().int().nullable(),

@@ -23,6 +23,11 @@ const SLUG = /^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$/;
 /** The hash in a `flux.json` that `flux init` has not completed yet. */
 export const PLACEHOLDER_HASH = 'REPLACE_AFTER_FLUX_INIT';
 
+/** Whether a hash is still the placeholder, in whatever case. */
+export function isPlaceholderHash(text: string): boolean {
+  return text.trim().toUpperCase() === PLACEHOLDER_HASH;
+}
+
 /** Whether a text is a project hash: exactly seven lowercase hex digits. */
 export function isProjectHash(text: string): text is ProjectHash {
   return HASH.test(text);

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { CAPABILITIES } from './capability.ts';
+import { TRUST_TIERS } from './labels.ts';
 import { PageQuery } from './page.ts';
 
 const time = z.iso.datetime().describe('UTC, ISO 8601');
@@ -35,8 +36,13 @@ export const ProjectSummary = z.object({
 /** One project, with the present state of its Postgres. */
 export type ProjectSummary = z.infer<typeof ProjectSummary>;
 
+/** A project in a list: also what its newest backup allows. */
+const ListedSummary = ProjectSummary.extend({ tier: z.enum(TRUST_TIERS), label: z.string() });
+/** A project in a list. */
+export type ListedSummary = z.infer<typeof ListedSummary>;
+
 /** `GET /projects` */
-export const ProjectList = z.object({ projects: z.array(ProjectSummary), nextCursor: z.string().nullable() });
+export const ProjectList = z.object({ projects: z.array(ListedSummary), nextCursor: z.string().nullable() });
 
 /** `GET /projects/:hash`: also the schema that the project's API works on. */
 export const ProjectAnswer = z.object({ project: ProjectSummary.extend({ apiSchema: z.string() }) });

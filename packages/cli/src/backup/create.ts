@@ -1,4 +1,4 @@
-import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { formatFields } from '../output/table.ts';
 import { resolveProject } from '../project/resolve.ts';
 import { describeLeftOut } from './left-out-text.ts';
@@ -9,6 +9,7 @@ import { verifyBackup } from './run-verify.ts';
 
 /** `flux backup create` */
 export const command = defineCommand<ProjectOptions & { note?: string; verify?: boolean }>({
+  arguments: PROJECT_ARGUMENT,
   options: [
     ...PROJECT_OPTIONS,
     { flags: '--note <text>', summary: 'a short description' },
@@ -20,9 +21,9 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
     'flux backup create && flux backup verify --latest',
   ],
   about: 'Exit code 0 only when the artifact is complete and validated; with --verify also 7 (failed) and 10 (inconclusive).',
-  async run(context, { note, verify, ...options }) {
+  async run(context, { note, verify, ...options }, [slug]) {
     const { output } = context;
-    const project = await resolveProject(context, options);
+    const project = await resolveProject(context, options, slug);
     const backup = await createBackup(context, project, note);
     const fields = formatFields([
       ['Id', backup.id],

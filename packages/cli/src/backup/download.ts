@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import type { CallContext } from '../context.ts';
 import { checkTarget, downloadToFile, partialOf, sizeOfPartial } from '../download/file.ts';
 import type { ArtifactIdentity, FetchOptions } from '../download/source.ts';
@@ -8,10 +8,11 @@ import { interruptible, pause } from '../interrupt.ts';
 import { createProgressMeter } from '../output/progress.ts';
 import { formatBytes } from '../output/quantity.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
-import { selectBackup } from './select.ts';
+import { completeBackup, selectBackup } from './select.ts';
 
 /** `flux backup download` */
 export const command = defineCommand<ProjectOptions & BackupOptions & { output?: string }>({
+  arguments: PROJECT_ARGUMENT,
   options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS, { flags: '-o, --output <path>', summary: 'file to write; `-` is standard output' }],
   examples: [
     'flux backup download --project bloom-atelier --hash 0a1b2c3 --latest -o ./bloom.dump',
@@ -19,9 +20,9 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
     'flux backup download --latest -o - | pg_restore --list',
   ],
   about: 'Writes <path>.partial, resumes it after an interruption, checks length and SHA-256, and only then renames it.',
-  async run(context, { latest, id, output: path, ...options }) {
+  async run(context, { latest, id, output: path, ...options }, [slug]) {
     const { output } = context;
-    const backupId = selectBackup({ latest, id }, 'download');
+    const named = selectBackup({ latest, id }, 'download');
     const toStdout = path === '-' || path === undefined;
     if (path === '') throw new FluxError('usage', '-o has no path.', { hint: 'Use -o ./backup.dump.' });
     if (path === undefined && context.stdout.isTTY === true) {
@@ -32,7 +33,8 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
     if (toStdout && output.json)
       throw new FluxError('usage', '--json and the backup cannot both go to standard output.', { hint: 'Add -o <path>.' });
     const target = toStdout ? null : await checkTarget(path);
-    const project = await resolveProject(context, options);
+    const project = await resolveProject(context, options, slug);
+    const backupId = await completeBackup(context, project, named);
 
     if (target === null) {
       const identity = await watched(context, project, backupId, null, 'Run it again.', (fetching) =>

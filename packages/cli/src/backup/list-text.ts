@@ -3,7 +3,7 @@ import type { Output } from '../output/output.ts';
 import { paintTier } from '../output/paint.ts';
 import { formatBytes, formatCounted } from '../output/quantity.ts';
 import { formatColumns, formatFields } from '../output/table.ts';
-import { formatShortTime, formatTime } from '../output/time.ts';
+import { formatAge, formatShortTime, formatTime } from '../output/time.ts';
 import { describeLeftOut } from './left-out-text.ts';
 
 /** How to render a list. */
@@ -30,16 +30,23 @@ export function describeBackups(list: Pick<BackupList, 'backups' | 'freshness'>,
   ];
   if (backups.length === 0) return lines;
   const time = style.columns >= LONG_ROWS_NEED ? formatTime : formatShortTime;
-  const rows = formatColumns(
-    backups.map((item) => [item.id, time(item.createdAt, style.now), formatSize(item), paintTier(style.colors, item.tier, item.label)]),
-  );
-  lines.push('');
+  const [header = '', ...rows] = formatColumns([
+    ['ID', 'CREATED', 'SIZE', 'LABEL'],
+    ...backups.map((item) => [item.id, time(item.createdAt, style.now), formatSize(item), describeLabel(item, style)]),
+  ]);
+  lines.push('', header);
   rows.forEach((row, index) => {
     const item = backups[index];
     lines.push(row);
     if (style.verbose && item !== undefined) lines.push(...describeBackup(item, style.now, '    '), '');
   });
   return lines;
+}
+
+/** The label, or that somebody has deleted the file: such a backup is not damaged. */
+function describeLabel(item: BackupItem, { colors, now }: ListStyle): string {
+  if (item.deletedAt == null) return paintTier(colors, item.tier, item.label);
+  return `Deleted ${formatAge(new Date(item.deletedAt), now)} by ${item.deletedBy ?? 'somebody'}`;
 }
 
 /** All details of a backup, as `Name:  value` lines. */
@@ -64,6 +71,7 @@ export function describeBackup(item: BackupItem, now: Date, indent = ''): string
       ['SHA-256', item.checksumSha256],
       ['Postgres', item.postgresVersion],
       ['Artifact', item.localArtifactStatus],
+      ['Deleted', item.deletedAt == null ? null : `${time(item.deletedAt)} by ${item.deletedBy ?? 'somebody'}`],
       ['Artifact path', item.primaryArtifactRelativePath ?? null],
       ['Validation', withTime(item.artifactValidationStatus, time(item.artifactValidationAt))],
       ['Validation error', item.artifactValidationError],

@@ -1,6 +1,6 @@
 import type { BackupList } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
-import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { resolveProject } from '../project/resolve.ts';
 import { describeBackups } from './list-text.ts';
 
@@ -9,6 +9,7 @@ const MAX_PAGE = 1000;
 
 /** `flux backup list` */
 export const command = defineCommand<ProjectOptions & { verbose?: boolean; limit?: string; all?: boolean }>({
+  arguments: PROJECT_ARGUMENT,
   options: [
     ...PROJECT_OPTIONS,
     { flags: '-v, --verbose', summary: 'tier, times, paths, checksum, versions, retention, errors' },
@@ -21,10 +22,10 @@ export const command = defineCommand<ProjectOptions & { verbose?: boolean; limit
     'flux backup list --json | jq -r .freshness.tier',
   ],
   about: 'The first three lines always say whether the newest backup allows a destructive action.',
-  async run(context, { verbose, limit, all, ...options }) {
+  async run(context, { verbose, limit, all, ...options }, [slug]) {
     const { output } = context;
     const wanted = all === true ? Number.POSITIVE_INFINITY : parseLimit(limit);
-    const project = await resolveProject(context, options);
+    const project = await resolveProject(context, options, slug);
     const page = (count: number, cursor?: string): Promise<BackupList> =>
       context.client().call('listBackups', { params: { hash: project.hash }, query: { limit: Math.min(count, MAX_PAGE), cursor } });
 

@@ -3,11 +3,12 @@ import {
   type BackupOptions,
   type CommandDefinition,
   defineCommand,
+  PROJECT_ARGUMENT,
   PROJECT_OPTIONS,
   type ProjectOptions,
 } from '../command.ts';
 import { resolveProject } from '../project/resolve.ts';
-import { selectBackup } from './select.ts';
+import { completeBackup, selectBackup } from './select.ts';
 
 /** `flux backup pin` */
 export const pin = definePinCommand({
@@ -35,12 +36,14 @@ interface PinCommand {
 
 function definePinCommand({ verb, route, about, outcome }: PinCommand): CommandDefinition {
   return defineCommand<ProjectOptions & BackupOptions>({
+    arguments: PROJECT_ARGUMENT,
     options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS],
     examples: [`flux backup ${verb} --latest`, `flux backup ${verb} --id 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f`],
     about,
-    async run(context, { latest, id, ...options }) {
-      const backupId = selectBackup({ latest, id }, verb);
-      const project = await resolveProject(context, options);
+    async run(context, { latest, id, ...options }, [slug]) {
+      const named = selectBackup({ latest, id }, verb);
+      const project = await resolveProject(context, options, slug);
+      const backupId = await completeBackup(context, project, named);
       const answer = await context.client().call(route, { params: { hash: project.hash, id: backupId } });
       context.output.answer([`Backup ${answer.backup.id} ${outcome}.`], answer);
       return 0;

@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import { isUuid } from '@flux/contract/ids';
 import type { ReceiptEnvelope, ReceiptStatement } from '@flux/contract/receipt';
-import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { checkTarget } from '../download/file.ts';
 import { resolveProject } from '../project/resolve.ts';
 import { describeStatement } from '../receipt/receipt-text.ts';
 import { writeFileAtomically } from '../settings/atomic-file.ts';
-import { selectBackup } from './select.ts';
+import { completeBackup, selectBackup } from './select.ts';
 
 /** `flux backup receipt` */
 export const command = defineCommand<ProjectOptions & BackupOptions & { verification?: string; output?: string }>({
+  arguments: PROJECT_ARGUMENT,
   options: [
     ...PROJECT_OPTIONS,
     ...BACKUP_OPTIONS,
@@ -21,14 +22,15 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { verifica
   about:
     'Prints the signed record of the newest verification: a DSSE envelope over an in-toto statement. A summary goes to stderr.\n' +
     'Check it anywhere, without the control plane: flux receipt check <file> --key <public key>.',
-  async run(context, { latest, id, verification, output: path, ...options }) {
+  async run(context, { latest, id, verification, output: path, ...options }, [slug]) {
     const { output } = context;
-    const backupId = selectBackup({ latest, id }, 'receipt');
+    const named = selectBackup({ latest, id }, 'receipt');
     if (verification !== undefined && !isUuid(verification.toLowerCase())) {
       throw new FluxError('usage', `${JSON.stringify(verification)} is not the id of a verification.`, { hint: 'See `flux backup show`.' });
     }
     const target = path === undefined || path === '-' ? null : await checkTarget(path);
-    const project = await resolveProject(context, options);
+    const project = await resolveProject(context, options, slug);
+    const backupId = await completeBackup(context, project, named);
     const envelope = await context.client().call('getReceipt', {
       params: { hash: project.hash, id: backupId },
       query: { verification: verification?.toLowerCase() },

@@ -1,14 +1,14 @@
 import { FluxError } from '@flux/contract/errors';
 import type { EngineKind } from '@flux/contract/labels';
 import type { RestoreAnswer, RestoreRequest } from '@flux/contract/restore';
-import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import type { CallContext, Context } from '../context.ts';
+import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import type { AskContext, CallContext, Context } from '../context.ts';
 import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
 import { runOperation } from '../operations/run.ts';
 import { type ResolvedProject, requireCapability, resolveProject } from '../project/resolve.ts';
 import { readStdin } from '../prompt.ts';
 import { describeRestore } from './restore-text.ts';
-import { selectBackup } from './select.ts';
+import { completeBackup, selectBackup } from './select.ts';
 
 /** The destination of a restore and how it runs, from the command line. */
 type RestoreOptions = {
@@ -24,6 +24,7 @@ type RestoreOptions = {
 
 /** `flux backup restore` */
 export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOptions & DestroyOptions & { undo?: boolean }>({
+  arguments: PROJECT_ARGUMENT,
   options: [
     ...PROJECT_OPTIONS,
     ...BACKUP_OPTIONS,
@@ -50,7 +51,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     'The artifact is compared with its SHA-256 before anything is changed, the restored data is compared with what was dumped, and a\n' +
     'failed restore leaves everything as it was. --in-place requires the newest backup to be restore-verified (otherwise exit code 6),\n' +
     'swaps names as its last step, and keeps the replaced data for --undo until the time that it prints or the next such restore.',
-  async run(context, { latest, id, undo, ...options }) {
+  async run(context, { latest, id, undo, ...options }, [slug]) {
     if (undo === true) {
       if (
         latest !== undefined ||
@@ -63,16 +64,17 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
         throw new FluxError('usage', '--undo cannot be combined with other options that select or place a backup.', {
           hint: 'Run `flux backup restore --undo`: it swaps back the data that the newest restore in place replaced.',
         });
-      const project = await resolveProject(context, options);
+      const project = await resolveProject(context, options, slug);
       requireCapability(project, 'undo');
       await confirmByName(context, project.slug, `This swaps the data of ${project.slug} back.`, options);
       const answer = await undoRestore(context, project);
       context.output.answer(describeRestore(answer, context.now()), answer);
       return 0;
     }
-    const backupId = selectBackup({ latest, id }, 'restore');
+    const named = selectBackup({ latest, id }, 'restore');
     const body = await toRestoreRequest(context, options);
-    const project = await resolveProject(context, options);
+    const project = await resolveProject(context, options, slug);
+    const backupId = await completeBackup(context, project, named);
     if (options.inPlace === true || options.table !== undefined) requireCapability(project, 'staging');
     if (options.inPlace === true) {
       const what = `This replaces the data of ${project.slug} (${project.hash}) with the data of a backup.`;
@@ -94,7 +96,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
 
 /** What to ask the control plane for. @throws FluxError `usage` for options that cannot be combined */
 async function toRestoreRequest(
-  context: Pick<Context, 'mayAsk' | 'output' | 'stdin'>,
+  context: AskContext & Pick<Context, 'output'>,
   options: RestoreOptions & DestroyOptions,
 ): Promise<NonNullable<RestoreRequest>> {
   const { into, mode, to, force, prerequisites, inPlace, skipPresentBackup, table } = options;
@@ -112,7 +114,7 @@ async function toRestoreRequest(
     return {
       inPlace: true,
       ...(skipPresentBackup === true ? { skipPresentBackup } : {}),
-      ...readOverride(context, options),
+      ...(await readOverride(context, options)),
     };
   }
   if (to !== undefined) {

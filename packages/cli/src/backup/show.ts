@@ -1,17 +1,19 @@
-import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { resolveProject } from '../project/resolve.ts';
 import { describeBackup } from './list-text.ts';
 import { describeProof } from './proof-text.ts';
-import { selectBackup } from './select.ts';
+import { completeBackup, selectBackup } from './select.ts';
 
 /** `flux backup show` */
 export const command = defineCommand<ProjectOptions & BackupOptions>({
+  arguments: PROJECT_ARGUMENT,
   options: [...PROJECT_OPTIONS, ...BACKUP_OPTIONS],
   examples: ['flux backup show --latest', 'flux backup show --latest --json | jq -r .prerequisitesSql'],
   about: 'For a tenant export it also prints the SQL that creates what the artifact leaves out: roles, extensions, types, grants.',
-  async run(context, { latest, id, ...options }) {
-    const backupId = selectBackup({ latest, id }, 'show');
-    const project = await resolveProject(context, options);
+  async run(context, { latest, id, ...options }, [slug]) {
+    const named = selectBackup({ latest, id }, 'show');
+    const project = await resolveProject(context, options, slug);
+    const backupId = await completeBackup(context, project, named);
     const details = await context.client().call('showBackup', { params: { hash: project.hash, id: backupId } });
     const lines = describeBackup(details.backup, context.now());
     for (const proof of details.verifications) {

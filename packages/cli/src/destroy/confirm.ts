@@ -3,7 +3,7 @@ import type { GateAction } from '@flux/contract/gate';
 import { refusalText } from '@flux/contract/refusal';
 import type { AskContext, CallContext, Context } from '../context.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
-import { askText } from '../prompt.ts';
+import { askText, canAsk } from '../prompt.ts';
 import { askGate } from './gate.ts';
 import { describeStake } from './stake.ts';
 
@@ -12,10 +12,10 @@ export type DestroyOptions = { yes?: boolean; confirm?: string; skipBackupCheck?
 
 /** The options behind `DestroyOptions`. */
 export const DESTROY_OPTIONS = [
-  { flags: '--yes', summary: 'do not ask' },
+  { flags: '-y, --yes', summary: 'do not ask' },
   { flags: '--confirm <name>', summary: 'the name, instead of typing it when asked' },
   { flags: '--skip-backup-check', summary: 'continue without a restore-verified backup (dangerous; audited)' },
-  { flags: '--reason <text>', summary: 'why the check is skipped; required with --no-input' },
+  { flags: '--reason <text>', summary: 'why the check is skipped; asked for on a terminal, required with --no-input' },
 ] as const;
 
 /**
@@ -72,14 +72,14 @@ export async function confirmDestruction(
 }
 
 /**
- * The members of the request that override the gate, with a warning when it is overridden.
+ * The members of the request that override the gate, with a warning when it is overridden. The reason is asked for on a terminal.
  *
- * @throws FluxError `usage` without a reason when no prompt may be shown
+ * @throws FluxError `usage` without a reason when no prompt may be shown, or when none is entered
  */
-export function readOverride(
-  context: Pick<Context, 'mayAsk' | 'output'>,
+export async function readOverride(
+  context: AskContext & Pick<Context, 'output'>,
   options: DestroyOptions,
-): { readonly skipBackupCheck?: true; readonly reason?: string } {
+): Promise<{ readonly skipBackupCheck?: true; readonly reason?: string }> {
   if (options.skipBackupCheck !== true) return {};
   if (options.reason === undefined && !context.mayAsk) {
     throw new FluxError('usage', '--skip-backup-check with --no-input needs --reason: it is recorded in the audit log.', {
@@ -89,5 +89,14 @@ export function readOverride(
   context.output.warn(
     '--skip-backup-check: the data destroyed now may be lost for good, because there is no proven backup of it. This is audited.',
   );
-  return { skipBackupCheck: true, ...(options.reason === undefined ? {} : { reason: options.reason }) };
+  const reason = options.reason ?? (await askReason(context));
+  return { skipBackupCheck: true, ...(reason === undefined ? {} : { reason }) };
+}
+
+/** Undefined where nobody can be asked: a script that may skip the check need not explain itself. */
+async function askReason(context: AskContext): Promise<string | undefined> {
+  if (!canAsk(context)) return undefined;
+  const reason = await askText(context, 'Why is the check skipped? The answer is recorded in the audit log', 'Pass --reason "<why>".');
+  if (reason !== '') return reason;
+  throw new FluxError('usage', 'No reason was entered. Nothing was changed.', { hint: 'Pass --reason "<why>".' });
 }

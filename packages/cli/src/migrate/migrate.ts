@@ -1,8 +1,8 @@
 import { FluxError } from '@flux/contract/errors';
 import type { EngineKind } from '@flux/contract/labels';
 import type { MigrateAnswer, MigrateRequest } from '@flux/contract/migrate';
-import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
-import type { CallContext, Context } from '../context.ts';
+import { defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
+import type { AskContext, CallContext, Context } from '../context.ts';
 import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions, readOverride } from '../destroy/confirm.ts';
 import { runOperation } from '../operations/run.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
@@ -28,6 +28,7 @@ const WAYS = [
 
 /** `flux migrate` */
 export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOptions & { to?: EngineKind }>({
+  arguments: PROJECT_ARGUMENT,
   options: [
     ...PROJECT_OPTIONS,
     { flags: '--to <engine>', summary: 'the engine to move to', choices: ['v1_dedicated', 'v2_shared'], default: 'v1_dedicated' },
@@ -49,9 +50,9 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
     'While it runs, writes to the pooled schema are blocked and reads continue. A backup is created and verified, restored into a\n' +
     'dedicated server and compared with its manifest; then one transaction moves the project. A failure before that leaves the\n' +
     'pooled project as it was. Credentials change: see `flux project credentials` afterwards.',
-  async run(context, { to, ...options }) {
-    const { how, ...choices } = toMigrateRequest(context, options);
-    const project = await resolveProject(context, options);
+  async run(context, { to, ...options }, [slug]) {
+    const { how, ...choices } = await toMigrateRequest(context, options);
+    const project = await resolveProject(context, options, slug);
     const target = to === undefined ? {} : { to };
     if (how === 'dry_run') {
       const answer = await planMigration(context, project, {
@@ -81,10 +82,10 @@ export const command = defineCommand<ProjectOptions & MigrateOptions & DestroyOp
 });
 
 /** What to ask the control plane for. @throws FluxError `usage` for options that cannot be combined */
-function toMigrateRequest(
-  context: Pick<Context, 'mayAsk' | 'output'>,
+async function toMigrateRequest(
+  context: AskContext & Pick<Context, 'output'>,
   options: MigrateOptions & DestroyOptions,
-): Omit<MigrateRequest, 'to' | 'how'> & { readonly how: MigrateRequest['how'] | 'dry_run' } {
+): Promise<Omit<MigrateRequest, 'to' | 'how'> & { readonly how: MigrateRequest['how'] | 'dry_run' }> {
   const given = WAYS.filter(([name]) => options[name] === true);
   if (given.length > 1)
     throw new FluxError('usage', `${given.map(([, flag]) => flag).join(' and ')} cannot be combined.`, { hint: 'Give one of them.' });
@@ -99,7 +100,7 @@ function toMigrateRequest(
     how,
     ...(options.lockWrites === false ? { lockWrites: false } : {}),
     ...(options.dropSourceAfter === true ? { dropSourceAfter: true } : {}),
-    ...readOverride(context, options),
+    ...(await readOverride(context, options)),
   };
 }
 

@@ -17,7 +17,7 @@ export interface RunTexts {
 }
 
 /** After this long without contact, the command stops watching. */
-const CONTACT_TIMEOUT_MS = 30_000;
+export const CONTACT_TIMEOUT_MS = 30_000;
 
 /**
  * Starts an operation and follows it until it ends; the only place that does so. Ctrl-C stops following, not the operation.
@@ -33,9 +33,9 @@ export async function runOperation<Name extends OperationRoute>(
 ): Promise<ResultOf<Name>> {
   const { status } = context.output;
   const client = context.client();
-  status.update(words.doing);
-  const facts = {
-    message: 'Stopped watching. The operation continues in the control plane.',
+  status.idle(`Asking ${client.base}`);
+  const facts: { message: string; hint: string } = {
+    message: 'Stopped watching. The operation may have been started in the control plane.',
     hint: `Check it with \`${words.checkCommand}\`.`,
   };
   try {
@@ -47,6 +47,10 @@ export async function runOperation<Name extends OperationRoute>(
           status.update(isLost ? `${words.doing}: contact lost, trying again` : words.doing, `contact ${isLost}`),
       };
       const started = await client.start(name, { ...input, signal }, patience);
+      // Only now: a request that the gate refuses never begins.
+      status.update(words.doing);
+      facts.message = 'Stopped watching. The operation continues in the control plane.';
+      facts.hint = `Watch it again with \`flux operation watch ${started.id}\`, or check it with \`${words.checkCommand}\`.`;
       const meter = createProgressMeter();
       const operation = await followOperation(client, started, {
         ...patience,
@@ -58,13 +62,14 @@ export async function runOperation<Name extends OperationRoute>(
     });
   } catch (error) {
     if (!isFluxError(error, 'lost_contact')) throw error;
-    throw new FluxError('lost_contact', error.message, { hint: `Check it with \`${words.checkCommand}\`.`, cause: error });
+    throw new FluxError('lost_contact', error.message, { hint: facts.hint, cause: error });
   } finally {
     status.clear();
   }
 }
 
-function errorOf({ error, state }: Operation<OperationKind>): FluxError {
+/** Why an operation has no result. */
+export function errorOf({ error, state }: Operation<OperationKind>): FluxError {
   if (error !== undefined) return fromProblem(error);
   if (state === 'succeeded') return new FluxError('internal', 'The operation succeeded, but the control plane did not send its result.');
   if (state === 'cancelled') return new FluxError('cancelled', 'Somebody cancelled the operation.');

@@ -1,4 +1,5 @@
 import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
+import { completeCodeSpans, type SuggestionFlags } from './complete-commands.ts';
 
 /** Converts a thrown value to a FluxError. A value of another type is a defect and reported as an unexpected error. */
 export function asFluxError(error: unknown): FluxError {
@@ -7,6 +8,16 @@ export function asFluxError(error: unknown): FluxError {
   return new FluxError('internal', `Unexpected error: ${message}`, {
     hint: 'Run it again with FLUX_DEBUG=1 to see where it happened, and report it.',
     cause: error,
+  });
+}
+
+/** The error with the commands of its hint as they have to be typed here. */
+export function completeHint(error: FluxError, flags: SuggestionFlags): FluxError {
+  if (error.hint === undefined) return error;
+  return new FluxError(error.code, error.message, {
+    hint: completeCodeSpans(error.hint, flags),
+    details: error.details,
+    cause: error.cause,
   });
 }
 

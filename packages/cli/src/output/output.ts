@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import pc from 'picocolors';
+import { completeCommands, type SuggestionFlags } from './complete-commands.ts';
 
 /** A stream that may be a terminal. */
 type Terminal = Writable & { readonly isTTY?: boolean; readonly columns?: number };
@@ -11,6 +12,8 @@ export interface OutputOptions {
   readonly json: boolean;
   /** False for --no-color and NO_COLOR; true still means only on a terminal. */
   readonly color: boolean;
+  /** `--api-base` of this run, for the commands that it suggests. */
+  readonly apiBase: string | null;
 }
 
 /** The status line on stderr. */
@@ -37,7 +40,11 @@ export interface Output {
   line(text: string): void;
   /** Something worth knowing, on stderr; nothing with --json. */
   note(text: string): void;
-  /** The next command, on stderr; nothing with --json. */
+  /** Notes that the run is about a project which only its command line names; suggested commands name it too from then on. */
+  about(projectFlags: string): void;
+  /** The flags that suggested commands need. */
+  suggestions(): SuggestionFlags;
+  /** The next command, on stderr, with the flags that it needs; nothing with --json. */
   next(command: string, why: string): void;
   /** A warning, on stderr, always. */
   warn(text: string): void;
@@ -50,10 +57,12 @@ const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '
 const FRAME_MS = 80;
 
 /** Opens the output of one run. A reader of stdout that goes away (`| head -3`) is not an error: further output is dropped. */
-export function createOutput({ stdout, stderr, json, color }: OutputOptions): Output {
+export function createOutput({ stdout, stderr, json, color, apiBase }: OutputOptions): Output {
   const colors = pc.createColors(color && stdout.isTTY === true);
   const status = createStatus(stderr, json);
   let isBroken = false;
+  let project: string | null = null;
+  const suggestions = (): SuggestionFlags => ({ apiBase, project });
   stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
     isBroken = true;
@@ -86,8 +95,12 @@ export function createOutput({ stdout, stderr, json, color }: OutputOptions): Ou
     note: (text) => {
       if (!json) err(text);
     },
+    about: (flags) => {
+      project = flags;
+    },
+    suggestions,
     next: (command, why) => {
-      if (!json) err(`${why}\n  ${command}`);
+      if (!json) err(`${why}\n  ${completeCommands(command, suggestions())}`);
     },
     warn: (text) => err(json ? JSON.stringify({ warning: text }) : `${errColors.yellow('Warning:')} ${text}`),
     error: (text) => err(text.replace(/^Error:/, (word) => errColors.red(word))),

@@ -4,10 +4,11 @@ import type { Context } from '../context.ts';
 import { formatFields } from '../output/table.ts';
 import { readStdin } from '../prompt.ts';
 import { parseMode } from './mode.ts';
+import { slugOf } from './name.ts';
 
 /** `flux create` */
 export const command = defineCommand<{ mode?: string; attach?: string | true }>({
-  arguments: [{ name: '<name>', summary: 'name of the project' }],
+  arguments: [{ name: '<name>', summary: 'name of the project; `Bloom Atelier` becomes bloom-atelier' }],
   options: [
     { flags: '--mode <mode>', summary: 'v1_dedicated (its own server) or v2_shared (a schema on a shared server)' },
     { flags: '--attach [uri]', summary: 'back up an existing database that Flux does not run; `-` reads the URI from standard input' },
@@ -19,8 +20,10 @@ export const command = defineCommand<{ mode?: string; attach?: string | true }>(
     'FLUX_ATTACH_URI=postgresql://... flux create legacy-shop --attach',
   ],
   about: 'A URI contains a password: prefer `--attach -` or FLUX_ATTACH_URI to writing it on the command line.',
-  async run(context, options, [name = '']) {
+  async run(context, options, [given = '']) {
     const { output } = context;
+    const name = slugOf(given);
+    if (name !== given) output.note(`${given} becomes ${name}.`);
     const attach = await readAttachUri(context, options.attach);
     const mode = parseMode(options.mode ?? (attach === null ? context.settings.defaultMode : null));
     output.status.update(`${attach === null ? 'Creating' : 'Attaching'} ${name}`);
@@ -38,15 +41,13 @@ export const command = defineCommand<{ mode?: string; attach?: string | true }>(
       ]),
       { summary: answer.project, mode: engine },
     );
-    output.next(
-      [
-        `flux init ${slug}`,
-        `flux push ./migrations --project ${slug} --hash ${hash}`,
-        `flux project credentials ${slug} --hash ${hash}`,
-        `flux backup create --project ${slug} --hash ${hash} --verify`,
-      ].join('\n  '),
-      'Next:',
-    );
+    // An attached database has its own migrations and its own address.
+    const own = [
+      `flux init ${slug}`,
+      `flux push ./migrations --project ${slug} --hash ${hash}`,
+      `flux project credentials ${slug} --hash ${hash}`,
+    ];
+    output.next([...(attach === null ? own : []), `flux backup create --project ${slug} --hash ${hash} --verify`].join('\n  '), 'Next:');
     return 0;
   },
 });

@@ -11,11 +11,13 @@ export const command = defineCommand<{ removed?: boolean }>({
   examples: ['flux list', 'flux list --json', 'flux list --removed'],
   async run(context, { removed }) {
     const projects = await readProjects(context, removed === true ? 'removed' : 'unfinished');
-    const header = ['SLUG', 'HASH', 'STATUS', 'MODE', 'POSTGRES', 'CREATED'];
+    const header = ['SLUG', 'HASH', 'STATUS', 'TRUST', 'MODE', 'POSTGRES', 'CREATED'];
     const rows = projects.map((project) => [
       project.slug,
       project.hash,
       statusOf(project, context.now()),
+      // An older control plane does not say.
+      project.label ?? '-',
       project.attached ? `${project.mode}, attached` : project.mode,
       project.postgresVersion ?? '-',
       formatAge(new Date(project.createdAt), context.now()),

@@ -13,7 +13,7 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
     'restore-verified. Backups, receipts and audit log are kept: `flux list --removed`, `flux backup list --hash <hash>`.',
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
-    const body = readOverride(context, options);
+    const body = await readOverride(context, options);
     const what = `This removes ${project.slug} (${project.hash}) and all its data.`;
     await confirmDestruction(context, project, { action: 'nuke', what }, options);
     const words = { doing: `Removing ${project.slug}`, checkCommand: 'flux list --removed' };

@@ -15,7 +15,7 @@ export const command = defineCommand<ProjectOptions & DestroyOptions>({
   async run(context, options, [slug]) {
     const project = await resolveProject(context, options, slug);
     requireCapability(project, 'staging');
-    const body = readOverride(context, options);
+    const body = await readOverride(context, options);
     await confirmDestruction(context, project, { action: 'reset', what: `This empties ${project.slug} (${project.hash}).` }, options);
     const words = { doing: `Emptying ${project.slug}`, checkCommand: 'flux list' };
     const answer = await runOperation(context, 'resetProject', { params: { hash: project.hash }, body }, words);

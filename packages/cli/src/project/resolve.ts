@@ -1,6 +1,6 @@
 import { type Capability, explainAbsence } from '@flux/contract/capability';
 import { FluxError } from '@flux/contract/errors';
-import { isProjectHash, isSlug, PLACEHOLDER_HASH } from '@flux/contract/ids';
+import { isPlaceholderHash, isProjectHash, isSlug, PLACEHOLDER_HASH } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { ProjectSummary } from '@flux/contract/project';
 import type { ProjectOptions } from '../command.ts';
@@ -27,6 +27,17 @@ export interface ResolvedProject {
  * @throws FluxError `usage`, `project_mismatch`, `project_not_found`
  */
 export async function resolveProject(
+  context: Pick<Context, 'client' | 'settings' | 'output'>,
+  options: ProjectOptions,
+  positional?: string,
+): Promise<ResolvedProject> {
+  const project = await findProject(context, options, positional);
+  const isNamedHere = options.project !== undefined || options.hash !== undefined || positional !== undefined;
+  if (isNamedHere) context.output.about(project.flags);
+  return project;
+}
+
+async function findProject(
   context: Pick<Context, 'client' | 'settings'>,
   options: ProjectOptions,
   positional?: string,
@@ -85,7 +96,7 @@ export function nameProject(
 
   const link = settings.linkFile === null ? null : parseLink(settings.linkFile.path, settings.linkFile.text);
   if (slug !== null) {
-    const isSame = link !== null && link.slug === slug && link.hash !== null && link.hash !== PLACEHOLDER_HASH;
+    const isSame = link !== null && link.slug === slug && link.hash !== null && !isPlaceholderHash(link.hash);
     return { slug, hash: isSame ? checkHash(link.hash, link.path, slug) : null };
   }
   if (link === null || (link.slug === null && link.hash === null)) {
@@ -97,8 +108,8 @@ export function nameProject(
 }
 
 function checkHash(hash: string, source: string, slug: string | null): string {
-  if (hash === PLACEHOLDER_HASH) {
-    throw new FluxError('usage', `The hash in ${source} is still the placeholder ${PLACEHOLDER_HASH}.`, {
+  if (isPlaceholderHash(hash)) {
+    throw new FluxError('usage', `The project is not initialised: the hash in ${source} is still the placeholder ${PLACEHOLDER_HASH}.`, {
       hint: `Run \`flux init${slug === null ? '' : ` ${slug}`}\` to write the real one.`,
     });
   }

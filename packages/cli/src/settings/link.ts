@@ -40,10 +40,29 @@ export function parseLink(path: string, text: string): Link {
   return { path, folder: dirname(path), slug: field('slug'), hash: field('hash') };
 }
 
-/** Writes slug and hash into `flux.json`, and leaves its other members alone. */
-export async function writeLink(path: string, existing: string | null, slug: string, hash: string): Promise<void> {
-  const value = existing === null ? {} : parseObject(path, existing);
-  await writeFileAtomically(path, `${JSON.stringify({ ...value, slug, hash }, null, 2)}\n`, 0o644);
+/**
+ * Writes slug and hash into `flux.json`, and leaves its other members alone, except for secrets: the file is committed to a repository.
+ *
+ * @returns the names of the members that were removed
+ */
+export async function writeLink(path: string, existing: string | null, slug: string, hash: string): Promise<string[]> {
+  const members = Object.entries(existing === null ? {} : parseObject(path, existing));
+  const dropped = members.filter(([name, value]) => isSecret(name, value)).map(([name]) => name);
+  const kept = Object.fromEntries(members.filter(([name]) => !dropped.includes(name)));
+  await writeFileAtomically(path, `${JSON.stringify({ ...kept, slug, hash }, null, 2)}\n`, 0o644);
+  return dropped;
+}
+
+/** Whether a member holds a secret, by its name, or because it is an address with a password. Members inside it count too. */
+function isSecret(name: string, value: unknown): boolean {
+  if (
+    /secret|passw|token|credential|(?:api|anon|private|service|role|jwt)key|connectionstring|dsn$/.test(
+      name.toLowerCase().replace(/[^a-z]/g, ''),
+    )
+  )
+    return true;
+  if (typeof value === 'string') return /^[a-z][a-z0-9+.-]*:\/\/[^/@\s]*:[^/@\s]+@/i.test(value);
+  return typeof value === 'object' && value !== null && Object.entries(value).some(([inner, member]) => isSecret(inner, member));
 }
 
 function parseObject(path: string, text: string): Record<string, unknown> {

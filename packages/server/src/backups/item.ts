@@ -90,6 +90,8 @@ function toBackupItem(row: BackupRow, look: ArtifactCheck, copy: CopyRow | undef
     note: row.note,
     postgresVersion: row.postgres_version,
     failure: row.failure,
+    deletedAt: row.removed_at?.toISOString() ?? null,
+    deletedBy: row.removed_by,
     engine: row.engine,
     tables: row.tables_total,
     rows: row.rows_total,

@@ -42,6 +42,17 @@ export async function listProjectBackups(
   };
 }
 
+/** What the newest backup of a project allows. */
+export async function readTrust(
+  { catalog, store }: Pick<BackupReader, 'catalog' | 'store'>,
+  project: ProjectRow,
+): Promise<Pick<BackupList['freshness'], 'tier' | 'label'>> {
+  const latest = await findLatestBackup(catalog.db, project.id);
+  const look = latest === undefined ? NOTHING_WRONG : await checkArtifact(store, latest);
+  const { tier, label } = freshnessOf(latest, look, backupKindOf(project.engine));
+  return { tier, label };
+}
+
 const VERIFICATIONS_SHOWN = 10;
 
 /** One backup with its verifications and, for a tenant export, the SQL of its prerequisites. */

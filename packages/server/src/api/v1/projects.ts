@@ -2,6 +2,7 @@ import { ROUTES } from '@flux/contract/routes';
 import { visibleProjects } from '../../access/policy.ts';
 import { overrideOf } from '../../backups/gate.ts';
 import { answerGate } from '../../backups/gate-answer.ts';
+import { readTrust } from '../../backups/list.ts';
 import { createProject, linkProject } from '../../projects/create.ts';
 import { readCredentials } from '../../projects/credentials.ts';
 import { examineProject } from '../../projects/doctor.ts';
@@ -25,7 +26,8 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
     const page = readPage(query, (cursor) => parseProjectCursor(which, cursor));
     const found = await listSummaries(deps, visibleProjects(principal), which, { limit: page.limit + 1, after: page.after });
     const { rows, nextCursor } = cutPage(found, page, (last) => projectCursorOf(which, last.row));
-    return { projects: rows.map(({ summary }) => summary), nextCursor };
+    const projects = await Promise.all(rows.map(async ({ row, summary }) => ({ ...summary, ...(await readTrust(deps, row)) })));
+    return { projects, nextCursor };
   });
   router.json(ROUTES.createProject, async ({ principal, body }) => {
     const { summary } = await createProject(deps, principal.actor, body);
