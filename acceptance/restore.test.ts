@@ -118,6 +118,12 @@ describe.each([
 
     const restored = await flux.flux('backup', 'restore', ...project.flags, '--id', id, '--in-place', '--yes');
     expect(restored.stderr).not.toContain('Error');
+    // The newest backup is that of the data that was just replaced; nobody who restores the latest one means it.
+    expect((await flux.flux('backup', 'list', ...project.flags)).stdout).toMatch(/\n\nID.*\n.*\(safety backup\)\n/);
+    const latest = await flux.flux('backup', 'restore', ...project.flags, '--latest', '--table', 'orders', '--json');
+    const { backupId, tables } = JSON.parse(latest.stdout) as { backupId: string; tables: { as: string }[] };
+    expect(backupId).toBe(unproven);
+    await psql(await credentialsOf(slug, project.hash), `drop schema ${tables[0]?.as.split('.')[0]} cascade`);
     expect(restored.stdout).toContain(`✓ ${slug} (${project.hash}) now has the data of the backup\n`);
     expect(restored.stdout).toMatch(
       /Outage: +\d+ ms\nReplaced: +kept as \S+_before_\d{14} until \S+Z · in 6 days\nSafety backup: +[0-9a-f-]{36}\n/,

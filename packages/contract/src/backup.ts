@@ -40,6 +40,8 @@ export const BackupItem = z.object({
   expiresAt: optionalTime,
   pinned: z.boolean(),
   note: z.string().nullable(),
+  /** `safety`: taken by an operation that was about to replace the data. A restore of the latest backup does not mean it. */
+  origin: z.enum(['requested', 'safety']),
   postgresVersion: z.string().nullable(),
   /** Why a backup with status `failed` failed. */
   failure: z.string().nullable(),

@@ -45,7 +45,8 @@ export function describeBackups(list: Pick<BackupList, 'backups' | 'freshness'>,
 
 /** The label, or that somebody has deleted the file: such a backup is not damaged. */
 function describeLabel(item: BackupItem, { colors, now }: ListStyle): string {
-  if (item.deletedAt == null) return paintTier(colors, item.tier, item.label);
+  const safety = item.origin === 'safety' ? ' (safety backup)' : '';
+  if (item.deletedAt == null) return paintTier(colors, item.tier, item.label) + safety;
   return `Deleted ${formatAge(new Date(item.deletedAt), now)} by ${item.deletedBy ?? 'somebody'}`;
 }
 

@@ -88,6 +88,7 @@ function toBackupItem(row: BackupRow, look: ArtifactCheck, copy: CopyRow | undef
     expiresAt: row.expires_at?.toISOString() ?? null,
     pinned: row.pinned,
     note: row.note,
+    origin: row.origin,
     postgresVersion: row.postgres_version,
     failure: row.failure,
     deletedAt: row.removed_at?.toISOString() ?? null,

@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import { type BackupId, isBackupId } from '@flux/contract/ids';
-import { type BackupRow, findBackup, findLatestBackup } from '../catalog/backups.ts';
+import { type BackupRow, findBackup, findLatestBackup, findLatestRequestedBackup } from '../catalog/backups.ts';
 import type { Database } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 
@@ -26,4 +26,21 @@ export async function selectBackup(db: Database, project: ProjectRow, selector: 
     : new FluxError('backup_not_found', `${project.slug} has no backup ${selector}.`, {
         hint: `See \`flux backup list --project ${project.slug} --hash ${project.hash} --all\`.`,
       });
+}
+
+/**
+ * The backup that a restore means. `latest` is the newest that was asked for: right after a restore in place the newest of all is the safety
+ * backup of the data that was just replaced, and to restore that is an undo, which nobody asked for. The gate and verifications mean the
+ * newest of all: it is the one that protects the present data.
+ *
+ * @throws FluxError `backup_not_found`
+ */
+export async function selectBackupToRestore(db: Database, project: ProjectRow, selector: BackupSelector): Promise<BackupRow> {
+  if (selector !== 'latest') return await selectBackup(db, project, selector);
+  const requested = await findLatestRequestedBackup(db, project.id);
+  if (requested !== undefined) return requested;
+  const { id } = await selectBackup(db, project, selector);
+  throw new FluxError('backup_not_found', `${project.slug} has only safety backups, of data that was replaced.`, {
+    hint: `The newest is ${id}; to restore it, name it with --id.`,
+  });
 }

@@ -16,6 +16,18 @@ export async function findLatestBackup(db: Database, projectId: ProjectId): Prom
   return db.selectFrom('backups').selectAll().where('project_id', '=', projectId).orderBy('seq', 'desc').limit(1).executeTakeFirst();
 }
 
+/** The newest backup that a person or a schedule asked for: what a restore of the latest one means. */
+export async function findLatestRequestedBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
+  return db
+    .selectFrom('backups')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('origin', '=', 'requested')
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 export async function findBackup(db: Database, projectId: ProjectId, id: BackupId): Promise<BackupRow | undefined> {
   return db.selectFrom('backups').selectAll().where('project_id', '=', projectId).where('id', '=', id).executeTakeFirst();
 }

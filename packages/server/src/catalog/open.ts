@@ -11,6 +11,7 @@ import * as undoExpire from './migrations/004-kept-expire.ts';
 import * as operations from './migrations/005-operations.ts';
 import * as copies from './migrations/006-copies.ts';
 import * as leftOut from './migrations/007-left-out.ts';
+import * as backupOrigin from './migrations/008-backup-origin.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -123,6 +124,7 @@ const MIGRATIONS = {
   '005-operations': { up: operations.up },
   '006-copies': { up: copies.up },
   '007-left-out': { up: leftOut.up },
+  '008-backup-origin': { up: backupOrigin.up },
 };
 
 async function migrate(db: Database): Promise<void> {

@@ -5,7 +5,7 @@ import type { Principal } from '../access/policy.ts';
 import { abandonBackups } from '../backups/abandon.ts';
 import { refuseUnrestorable } from '../backups/restore/open.ts';
 import { parseTarget, type RestoreToDeps, restoreToUri } from '../backups/restore/to.ts';
-import { type BackupSelector, selectBackup } from '../backups/select.ts';
+import { type BackupSelector, selectBackupToRestore } from '../backups/select.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Actor } from '../catalog/audit.ts';
 import type { BackupRow } from '../catalog/backups.ts';
@@ -76,7 +76,7 @@ export async function requestRestore(
   selector: BackupSelector,
   body: RestoreRequest,
 ): Promise<OperationId> {
-  const backup = await selectBackup(deps.catalog.db, project, selector);
+  const backup = await selectBackupToRestore(deps.catalog.db, project, selector);
   refuseUnrestorable(backup);
   const request = await planRestore(deps, project, backup, principal, body ?? {});
   return requestOperation(deps, backupRestore, async () => ({ project, backupId: backup.id, requester: principal.actor, request }));

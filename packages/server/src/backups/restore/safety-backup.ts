@@ -24,7 +24,7 @@ export async function takeSafetyBackup(
   task: Task,
 ): Promise<BackupId> {
   const { catalog, clock } = deps.create;
-  const { id } = await insertBackup(catalog.db, newBackup(project, task.id, clock.now(), note));
+  const { id } = await insertBackup(catalog.db, { ...newBackup(project, task.id, clock.now(), note), origin: 'safety' });
   const inner: Task = {
     ...task,
     progress: (progress) => task.progress({ ...progress, message: `Safety backup: ${progress.message}` }),

@@ -5,9 +5,10 @@ import type { BackupId } from '@flux/contract/ids';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
-import { inspectDatabase } from '../../postgres/inspect-database.ts';
+import { type DatabaseContent, inspectDatabase } from '../../postgres/inspect-database.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
+import type { Manifest } from '../../postgres/manifest.ts';
 import { checkMoneyLocale } from '../../postgres/money-locale.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
 import { compareRestored, runSql } from '../../postgres/restored-database.ts';
@@ -50,7 +51,8 @@ export function parseTarget(uri: string): PostgresTarget {
 }
 
 /**
- * Restores into a database of the user's own, in one transaction: either everything is restored or the database stays as it was. Owners
+ * Restores into a database of the user's own, in one transaction: either everything is restored or the database stays as it was. An empty
+ * database on a server that has not enough locks for that is filled statement by statement, and a failure leaves a part in it. Owners
  * and grants are not restored: everything belongs to the role that restores.
  *
  * @throws FluxError `not_ready` for a database that is not empty; `postgres_failed`, `instance_unavailable`
@@ -69,6 +71,7 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
         hint: 'Create an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
       },
     );
+  const transaction = chooseTransaction(manifest, found);
   if (request.prerequisites) await createPrerequisites(manifest.prerequisites, target, task.signal);
   const { moneyLocale } = manifest.server;
   if (moneyLocale) await checkMoneyLocale(target, moneyLocale, task.signal);
@@ -79,17 +82,49 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
       major: found.major,
       target,
       grants: 'left out',
-      transaction: 'all or nothing',
+      transaction,
       omits: () => false,
       moneyLocale,
     },
     {
-      summary: `${target.database} was not restored and is as it was`,
+      summary:
+        transaction === 'all or nothing'
+          ? `${target.database} was not restored and is as it was`
+          : `${target.database} was not restored as a whole, and contains a part of the backup: drop it and create it anew`,
       hint: `If something that the backup refers to is missing, pass --prerequisites, or run the SQL of \`flux backup show --id ${row.id}\` first.`,
     },
     task,
   );
-  return answerRestore('to', row.id, null, await compare(deps, source, target, found.objects === 0, task));
+  const compared = await compare(deps, source, target, found.objects === 0, task);
+  const notes = transaction === 'all or nothing' ? compared.notes : [IN_STEPS, ...compared.notes];
+  return answerRestore('to', row.id, null, { ...compared, notes });
+}
+
+const IN_STEPS =
+  'The server has not enough locks for so many objects in one transaction (max_locks_per_transaction), so the backup was restored statement by statement.';
+
+/** Kinds of objects whose creation keeps a lock to the end of its transaction, and how many: a table has a TOAST table with an index. */
+const LOCKS_OF: Readonly<Record<string, number>> = { table: 3, materialized_view: 3, sequence: 1, view: 1, index: 1, foreign_table: 1 };
+
+/**
+ * Whether the locks of one transaction fit into the server's table.
+ *
+ * @throws FluxError `not_ready` when they do not, and the database is not empty: what is in it must not be mixed with a part of a backup
+ */
+export function chooseTransaction(
+  { objects }: Pick<Manifest, 'objects'>,
+  found: Pick<DatabaseContent, 'objects' | 'locks'>,
+): 'all or nothing' | 'statement by statement' {
+  const needed = objects.reduce((sum, { kind }) => sum + (LOCKS_OF[kind] ?? 0), 0);
+  if (needed <= found.locks) return 'all or nothing';
+  if (found.objects === 0) return 'statement by statement';
+  throw new FluxError(
+    'not_ready',
+    `The server has ${found.locks} locks, and the backup needs up to ${needed} in one transaction. Nothing was changed.`,
+    {
+      hint: 'Restore into an empty database, which is possible in several transactions, or raise max_locks_per_transaction on the server.',
+    },
+  );
 }
 
 /** Role attributes and memberships are not restored into a database of the user's own: its administrator decides about them. */
