@@ -5,6 +5,7 @@ import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore } from '../../postgres/restore.ts';
 import { compareRestored, restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
+import { cureFor } from './cure.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import { judgeComparison, type Verdict } from './verdict.ts';
 
@@ -34,7 +35,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
   if (stopped !== undefined)
     return { verdict: 'inconclusive', summary: stopped, ...(end.kind === 'success' ? {} : { toolOutput: end.output }) };
   if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: end.message, toolOutput: end.output };
-  if (end.kind === 'failed') return { verdict: 'failed', summary: end.message, toolOutput: end.output };
+  if (end.kind === 'failed') return { verdict: 'failed', summary: `${end.message}${cureFor(end.message)}`, toolOutput: end.output };
 
   let after: { readonly problem: string | undefined };
   try {

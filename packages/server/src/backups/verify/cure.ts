@@ -1,0 +1,26 @@
+/** Errors of pg_restore that the source causes: it fails everywhere, and for the next backup as well. They are texts of another program. */
+const CURES: readonly (readonly [RegExp, string])[] = [
+  [
+    /(function|relation|type|operator) .*does not exist/,
+    'a function there names something without its schema, which no restore finds. To cure it, write the schema, or ALTER FUNCTION ... SET search_path.',
+  ],
+  [/violates foreign key constraint/, 'rows there refer to rows that do not exist. To cure it, correct or delete them.'],
+  [
+    /could not create unique index|violates unique constraint/,
+    'rows there are equal under a unique index. To cure it, delete those that are too many, and REINDEX.',
+  ],
+  [
+    /violates check constraint/,
+    'a constraint there depends on other tables, on functions or on the time, and refuses rows now that it once accepted. To cure it, make it a trigger, or NOT VALID.',
+  ],
+  [
+    /must be marked NOT NULL|contains null values|violates not-null constraint/,
+    'a column there may be null where its parent or its type says otherwise. To cure it, set both alike.',
+  ],
+];
+
+/** What causes a failed restore in the source, and the cure there; empty when the error says nothing about that. */
+export function cureFor(message: string): string {
+  const [, cure] = CURES.find(([pattern]) => pattern.test(message)) ?? [];
+  return cure === undefined ? '' : ` The cause is in the source: ${cure} Another backup fails in the same way until then.`;
+}
