@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { FluxError } from '@flux/contract/errors';
 import { Client, DatabaseError, Query, types } from 'pg';
 import { boundMessages } from '../system/bounded-messages.ts';
+import { applySettings, libpqOptions, RESET_GIVEN_SETTINGS, type SessionSettings } from './session-settings.ts';
 import type { PostgresTarget } from './target.ts';
 import { type Encryption, encryptionOrder, tlsOptions } from './tls.ts';
 
@@ -9,6 +10,11 @@ import { type Encryption, encryptionOrder, tlsOptions } from './tls.ts';
 export interface PostgresSession extends AsyncDisposable {
   /** Process id of the backend on the server. */
   readonly backendPid: number;
+  /**
+   * The settings that a database, a role or the host had given to the session, with the values of Postgres that they have now. A program of
+   * Postgres that connects to the same database needs them too (`libpqOptions`). Empty for a session with the search_path of the role.
+   */
+  readonly given: SessionSettings;
   /** Runs one statement, with parameters bound by the server. @throws DatabaseError of `pg` when Postgres refuses it */
   query<Row extends object = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
   /**
@@ -29,7 +35,7 @@ export interface ConnectOptions {
   /** Settings for this session only. */
   readonly settings?: Readonly<Record<string, string>>;
   /**
-   * The search_path of the session. `ours` is pg_catalog: the owner of a database can set another one for it, and must not control
+   * The search_path of the session, and whose settings it has. `ours` is pg_catalog, and the built-in settings of Postgres: the owner of a database can set another one for it, and must not control
    * which functions and operators our superuser runs. `role` keeps that of the role, for SQL of the owner that runs as the owner.
    */
   readonly searchPath?: 'ours' | 'role';
@@ -61,11 +67,46 @@ export async function connectPostgres(target: PostgresTarget, options: ConnectOp
   throw unavailable(target, isFirstReport ? attempt.error : again.error);
 }
 
+/**
+ * Settings of a database or role that keep a session from ever beginning, by the SQLSTATE that it ends with; a connection that asks for
+ * the value here can begin. Only a superuser may ask for the last library setting, so it is tried last.
+ * Source: the manual, appendix A: `undefined_file`, `query_canceled`, `transaction_timeout`, `idle_session_timeout`.
+ */
+const HEALED_BY: Readonly<Record<string, readonly (readonly [name: string, value: string])[]>> = {
+  '58P01': [
+    ['local_preload_libraries', ''],
+    ['session_preload_libraries', ''],
+  ],
+  '57014': [['statement_timeout', '0']],
+  '25P04': [['transaction_timeout', '0']],
+  '57P05': [['idle_session_timeout', '0']],
+};
+
+/** The settings to ask for in another attempt; undefined when none would help. */
+function healedSettings(error: unknown, tried: SessionSettings): SessionSettings | undefined {
+  const next = HEALED_BY[sqlStateOf(error) ?? '']?.find(([name]) => tried[name] === undefined);
+  return next === undefined ? undefined : { ...tried, [next[0]]: next[1] };
+}
+
+/** Starts the session from one known set of settings, and returns those that were changed. A session for the owner's SQL keeps the owner's. */
+async function applyKnownSettings(client: Client, { searchPath, settings }: ConnectOptions): Promise<SessionSettings> {
+  if (searchPath === 'role') {
+    if (settings !== undefined) await client.query(applySettings(settings));
+    return {};
+  }
+  // In one text, to save round trips. Its first statement makes sure that the names in the second are those of Postgres.
+  const results = (await client.query(
+    `${applySettings({ search_path: 'pg_catalog' })};${RESET_GIVEN_SETTINGS};${applySettings({ search_path: 'pg_catalog', ...settings })}`,
+  )) as unknown as readonly { readonly rows: readonly { readonly name: string; readonly value: string }[] }[];
+  return Object.fromEntries((results[1]?.rows ?? []).map(({ name, value }) => [name, value]));
+}
+
 /** No line of pg_hba.conf allows it. Source: the manual, appendix A, `invalid_authorization_specification`. */
 const NO_ENTRY_FOR_SESSION = '28000';
 
 interface OpenedClient {
   readonly client: Client;
+  readonly given: SessionSettings;
   close(): Promise<void>;
 }
 
@@ -75,7 +116,12 @@ interface FailedClient {
   readonly otherMayWork: boolean;
 }
 
-async function openClient(target: PostgresTarget, options: ConnectOptions, encryption: Encryption): Promise<OpenedClient | FailedClient> {
+async function openClient(
+  target: PostgresTarget,
+  options: ConnectOptions,
+  encryption: Encryption,
+  heal: SessionSettings = {},
+): Promise<OpenedClient | FailedClient> {
   const client = new Client({
     host: target.host,
     port: target.port,
@@ -83,6 +129,7 @@ async function openClient(target: PostgresTarget, options: ConnectOptions, encry
     password: target.password ?? '',
     database: target.database,
     application_name: 'flux',
+    ...(Object.keys(heal).length === 0 ? {} : { options: libpqOptions(heal).PGOPTIONS }),
     keepAlive: true,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
     ssl: encryption === 'plain' ? false : await tlsOptions(target),
@@ -93,31 +140,31 @@ async function openClient(target: PostgresTarget, options: ConnectOptions, encry
   });
   boundMessages(client, options.maxMessageBytes);
   // Without a listener, a connection that breaks while idle would end the whole process.
-  client.on('error', () => undefined);
+  let lost: Error | undefined;
+  client.on('error', (error) => {
+    lost ??= error;
+  });
   let hasAnswered = false;
   wireOf(client).stream.once('data', () => {
     hasAnswered = true;
   });
   const drop = () => wireOf(client).stream.destroy();
   options.signal?.addEventListener('abort', drop, { once: true });
+  let given: SessionSettings;
   try {
     await client.connect();
-    const searchPath = options.searchPath === 'role' ? {} : { search_path: 'pg_catalog' };
-    const settings = Object.entries({ ...searchPath, ...options.settings });
-    if (settings.length > 0)
-      // In one statement, to save round trips.
-      await client.query(
-        `select ${settings.map((_, index) => `pg_catalog.set_config($${2 * index + 1}, $${2 * index + 2}, false)`).join(', ')}`,
-        settings.flat(),
-      );
+    given = await applyKnownSettings(client, options);
   } catch (error) {
     // `end` of a client that never connected waits for an event that may have passed; only its socket has to be closed.
     options.signal?.removeEventListener('abort', drop);
     drop();
+    const next = healedSettings(sqlStateOf(error) === undefined ? (lost ?? error) : error, heal);
+    if (next !== undefined) return await openClient(target, options, encryption, next);
     return { error, otherMayWork: hasAnswered };
   }
   return {
     client,
+    given: { ...heal, ...given },
     async close() {
       options.signal?.removeEventListener('abort', drop);
       // A connection that broke in the middle of a statement may never report its end, so the wait is limited.
@@ -138,8 +185,9 @@ async function openClient(target: PostgresTarget, options: ConnectOptions, encry
   };
 }
 
-function toSession({ client, close }: OpenedClient): PostgresSession {
+function toSession({ client, given, close }: OpenedClient): PostgresSession {
   return {
+    given,
     backendPid: (client as unknown as { processID: number }).processID,
     query: async (sql, parameters) => (await client.query(sql, parameters as unknown[])).rows,
     run: (sql, onStatement) => runText(client, sql, onStatement),

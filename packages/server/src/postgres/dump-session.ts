@@ -66,7 +66,17 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
       abort: (reason) => aborter.abort(reason),
       dump: async (onStdout) => {
         const { target, schema } = source;
-        await dumpDatabase({ tools, target, snapshotId: snapshot.id, schema, compression, account, onStdout, signal: both });
+        await dumpDatabase({
+          tools,
+          target,
+          snapshotId: snapshot.id,
+          schema,
+          compression,
+          account,
+          given: snapshot.session.given,
+          onStdout,
+          signal: both,
+        });
       },
       recordManifest: (onProgress) =>
         recordManifest({

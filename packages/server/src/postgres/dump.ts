@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { FluxError } from '@flux/contract/errors';
 import { type Account, type ProcessResult, runProcess } from '../system/process.ts';
+import { libpqOptions, type SessionSettings } from './session-settings.ts';
 import { quoteIdentifier } from './sql/quote.ts';
 import { libpqEnvironment, type PostgresTarget, type PostgresTools } from './target.ts';
 
@@ -20,6 +21,8 @@ export interface DumpRequest {
   readonly schema?: string | undefined;
   readonly compression: DumpCompression;
   readonly account?: Account | undefined;
+  /** What `PostgresSession.given` has for the same target: the settings that pg_dump begins with. */
+  readonly given?: SessionSettings | undefined;
   /** Takes the bytes of the archive; when it rejects, pg_dump is killed and its error is the one that is thrown. */
   readonly onStdout: (stdout: Readable) => Promise<void>;
   /** How long pg_dump waits for a table that another session has locked exclusively; by default 60 s. */
@@ -53,7 +56,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
     throw new FluxError('postgres_missing', `There is no pg_dump of major version ${request.tools.major} on this host.`);
   const began = performance.now();
   const result = await (request.tools.run ?? runProcess)(program, dumpArguments(request), {
-    env: { ...libpqEnvironment(request.target), LC_ALL: 'C.UTF-8' },
+    env: { ...libpqEnvironment(request.target), ...libpqOptions(dumpSettings(request)), LC_ALL: 'C.UTF-8' },
     account: request.account,
     onStdout: request.onStdout,
     signal: request.signal,
@@ -67,6 +70,11 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
     throw dumpFailed(result);
   }
   return { durationMs: performance.now() - began, warnings: linesOf(result.stderr) };
+}
+
+/** Amounts of money stay as the source writes them, because a restore by hand reads them in the same way. */
+function dumpSettings({ given = {} }: Pick<DumpRequest, 'given'>): SessionSettings {
+  return Object.fromEntries(Object.entries(given).filter(([name]) => name !== 'lc_monetary'));
 }
 
 /** The options of pg_dump; address and password are in its environment, never here. */

@@ -29,11 +29,3 @@ export async function checkMoneyLocale(target: PostgresTarget, moneyLocale: stri
   await using session = await connectPostgres(target, { signal });
   await requireMoneyLocale(session, moneyLocale);
 }
-
-/**
- * The environment that makes pg_restore's session read them; empty without a locale. Blanks and backslashes are escaped as libpq's
- * `options` wants it. Source: the manual, "Database Connection Control Functions".
- */
-export function moneyEnvironment(moneyLocale: string | null | undefined): Record<string, string> {
-  return moneyLocale ? { PGOPTIONS: `-c lc_monetary=${moneyLocale.replaceAll(/[\\\s]/g, '\\$&')}` } : {};
-}

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { type ProcessResult, runProcess } from '../system/process.ts';
 import { type ArchiveEntry, readArchiveToc } from './archive/toc.ts';
-import { moneyEnvironment } from './money-locale.ts';
+import { connectPostgres } from './connect.ts';
 import type { PostgresPrograms } from './programs.ts';
 import { interpretRestore, type RestoreOutcome } from './restore.ts';
+import { libpqOptions, type SessionSettings } from './session-settings.ts';
 import { libpqEnvironment, type PostgresTarget } from './target.ts';
 
 /** An archive to restore into a live database. */
@@ -55,11 +56,18 @@ export async function restoreArchive(programs: PostgresPrograms, request: Archiv
   }
 }
 
+/** What the target gives to every session must not decide how the archive is read; amounts of money are read as they were written. */
+async function settingsFor({ target, moneyLocale, signal }: ArchiveRestore): Promise<SessionSettings> {
+  await using session = await connectPostgres(target, { signal });
+  return { ...session.given, ...(moneyLocale ? { lc_monetary: moneyLocale } : {}) };
+}
+
 async function loadArchive({ toolbox, account }: PostgresPrograms, request: ArchiveRestore, list: string): Promise<ProcessResult> {
   const tools = toolbox.require(request.major, 'client');
   const program = tools.pgRestore;
   if (program === undefined)
     throw new FluxError('postgres_missing', `There is no pg_restore of major version ${request.major} on this host.`);
+  const settings = await settingsFor(request);
   const failed = new AbortController();
   const bytes = createReadStream(request.path, { highWaterMark: 1 << 20 });
   const hash = createHash('sha256');
@@ -76,7 +84,7 @@ async function loadArchive({ toolbox, account }: PostgresPrograms, request: Arch
   bytes.once('error', (error) => failed.abort(error));
   try {
     const ended = await (tools.run ?? runProcess)(program, restoreOptions(request, list), {
-      env: { ...libpqEnvironment(request.target), ...moneyEnvironment(request.moneyLocale), LC_ALL: 'C.UTF-8' },
+      env: { ...libpqEnvironment(request.target), ...libpqOptions(settings), LC_ALL: 'C.UTF-8' },
       account,
       input: bytes,
       signal: request.signal === undefined ? failed.signal : AbortSignal.any([request.signal, failed.signal]),

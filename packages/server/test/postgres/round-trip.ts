@@ -98,6 +98,7 @@ async function dump(
         schema,
         compression: await chooseCompression(from.tools, from.account),
         account: from.account,
+        given: snapshot.session.given,
         onStdout: (stdout) => pipeline(stdout, createWriteStream(path)),
       }),
     ),
