@@ -1,8 +1,9 @@
-import { rmSync } from 'node:fs';
+import { realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prepareMajor } from '../scripts/setup/second-major.mjs';
+import { prepareMajor, prepareNewestMinor } from '../scripts/setup/second-major.mjs';
 import { type Flux, ROOT, startFlux, type TestProject } from './harness/flux.ts';
+import { psql, startThrowAwayCluster } from './harness/postgres.ts';
 import { run } from './harness/process.ts';
 
 // Downloads the first time; afterwards it is a look at a folder.
@@ -97,4 +98,42 @@ describe.skipIf(refused.length > 0)('two majors side by side', () => {
     const compression = field('Compression')?.replace(/^-?\d+$/, 'gzip');
     return { server: field('Dumped from database version'), compression };
   }
+});
+
+const host = '/usr/lib/postgresql/15/bin';
+const minors = prepareNewestMinor(15);
+const newer = 'bin' in minors && minors.bin !== undefined ? realpathSync(minors.bin) : undefined;
+if (newer === undefined)
+  process.stderr.write(
+    `\n*** SKIPPED: two minor releases of one major. ${'refused' in minors ? minors.refused : 'The newest is installed.'}\n\n`,
+  );
+
+// What a release may break is what it writes into its catalogs: 15.20 and 17.12 add an option to each column.
+describe.skipIf(newer === undefined)('two minor releases of one major', () => {
+  /** Attaches a database of one release to a Flux with the tools of another, and verifies a backup of it. */
+  const verify = async (source: string, tools: string) => {
+    await using elsewhere = await startThrowAwayCluster({ bin: source });
+    await psql(elsewhere.uri('postgres'), 'create database app');
+    await psql(
+      elsewhere.uri('app'),
+      `create table orders (id int generated always as identity primary key, note text default 'none' check (note <> ''));
+       insert into orders (note) select 'order ' || i from generate_series(1, 100) i; create view recent as select * from orders where id > 90;`,
+    );
+    await using mixed = await startFlux({ env: { FLUX_POSTGRES_BIN_DIRS: tools, FLUX_POSTGRES_MAJOR: '15' } });
+    const attached = await mixed.fluxWith({ env: { FLUX_ATTACH_URI: elsewhere.uri('app') } }, 'create', 'app', '--attach');
+    expect(attached.stderr + attached.stdout).toSatisfy(() => attached.exitCode === 0);
+    const [{ hash }] = JSON.parse((await mixed.flux('list', '--json')).stdout) as [{ hash: string }];
+    return await mixed.flux('backup', 'create', '--project', 'app', '--hash', hash, '--verify');
+  };
+
+  it('proves a source that is older than the tools', async () => {
+    const ended = await verify(host, newer ?? '');
+    expect(ended.stderr + ended.stdout).toSatisfy(() => ended.exitCode === 0);
+  });
+
+  it('blames no backup of a source that is newer than the tools, and says what to update', async () => {
+    const ended = await verify(newer ?? '', host);
+    if (ended.exitCode === 0) return;
+    expect([ended.exitCode, ended.stdout]).toEqual([10, expect.stringContaining('apt-get install postgresql-15')]);
+  });
 });

@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url';
 import { debianMirror } from './debian-mirror.mjs';
 
 /** The release of Debian that has a major. */
-const RELEASES = { 15: 'bookworm', 17: 'trixie' };
+const RELEASES = { 15: 'bookworm', 17: 'trixie', 18: 'forky' };
 const PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore', 'pg_config', 'psql', 'pg_ctl', 'pgbench'];
 /** What the packages depend on and these programs do not need; the check at the end would tell. */
 const NOT_NEEDED = /^(libllvm|libz3|libperl|.*-perl$|libjson|libsemanage|libsystemd-shared|libpam-|libproc2)/;
@@ -37,21 +37,59 @@ export function prepareMajor(major) {
   if (existsSync(join(installed, 'postgres')) && existsSync(join(installed, 'pg_dump'))) return { bin: installed };
   const final = join(cacheFolder(), String(major));
   if (hasPrograms(final, major)) return { bin: binFolder(final, major) };
+  return inTemporaryFolder((folder) => {
+    const apt = openRelease(folder, major);
+    return 'refused' in apt ? apt : unpack(apt.run, major, apt.from, folder, final);
+  });
+}
+
+/**
+ * Finds or unpacks the newest minor release of a major: that of the host's own sources when the major is installed, else that of the
+ * Debian release that has it. Without a network, what was unpacked earlier has to do.
+ *
+ * @param {number} major
+ * @returns {{bin: string, version: string} | {refused: string}}
+ */
+export function prepareNewest(major) {
+  const installed = `/usr/lib/postgresql/${major}/bin`;
+  if (existsSync(join(installed, 'postgres'))) {
+    const newest = prepareNewestMinor(major);
+    return 'refused' in newest ? newest : { bin: newest.bin ?? installed, version: newest.newest };
+  }
+  const earlier = join(cacheFolder(), String(major));
+  return inTemporaryFolder((folder) => {
+    const apt = openRelease(folder, major);
+    const usual = hasPrograms(earlier, major)
+      ? { bin: binFolder(earlier, major), version: versionIn(binFolder(earlier, major)) }
+      : undefined;
+    if ('refused' in apt) return usual ?? apt;
+    const [, newest] = /Candidate: (\d+\.\d+)/.exec(apt.run('apt-cache', 'policy', `postgresql-${major}`).stdout ?? '') ?? [];
+    if (newest === undefined) return usual ?? { refused: `${apt.from} has no postgresql-${major}.` };
+    if (usual?.version === newest) return usual;
+    const final = join(cacheFolder(), newest);
+    const prepared = hasPrograms(final, major) ? { bin: binFolder(final, major) } : unpack(apt.run, major, apt.from, folder, final);
+    return 'bin' in prepared ? { bin: prepared.bin, version: newest } : prepared;
+  });
+}
+
+/** An apt that sees only the release of Debian that has a major, with its lists. */
+function openRelease(folder, major) {
   const release = RELEASES[major];
   if (release === undefined) return { refused: `No release of Debian that is known here has PostgreSQL ${major}.` };
   const mirror = debianMirror();
   if (mirror === undefined) return { refused: 'This host has no apt sources of Debian to take a mirror from.' };
+  writeFileSync(
+    join(folder, 'sources', 'release.sources'),
+    `Types: deb\nURIs: ${mirror.uri}\nSuites: ${release}\nComponents: main\n${mirror.signedBy === undefined ? '' : `Signed-By: ${mirror.signedBy}\n`}`,
+  );
+  const apt = openApt(folder, { 'Dir::Etc::SourceList': '/dev/null', 'Dir::Etc::SourceParts': join(folder, 'sources') });
+  const updated = apt('apt-get', '-q', 'update');
   const from = `Debian ${release}`;
-  return inTemporaryFolder((folder) => {
-    writeFileSync(
-      join(folder, 'sources', 'release.sources'),
-      `Types: deb\nURIs: ${mirror.uri}\nSuites: ${release}\nComponents: main\n${mirror.signedBy === undefined ? '' : `Signed-By: ${mirror.signedBy}\n`}`,
-    );
-    const apt = openApt(folder, { 'Dir::Etc::SourceList': '/dev/null', 'Dir::Etc::SourceParts': join(folder, 'sources') });
-    const updated = apt('apt-get', '-q', 'update');
-    if (updated.status !== 0) return { refused: `apt-get update for ${from} failed: ${lastLine(updated)}` };
-    return unpack(apt, major, from, folder, final);
-  });
+  return updated.status === 0 ? { run: apt, from } : { refused: `apt-get update for ${from} failed: ${lastLine(updated)}` };
+}
+
+function versionIn(bin) {
+  return /\(PostgreSQL\) (\d+\.\d+)/.exec(run(join(bin, 'postgres'), ['--version'], '/').stdout ?? '')?.[1];
 }
 
 /**
@@ -61,8 +99,7 @@ export function prepareMajor(major) {
  * @returns {{installed: string, newest: string, bin: string | undefined} | {refused: string}} `bin` only when the newest is not installed
  */
 export function prepareNewestMinor(major) {
-  const said = run(`/usr/lib/postgresql/${major}/bin/postgres`, ['--version'], '/').stdout ?? '';
-  const [, installed] = /\(PostgreSQL\) (\d+\.\d+)/.exec(said) ?? [];
+  const installed = versionIn(`/usr/lib/postgresql/${major}/bin`);
   if (installed === undefined) return { refused: `PostgreSQL ${major} is not installed here.` };
   return inTemporaryFolder((folder) => {
     // With lists of their own: the host's may be old, and are the host's.

@@ -6,6 +6,7 @@ import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore } from '../../postgres/restore.ts';
 import { compareRestored, restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
 import { cureFor } from './cure.ts';
+import { adviseOnMinor, isOlderMinor } from './minor.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import { judgeComparison, type Verdict } from './verdict.ts';
 
@@ -35,6 +36,12 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
   if (stopped !== undefined)
     return { verdict: 'inconclusive', summary: stopped, ...(end.kind === 'success' ? {} : { toolOutput: end.output }) };
   if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: end.message, toolOutput: end.output };
+  if (end.kind === 'failed' && isOlderMinor(instance.postgresVersion, manifest.server.version))
+    return {
+      verdict: 'inconclusive',
+      summary: `${end.message}. ${adviseOnMinor(instance.postgresVersion, manifest.server)}`,
+      toolOutput: end.output,
+    };
   if (end.kind === 'failed') return { verdict: 'failed', summary: `${end.message}${cureFor(end.message)}`, toolOutput: end.output };
 
   let after: { readonly problem: string | undefined };
