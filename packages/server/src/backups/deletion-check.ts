@@ -1,9 +1,8 @@
-import { isFluxError } from '@flux/contract/errors';
 import { type TrustTier, trustLabel } from '@flux/contract/labels';
 import { type BackupRow, findBackupById, listBackupsWithArtifact, listProvenBackups } from '../catalog/backups.ts';
 import type { Refusal } from './gate.ts';
 import { checkArtifact } from './item.ts';
-import { compareBytes, type ReadingDeps } from './reading.ts';
+import { findProblem, type ReadingDeps } from './reading.ts';
 import { trustTierOf } from './trust.ts';
 
 /** Whether a backup can be deleted, and which backup is kept then. */
@@ -25,7 +24,7 @@ export async function examineDeletion(deps: ReadingDeps, row: BackupRow, signal:
   if (row.status !== 'complete' || row.removed_at !== null) return { kind: 'cleared', behind: null };
   const [newest, ...older] = await listProvenBackups(deps.catalog.db, row.project_id);
   if (newest === undefined) return await examineUnproven(deps, row, signal);
-  const problem = await problemOf(deps, newest, signal);
+  const problem = await findProblem(deps, newest, 'a deletion', signal);
   if (newest.id !== row.id) {
     if (problem === undefined) return { kind: 'cleared', behind: newest };
     return refused(newest, await tierOf(deps, newest), DAMAGED_NEWEST, problem);
@@ -53,20 +52,8 @@ async function examineUnproven(deps: ReadingDeps, row: BackupRow, signal: AbortS
 }
 
 async function findGood(deps: ReadingDeps, rows: readonly BackupRow[], signal: AbortSignal): Promise<BackupRow | undefined> {
-  for (const row of rows) if ((await problemOf(deps, row, signal)) === undefined) return row;
+  for (const row of rows) if ((await findProblem(deps, row, 'a deletion', signal)) === undefined) return row;
   return undefined;
-}
-
-/** Why the file of a backup is not intact, in one sentence; undefined when it is. It is read to its end, and the result is recorded. */
-async function problemOf(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<string | undefined> {
-  const look = await checkArtifact(deps.store, row);
-  if (look.problem !== null) return look.problem;
-  try {
-    return (await compareBytes(deps, row, 'a deletion', signal)).damage;
-  } catch (error) {
-    if (isFluxError(error, 'artifact_gone') || isFluxError(error, 'volume_unusable')) return error.message;
-    throw error;
-  }
 }
 
 /** The tier after the reading. */

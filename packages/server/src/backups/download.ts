@@ -5,7 +5,7 @@ import type { BlobPieces } from '../blobs/store.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { requirePresent } from './present.ts';
-import { damageOf, type ReadingDeps, recordReading } from './reading.ts';
+import { damageOf, type ReadingDeps, recordCopy, recordingFailure, recordReading } from './reading.ts';
 
 /** An artifact to send. `open` may be called for any part of it. */
 export interface Download {
@@ -38,12 +38,14 @@ export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: 
   const key = artifactKey({ projectId: row.project_id, backupId: row.id });
   const found = await deps.store.stat(key, signal);
   if (found === undefined) {
+    await recordCopy(deps, row, 'missing', 'The file is not on the backup volume.');
     throw new FluxError('artifact_gone', `The file of backup ${row.id} is not on the backup volume, and Flux did not remove it.`, {
       hint: 'When the volume was unmounted, mount it again; otherwise create a new backup with `flux backup create`.',
       details: { removedBy: null, removedAt: null },
     });
   }
   if (found.sizeBytes !== row.size_bytes) {
+    await recordCopy(deps, row, 'damaged', `The file has ${found.sizeBytes} bytes; ${row.size_bytes} were written.`);
     throw new FluxError(
       'artifact_invalid',
       `The file of backup ${row.id} has ${found.sizeBytes} bytes instead of ${row.size_bytes}: it was damaged after it was written.`,
@@ -57,7 +59,7 @@ export async function openDownload(deps: ReadingDeps, project: ProjectRow, row: 
     sha256: row.sha256,
     filename: `${project.hash}-${row.id}.dump`,
     open: async (range = { start: 0, end: row.size_bytes - 1 }) => {
-      const pieces = await deps.store.get(key, { range, signal });
+      const pieces = await recordingFailure(deps, row, 'a download', () => deps.store.get(key, { range, signal }));
       const isWhole = range.start === 0 && range.end === row.size_bytes - 1;
       return isWhole ? checkWhole(deps, row, pieces) : pieces;
     },
@@ -89,7 +91,7 @@ function checkWhole(deps: ReadingDeps, row: CompleteRow, pieces: BlobPieces): Bl
         await finish();
         return { done: false, value };
       }
-      const piece = await pieces.next();
+      const piece = await recordingFailure(deps, row, 'a download', () => pieces.next());
       if (piece.done === true) {
         // Fewer bytes than the store reported a moment ago.
         if (sizeBytes < row.size_bytes) await finish();

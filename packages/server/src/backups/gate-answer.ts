@@ -79,7 +79,10 @@ async function verdictOn(
       ...found.refusal,
       guidance: 'It was interrupted before; it first creates and verifies its own backup.',
     };
-  return { decision: 'refused', ...found.refusal };
+  if (!found.mayBeIntactAgain) return { decision: 'refused', ...found.refusal };
+  // The answer does not read the file.
+  const detail = `${found.refusal.detail} \`flux backup verify --latest\` reads the file again.`;
+  return { decision: 'refused', ...found.refusal, detail };
 }
 
 /** The answer does not read the file: it says when the file was last read. */

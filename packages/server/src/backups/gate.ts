@@ -9,7 +9,7 @@ import type { DatabaseTransaction } from '../catalog/open.ts';
 import { awaitOtherDeletions, type ProjectRow } from '../catalog/projects.ts';
 import { examineDeletion } from './deletion-check.ts';
 import { checkArtifact } from './item.ts';
-import { compareBytes, type ReadingDeps } from './reading.ts';
+import { findProblem, lookAtArtifact, type ReadingDeps } from './reading.ts';
 import { isProven, NOTHING_WRONG, stateOf, trustTierOf } from './trust.ts';
 
 /** An action that destroys data. */
@@ -55,7 +55,13 @@ export type GateDecision =
 /** The result of examining the newest backup. */
 export type Examination =
   | { readonly kind: 'restorable'; readonly latest: BackupRow }
-  | { readonly kind: 'refused'; readonly latest: BackupRow | undefined; readonly refusal: Refusal };
+  | {
+      readonly kind: 'refused';
+      readonly latest: BackupRow | undefined;
+      readonly refusal: Refusal;
+      /** Its file was found damaged, and may have been replaced by an intact copy since: only another reading can tell. */
+      readonly mayBeIntactAgain: boolean;
+    };
 
 /**
  * Examines the newest backup, the only one that counts: it must be of the project's current engine and restore-verified, and its file
@@ -64,29 +70,34 @@ export type Examination =
  */
 async function examineLatest(deps: ReadingDeps, project: ProjectRow, signal: AbortSignal): Promise<Examination> {
   const known = await examineRecorded(deps, project);
-  if (known.kind === 'refused') return known;
   const { latest } = known;
-  const bytes = await compareBytes(deps, latest, 'the gate', signal);
-  if (bytes.damage === undefined) return { kind: 'restorable', latest };
-  return { kind: 'refused', latest, refusal: refusalOf(project, 'pipeline_incomplete', latest, bytes.damage) };
+  if (latest === undefined || (known.kind === 'refused' && !known.mayBeIntactAgain)) {
+    if (latest !== undefined) await lookAtArtifact(deps, latest);
+    return known;
+  }
+  const problem = await findProblem(deps, latest, 'the gate', signal);
+  if (problem === undefined) return { kind: 'restorable', latest };
+  return { kind: 'refused', latest, refusal: refusalOf(project, 'pipeline_incomplete', latest, problem), mayBeIntactAgain: false };
 }
 
 /** The same, without reading the file: what its row says, and whether the file exists with its size. */
 export async function examineRecorded(deps: Pick<ReadingDeps, 'catalog' | 'store'>, project: ProjectRow): Promise<Examination> {
   const latest = await findLatestBackup(deps.catalog.db, project.id);
-  const refuse = (reason: TrustTier, because?: string): Examination => ({
+  const refuse = (reason: TrustTier, because?: string, mayBeIntactAgain = false): Examination => ({
     kind: 'refused',
     latest,
     refusal: refusalOf(project, reason, latest, because),
+    mayBeIntactAgain,
   });
   if (latest === undefined) return refuse('no_backups');
   const look = await checkArtifact(deps.store, latest);
   const { tier, artifactValidation, artifactValidationError } = stateOf(latest, look);
-  const mayBeValidAgain = look.problem === null && artifactValidation === 'artifact_invalid' && isProven(latest);
-  if (tier !== 'restorable' && !mayBeValidAgain)
-    return refuse(tier, tier === 'pipeline_incomplete' ? (artifactValidationError ?? undefined) : undefined);
-  if (latest.engine !== project.engine)
-    return refuse(tier === 'restorable' ? 'not_restore_verified' : tier, `it was created when the project was ${latest.engine}`);
+  const isOfOtherEngine = latest.engine !== project.engine;
+  if (tier !== 'restorable') {
+    const mayBeIntactAgain = look.problem === null && artifactValidation === 'artifact_invalid' && isProven(latest) && !isOfOtherEngine;
+    return refuse(tier, tier === 'pipeline_incomplete' ? (artifactValidationError ?? undefined) : undefined, mayBeIntactAgain);
+  }
+  if (isOfOtherEngine) return refuse('not_restore_verified', `it was created when the project was ${latest.engine}`);
   return { kind: 'restorable', latest };
 }
 
@@ -104,7 +115,7 @@ export async function refuseShutGate(
 ): Promise<void> {
   if (override !== null) return;
   const known = await examineRecorded(deps, project);
-  if (known.kind === 'restorable') return;
+  if (known.kind === 'restorable' || known.mayBeIntactAgain) return;
   if (PROVES_FIRST.has(action) && (await latestIsUnfinishedWork(deps, project))) return;
   throw refusalError(known.refusal);
 }

@@ -9,6 +9,7 @@ import { updateCopy } from '../catalog/copies.ts';
 import type { Catalog } from '../catalog/open.ts';
 import { findArchiveDamage } from '../postgres/archive/walk.ts';
 import type { Clock } from '../system/clock.ts';
+import { checkArtifact } from './item.ts';
 import { isProven } from './trust.ts';
 
 /** The result of reading an artifact. */
@@ -17,8 +18,8 @@ export interface BytesRead {
   readonly sha256: string;
   /** The damage, in one sentence; undefined when there is none. */
   readonly damage: string | undefined;
-  /** `bytes` were compared with the catalog; `archive` also had every block of the archive walked. */
-  readonly extent: 'bytes' | 'archive';
+  /** `bytes` were compared with the catalog; `archive` also had every block of the archive walked; `none`: they could not be read. */
+  readonly extent: 'none' | 'bytes' | 'archive';
 }
 
 /** Who reads artifacts, as recorded in the row. */
@@ -41,7 +42,7 @@ const SYSTEM = { userId: null, tokenId: null };
 /**
  * Reads every byte of an artifact, compares size and SHA-256 with the catalog, and records the result.
  *
- * @throws FluxError `artifact_gone`, `volume_unusable`; nothing is recorded about the bytes then, because nothing is known
+ * @throws FluxError `artifact_gone`, `volume_unusable`, which are recorded as well
  */
 export async function compareBytes(deps: ReadingDeps, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<BytesRead> {
   return readOnce(deps, row, reader, signal);
@@ -63,25 +64,71 @@ export async function readLentArtifact(
   return readOnce(deps, row, reader, signal, findArchiveDamage, lent);
 }
 
-/** A local file of the artifact of a backup, for tools. @throws FluxError `artifact_gone`, `volume_full`, `volume_unusable` */
-export async function lendArtifact(deps: LendingDeps, row: BackupRow, signal: AbortSignal): Promise<LocalBlob> {
-  return orMissing(
-    deps,
-    row,
-    deps.sandbox.workspace.lend(deps.store, artifactKey({ projectId: row.project_id, backupId: row.id }), signal),
-  );
+/**
+ * Reads the file of a backup as `compareBytes` does, and returns why it is not intact, in one sentence; undefined when it is. A file that
+ * is missing or cannot be read is an answer too.
+ */
+export async function findProblem(deps: ReadingDeps, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<string | undefined> {
+  const problem = await lookAtArtifact(deps, row);
+  if (problem !== null) return problem;
+  try {
+    return (await compareBytes(deps, row, reader, signal)).damage;
+  } catch (error) {
+    if (isFluxError(error, 'artifact_gone') || isFluxError(error, 'volume_unusable')) return error.message;
+    throw error;
+  }
 }
 
-/** Records that the file of a backup is missing, and returns the error for it. */
-async function orMissing<T>({ catalog, store, clock }: ReadingDeps, row: BackupRow, opening: Promise<T>): Promise<T> {
+/** Checks existence and size of the file of a backup as `checkArtifact` does, and records a problem as the state of the copy. */
+export async function lookAtArtifact(deps: ReadingDeps, row: BackupRow): Promise<string | null> {
+  const { file, problem } = await checkArtifact(deps.store, row);
+  if (problem !== null && row.status === 'complete') await recordCopy(deps, row, file === 'missing' ? 'missing' : 'damaged', problem);
+  return problem;
+}
+
+/** A local file of the artifact of a backup, for tools. @throws FluxError `artifact_gone`, `volume_full`, `volume_unusable` */
+export async function lendArtifact(deps: LendingDeps, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<LocalBlob> {
+  const key = artifactKey({ projectId: row.project_id, backupId: row.id });
+  return recordingFailure(deps, row, reader, async () => {
+    try {
+      return await deps.sandbox.workspace.lend(deps.store, key, signal);
+    } catch (error) {
+      // The folder that the file is lent into may be at fault: only the store's own answer says something about the artifact.
+      if (isFluxError(error, 'volume_unusable')) await (await deps.store.get(key, { signal })).return();
+      throw error;
+    }
+  });
+}
+
+/**
+ * Opens or reads the file of a backup, and records a failure: a file that is missing, or that is in its place and cannot be read. When
+ * the store itself does not answer, nothing is known about the file, and nothing is recorded.
+ */
+export async function recordingFailure<T>(deps: ReadingDeps, row: BackupRow, reader: Reader, work: () => Promise<T>): Promise<T> {
   try {
-    return await opening;
+    return await work();
   } catch (error) {
-    if (!isFluxError(error, 'artifact_gone')) throw error;
-    const message = `The file of backup ${row.id} no longer exists.`;
-    await updateCopy(catalog.db, row.id, store.name, { state: 'missing', problem: message, checked_at: clock.now() });
-    throw new FluxError('artifact_gone', message, { hint: error.hint, cause: error });
+    if (isFluxError(error, 'artifact_gone')) {
+      const message = `The file of backup ${row.id} no longer exists.`;
+      await recordCopy(deps, row, 'missing', message);
+      throw new FluxError('artifact_gone', message, { hint: error.hint, cause: error });
+    }
+    if (isFluxError(error, 'volume_unusable') && (await checkArtifact(deps.store, row)).problem === null) {
+      const damage = `The file cannot be read: ${error.message}`;
+      await recordReading(deps, row.id, { sizeBytes: 0, sha256: '', damage, extent: 'none' }, reader);
+    }
+    throw error;
   }
+}
+
+/** Records the state of the copy alone: the label follows from looking at the file again, and returns with it. */
+export async function recordCopy(
+  { catalog, store, clock }: ReadingDeps,
+  { id }: Pick<BackupRow, 'id'>,
+  state: 'missing' | 'damaged',
+  problem: string,
+): Promise<void> {
+  await updateCopy(catalog.db, id, store.name, { state, problem, checked_at: clock.now() });
 }
 
 /** @param walk may stop before the end; its findings count only when the bytes are those that were written */
@@ -90,10 +137,22 @@ async function readOnce(
   row: BackupRow,
   reader: Reader,
   signal: AbortSignal,
-  walk?: (bytes: AsyncIterable<Buffer>) => Promise<string | undefined>,
+  walk?: Walk,
   lent?: LocalBlob,
 ): Promise<BytesRead> {
-  const pieces: BlobPieces = lent?.read(signal) ?? (await openArtifact(deps, row, signal));
+  const { sizeBytes, sha256, structure } = await recordingFailure(deps, row, reader, async () => {
+    const key = artifactKey({ projectId: row.project_id, backupId: row.id });
+    return digestPieces(lent?.read(signal) ?? (await deps.store.get(key, { signal })), signal, walk);
+  });
+  const damage = damageOf(row, sizeBytes, sha256) ?? structure;
+  const read: BytesRead = { sizeBytes, sha256, damage, extent: walk === undefined ? 'bytes' : 'archive' };
+  await recordReading(deps, row.id, read, reader);
+  return read;
+}
+
+type Walk = (bytes: AsyncIterable<Buffer>) => Promise<string | undefined>;
+
+async function digestPieces(pieces: BlobPieces, signal: AbortSignal, walk: Walk | undefined) {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   async function* digested(): AsyncGenerator<Buffer, undefined> {
@@ -113,15 +172,7 @@ async function readOnce(
   } finally {
     await pieces.return();
   }
-  const sha256 = hash.digest('hex');
-  const damage = damageOf(row, sizeBytes, sha256) ?? structure;
-  const read: BytesRead = { sizeBytes, sha256, damage, extent: walk === undefined ? 'bytes' : 'archive' };
-  await recordReading(deps, row.id, read, reader);
-  return read;
-}
-
-function openArtifact(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<BlobPieces> {
-  return orMissing(deps, row, deps.store.get(artifactKey({ projectId: row.project_id, backupId: row.id }), { signal }));
+  return { sizeBytes, sha256: hash.digest('hex'), structure };
 }
 
 /** How bytes of this size and digest are damaged; undefined when they are those that were written. */
@@ -132,7 +183,7 @@ export function damageOf(row: Pick<BackupRow, 'size_bytes' | 'sha256'>, sizeByte
 }
 
 /**
- * The only function that records the result of reading an artifact to its end, for every reader. A change of the row is audited; a
+ * The only function that records the result of reading an artifact, for every reader. A change of the row is audited; a
  * reading without news changes nothing.
  */
 export async function recordReading(
@@ -144,9 +195,10 @@ export async function recordReading(
   const before = await findBackupById(catalog.db, id);
   if (before === undefined || before.status !== 'complete' || before.removed_at !== null) return;
   const state = read.damage === undefined ? 'present' : 'damaged';
+  const lastRead = read.extent === 'none' ? {} : { bytes_read_at: clock.now() };
   await updateCopy(catalog.db, id, store.name, { state, problem: read.damage ?? null, checked_at: clock.now() });
   if (changeByReading(before, read, reader, clock.now()) === undefined) {
-    await updateBackup(catalog.db, id, { bytes_read_at: clock.now() });
+    if (read.extent !== 'none') await updateBackup(catalog.db, id, lastRead);
     return;
   }
   await catalog.db.transaction().execute(async (db) => {
@@ -154,7 +206,7 @@ export async function recordReading(
     const row = await lockBackup(db, id);
     const change = row === undefined ? undefined : changeByReading(row, read, reader, clock.now());
     if (row === undefined || change === undefined) return;
-    await updateBackup(db, id, { ...change, bytes_read_at: clock.now() });
+    await updateBackup(db, id, { ...change, ...lastRead });
     // The first reading after a backup was created is audited only when it finds damage.
     if (row.artifact_validation === 'pending' && read.damage === undefined) return;
     const action = read.damage === undefined ? 'backup.artifact_good_again' : 'backup.artifact_damaged';
@@ -173,8 +225,8 @@ function changeByReading(row: BackupRow, read: BytesRead, reader: Reader, now: D
   if (row.status !== 'complete' || row.removed_at !== null) return undefined;
   const { artifact_validation, restore_verification } = row;
   if (read.damage !== undefined) {
-    // The first finding is kept: it says since when.
-    if (artifact_validation === 'artifact_invalid') return undefined;
+    // The same finding again is no news: the first one says since when.
+    if (artifact_validation === 'artifact_invalid' && row.artifact_validation_error?.startsWith(read.damage) === true) return undefined;
     return {
       artifact_validation: 'artifact_invalid',
       artifact_validated_at: now,

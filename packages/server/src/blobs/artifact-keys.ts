@@ -14,7 +14,7 @@ export function artifactKey({ projectId, backupId }: BackupReference): string {
   return `${projectId}/${backupId}.dump`;
 }
 
-/** Key of the copy of the manifest next to the artifact. Verifications use the manifest in the catalog. */
+/** Key of the copy of the manifest next to the artifact. Verifications compare with the manifest in the catalog, whose digest must be that of this copy. */
 export function manifestKey({ projectId, backupId }: BackupReference): string {
   return `${projectId}/${backupId}.manifest.json`;
 }

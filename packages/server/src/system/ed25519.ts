@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
 
 /** A key pair as PEM: SPKI and PKCS #8. */
 export interface Ed25519Pair {
@@ -18,6 +18,11 @@ export function generateEd25519(): Ed25519Pair {
 /** Signs bytes. The signature has 64 bytes and is deterministic. */
 export function signEd25519(privatePem: string, bytes: Uint8Array): Buffer {
   return sign(null, bytes, createPrivateKey(privatePem));
+}
+
+/** Whether a signature over these bytes was made with the private half of a public key. */
+export function verifyEd25519(publicPem: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  return verify(null, bytes, createPublicKey(publicPem), signature);
 }
 
 /** The raw 32 bytes of a public key, base64url, as in the `x` of a JWK. */

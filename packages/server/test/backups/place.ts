@@ -5,15 +5,17 @@ import { dirname, join } from 'node:path';
 import type { BackupId, ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
 import { backupKindOf } from '@flux/contract/labels';
 import type { ReadingDeps } from '../../src/backups/reading.ts';
-import { artifactKey } from '../../src/blobs/artifact-keys.ts';
+import { artifactKey, manifestKey } from '../../src/blobs/artifact-keys.ts';
 import { createVolumeStore } from '../../src/blobs/volume.ts';
-import { type BackupRow, findBackupById, insertBackup, updateBackup } from '../../src/catalog/backups.ts';
+import { type BackupRow, findBackupById, insertBackup, insertManifest, updateBackup } from '../../src/catalog/backups.ts';
 import { insertCopy } from '../../src/catalog/copies.ts';
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
 import { insertProject, type ProjectRow } from '../../src/catalog/projects.ts';
 import { ensureUser } from '../../src/catalog/tokens.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { startCluster } from '../postgres/cluster.ts';
+
+const MANIFEST = new URL('../fixtures/manifest-1/everything.manifest.json', import.meta.url).pathname;
 
 /** A real catalog and a real backup volume, with rows and files that a test makes as it likes. */
 export interface BackupPlace extends AsyncDisposable {
@@ -23,6 +25,8 @@ export interface BackupPlace extends AsyncDisposable {
   newProject(): Promise<ProjectRow>;
   /** A backup whose artifact was written and validated, or one that failed. */
   addBackup(project: ProjectRow, status: 'complete' | 'failed'): Promise<{ readonly id: BackupId; readonly path: string }>;
+  /** Gives a backup a manifest that can be read: in the catalog and beside the artifact. @returns the path of that copy */
+  addManifest(id: BackupId): Promise<string>;
   /** Records a verification that succeeded, as it is recorded after a restore. */
   verify(id: BackupId): Promise<void>;
   rowOf(id: BackupId): Promise<BackupRow>;
@@ -103,6 +107,15 @@ export async function openBackupPlace(): Promise<BackupPlace> {
         });
       }
       return { id, path };
+    },
+    addManifest: async (id) => {
+      const text = readFileSync(MANIFEST, 'utf8');
+      const sha256 = createHash('sha256').update(text).digest('hex');
+      await insertManifest(catalog.db, id, sha256, text);
+      const { project_id } = await updateBackup(catalog.db, id, { manifest_sha256: sha256 });
+      const path = join(folder, manifestKey({ projectId: project_id, backupId: id }));
+      writeFileSync(path, text);
+      return path;
     },
     verify: async (id) => {
       const now = new Date();

@@ -29,7 +29,7 @@ export async function openBackup(deps: LendingDeps, backupId: BackupId | null, t
     });
   refuseUnrestorable(row);
   task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-  const lent = await lendArtifact(deps, row, task.signal);
+  const lent = await lendArtifact(deps, row, 'a restore', task.signal);
   try {
     const bytes = await readLentArtifact(deps, row, lent, 'a restore', task.signal);
     if (bytes.damage !== undefined)

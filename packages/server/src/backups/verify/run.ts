@@ -9,10 +9,10 @@ import type { Manifest } from '../../postgres/manifest.ts';
 import type { Log } from '../../system/log.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
-import { readManifest } from '../manifest.ts';
 import { type BytesRead, lendArtifact, type ReadingDeps, readLentArtifact } from '../reading.ts';
 import type { ReceiptSigning } from '../receipt/record.ts';
 import { recordVerification } from './record.ts';
+import { readAgreedManifest } from './records.ts';
 import { restoreAndCompare } from './restore.ts';
 import { type Stopwatch, startStopwatch } from './stopwatch.ts';
 import type { Verdict } from './verdict.ts';
@@ -91,8 +91,8 @@ interface Evidence {
 
 async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch: Stopwatch, seen: Evidence): Promise<Verdict> {
   try {
-    const manifest = await readManifest(deps.catalog.db, row);
-    await using lent = await lendArtifact(deps, row, task.signal);
+    await using lent = await lendArtifact(deps, row, 'a verification', task.signal);
+    const manifest = await readAgreedManifest(deps, row, task.signal);
     const verdict = await restoreLent(deps, row, { manifest, lent }, task, watch, seen);
     // The hashed and the restored bytes are those of one file; only a write into that file can make them differ.
     if (await lent.wasModified())
