@@ -255,10 +255,6 @@ export const OPEN: Readonly<Record<string, string>> = {
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'settings-of-the-database dedicated to':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'sql-ascii attached by hand': 'a comment that is no UTF-8 stops the backup',
-  'sql-ascii attached into': 'a comment that is no UTF-8 stops the backup',
-  'sql-ascii attached to': 'a comment that is no UTF-8 stops the backup',
-  'sql-ascii attached verify': 'a comment that is no UTF-8 stops the backup',
   'sql-function-in-an-index attached verify': 'a true failure does not say the cure in the source',
   'sql-function-in-an-index dedicated verify': 'a true failure does not say the cure in the source',
   'sql-function-in-an-index shared verify': 'a true failure does not say the cure in the source',

@@ -119,7 +119,7 @@ export const VerificationProof = z.object({
   /** How many objects of each kind were compared: index, constraint, policy, grant, sequence, function, extension... */
   objectsCompared: z.record(z.string(), z.number().int()),
   differences: z.array(Difference),
-  /** The last lines of pg_restore's output, when it failed. */
+  /** The last lines of pg_restore's output when it failed; what it warned of when it succeeded, null when that is nothing. */
   toolOutput: z.string().nullable(),
   durationMs: z.number(),
   phasesMs: z.record(z.string(), z.number()),

@@ -73,11 +73,14 @@ const SECTIONS: readonly (readonly [Difference['judgement'], string])[] = [
 
 /** Every difference, grouped by judgement; `there` is the source when it was dumped, `here` the restored database. */
 export function describeDifferences(differences: readonly Difference[]): string[] {
-  return SECTIONS.flatMap(([judgement, title]) => {
-    const found = differences.filter((difference) => difference.judgement === judgement);
+  const isWarning = ({ judgement, kind }: Difference) => judgement === 'left_out' && kind === 'warning';
+  const sections = SECTIONS.flatMap(([judgement, title]) => {
+    const found = differences.filter((difference) => difference.judgement === judgement && !isWarning(difference));
     if (found.length === 0) return [];
     return ['', `${title}: ${found.length}`, ...found.map(describeDifference)];
   });
+  const warnings = differences.filter(isWarning).map(({ name, expected }) => `  ${name}: ${expected ?? ''}`);
+  return warnings.length === 0 ? sections : [...sections, '', `Warnings when it was dumped: ${warnings.length}`, ...warnings];
 }
 
 function describeDifference({ judgement, kind, name, change, expected, found }: Difference): string {

@@ -19,6 +19,7 @@ import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import { type DumpSession, openDumpSession } from '../postgres/dump-session.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import type { PostgresPrograms } from '../postgres/programs.ts';
+import { leftOutByWarnings } from '../postgres/tool-warnings.ts';
 import type { Log } from '../system/log.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { abandonBackups } from './abandon.ts';
@@ -166,7 +167,10 @@ async function dumpInto(take: TakeBytes, session: DumpSession): Promise<Manifest
   // Both must have ended before this returns, because the session that they use is closed next.
   await Promise.allSettled([recording.catch(stop), dumping.catch(stop)]);
   if (first !== undefined) throw (first as { readonly error: unknown }).error;
-  return session.completeManifest(await recording);
+  const manifest = await session.completeManifest(await recording);
+  // Both have succeeded.
+  const warnings = (await dumping) ?? [];
+  return { ...manifest, leftOut: [...manifest.leftOut, ...leftOutByWarnings(warnings)] };
 }
 
 async function recordComplete(

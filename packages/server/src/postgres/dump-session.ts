@@ -9,7 +9,9 @@ import { addLaterSequences, readSequences } from './manifest/sequences.ts';
 import type { Manifest } from './manifest.ts';
 import type { PostgresPrograms } from './programs.ts';
 import { estimateBytes, openSnapshot } from './snapshot.ts';
+import { asSourceError } from './source-error.ts';
 import type { PostgresTarget } from './target.ts';
+import { warningsOf } from './tool-warnings.ts';
 
 /** A dump in progress: one snapshot of the source, used by pg_dump and by the manifest. */
 export interface DumpSession extends AsyncDisposable {
@@ -21,8 +23,13 @@ export interface DumpSession extends AsyncDisposable {
   readonly changeMarks: ChangeMarks | undefined;
   /** Size of what will be dumped, in bytes on the server's disk: an estimate for progress. */
   readonly estimatedBytes: number;
-  /** Runs pg_dump under the snapshot; resolves only when pg_dump has ended with status 0. @throws FluxError `dump_failed` */
-  dump(onStdout: (bytes: Readable) => Promise<void>): Promise<void>;
+  /**
+   * Runs pg_dump under the snapshot; resolves only when pg_dump has ended with status 0.
+   *
+   * @returns what pg_dump warned of, each as one line
+   * @throws FluxError `dump_failed`
+   */
+  dump(onStdout: (bytes: Readable) => Promise<void>): Promise<readonly string[]>;
   /** Records what the dump must contain, under the same snapshot. */
   recordManifest(onProgress: (progress: Progress) => void): Promise<Manifest>;
   /** Adds what is known only after the dump: how far sequences have advanced meanwhile. */
@@ -38,7 +45,7 @@ const SESSIONS_BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1)
 /**
  * Opens a snapshot of a source for a dump.
  *
- * @throws FluxError `postgres_missing` before anything runs, `instance_unavailable`
+ * @throws FluxError `postgres_missing` before anything runs, `instance_unavailable`; `dump_failed` when something may not be read
  */
 export async function openDumpSession(programs: PostgresPrograms, source: DumpSource, signal: AbortSignal): Promise<DumpSession> {
   const { account, toolbox } = programs;
@@ -66,7 +73,7 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
       abort: (reason) => aborter.abort(reason),
       dump: async (onStdout) => {
         const { target, schema } = source;
-        await dumpDatabase({
+        const { warnings } = await dumpDatabase({
           tools,
           target,
           snapshotId: snapshot.id,
@@ -77,6 +84,25 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
           onStdout,
           signal: both,
         });
+        return warningsOf(warnings);
+          tools,
+          target,
+          snapshotId: snapshot.id,
+          schema,
+          compression,
+          account,
+        const { warnings } = await dumpDatabase({
+          tools,
+          target,
+          snapshotId: snapshot.id,
+          schema,
+          compression,
+          account,
+          given: snapshot.session.given,
+          onStdout,
+          signal: both,
+        });
+        return warningsOf(warnings);
       },
       recordManifest: (onProgress) =>
         recordManifest({
@@ -87,12 +113,14 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
           onProgress: ({ bytesDone, bytesTotal }: ContentProgress) =>
             onProgress({ phase: 'manifest', message: 'Counting what is dumped', done: bytesDone, total: bytesTotal, unit: 'bytes' }),
           signal: both,
+        }).catch((error: unknown) => {
+          throw both.aborted ? error : asSourceError(error, source.target);
         }),
       completeManifest: (manifest) => addLaterSequences(snapshot, manifest),
       [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
     };
   } catch (error) {
     await snapshot[Symbol.asyncDispose]();
-    throw error;
+    throw both.aborted ? error : asSourceError(error, source.target);
   }
 }

@@ -33,6 +33,9 @@ export interface SnapshotOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A database in SQL_ASCII has texts in no encoding or in several: the server must not check that what it sends is UTF-8. */
+const READ_BYTES_AS_THEY_ARE = "SELECT set_config('client_encoding', 'SQL_ASCII', false) WHERE getdatabaseencoding() = 'SQL_ASCII'";
+
 const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 
 /**
@@ -42,7 +45,16 @@ const BEGIN = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
  * @throws FluxError `instance_unavailable`
  */
 export async function openSnapshot(target: PostgresTarget, options: SnapshotOptions = {}): Promise<ExportedSnapshot> {
-  const connect = () => connectPostgres(target, { settings: DIGEST_SETTINGS, signal: options.signal });
+  const connect = async () => {
+    const session = await connectPostgres(target, { settings: DIGEST_SETTINGS, signal: options.signal });
+    try {
+      await session.query(READ_BYTES_AS_THEY_ARE);
+      return session;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+  };
   const session = await connect();
   const workers = new Set<PostgresSession>();
   const close = async () => {

@@ -5,6 +5,7 @@ import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore } from '../../postgres/restore.ts';
 import { compareRestored, restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
+import { warningsOf } from '../../postgres/tool-warnings.ts';
 import { cureFor } from './cure.ts';
 import { adviseOnMinor, isOlderMinor } from './minor.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -70,13 +71,21 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
     );
     // A server that restarted after a crash answers, but its answers are wrong.
     const late = trouble();
-    return late === undefined ? judgeComparison(comparison) : { verdict: 'inconclusive', summary: late };
+    return late === undefined ? withWarnings(judgeComparison(comparison), end.warnings) : { verdict: 'inconclusive', summary: late };
   } catch (error) {
     const why = trouble();
     if (why === undefined) throw error;
     return { verdict: 'inconclusive', summary: why };
   }
 }
+
+/** What pg_restore said although it succeeded stays in the proof. */
+function withWarnings(verdict: Verdict, lines: readonly string[]): Verdict {
+  const warnings = warningsOf(lines);
+  return warnings.length === 0 ? verdict : { ...verdict, toolOutput: warnings.slice(-MAX_WARNINGS).join('\n') };
+}
+
+const MAX_WARNINGS = 40;
 
 function describeTrouble(instance: DisposableInstance): string | undefined {
   const exceeded = instance.exceeded();

@@ -6,7 +6,13 @@ import type { Comparison } from '../../postgres/restored-database.ts';
  * the label.
  */
 export type Verdict =
-  | { readonly verdict: 'restorable'; readonly summary: string; readonly comparison: Comparison }
+  | {
+      readonly verdict: 'restorable';
+      readonly summary: string;
+      readonly comparison: Comparison;
+      /** What pg_restore said although it succeeded. */
+      readonly toolOutput?: string;
+    }
   | { readonly verdict: 'failed'; readonly summary: string; readonly comparison?: Comparison; readonly toolOutput?: string }
   | { readonly verdict: 'inconclusive'; readonly summary: string; readonly toolOutput?: string };
 
@@ -30,16 +36,23 @@ export function judgeComparison(comparison: Comparison): Verdict {
 
 /** Says that nothing differs only when nothing was left out of the comparison; otherwise it counts what was. */
 function describeExceptions({ differences }: Pick<Comparison, 'differences'>): string {
-  const countOf = (judgement: Difference['judgement']) => differences.filter((found) => found.judgement === judgement).length;
+  const warnings = differences.filter(isWarning).length;
+  const countOf = (judgement: Difference['judgement']) =>
+    differences.filter((found) => found.judgement === judgement && !isWarning(found)).length;
   const exceptions = [
     [countOf('prerequisite'), 'not in the archive by design'],
     [countOf('not_compared'), 'not compared'],
     [countOf('left_out'), 'not brought back by a restore'],
+    [warnings, `${warnings === 1 ? 'warning' : 'warnings'} of pg_dump`],
   ] as const;
   const named = exceptions.filter(([number]) => number > 0).map(([number, what]) => `${number.toLocaleString('en-US')} ${what}`);
   return named.length === 0
     ? 'nothing differs from what was dumped'
     : `all of it equals what was dumped. Also named below: ${named.join(', ')}`;
+}
+
+function isWarning({ judgement, kind }: Difference): boolean {
+  return judgement === 'left_out' && kind === 'warning';
 }
 
 /** One difference in a few words. */
