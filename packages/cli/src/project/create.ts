@@ -66,7 +66,7 @@ async function readAttachUri(context: Pick<Context, 'env' | 'output' | 'stdin'>,
     );
   }
   // Never quote the text in a message: it contains a password.
-  if (!/^postgres(?:ql)?:\/\//.test(uri)) {
+  if (!/^postgres(?:ql)?:\/\/|^\s*[a-z_]+\s*=/.test(uri)) {
     throw new FluxError('usage', 'The URI to attach does not begin with postgresql://.', {
       hint: 'postgresql://user:password@host:5432/database',
     });

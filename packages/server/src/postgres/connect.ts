@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { Client, DatabaseError, Query, types } from 'pg';
 import { boundMessages } from '../system/bounded-messages.ts';
 import { applySettings, libpqOptions, RESET_GIVEN_SETTINGS, type SessionSettings } from './session-settings.ts';
@@ -129,9 +129,10 @@ async function openClient(
     password: target.password ?? '',
     database: target.database,
     application_name: 'flux',
-    ...(Object.keys(heal).length === 0 ? {} : { options: libpqOptions(heal).PGOPTIONS }),
+    ...optionsOf(target, heal),
+    ...(target.channelBinding === 'require' ? { enableChannelBinding: true } : {}),
     keepAlive: true,
-    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? target.connectTimeoutMs ?? 10_000,
     ssl: encryption === 'plain' ? false : await tlsOptions(target),
     types: {
       getTypeParser: (oid: number, format?: 'text' | 'binary') =>
@@ -149,6 +150,12 @@ async function openClient(
     hasAnswered = true;
   });
   const drop = () => wireOf(client).stream.destroy();
+  let refused: FluxError | undefined;
+  if (target.channelBinding === 'require')
+    requireChannelBinding(client, (error) => {
+      refused = error;
+      drop();
+    });
   options.signal?.addEventListener('abort', drop, { once: true });
   let given: SessionSettings;
   try {
@@ -158,6 +165,7 @@ async function openClient(
     // `end` of a client that never connected waits for an event that may have passed; only its socket has to be closed.
     options.signal?.removeEventListener('abort', drop);
     drop();
+    if (refused !== undefined) return { error: refused, otherMayWork: false };
     const next = healedSettings(sqlStateOf(error) === undefined ? (lost ?? error) : error, heal);
     if (next !== undefined) return await openClient(target, options, encryption, next);
     return { error, otherMayWork: hasAnswered };
@@ -183,6 +191,35 @@ async function openClient(
       });
     },
   };
+}
+
+function optionsOf(target: PostgresTarget, heal: SessionSettings): { readonly options?: string } {
+  const { PGOPTIONS } = libpqOptions(heal, target.options);
+  return PGOPTIONS === undefined ? {} : { options: PGOPTIONS };
+}
+
+/**
+ * Calls back before a password, or a proof of one, is sent to a server that does not bind the login to the TLS session: it might be
+ * another one than that of the URI.
+ */
+function requireChannelBinding(client: Client, refuse: (error: FluxError) => void): void {
+  const wire = client.connection as unknown as NodeJS.EventEmitter;
+  let isBound = false;
+  const check = () => {
+    if (!isBound)
+      refuse(
+        new FluxError('instance_unavailable', 'The server does not offer channel binding, and the URI has channel_binding=require.', {
+          hint: 'Is it the right server? Without TLS, or behind a proxy, there is no channel binding; channel_binding=prefer does without.',
+        }),
+      );
+  };
+  // The listeners of the driver come after these, and write into a socket that is closed by then.
+  wire.prependListener('authenticationSASL', ({ mechanisms = [] }: { readonly mechanisms?: readonly string[] }) => {
+    isBound = mechanisms.includes('SCRAM-SHA-256-PLUS');
+    check();
+  });
+  for (const event of ['authenticationCleartextPassword', 'authenticationMD5Password', 'authenticationOk'])
+    wire.prependListener(event, check);
 }
 
 function toSession({ client, given, close }: OpenedClient): PostgresSession {
@@ -244,6 +281,7 @@ async function copyText(client: Client, sql: string, onRow: (row: Uint8Array) =>
 }
 
 function unavailable(target: PostgresTarget, error: unknown): FluxError {
+  if (isFluxError(error)) return error;
   const reason = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : String(error);
   return new FluxError(
     'instance_unavailable',

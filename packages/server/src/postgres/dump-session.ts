@@ -85,24 +85,6 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
           signal: both,
         });
         return warningsOf(warnings);
-          tools,
-          target,
-          snapshotId: snapshot.id,
-          schema,
-          compression,
-          account,
-        const { warnings } = await dumpDatabase({
-          tools,
-          target,
-          snapshotId: snapshot.id,
-          schema,
-          compression,
-          account,
-          given: snapshot.session.given,
-          onStdout,
-          signal: both,
-        });
-        return warningsOf(warnings);
       },
       recordManifest: (onProgress) =>
         recordManifest({

@@ -56,7 +56,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
     throw new FluxError('postgres_missing', `There is no pg_dump of major version ${request.tools.major} on this host.`);
   const began = performance.now();
   const result = await (request.tools.run ?? runProcess)(program, dumpArguments(request), {
-    env: { ...libpqEnvironment(request.target), ...libpqOptions(dumpSettings(request)), LC_ALL: 'C.UTF-8' },
+    env: { ...libpqEnvironment(request.target), ...libpqOptions(dumpSettings(request), request.target.options), LC_ALL: 'C.UTF-8' },
     account: request.account,
     onStdout: request.onStdout,
     signal: request.signal,

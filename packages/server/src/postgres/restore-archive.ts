@@ -84,7 +84,7 @@ async function loadArchive({ toolbox, account }: PostgresPrograms, request: Arch
   bytes.once('error', (error) => failed.abort(error));
   try {
     const ended = await (tools.run ?? runProcess)(program, restoreOptions(request, list), {
-      env: { ...libpqEnvironment(request.target), ...libpqOptions(settings), LC_ALL: 'C.UTF-8' },
+      env: { ...libpqEnvironment(request.target), ...libpqOptions(settings, request.target.options), LC_ALL: 'C.UTF-8' },
       account,
       input: bytes,
       signal: request.signal === undefined ? failed.signal : AbortSignal.any([request.signal, failed.signal]),

@@ -20,9 +20,9 @@ export const RESET_GIVEN_SETTINGS = `
   FROM pg_catalog.pg_settings s
   WHERE s.boot_val IS NOT NULL AND s.setting IS DISTINCT FROM s.boot_val
     AND (s.context = 'user' OR (s.context = 'superuser' AND pg_catalog.current_setting('is_superuser') = 'on'))
-    AND (s.source IN ('global', 'database', 'user', 'database user')
+    AND (s.source IN ('global', 'database', 'user', 'database user', 'client')
       OR (s.source IN ('configuration file', 'command line', 'environment variable') AND NOT ${OF_THE_HOST_KEPT}))
-    AND s.name NOT IN ('search_path', 'client_encoding', 'lc_messages')`;
+    AND s.name NOT IN ('search_path', 'client_encoding', 'lc_messages', 'application_name')`;
 
 /** SQL, one statement: the settings that every session of ours has. A given `role` would be chosen again by RESET, and pg_settings does not show it. */
 export function applySettings(settings: SessionSettings): string {
@@ -34,9 +34,14 @@ export function applySettings(settings: SessionSettings): string {
 
 /**
  * The same for a program of Postgres, as the environment variable that libpq reads. Blanks and backslashes are escaped as libpq's `options`
- * wants it. Source: the manual, "Database Connection Control Functions".
+ * wants it.
+ *
+ * @param own options of the target itself, which come first: of two values for one setting, the later counts. Source: the manual, "Database Connection Control Functions".
  */
-export function libpqOptions(settings: SessionSettings): Record<string, string> {
-  const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, '\\$&')}`);
+export function libpqOptions(settings: SessionSettings, own?: string): Record<string, string> {
+  const options = [
+    ...(own === undefined ? [] : [own]),
+    ...Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replaceAll(/[\\\s]/g, '\\$&')}`),
+  ];
   return options.length === 0 ? {} : { PGOPTIONS: options.join(' ') };
 }

@@ -1,5 +1,6 @@
 import type { runProcess } from '../system/process.ts';
-import { type SslMode, tlsEnvironment } from './tls.ts';
+import type { SessionAttributes } from './choose-host.ts';
+import { type ChannelBinding, type SslMode, tlsEnvironment } from './tls.ts';
 
 /** The address of a Postgres database and how to log in. The password is never put on a command line. */
 export interface PostgresTarget {
@@ -13,6 +14,15 @@ export interface PostgresTarget {
   readonly sslMode?: SslMode | undefined;
   /** Certificates of the trusted authorities: an absolute path, or `system` for those of this system. */
   readonly sslRootCert?: string | undefined;
+  /** `channel_binding` of libpq; absent means `prefer`, its default. Our own sessions have it only where it is required. */
+  readonly channelBinding?: ChannelBinding | undefined;
+  /** `options` of libpq: command line options that the server gets when a session begins, such as `-c search_path=app`. */
+  readonly options?: string | undefined;
+  readonly connectTimeoutMs?: number | undefined;
+  /** Further hosts of the same database. `chooseHost` takes one; whatever connects to a target takes `host` alone. */
+  readonly otherHosts?: readonly { readonly host: string; readonly port: number }[] | undefined;
+  /** What `chooseHost` asks of a host; absent for any. */
+  readonly sessionAttributes?: SessionAttributes | undefined;
 }
 
 /** The programs of one major version: absolute paths on this host, or wherever `run` runs them. */
@@ -48,7 +58,9 @@ export function libpqEnvironment(target: PostgresTarget): Record<string, string>
     PGUSER: target.user,
     PGDATABASE: target.database,
     PGAPPNAME: 'flux',
-    PGCONNECT_TIMEOUT: '15',
+    PGCONNECT_TIMEOUT: String(Math.ceil((target.connectTimeoutMs ?? 15_000) / 1000)),
+    ...(target.channelBinding === undefined ? {} : { PGCHANNELBINDING: target.channelBinding }),
+    ...(target.options === undefined ? {} : { PGOPTIONS: target.options }),
     // Without these two, libpq would read files of the account that runs the control plane. The first must be a path that cannot
     // exist: libpq prints a warning about anything that exists and is not a plain file.
     PGPASSFILE: '/dev/null/none',

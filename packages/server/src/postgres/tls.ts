@@ -8,6 +8,10 @@ import type { PostgresTarget } from './target.ts';
 export const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
+/** `channel_binding` of libpq: whether a login proves that both ends are of one TLS session. */
+export const CHANNEL_BINDINGS = ['disable', 'prefer', 'require'] as const;
+export type ChannelBinding = (typeof CHANNEL_BINDINGS)[number];
+
 export type Encryption = 'tls' | 'plain';
 
 /** Where operating systems keep the certificates that they trust: Debian, Red Hat, SUSE, Alpine and macOS, Homebrew. */
@@ -23,8 +27,14 @@ const SYSTEM_BUNDLES = [
  * In which order encryption is tried, as libpq does it, so that our sessions and pg_dump speak the same mode: `prefer`, the
  * default, tries TLS and continues without it, `allow` the other way round; a Unix socket never uses TLS.
  */
-export function encryptionOrder({ host, sslMode }: Pick<PostgresTarget, 'host' | 'sslMode'>): readonly [Encryption, ...Encryption[]] {
+export function encryptionOrder({
+  host,
+  sslMode,
+  channelBinding,
+}: Pick<PostgresTarget, 'host' | 'sslMode' | 'channelBinding'>): readonly [Encryption, ...Encryption[]] {
   if (host.startsWith('/')) return ['plain'];
+  // There is nothing to bind to without TLS.
+  if (channelBinding === 'require') return ['tls'];
   switch (sslMode) {
     case 'disable':
       return ['plain'];

@@ -65,6 +65,21 @@ describe('an attached database', () => {
     });
   });
 
+  it('is found among several hosts, and read with the options of the URI', async () => {
+    const { port } = target;
+    const uri = (query: string) =>
+      `postgresql://shop:p%40ss%2Fword@127.0.0.1:1,127.0.0.1:${port}/shop?connect_timeout=2&keepalives=1&gssencmode=disable&${query}`;
+    const several = (query: string) => makeProject('v1_dedicated', 'shop', uri(query));
+    const { target: chosen } = await engine.backupSource(several('target_session_attrs=read-write&options=-c%20search_path%3Delse'));
+    expect(chosen).toMatchObject({ host: '127.0.0.1', port, options: '-c search_path=else' });
+    expect(chosen).not.toHaveProperty('otherHosts');
+    expect(await ask(chosen, 'show search_path')).toEqual([{ search_path: 'else' }]);
+    await expect(engine.backupSource(several('target_session_attrs=standby'))).rejects.toMatchObject({
+      code: 'instance_unavailable',
+      message: expect.stringMatching(new RegExp(`target_session_attrs=standby asks for: .*127.0.0.1:1 .*; 127.0.0.1:${port} is a primary`)),
+    });
+  });
+
   it('can do nothing that needs a server of ours, and says what to do instead', () => {
     expect(capabilitiesOf(engine)).toEqual([]);
     for (const capability of ['power', 'staging', 'undo', 'pooled'] as const)

@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
-import type { SslMode } from '../../src/postgres/tls.ts';
+import type { ChannelBinding, SslMode } from '../../src/postgres/tls.ts';
 import { runProcess } from '../../src/system/process.ts';
 import { openTestRuntime, type TestRuntime } from '../engines/runtime.ts';
 
@@ -156,10 +156,12 @@ interface Way {
   readonly sslMode?: SslMode;
   readonly ca?: 'ours' | 'theirs';
   readonly host?: string;
+  readonly channelBinding?: ChannelBinding;
 }
 
-const targetOf = ({ sslMode, ca: name, host }: Way): PostgresTarget => ({
+const targetOf = ({ sslMode, ca: name, host, channelBinding }: Way): PostgresTarget => ({
   ...server,
+  channelBinding,
   ...(host === undefined ? {} : { host }),
   sslMode,
   ...(name === undefined ? {} : { sslRootCert: ca(name) }),
@@ -177,6 +179,9 @@ const CASES: readonly [ssl: 'on' | 'off', kind: 'host' | 'hostssl' | 'hostnossl'
       [{ sslMode: 'require' }, 'tls'],
       [{ sslMode: 'verify-ca', ca: 'ours' }, 'tls'],
       [{ sslMode: 'verify-full', ca: 'ours' }, 'tls'],
+      [{ sslMode: 'require', channelBinding: 'require' }, 'tls'],
+      [{ channelBinding: 'require' }, 'tls'],
+      [{ channelBinding: 'disable' }, 'tls'],
       // The certificate is for localhost: only verify-full minds.
       [{ sslMode: 'verify-ca', ca: 'ours', host: '127.0.0.1' }, 'tls'],
       [{ sslMode: 'verify-full', ca: 'ours', host: '127.0.0.1' }, 'refused'],
@@ -210,6 +215,7 @@ const CASES: readonly [ssl: 'on' | 'off', kind: 'host' | 'hostssl' | 'hostnossl'
       [{ sslMode: 'allow' }, 'plain'],
       [{ sslMode: 'require' }, 'refused'],
       [{ sslMode: 'verify-ca', ca: 'ours' }, 'refused'],
+      [{ channelBinding: 'require' }, 'refused'],
     ],
   ],
 ];

@@ -5,6 +5,7 @@ import type { BackupId } from '@flux/contract/ids';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
+import { chooseHost } from '../../postgres/choose-host.ts';
 import { type DatabaseContent, inspectDatabase } from '../../postgres/inspect-database.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
@@ -44,7 +45,7 @@ const LEFT_TO_TARGET = new Set(['owner', 'grant', 'default_privileges']);
 /** Parses the destination of a restore. @throws FluxError `invalid_request`, also for a Unix socket, which would be one of this machine */
 export function parseTarget(uri: string): PostgresTarget {
   const target = parsePostgresUri(uri);
-  if (!isAbsolute(target.host)) return target;
+  if (![target, ...(target.otherHosts ?? [])].some(({ host }) => isAbsolute(host))) return target;
   throw new FluxError('invalid_request', 'A restore needs a host; a Unix socket would be one of the machine of the control plane.', {
     hint: 'Give a host name or an address.',
   });
@@ -59,7 +60,7 @@ export function parseTarget(uri: string): PostgresTarget {
  */
 export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | null, request: ToRequest, task: Task): Promise<RestoreAnswer> {
   await using source = await openBackup(deps, backupId, task);
-  const target = parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
+  const target = await chooseHost(parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64'))), task.signal);
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
   const found = await inspectDatabase(target, task.signal);

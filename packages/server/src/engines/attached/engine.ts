@@ -1,5 +1,6 @@
 import { isFluxError } from '@flux/contract/errors';
 import { readChangeMarks } from '../../postgres/change-marks.ts';
+import { chooseHost } from '../../postgres/choose-host.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
@@ -24,7 +25,7 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
     apiSchema: () => 'public',
     roleNames: () => [],
     async provision(project, signal) {
-      const { major } = await askVersion(targetOf(project), signal);
+      const { major } = await askVersion(await hostOf(project, signal), signal);
       toolbox.require(major, 'both');
     },
     remove: async () => undefined,
@@ -32,7 +33,7 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
       const target = targetOf(project);
       const known = { id: `a-${shortIdOf(project)}`, port: target.port, restarts: 0, lastRestartAt: null };
       try {
-        const { version, major } = await askVersion(target, signal);
+        const { version, major } = await askVersion(await chooseHost(target, signal), signal);
         return { ...known, state: 'running', major, problem: null, postgresVersion: version };
       } catch (error) {
         if (!isFluxError(error, 'instance_unavailable')) throw error;
@@ -46,19 +47,24 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
       return { user, password, host, port, database };
     },
     async backupSource(project, signal) {
-      const target = targetOf(project);
+      const target = await hostOf(project, signal);
       const { major } = await askVersion(target, signal);
       toolbox.require(major, 'client');
       return { kind: 'project_db', target, major, internalRoles: [] };
     },
     async readChangeMarks(project, signal) {
-      await using session = await connectPostgres(targetOf(project), { signal });
+      await using session = await connectPostgres(await hostOf(project, signal), { signal });
       return await readChangeMarks(session, null);
     },
-    async ownerAccess(project) {
-      return { open: (options) => connectPostgres(targetOf(project), options), ledger: ownLedger };
+    async ownerAccess(project, signal) {
+      const target = await hostOf(project, signal);
+      return { open: (options) => connectPostgres(target, options), ledger: ownLedger };
     },
   };
+}
+
+function hostOf(project: EngineProject, signal: AbortSignal | undefined): Promise<PostgresTarget> {
+  return chooseHost(targetOf(project), signal);
 }
 
 function targetOf({ slug, secrets }: EngineProject): PostgresTarget {
