@@ -211,6 +211,24 @@ describe('what Postgres keeps in a column for itself', () => {
   });
 });
 
+it('a column without a default is equal to one whose default is null, and to no other', async () => {
+  const source = await cluster.createDatabase('children');
+  await cluster.run(
+    'children',
+    `create table animal (id int not null, name varchar(20) default 'nobody', weight numeric(5,2) default 7); create domain short as varchar(3);
+     create table dog (tricks int, nick short default 'x') inherits (animal); alter table dog alter name drop default, alter weight drop default;
+     create table pup () inherits (dog); alter table pup alter nick drop default`,
+  );
+  const { manifest, changed, comparison } = await roundTrip({ from: cluster, to: cluster, source, restored: 'children_back' });
+  expect(changed.map(({ name }) => name)).toContain('public.dog.name');
+  expect(comparison.differences).toEqual([]);
+  const target = cluster.superuser('children_back');
+  await cluster.run('children_back', `alter table dog alter name set default 'Rex'`);
+  const found = await measureRestored({ target, manifest, parallel: 1, server: 'disposable' });
+  const equal = await findEqualDefinitions(target, changedDefinitions(manifest, found));
+  expect(compareManifests(manifest, found, equal).differences.map(({ name }) => name)).toEqual(['public.dog.name', 'public.pup.name']);
+});
+
 describe('a table that belongs to an extension', () => {
   it('and is in no archive is lost, with its rows', async () => {
     const name = 'members';

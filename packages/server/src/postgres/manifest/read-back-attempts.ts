@@ -59,7 +59,9 @@ export function piecesOf({ kind, name, expected, found }: ChangedDefinition): re
   const pieces: Piece[] = [];
   for (const fact of new Set([...Object.keys(before), ...Object.keys(after)])) {
     if (JSON.stringify(before[fact]) === JSON.stringify(after[fact])) continue;
-    const texts = expressions.includes(fact) ? pairUp(fact, before[fact], after[fact]) : undefined;
+    // A column without a default, in a table whose parent has one, is dumped as DEFAULT NULL, and Postgres may store that with a cast.
+    const wanted = kind === 'column' && fact === 'default' && before.generated === undefined ? (before[fact] ?? 'NULL') : before[fact];
+    const texts = expressions.includes(fact) ? pairUp(fact, wanted, after[fact]) : undefined;
     if (texts === undefined) return undefined;
     pieces.push(...texts.map((text) => ({ kind, name, facts: before, ...text })));
   }
