@@ -155,16 +155,10 @@ export const OPEN: Readonly<Record<string, string>> = {
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'many-definitions shared migrate':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'materialized-view-over-a-foreign-table attached into':
-    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
-  'materialized-view-over-a-foreign-table attached verify': 'a materialized view over a foreign table is inconclusive instead of named',
   'materialized-views shared into dedicated':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'materialized-views shared migrate':
     'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'matview-over-foreign-table attached into':
-    'what only a superuser may create is refused as a whole, instead of being made by the administrator',
-  'matview-over-foreign-table attached verify': 'a materialized view over a foreign table is inconclusive instead of named',
   'matview-with-name-in-string attached verify': 'a true failure does not say the cure in the source',
   'matview-with-name-in-string dedicated verify': 'a true failure does not say the cure in the source',
   'matview-with-name-in-string shared verify': 'a true failure does not say the cure in the source',

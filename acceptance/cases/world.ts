@@ -41,7 +41,7 @@ export async function startWorld(): Promise<World> {
   const [flux, source, target] = await Promise.all([startFlux(), startThrowAwayCluster(logical), startThrowAwayCluster(logical)]);
   await psql(source.uri('postgres'), `create role anon; create role authenticated; create role service_role bypassrls;`);
   // A tablespace needs a folder of its own that belongs to the server's account.
-  await psql(source.uri('postgres'), `copy (select '') to program 'mkdir -p ${join(source.folder, 'space')}'`);
+  await psql(source.uri('postgres'), `copy (select '') to program 'mkdir -p ${join(source.folder, 'space')}; cat >/dev/null'`);
   await psql(source.uri('postgres'), `create tablespace house_space location '${join(source.folder, 'space')}'`);
   await psql(source.uri('postgres'), 'create database stockdb');
   await psql(source.uri('stockdb'), `create table items (id int, name text); insert into items values (1, 'one'), (2, 'two')`);

@@ -21,6 +21,8 @@ export interface TableContent {
   readonly extension?: string | undefined;
   /** The partitioned table at the top, named like `name`; absent for what is not a partition. */
   readonly root?: string | undefined;
+  /** True for a materialized view whose query reads a foreign table, directly or through others. Absent otherwise. */
+  readonly readsOtherServers?: true | undefined;
   /** Of a configuration table of an extension: its rows that the extension does not have dumped. Absent when it has all of them dumped. */
   readonly undumped?: { readonly rows: number; readonly digest: string } | undefined;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { interpretRestore, restoreArguments } from './restore.ts';
+import { interpretRestore, onlyViewsFailed, restoreArguments } from './restore.ts';
 
 const ended = (exitCode: number | null, stderr = '', signal: NodeJS.Signals | null = null) =>
   interpretRestore({ command: 'pg_restore', exitCode, signal, stdout: '', stderr });
@@ -37,6 +37,23 @@ describe('the end of a pg_restore', () => {
     [1, 'pg_restore: error: COPY failed: ERROR:  could not extend file "base/5/1": No space left on device', null],
   ])('proves nothing when something outside ended it: status %s, %s', (status, stderr, signal) => {
     expect(ended(status, stderr, signal).kind).toBe('unknown');
+  });
+});
+
+describe('a pg_restore that went on after errors', () => {
+  const of = (kind: string) =>
+    `pg_restore: error: could not execute query: ERROR:  could not connect\nDETAIL:  refused\nCommand was: ${kind} public.far;\n\n\n`;
+  const only = (stderr: string, exitCode: number | null = 1) =>
+    onlyViewsFailed({ command: 'pg_restore', exitCode, signal: null, stdout: '', stderr });
+
+  it('failed in nothing but views when each error belongs to the data of one', () => {
+    expect(
+      only(`${of('REFRESH MATERIALIZED VIEW')}${of('REFRESH MATERIALIZED VIEW')}pg_restore: warning: errors ignored on restore: 2\n`),
+    ).toBe(true);
+    expect(only(of('REFRESH MATERIALIZED VIEW') + of('CREATE VIEW'))).toBe(false);
+    expect(only(of('REFRESH MATERIALIZED VIEW') + 'pg_restore: error: connection to server failed\n')).toBe(false);
+    expect(only(of('REFRESH MATERIALIZED VIEW'), null)).toBe(false);
+    expect(only('')).toBe(false);
   });
 });
 

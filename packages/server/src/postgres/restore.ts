@@ -12,6 +12,8 @@ export interface RestoreRequest {
   readonly kind: 'project_db' | 'tenant_export';
   /** Parallel jobs; more than one needs a seekable file. */
   readonly jobs: number;
+  /** `go on`: whoever calls this compares what is there afterwards. By default it stops. */
+  readonly afterError?: 'stop' | 'go on' | undefined;
 }
 
 /**
@@ -23,12 +25,24 @@ export interface RestoreRequest {
  */
 export function restoreArguments(request: RestoreRequest): string[] {
   return [
-    '--exit-on-error',
+    ...(request.afterError === 'go on' ? [] : ['--exit-on-error']),
     '--no-password',
     '--no-tablespaces',
     ...(request.jobs > 1 ? [`--jobs=${request.jobs}`] : []),
     ...(request.kind === 'tenant_export' ? ['--no-owner', '--no-acl'] : []),
   ];
+}
+
+/**
+ * Whether nothing failed in a pg_restore but the filling of materialized views. It does not say that they may be empty: the comparison
+ * decides that, and everything else is compared as well, so that a text which only looks like pg_restore's own hides nothing.
+ */
+export function onlyViewsFailed({ exitCode, stderr }: ProcessResult): boolean {
+  if (exitCode !== 1) return false;
+  const lines = stderr.split('\n');
+  const errors = lines.filter((line) => line.startsWith('pg_restore: error: ')).length;
+  const ofViews = lines.filter((line) => line.startsWith('Command was: REFRESH MATERIALIZED VIEW ')).length;
+  return errors > 0 && errors === ofViews;
 }
 
 const LAST_LINES = 40;

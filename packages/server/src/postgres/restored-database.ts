@@ -5,6 +5,7 @@ import { connectPostgres, sqlStateOf } from './connect.ts';
 import { type Arbiter, changedDefinitions } from './manifest/changed-definitions.ts';
 import { compareManifests } from './manifest/compare.ts';
 import { measureRestored } from './manifest/measure.ts';
+import { excuseUnfilledViews } from './manifest/unfilled-views.ts';
 import type { Manifest } from './manifest.ts';
 import { restoreArguments } from './restore.ts';
 import type { PostgresTarget } from './target.ts';
@@ -23,8 +24,9 @@ const PARALLEL = Math.max(2, Math.min(4, availableParallelism()));
 const JOBS_FROM_BYTES = 64 * 2 ** 20;
 
 /** The options of pg_restore for the verification of an archive with this manifest. */
-export function restoreArgumentsFor({ backupKind, server }: Pick<Manifest, 'backupKind' | 'server'>): readonly string[] {
-  return restoreArguments({ kind: backupKind, jobs: server.databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL });
+export function restoreArgumentsFor({ backupKind, server, tables }: Pick<Manifest, 'backupKind' | 'server' | 'tables'>): readonly string[] {
+  const afterError = tables.some(({ readsOtherServers }) => readsOtherServers === true) ? 'go on' : 'stop';
+  return restoreArguments({ kind: backupKind, jobs: server.databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL, afterError });
 }
 
 /**
@@ -58,7 +60,7 @@ export async function compareRestored(
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<Comparison> {
-  const found = await measureRestored({
+  const measured = await measureRestored({
     target,
     manifest,
     server,
@@ -67,6 +69,7 @@ export async function compareRestored(
       onProgress({ phase: 'compare', message: 'Comparing with what was dumped', done: bytesDone, total: bytesTotal, unit: 'bytes' }),
     signal,
   });
+  const found = excuseUnfilledViews(manifest, measured);
   const changed = changedDefinitions(manifest, found);
   return compareManifests(manifest, found, changed.length === 0 ? undefined : await arbiter(changed));
 }

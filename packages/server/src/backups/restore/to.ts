@@ -13,6 +13,7 @@ import type { Manifest } from '../../postgres/manifest.ts';
 import { checkMoneyLocale } from '../../postgres/money-locale.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
 import { compareRestored, runSql } from '../../postgres/restored-database.ts';
+import { splitQualifiedName, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Seal } from '../../system/seal.ts';
 import type { VerificationSandbox } from '../disposable-request.ts';
@@ -76,6 +77,8 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
   if (request.prerequisites) await createPrerequisites(manifest.prerequisites, target, task.signal);
   const { moneyLocale } = manifest.server;
   if (moneyLocale) await checkMoneyLocale(target, moneyLocale, task.signal);
+  const views = manifest.tables.filter(({ readsOtherServers }) => readsOtherServers === true).map(({ name }) => name);
+  const ofOtherServers = new Set(views.map((name) => splitQualifiedName(name).map(unquoteIdentifier).join('.')));
   await loadArchive(
     deps.programs,
     source,
@@ -84,7 +87,8 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
       target,
       grants: 'left out',
       transaction,
-      omits: () => false,
+      // One transaction must not fail because another server does not answer.
+      omits: ({ kind, schema, tag }) => kind === 'MATERIALIZED VIEW DATA' && ofOtherServers.has(`${schema ?? ''}.${tag}`),
       moneyLocale,
     },
     {
@@ -96,6 +100,8 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
     },
     task,
   );
+  // Those that stay empty are named by the comparison.
+  for (const name of views) await runSql(target, `REFRESH MATERIALIZED VIEW ${name}`, task.signal);
   const compared = await compare(deps, source, target, found.objects === 0, task);
   const notes = transaction === 'all or nothing' ? compared.notes : [IN_STEPS, ...compared.notes];
   return answerRestore('to', row.id, null, { ...compared, notes });
@@ -158,8 +164,8 @@ async function compare(
   target: PostgresTarget,
   wasEmpty: boolean,
   task: Task,
-): Promise<Pick<RestoreAnswer, 'tablesCompared' | 'rowsCompared' | 'notes'>> {
-  const none = { tablesCompared: 0, rowsCompared: 0 };
+): Promise<Pick<RestoreAnswer, 'tablesCompared' | 'rowsCompared' | 'exceptions' | 'notes'>> {
+  const none = { tablesCompared: 0, rowsCompared: 0, exceptions: [] };
   if (!wasEmpty) return { ...none, notes: ['The database was not empty, so what is in it now was not compared with the backup.'] };
   try {
     const { tablesCompared, rowsCompared, differences } = await compareRestored(
@@ -171,7 +177,8 @@ async function compare(
     );
     const differs = differences.filter(({ judgement, kind }) => judgement === 'failure' && !LEFT_TO_TARGET.has(kind));
     const notes = differs.slice(0, 20).map(({ kind, name, change }: Difference) => `${kind} ${name} is ${change}.`);
-    return { tablesCompared, rowsCompared, notes: [...notes, ...describeOtherServer(differences)] };
+    const exceptions = differences.filter(({ judgement, kind }) => judgement !== 'failure' && kind !== 'server');
+    return { tablesCompared, rowsCompared, exceptions, notes: [...notes, ...describeOtherServer(differences)] };
   } catch (error) {
     // The data is there and pg_restore has vouched for it, also when this must stop now: to call that a failure would have it restored
     // again. A role that may not read everything cannot compare it.

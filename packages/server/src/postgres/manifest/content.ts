@@ -43,6 +43,7 @@ interface Relation {
   /** Whether planning a query of it can run functions that are not written in C: those of its indexes and statistics. */
   readonly runsCode: boolean;
   readonly root: string | null;
+  readonly readsOtherServers: boolean;
   readonly bytes: string;
   readonly columns: ReadonlyArray<DigestColumn & { readonly generated: '' | 's' | 'v' }>;
 }
@@ -133,14 +134,14 @@ async function scan(session: PostgresSession, batch: readonly Relation[], major:
     .filter(({ part }) => part === 'dumped')
     .map(({ i, rows: count, digest, generated }) => {
       const relation = batch[i] as Relation;
-      const { name, kind, root } = relation;
+      const { name, kind } = relation;
       const content = {
         name,
         kind,
         rows: Number(count),
         digest,
         ...(generated === null ? {} : { generatedDigest: generated }),
-        ...(root === null ? {} : { root }),
+        ...placeOf(relation),
         ...undumpedOf({ rows: count, digest }, whole.get(i)),
       };
       if (isLeftToExtension(relation)) return { ...content, ...leftToExtension(relation) };
@@ -171,13 +172,13 @@ function undumpedOf(dumped: Pick<ScannedRow, 'rows' | 'digest'>, all: ScannedRow
 async function copyTables(session: PostgresSession, batch: readonly Relation[], how: 'copy' | 'count'): Promise<TableContent[]> {
   const contents: TableContent[] = [];
   for (const relation of batch) {
-    const { name, kind, root } = relation;
+    const { name, kind } = relation;
     const { rows, digest } = await digestCopy(session, relation);
     const content = {
       name,
       kind,
       rows,
-      ...(root === null ? {} : { root }),
+      ...placeOf(relation),
       comparison: 'exact' as const,
       ...(isLeftToExtension(relation) ? leftToExtension(relation) : {}),
     };
@@ -186,6 +187,22 @@ async function copyTables(session: PostgresSession, batch: readonly Relation[], 
   }
   return contents;
 }
+
+/** What is known about a relation beside its rows. */
+function placeOf({ root, readsOtherServers }: Relation): Pick<TableContent, 'root' | 'readsOtherServers'> {
+  return { ...(root === null ? {} : { root }), ...(readsOtherServers ? { readsOtherServers } : {}) };
+}
+
+/** SQL expression: the query of the materialized view `c` reads a foreign table, through views, other materialized views or partitions too. */
+const READS_OTHER_SERVERS = `c.relkind = 'm' AND EXISTS (
+       WITH RECURSIVE reach(oid) AS (
+         SELECT c.oid UNION
+         SELECT x.oid FROM reach r CROSS JOIN LATERAL (
+           SELECT d.refobjid AS oid FROM pg_rewrite w JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+             WHERE w.ev_class = r.oid AND d.refclassid = 'pg_class'::regclass
+           UNION ALL SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = r.oid
+         ) x
+       ) SELECT FROM reach JOIN pg_class f ON f.oid = reach.oid WHERE f.relkind = 'f')`;
 
 function whyNotRead(relation: Relation): WhyNot | undefined {
   if (relation.relkind === 'f') return { comparison: 'not_dumped', reason: 'the rows of a foreign table live on another server' };
@@ -215,8 +232,8 @@ function leftToExtension({ extension }: Relation): WhyNot {
 type WhyNot = Pick<TableContent, 'comparison' | 'reason' | 'extension'>;
 
 function unread(relation: Relation, why: WhyNot): TableContent {
-  const { name, kind, root } = relation;
-  return { name, kind, rows: 0, digest: null, ...(root === null ? {} : { root }), ...why };
+  const { name, kind } = relation;
+  return { name, kind, rows: 0, digest: null, ...placeOf(relation), ...why };
 }
 
 /** SQL expression: an expression of an index or of statistics of the table `c` uses a function that is not in C, or a domain. */
@@ -238,6 +255,7 @@ async function listRelations(session: PostgresSession, scope: Scope): Promise<Re
     `SELECT n.nspname AS schema, c.relname AS table, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name, c.relkind,
        CASE WHEN c.relkind = 'm' THEN 'materialized_view' WHEN c.relispartition THEN 'partition' ELSE 'table' END AS kind,
        c.relispopulated AS populated, has_table_privilege(c.oid, 'SELECT') AND NOT row_security_active(c.oid) AS readable, x.extname AS extension, x.condition, ${RUNS_CODE} AS "runsCode",
+       ${READS_OTHER_SERVERS} AS "readsOtherServers",
        CASE WHEN c.relispartition THEN (SELECT quote_ident(rn.nspname) || '.' || quote_ident(r.relname) FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
          WHERE r.oid = pg_partition_root(c.oid)) END AS root,
        CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes, coalesce(a.columns, '[]') AS columns

@@ -41,6 +41,7 @@ const measured = {
       reason: z.string().optional(),
       extension: z.string().optional(),
       root: z.string().optional(),
+      readsOtherServers: z.literal(true).optional(),
       undumped: z.strictObject({ rows: z.number(), digest: decimal }).optional(),
     }),
   ),
