@@ -10,8 +10,8 @@ export interface TableContent {
   readonly rows: number;
   /** Sum over all rows of a 64-bit hash of the row's text, as a decimal text; does not depend on row order. Null when it was not computed. */
   readonly digest: string | null;
-  /** The same over the stored generated columns only, which a restore recomputes. Absent when the table has none. */
-  readonly generatedDigest?: string | undefined;
+  /** The same over the stored generated columns only, which a restore recomputes. Null when it was not computed, absent when the table has none. */
+  readonly generatedDigest?: string | null | undefined;
   /** `copy` when the digest is that of the lines of COPY, see `readContent`; absent when the server has computed it. */
   readonly digestOf?: 'copy' | undefined;
   /** How a restore of it is judged; the reason is given when it is not `exact`. */

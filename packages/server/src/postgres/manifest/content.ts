@@ -57,7 +57,7 @@ interface Relation {
  *
  * To plan a query of a table, Postgres simplifies the expressions of its indexes and statistics: it inlines functions written in SQL, which
  * fails when they name something without its schema, and it executes immutable functions with constant arguments, with the rights of the
- * session. pg_dump never does, because COPY plans nothing. Such tables are read with COPY, too.
+ * session. pg_dump never does, because COPY plans nothing. Such tables are read with COPY, too; their generated columns are not read.
  */
 export async function readContent(request: ContentRequest): Promise<TableContent[]> {
   const { snapshot, workers, major, reading } = request;
@@ -179,6 +179,8 @@ async function copyTables(session: PostgresSession, batch: readonly Relation[], 
       kind,
       rows,
       ...placeOf(relation),
+      // COPY refuses generated columns, and any query of the table would be planned.
+      ...(relation.columns.some(({ generated }) => generated === 's') ? { generatedDigest: null } : {}),
       comparison: 'exact' as const,
       ...(isLeftToExtension(relation) ? leftToExtension(relation) : {}),
     };

@@ -35,7 +35,7 @@ const measured = {
       kind: z.enum(['table', 'partition', 'materialized_view']),
       rows: z.number(),
       digest: decimal.nullable(),
-      generatedDigest: decimal.optional(),
+      generatedDigest: decimal.nullable().optional(),
       digestOf: z.literal('copy').optional(),
       comparison: z.enum(['exact', 'recomputed', 'not_dumped']),
       reason: z.string().optional(),
