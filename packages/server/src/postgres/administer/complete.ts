@@ -27,7 +27,7 @@ export interface Completion {
  */
 export async function completeAsAdministrator(session: PostgresSession, completion: Completion): Promise<void> {
   const { objects, owner, internalRoles, major } = completion;
-  const found = await readObjects([session], { schema: null, internalRoles }, major);
+  const { objects: found } = await readObjects([session], { schema: null, internalRoles }, major);
   const wanted = (kind: string) => wantedOf(kind, objects, found);
   const statements = [
     ...(await renderGrants(session, wanted('grant'), owner)),

@@ -51,10 +51,10 @@ export async function measure(
 ): Promise<Measured> {
   const { session } = snapshot;
   const server = await readServerFacts(session);
-  // The session of the snapshot reads no tables: its transaction stays open, and would keep a lock on each of them.
+  // The session of the snapshot reads neither objects nor tables: its transaction stays open, and would keep its locks on them.
   const workers = await snapshot.openWorkers(Math.max(1, options.parallel));
   try {
-    const objects = await readObjects([session, ...workers], scope, server.major);
+    const { objects, leftOut } = await readObjects(workers, scope, server.major, snapshot.releaseLocks);
     // Large objects belong to no schema, so a tenant export contains none.
     const large = scope.schema === null ? await readLargeObjects(session) : undefined;
     const tables = await readContent({
@@ -65,7 +65,7 @@ export async function measure(
       reading: options.reading,
       onProgress: options.onProgress,
     });
-    return { server, tables, objects, largeObjects: large?.value ?? null, leftOut: large?.leftOut ?? [] };
+    return { server, tables, objects, largeObjects: large?.value ?? null, leftOut: [...(large?.leftOut ?? []), ...leftOut] };
   } finally {
     await Promise.all(workers.map((worker) => worker.close()));
   }
