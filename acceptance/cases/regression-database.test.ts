@@ -1,3 +1,4 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { VerificationProof } from '@flux/contract/backup';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { prepareRegressionSource } from '../../scripts/setup/regression-source.mjs';
@@ -23,11 +24,14 @@ describe.skipIf('refused' in source)('the regression database of PostgreSQL', ()
   let observed: Observation;
   let flags: readonly string[];
   let said = '';
+  // A folder for software beside that of the system: a sandbox shows a library there.
+  let libraries: string;
 
   beforeAll(async () => {
     const settings = { wal_level: 'logical', max_prepared_transactions: '2' };
     [flux, cluster, target] = await Promise.all([startFlux(), startThrowAwayCluster({ settings }), startThrowAwayCluster({ settings })]);
-    const uri = 'refused' in source ? '' : await makeRegressionDatabase(cluster, source);
+    libraries = mkdtempSync('/opt/flux-regression-');
+    const uri = 'refused' in source ? '' : await makeRegressionDatabase(cluster, source, libraries);
     observed = await observe({ uri });
     const attached = await flux.fluxWith({ env: { FLUX_ATTACH_URI: uri } }, 'create', 'regression', '--attach', '--json');
     if (attached.exitCode !== 0) throw new Error(attached.stderr);
@@ -38,6 +42,7 @@ describe.skipIf('refused' in source)('the regression database of PostgreSQL', ()
     await target?.[Symbol.asyncDispose]();
     await cluster?.[Symbol.asyncDispose]();
     await flux?.[Symbol.asyncDispose]();
+    if (libraries !== undefined) rmSync(libraries, { recursive: true });
   });
 
   declareOpen('regression database: verify', 'is restorable, with more than 600 tables in it', { timeout: TIMEOUT_MS }, async () => {

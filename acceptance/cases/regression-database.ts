@@ -13,13 +13,14 @@ export interface RegressionSource {
  * Makes the database `regression` as PostgreSQL's own test suite leaves it: the files of its schedule in order, by psql, with the settings
  * of `pg_regress` (src/test/regress/pg_regress.c). Their output is not compared: this is about what they leave behind, whatever it is.
  *
- * The library goes where the server looks for libraries of that name (`$libdir`), unless `library` says otherwise.
+ * @param libraries a folder for its library, where whoever restores the database finds it too
  */
-export async function makeRegressionDatabase(cluster: ThrowAwayCluster, source: RegressionSource): Promise<string> {
+export async function makeRegressionDatabase(cluster: ThrowAwayCluster, source: RegressionSource, libraries: string): Promise<string> {
   // The server reads data and writes results there, as another account.
   const folder = join(cluster.folder, 'regress');
   cpSync(source.folder, folder, { recursive: true });
-  cpSync(source.library, join(folder, 'regress.so'));
+  chmodSync(libraries, 0o755);
+  cpSync(source.library, join(libraries, 'regress.so'));
   for (const part of ['results', 'testtablespace']) mkdirSync(join(folder, part));
   for (const part of ['', 'results', 'testtablespace', 'data']) chmodSync(join(folder, part), 0o777);
   await psql(
@@ -34,7 +35,7 @@ export async function makeRegressionDatabase(cluster: ThrowAwayCluster, source: 
     PGDATESTYLE: 'Postgres, MDY',
     PG_ABS_SRCDIR: folder,
     PG_ABS_BUILDDIR: folder,
-    PG_LIBDIR: folder,
+    PG_LIBDIR: libraries,
     PG_DLSUFFIX: '.so',
     LANG: 'C',
   };

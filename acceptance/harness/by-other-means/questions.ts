@@ -176,14 +176,15 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     aspect: 'comment',
-    sql: `select i.type || ' ' || coalesce(i.identity, ''), d.description
+    sql: `select i.type || ' ' || i.identity, d.description
       from pg_description d cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
       -- What belongs to a table has no schema of its own.
       left join pg_class t on t.oid = coalesce((select tgrelid from pg_trigger where oid = d.objoid and d.classoid = 'pg_trigger'::regclass),
         (select polrelid from pg_policy where oid = d.objoid and d.classoid = 'pg_policy'::regclass),
         (select ev_class from pg_rewrite where oid = d.objoid and d.classoid = 'pg_rewrite'::regclass))
       left join pg_namespace n on n.oid = t.relnamespace or n.nspname = coalesce(i.schema, case when i.type = 'schema' then i.name end)
-      where d.objoid >= 16384 and (n.oid is null and $whole or ($schemas)) or d.classoid = 'pg_namespace'::regclass and i.name = 'public' and ($schemas)`,
+      -- A comment can outlive its object.
+      where i.identity is not null and (d.objoid >= 16384 and (n.oid is null and $whole or ($schemas)) or d.classoid = 'pg_namespace'::regclass and i.name = 'public' and ($schemas))`,
   },
   {
     aspect: 'index',
@@ -192,7 +193,8 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     aspect: 'trigger',
-    sql: `select t.tgrelid::regclass || ' ' || coalesce((select k.conname || ' ' || t.tgfoid::regproc || ' ' || t.tgtype from pg_constraint k where k.oid = t.tgconstraint), t.tgname), t.tgenabled::text
+    // A foreign key that a partition has from its parent gets its name from the server.
+    sql: `select t.tgrelid::regclass || ' ' || coalesce((select case when k.conparentid = 0 then k.conname else 'from its parent' end || ' ' || t.tgfoid::regproc || ' ' || t.tgtype from pg_constraint k where k.oid = t.tgconstraint), t.tgname), t.tgenabled::text
       from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace where $schemas`,
   },
   {
