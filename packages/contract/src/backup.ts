@@ -108,6 +108,11 @@ export const VerificationProof = z.object({
   verificationId: z.string(),
   backupId: z.string(),
   verdict: z.enum(['restorable', 'failed', 'inconclusive']),
+  /**
+   * With `failed`: what is to blame. `file`: its bytes are not those that were dumped, and another backup is of use. `source`: the bytes
+   * are those that were dumped and do not come back, and another backup ends in the same way until the source has been corrected.
+   */
+  failedBy: z.enum(['file', 'source']).optional(),
   /** One sentence for people. */
   summary: z.string(),
   postgresVersion: z.string().nullable(),

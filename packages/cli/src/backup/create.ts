@@ -3,6 +3,7 @@ import { formatFields } from '../output/table.ts';
 import { resolveProject } from '../project/resolve.ts';
 import { describeLeftOut } from './left-out-text.ts';
 import { formatSize } from './list-text.ts';
+import { adviseAfter } from './proof-advice.ts';
 import { describeProof, VERDICT_EXIT_CODES } from './proof-text.ts';
 import { createBackup } from './run-create.ts';
 import { verifyBackup } from './run-verify.ts';
@@ -42,6 +43,7 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
     output.line('');
     const { proof, label } = await verifyBackup(context, project, backup.id);
     output.answer(describeProof(proof, label), { backup, proof, label });
+    adviseAfter(context, project, proof);
     return VERDICT_EXIT_CODES[proof.verdict];
   },
 });

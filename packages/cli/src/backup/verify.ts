@@ -1,5 +1,6 @@
 import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { resolveProject } from '../project/resolve.ts';
+import { adviseAfter } from './proof-advice.ts';
 import { describeProof, VERDICT_EXIT_CODES } from './proof-text.ts';
 import { verifyBackup } from './run-verify.ts';
 import { completeBackup, selectBackup } from './select.ts';
@@ -21,11 +22,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions>({
     const backupId = await completeBackup(context, project, named);
     const { proof, label } = await verifyBackup(context, project, backupId);
     context.output.answer(describeProof(proof, label), { proof, label });
-    if (proof.verdict === 'failed') {
-      context.output.next(`flux backup create ${project.flags} --verify`, 'Do not rely on this backup. Create and verify another one:');
-    } else if (proof.verdict === 'inconclusive') {
-      context.output.next(`flux backup verify ${project.flags} --id ${proof.backupId}`, 'When the cause is fixed, try again:');
-    }
+    adviseAfter(context, project, proof);
     return VERDICT_EXIT_CODES[proof.verdict];
   },
 });

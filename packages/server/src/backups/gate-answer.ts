@@ -3,13 +3,14 @@ import type { GateAction, GateAnswer } from '@flux/contract/gate';
 import { type TrustTier, trustLabel } from '@flux/contract/labels';
 import { REFUSAL_COMMAND } from '@flux/contract/refusal';
 import type { BlobStore } from '../blobs/store.ts';
-import { type BackupRow, findBackupById, findLatestBackup, listProvenBackups } from '../catalog/backups.ts';
+import { type BackupRow, findBackupById, findLatestBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { readChangesSince } from './changes.ts';
 import type { CreateDeps } from './create.ts';
 import { examineDeletion } from './deletion-check.ts';
 import { examineRecorded, latestIsUnfinishedWork, PROVES_FIRST } from './gate.ts';
 import { checkArtifact } from './item.ts';
+import { findNewestRestorable } from './newest-restorable.ts';
 import type { ReadingDeps } from './reading.ts';
 import { parseBackupSelector, selectBackup } from './select.ts';
 import { trustTierOf } from './trust.ts';
@@ -42,13 +43,6 @@ async function proofOf(deps: Parameters<typeof answerGate>[0], project: ProjectR
   if (row === undefined || row.restore_verified_at === null) return null;
   const changes = await readChangesSince(deps, project, row.id, signal);
   return { backupId: row.id, takenAt: row.created_at.toISOString(), verifiedAt: row.restore_verified_at.toISOString(), changes };
-}
-
-/** The newest restore-verified backup whose file exists with its size and is not recorded as damaged. */
-async function findNewestRestorable({ catalog, store }: ReadingDeps, project: ProjectRow): Promise<BackupRow | undefined> {
-  for (const row of await listProvenBackups(catalog.db, project.id))
-    if (row.restore_verification === 'restore_verified' && (await tierOf(store, row)) === 'restorable') return row;
-  return undefined;
 }
 
 async function verdictOn(

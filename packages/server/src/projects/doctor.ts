@@ -2,6 +2,7 @@ import { explainAbsence } from '@flux/contract/capability';
 import type { DoctorAnswer, Finding } from '@flux/contract/doctor';
 import { backupKindOf, trustLabel } from '@flux/contract/labels';
 import { checkArtifact } from '../backups/item.ts';
+import { findNewestRestorable } from '../backups/newest-restorable.ts';
 import { type BackupState, stateOf } from '../backups/trust.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
@@ -62,6 +63,7 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
   const latest = await findLatestBackup(deps.catalog.db, project.id);
   const state = latest === undefined ? undefined : stateOf(latest, await checkArtifact(deps.store, latest));
   const findings = [backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
+  if (state !== undefined && state.tier !== 'restorable') findings.push(await wayBackFinding(deps, project));
   if (project.lifecycle === 'active') findings.push(await instanceFinding(deps, project), ...(await undoFindings(deps, project)));
   findings.push(...capabilityFindings(deps, project), ...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
@@ -81,14 +83,34 @@ function backupFinding(project: ProjectRow, latest: BackupRow | undefined, state
   const label = trustLabel(tier, latest?.kind ?? backupKindOf(project.engine));
   const flags = `--project ${project.slug} --hash ${project.hash}`;
   if (tier === 'restorable') return { severity: 'fine', what: 'latest backup', found: `${label}.`, command: null };
-  const why = tier === 'pipeline_incomplete' ? ` ${state?.artifactValidationError}` : '';
   const onlyVerify = tier === 'not_restore_verified';
   return {
     severity: onlyVerify || tier === 'artifact_pending' ? 'warning' : 'danger',
     what: 'latest backup',
-    found: `${label}: there is no proof that this project can be brought back.${why}`,
+    found: `${label}: there is no proof that this project can be brought back.${reasonOf(tier, latest, state)}`,
     command: onlyVerify ? `flux backup verify ${flags} --latest` : `flux backup create ${flags} --verify`,
   };
+}
+
+function reasonOf(tier: BackupState['tier'], latest: BackupRow | undefined, state: BackupState | undefined): string {
+  if (tier === 'pipeline_incomplete') return ` ${state?.artifactValidationError}`;
+  if (tier === 'latest_not_complete' && latest?.failure != null) return ` It failed: ${latest.failure}`;
+  if (tier !== 'restore_failed') return '';
+  const failed = ` ${latest?.restore_verification_error}`;
+  // The bytes that were dumped do not come back: the next dump of the same source does not either.
+  return state?.artifactValidation === 'artifact_valid'
+    ? `${failed} Its file is as it was written, so the next backup ends in the same way until the source has been corrected.`
+    : failed;
+}
+
+/** What an older backup brings back while the latest brings back nothing. */
+async function wayBackFinding(deps: DoctorDeps, project: ProjectRow): Promise<Finding> {
+  const row = await findNewestRestorable(deps, project);
+  const found =
+    row === undefined
+      ? 'No older backup is restore-verified and intact either.'
+      : `The newest restore-verified backup is ${row.id} of ${row.created_at.toISOString()}: what was written after it would be lost.`;
+  return { severity: row === undefined ? 'danger' : 'warning', what: 'older backups', found, command: null };
 }
 
 function proofFindings(deps: DoctorDeps, project: ProjectRow, latest: BackupRow | undefined, state: BackupState | undefined): Finding[] {

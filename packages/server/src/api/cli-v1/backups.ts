@@ -53,7 +53,10 @@ function toVerifyAnswer(proof: VerificationProof): VerifyAnswer {
       return { ok: true, backupId: proof.backupId, restoreVerificationStatus: 'restore_verified', proof };
     case 'failed':
       throw new FluxError('verification_failed', proof.summary, {
-        hint: 'Treat this backup as broken: create a new one with `flux backup create`, then verify it.',
+        hint:
+          proof.failedBy === 'source'
+            ? 'Treat this backup as broken. Its file is as it was written, so another one ends in the same way: correct the source first, then create and verify a new one with `flux backup create --verify`.'
+            : 'Treat this backup as broken: create a new one with `flux backup create`, then verify it.',
         details: { proof },
       });
     case 'inconclusive':

@@ -59,6 +59,7 @@ async function recordVerdict(
     verificationId,
     backupId: row.id,
     verdict: verdict.verdict,
+    ...(verdict.verdict === 'failed' ? { failedBy: seen.bytes?.damage === undefined ? ('source' as const) : ('file' as const) } : {}),
     summary: oneSafeLine(verdict.summary),
     postgresVersion: seen.postgresVersion ?? null,
     sandbox: seen.sandbox ?? null,

@@ -1,0 +1,17 @@
+import type { VerificationProof } from '@flux/contract/backup';
+import type { CallContext } from '../context.ts';
+import type { ResolvedProject } from '../project/resolve.ts';
+
+/** Says what to do after a verdict that is not good. Nobody is told to repeat what will fail again. */
+export function adviseAfter({ output }: Pick<CallContext, 'output'>, { flags }: ResolvedProject, proof: VerificationProof): void {
+  const another = `flux backup create ${flags} --verify`;
+  if (proof.verdict === 'inconclusive')
+    output.next(`flux backup verify ${flags} --id ${proof.backupId}`, 'When the cause is fixed, try again:');
+  if (proof.verdict !== 'failed') return;
+  if (proof.failedBy === 'source')
+    output.next(
+      another,
+      'Do not rely on this backup. Its file is as it was written, so the next one ends in the same way until the source has been corrected. Then:',
+    );
+  else output.next(another, 'Do not rely on this backup. Create and verify another one:');
+}
