@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFluxError } from '@flux/contract/errors';
@@ -35,8 +36,13 @@ export interface LocalBlob extends AsyncDisposable {
   /**
    * Whether the file was written to, or replaced under its path, since it was lent. A hard link does not protect from writes into the
    * file itself: a proof about bytes that were hashed before is valid only while this is false.
+   *
+   * Times of modification can be set back. The time of the last change cannot, but it also changes with each other link to the file; when
+   * only that one differs, the file is read again.
+   *
+   * @param sha256 of the bytes that were read from it before
    */
-  wasModified(): Promise<boolean>;
+  wasModified(sha256: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** A temporary file that never becomes a blob. Disposing of it removes it. */
@@ -85,7 +91,7 @@ export function createWorkspace({ folder, workerId }: WorkspaceOptions): Workspa
         try {
           const linked = isLinkable(store) ? await store.linkTo(key, path, signal) : 'impossible';
           if (linked === 'impossible') await copyBlob(store, key, path, signal);
-          return await openLent(path, () => rm(path, { force: true }));
+          return await openLent(path, 'own link', () => rm(path, { force: true }));
         } catch (error) {
           await rm(path, { force: true });
           throw error;
@@ -121,7 +127,7 @@ async function copyBlob(store: BlobStore, key: string, path: string, signal: Abo
 async function openOwn(store: BlobStore & LinkableStore, key: string, signal: AbortSignal): Promise<LocalBlob> {
   // For its errors: a missing blob, or a missing volume.
   await (await store.get(key, { signal })).return();
-  return openLent(store.pathOf(key), async () => undefined);
+  return openLent(store.pathOf(key), "the blob's path", async () => undefined);
 }
 
 function isReadOnly(error: unknown): boolean {
@@ -129,7 +135,8 @@ function isReadOnly(error: unknown): boolean {
   return code === 'EROFS' || code === 'EACCES' || code === 'EPERM';
 }
 
-async function openLent(path: string, release: () => Promise<void>): Promise<LocalBlob> {
+/** @param kind nobody else knows the path of a link of our own; under the blob's path, another file may have been for a while */
+async function openLent(path: string, kind: 'own link' | "the blob's path", release: () => Promise<void>): Promise<LocalBlob> {
   let file: FileHandle;
   try {
     file = await open(path, 'r');
@@ -138,15 +145,18 @@ async function openLent(path: string, release: () => Promise<void>): Promise<Loc
   }
   try {
     const lent = await file.stat({ bigint: true });
+    const read = (signal: AbortSignal) => readPieces({ file, start: 0, end: Number(lent.size), signal, release: async () => undefined });
     return {
       path,
       sizeBytes: Number(lent.size),
-      read: (signal) => readPieces({ file, start: 0, end: Number(lent.size), signal, release: async () => undefined }),
-      wasModified: async () => {
+      read,
+      wasModified: async (sha256, signal) => {
         const now = await file.stat({ bigint: true });
         const atPath = await stat(path, { bigint: true }).catch(() => undefined);
         const isSameFile = atPath?.ino === lent.ino && atPath.dev === lent.dev;
-        return !isSameFile || now.size !== lent.size || now.mtimeNs !== lent.mtimeNs;
+        if (!isSameFile || now.size !== lent.size || now.mtimeNs !== lent.mtimeNs) return true;
+        if (now.ctimeNs === lent.ctimeNs) return false;
+        return kind === "the blob's path" || (await digestOf(read(signal))) !== sha256;
       },
       [Symbol.asyncDispose]: async () => {
         await file.close();
@@ -157,6 +167,12 @@ async function openLent(path: string, release: () => Promise<void>): Promise<Loc
     await file.close();
     throw toVolumeError(error);
   }
+}
+
+async function digestOf(pieces: BlobPieces): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of pieces) hash.update(piece);
+  return hash.digest('hex');
 }
 
 async function createScratchFile(path: string): Promise<ScratchFile> {

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { FluxError } from '@flux/contract/errors';
 import { type ProcessResult, runProcess } from '../system/process.ts';
+import { readFileInChunks } from './archive/byte-reader.ts';
 import { type ArchiveEntry, readArchiveToc } from './archive/toc.ts';
 import { connectPostgres } from './connect.ts';
 import type { PostgresPrograms } from './programs.ts';
@@ -69,18 +70,19 @@ async function loadArchive({ toolbox, account }: PostgresPrograms, request: Arch
     throw new FluxError('postgres_missing', `There is no pg_restore of major version ${request.major} on this host.`);
   const settings = await settingsFor(request);
   const failed = new AbortController();
-  const bytes = createReadStream(request.path, { highWaterMark: 1 << 20 });
   const hash = createHash('sha256');
-  let total = 0;
-  let readToItsEnd = false;
-  bytes.on('data', (chunk) => {
-    hash.update(chunk);
-    total += chunk.length;
-    request.onBytes?.(total);
-  });
-  bytes.once('end', () => {
-    readToItsEnd = true;
-  });
+  // One open file: what is hashed is what pg_restore gets.
+  async function* hashed(): AsyncGenerator<Buffer, undefined> {
+    let total = 0;
+    for await (const chunk of readFileInChunks(request.path, request.signal)) {
+      hash.update(chunk);
+      total += chunk.length;
+      request.onBytes?.(total);
+      yield chunk;
+    }
+  }
+  const pieces = hashed();
+  const bytes = Readable.from(pieces, { objectMode: false });
   bytes.once('error', (error) => failed.abort(error));
   try {
     const ended = await (tools.run ?? runProcess)(program, restoreOptions(request, list), {
@@ -90,7 +92,9 @@ async function loadArchive({ toolbox, account }: PostgresPrograms, request: Arch
       signal: request.signal === undefined ? failed.signal : AbortSignal.any([request.signal, failed.signal]),
     });
     if (failed.signal.aborted) throw failed.signal.reason;
-    if (readToItsEnd && hash.digest('hex') !== request.sha256)
+    // pg_restore needs no byte behind the last entry that it restores.
+    for await (const _ of pieces);
+    if (hash.digest('hex') !== request.sha256)
       throw new FluxError('artifact_invalid', 'The bytes of the artifact changed while they were being restored.', {
         hint: 'Check the disk of the backup volume, and verify the backup again.',
       });

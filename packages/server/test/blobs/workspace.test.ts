@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import {
   existsSync,
+  linkSync,
   mkdtempSync,
   openSync,
   readdirSync,
@@ -10,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -25,6 +27,7 @@ import { createMemoryStore } from './memory-store.ts';
 
 const { signal } = new AbortController();
 const KEY = 'project/backup.dump';
+const digestOf = (bytes: Buffer | string) => createHash('sha256').update(bytes).digest('hex');
 
 describe.each(['volume', 'memory'] as const)('a workspace lends a file of a blob of a %s store', (kind) => {
   it.each(['deleted', 'replaced'])('which stays what it was when the blob is %s, and leaves nothing behind', async (how) => {
@@ -40,7 +43,7 @@ describe.each(['volume', 'memory'] as const)('a workspace lends a file of a blob
       expect(readFileSync(lent.path).equals(content)).toBe(true);
       // A second reading sees the same file again.
       expect((await readAll(lent.read(signal))).equals(content)).toBe(true);
-      expect(await lent.wasModified()).toBe(false);
+      expect(await lent.wasModified(digestOf(content), signal)).toBe(false);
       expect(statSync(lent.path).mode & 0o777).toBe(0o600);
     }
     expect(place.files()).toEqual([]);
@@ -79,7 +82,21 @@ describe('a workspace', () => {
     await place.put(Buffer.from('good bytes'));
     await using lent = await place.workspace.lend(place.store, KEY, signal);
     writeSync(openSync(join(place.root, KEY), 'r+'), 'evil');
-    expect(await lent.wasModified()).toBe(true);
+    expect(await lent.wasModified(digestOf('good bytes'), signal)).toBe(true);
+  });
+
+  it('tells when somebody writes into the file itself and sets its time back', async () => {
+    await using place = openPlace('volume');
+    await place.put(Buffer.from('good bytes'));
+    const path = join(place.root, KEY);
+    // A whole second: setting the time back gives exactly the same.
+    utimesSync(path, 1000, 1000);
+    await using lent = await place.workspace.lend(place.store, KEY, signal);
+    linkSync(path, `${path}.another`);
+    expect(await lent.wasModified(digestOf('good bytes'), signal)).toBe(false);
+    writeSync(openSync(path, 'r+'), 'evil');
+    utimesSync(path, 1000, 1000);
+    expect(await lent.wasModified(digestOf('good bytes'), signal)).toBe(true);
   });
 
   it('copies what a symbolic link leads to, so that turning the link changes nothing', async () => {
@@ -124,11 +141,11 @@ describe('a workspace', () => {
     try {
       await using lent = await place.workspace.lend(place.store, KEY, signal);
       expect((await readAll(lent.read(signal))).toString()).toBe('good');
-      expect(await lent.wasModified()).toBe(false);
+      expect(await lent.wasModified(digestOf('good'), signal)).toBe(false);
       unmount();
       writeFileSync(join(place.root, 'evil'), 'evil');
       renameSync(join(place.root, 'evil'), join(place.root, KEY));
-      expect(await lent.wasModified()).toBe(true);
+      expect(await lent.wasModified(digestOf('good'), signal)).toBe(true);
       expect((await readAll(lent.read(signal))).toString()).toBe('good');
     } finally {
       unmount();

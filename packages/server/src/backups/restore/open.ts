@@ -13,6 +13,12 @@ import type { LocalArchive } from './load.ts';
 export interface OpenedBackup extends LocalArchive, AsyncDisposable {
   readonly row: BackupRow;
   readonly manifest: Manifest;
+  /**
+   * For results of a program that has read the file by its path: it has read the bytes that were hashed.
+   *
+   * @throws FluxError `artifact_invalid` when somebody wrote into the file meanwhile
+   */
+  requireUnmodified(): Promise<void>;
 }
 
 /**
@@ -38,7 +44,25 @@ export async function openBackup(deps: LendingDeps, backupId: BackupId | null, t
       });
     const manifest = await readManifest(deps.catalog.db, row);
     const { sha256, sizeBytes } = bytes;
-    return { row, manifest, path: lent.path, sha256, sizeBytes, [Symbol.asyncDispose]: () => lent[Symbol.asyncDispose]() };
+    const requireUnmodified = async () => {
+      if (!(await lent.wasModified(sha256, task.signal))) return;
+      throw new FluxError(
+        'artifact_invalid',
+        `The file of backup ${row.id} was written to while it was being restored. Nothing was changed.`,
+        {
+          hint: `Check what writes to the backup volume, and verify the backup again: \`flux backup verify --id ${row.id}\`.`,
+        },
+      );
+    };
+    return {
+      row,
+      manifest,
+      path: lent.path,
+      sha256,
+      sizeBytes,
+      requireUnmodified,
+      [Symbol.asyncDispose]: () => lent[Symbol.asyncDispose](),
+    };
   } catch (error) {
     await lent[Symbol.asyncDispose]();
     throw error;

@@ -44,6 +44,7 @@ export async function relayArchive(deps: RelayDeps, source: OpenedBackup, reques
   const { manifest, path, row } = source;
   await using instance = await deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, path, task.signal));
   const verdict = await restoreAndCompare(instance, manifest, task, startStopwatch());
+  await source.requireUnmodified();
   if (verdict.verdict !== 'restorable')
     throw new FluxError(
       verdict.verdict === 'failed' ? 'verification_failed' : 'verification_inconclusive',

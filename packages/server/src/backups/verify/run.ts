@@ -96,7 +96,7 @@ async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch:
     const manifest = await readAgreedManifest(deps, row, task.signal);
     const verdict = await restoreLent(deps, row, { manifest, lent }, task, watch, seen);
     // The hashed and the restored bytes are those of one file; only a write into that file can make them differ.
-    if (await lent.wasModified())
+    if (seen.bytes !== undefined && (await lent.wasModified(seen.bytes.sha256, task.signal)))
       return { verdict: 'inconclusive', summary: 'The file of the backup was written to while it was verified.' };
     return verdict;
   } catch (error) {

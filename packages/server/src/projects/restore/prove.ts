@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import type { VerificationSandbox } from '../../backups/disposable-request.ts';
-import { arbiterInSandbox } from '../../backups/restore/arbiter.ts';
+import { arbiterInSandbox, type JudgedArchive } from '../../backups/restore/arbiter.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { type Comparison, compareRestored } from '../../postgres/restored-database.ts';
@@ -13,7 +13,7 @@ export interface Restored {
   /** The session that compares connects here. */
   readonly inspector: PostgresTarget;
   /** As it was loaded: under other names than `original` when it came through a relay. */
-  readonly archive: { readonly path: string; readonly manifest: Manifest };
+  readonly archive: JudgedArchive;
   readonly original: Manifest;
   /** The role that owned the backup's objects, null when it is not known; `ignored` where owners are not restored. */
   readonly owners: 'ignored' | { readonly were: string | null };
