@@ -90,6 +90,24 @@ describe('a pooled project', () => {
     expect((await describeProject(project)).mode).toBe('v2_shared');
   });
 
+  it('is not moved while it has something of the same name as what it uses of public', async () => {
+    await shared(`create type public.state as enum ('open'); grant usage on type public.state to public`);
+    await flux.push(project, `create table stated (s public.state); create type state as enum ('shut')`);
+    const looked = await migrate(project, '--dry-run');
+    expect(looked.stdout).toMatch(/✗ same names: type \w+\.state and type public\.state would be in the schema public together/);
+    expect(looked.exitCode).toBe(1);
+    await backUp(flux, project);
+    const copied = await flux.flux('backup', 'restore', ...project.flags, '--latest', '--into', 'both', '--mode', 'v1_dedicated');
+    expect(copied.stderr).toMatch(
+      /is called public in a database of its own, and these would be in it twice: type \w+\.state and type public\.state/,
+    );
+    await flux.push(project, 'drop type state');
+    const again = await migrate(project, '--dry-run');
+    expect(again.stdout).toContain('shared objects: type public.state are created again in the new server.');
+    expect(again.exitCode).toBe(0);
+    await flux.push(project, 'drop table stated');
+  });
+
   it('is asked for by name, and only to where it can go', async () => {
     expect((await migrate(project, '--confirm', 'another')).exitCode).toBe(2);
     expect((await flux.fluxWith({}, 'migrate', ...project.flags, '--to', 'v1_dedicated', '--no-input')).exitCode).toBe(2);

@@ -3,14 +3,6 @@
  * and goes.
  */
 export const OPEN: Readonly<Record<string, string>> = {
-  'any-table shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'any-table shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'between-and shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'between-and shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'check-and-index-unqualified attached verify': 'a true failure does not say the cure in the source',
   'check-and-index-unqualified dedicated verify': 'a true failure does not say the cure in the source',
   'check-and-index-unqualified shared verify': 'a true failure does not say the cure in the source',
@@ -33,10 +25,6 @@ export const OPEN: Readonly<Record<string, string>> = {
     'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
   'child-without-the-parents-default shared into':
     'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
-  'child-without-the-parents-default shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'child-without-the-parents-default shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'child-without-the-parents-default shared verify':
     'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
   'columns-of-a-child attached by hand': 'another order of columns in a child table is named nowhere',
@@ -49,15 +37,7 @@ export const OPEN: Readonly<Record<string, string>> = {
   'columns-of-a-child dedicated to': 'another order of columns in a child table is named nowhere',
   'columns-of-a-child dedicated verify': 'another order of columns in a child table is named nowhere',
   'columns-of-a-child shared by hand': 'another order of columns in a child table is named nowhere',
-  'columns-of-a-child shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'columns-of-a-child shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'columns-of-a-child shared to': 'another order of columns in a child table is named nowhere',
-  'comments shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'comments shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'database-read-only-by-default dedicated by hand':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'database-read-only-by-default dedicated in place': 'our session inherits default_transaction_read_only when it renames databases',
@@ -65,14 +45,6 @@ export const OPEN: Readonly<Record<string, string>> = {
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'database-read-only-by-default dedicated to':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'default-privileges-without-schema shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'default-privileges-without-schema shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'domain-default shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'domain-default shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'duplicates-under-unique-index attached verify': 'a true failure does not say the cure in the source',
   'event-triggers attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'event-triggers dedicated in place': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
@@ -108,10 +80,6 @@ export const OPEN: Readonly<Record<string, string>> = {
     'a table with an index on an expression is digested by COPY, which leaves out generated columns: other values come back and nobody is told',
   'generated-by-a-function-that-changed dedicated verify':
     'a table with an index on an expression is digested by COPY, which leaves out generated columns: other values come back and nobody is told',
-  'generated-by-a-function-that-changed shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'generated-by-a-function-that-changed shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'generated-column-unqualified attached verify': 'a true failure does not say the cure in the source',
   'generated-column-unqualified dedicated verify': 'a true failure does not say the cure in the source',
   'generated-column-unqualified shared verify': 'a true failure does not say the cure in the source',
@@ -125,16 +93,8 @@ export const OPEN: Readonly<Record<string, string>> = {
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
   'hash-partitions-of-an-enum shared into':
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
-  'hash-partitions-of-an-enum shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'hash-partitions-of-an-enum shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'hash-partitions-of-an-enum shared verify':
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
-  'icu-collation-nondeterministic shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'icu-collation-nondeterministic shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'invalid-index attached by hand': 'an index that is not valid is left out by pg_dump and named nowhere',
   'invalid-index attached into': 'an index that is not valid is left out by pg_dump and named nowhere',
   'invalid-index attached to': 'an index that is not valid is left out by pg_dump and named nowhere',
@@ -144,40 +104,16 @@ export const OPEN: Readonly<Record<string, string>> = {
   'invalid-index dedicated into': 'an index that is not valid is left out by pg_dump and named nowhere',
   'invalid-index dedicated to': 'an index that is not valid is left out by pg_dump and named nowhere',
   'invalid-index dedicated verify': 'an index that is not valid is left out by pg_dump and named nowhere',
-  'literal-in-subselect shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'literal-in-subselect shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'locale that is not here: into': 'a locale that the host lacks ends with 1 instead of 10',
   'login that may not read all: attach': 'create --attach does not look at what the login may read',
   'login that may not read all: create': 'a sequence that the login may not read is an unexpected error',
-  'many-definitions shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'many-definitions shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'materialized-views shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'materialized-views shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'matview-with-name-in-string attached verify': 'a true failure does not say the cure in the source',
   'matview-with-name-in-string dedicated verify': 'a true failure does not say the cure in the source',
   'matview-with-name-in-string shared verify': 'a true failure does not say the cure in the source',
   'money of another country: verify': 'money in the currency of a locale that the host lacks is taken for a broken backup',
-  'names-of-objects-as-values shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'names-of-objects-as-values shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'names-of-roles attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'names-of-roles dedicated in place': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'names-of-roles dedicated into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
-  'no-columns-many-columns shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'no-columns-many-columns shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'not-valid shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'not-valid shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'own-objects-in-extension attached by hand': 'functions, views and types that were put into an extension are lost and named nowhere',
   'own-objects-in-extension attached into': 'functions, views and types that were put into an extension are lost and named nowhere',
   'own-objects-in-extension attached to': 'functions, views and types that were put into an extension are lost and named nowhere',
@@ -200,25 +136,13 @@ export const OPEN: Readonly<Record<string, string>> = {
   'quote-all-identifiers dedicated to':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'quote-all-identifiers dedicated verify': 'our sessions take quote_all_identifiers from the database, so every name is compared quoted',
-  'quotes-and-names shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'quotes-and-names shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'rights-handed-on attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'rights-handed-on dedicated in place':
     'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'rights-handed-on dedicated into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
-  'rights-of-every-kind shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'rights-of-every-kind shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'role-settings attached by hand': 'settings, memberships and limits of roles are named nowhere',
   'role-settings attached into': 'settings, memberships and limits of roles are named nowhere',
   'role-settings attached to': 'settings, memberships and limits of roles are named nowhere',
-  'search-path-from-current shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'search-path-from-current shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
   'secret-in-an-error attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'secret-in-an-error dedicated in place':
     'what only a superuser may create is refused as a whole, instead of being made by the administrator',
@@ -255,23 +179,6 @@ export const OPEN: Readonly<Record<string, string>> = {
   'tablespace attached into': 'a tablespace that is left out is named nowhere',
   'tablespace attached to': 'a tablespace that is left out is named nowhere',
   'tablespace attached verify': 'a tablespace that is left out is named nowhere',
-  'tenant-citext-to-dedicated shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'tenant-citext-to-dedicated shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'tenant-extension-in-a-body shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'tenant-extension-in-a-body shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'tenant-uses-public-type shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'tenant-uses-public-type shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'view-options-rules-storage shared into dedicated':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'view-options-rules-storage shared migrate':
-    'default privileges of the tenant without a schema are not made in the dedicated copy: functions made afterwards are open to everybody',
-  'default-privileges-without-schema shared into': 'default privileges of a tenant without a schema are neither brought back nor named',
   'regression database: to': 'settings of the database are neither restored nor named',
   'regression database: into':
     'types, functions in C, operator families and access methods that only a superuser may create are refused as a whole',

@@ -10,7 +10,7 @@ import { leaveOut } from '../harness/sandbox.ts';
 import { type Case, type Engine, keyOf, WAYS, type Way } from './case.ts';
 import { declareOpen } from './declare.ts';
 import { CASES } from './list.ts';
-import { BRING_BACK, isByDesign, nuke, withoutNewGrantors } from './ways.ts';
+import { BRING_BACK, isByDesign, nuke, withoutNewGrantors, withoutPooled } from './ways.ts';
 import { type Prepared, prepareCase, startWorld, type World } from './world.ts';
 
 /** A test may have to start two servers and a disposable one, while others do. */
@@ -83,7 +83,7 @@ async function checkWay({ says, names, refused }: Case, way: Exclude<Way, 'verif
   if (back.observed === null) throw new Error(back.said);
   try {
     const all = await compareObservations(prepared.observed, back.observed, back.leftOut);
-    const own = all.filter((finding) => !isByDesign(finding));
+    const own = withoutPooled(all, back.pooled).filter((finding) => !isByDesign(finding));
     const findings = /belonged to another role/.test(back.said) ? withoutNewGrantors(own) : own;
     const isQuiet = says === undefined && names?.[way] === undefined;
     const left = isQuiet

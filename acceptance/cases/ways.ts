@@ -16,6 +16,8 @@ export interface CameBack {
   readonly observed: Observation | null;
   /** What this way leaves to others by design, as docs/restore.md says. */
   readonly leftOut: readonly string[];
+  /** Names of the pool's `public`, which a database of its own may have as well. */
+  readonly pooled?: readonly string[];
 }
 
 /** Owners and rights are those of the role in the URI, by whom a restore by hand or `--to` is done. */
@@ -113,7 +115,8 @@ async function bringInto({ world, project, place, engine }: Prepared, way: 'into
   const renames = [...(at.renames ?? []), ...(place.renames ?? [])];
   const observed = await observe({ ...at, renames, ...(place.without === undefined ? {} : { without: place.without }) });
   await nuke(flux, copy);
-  return { exitCode: 0, said: textOf(ended), observed, leftOut: [] };
+  const pooled = engine === 'shared' && !isTenant ? await pooledNames(place.uri) : [];
+  return { exitCode: 0, said: textOf(ended), observed, leftOut: [], pooled };
 }
 
 async function bringInPlace({ world, project, place }: Prepared): Promise<CameBack> {
@@ -130,7 +133,25 @@ async function moveAway({ world, project, place }: Prepared): Promise<CameBack> 
   const moved = await projectAt(flux, project.slug, project.hash);
   const at = await placeOf(flux, moved, 'v1_dedicated', 'public');
   const renames = [...(at.renames ?? []), ...(place.renames ?? [])];
-  return { exitCode: 0, said: textOf(planned) + textOf(ended), observed: await observe({ ...at, renames }), leftOut: [] };
+  const observed = await observe({ ...at, renames });
+  return { exitCode: 0, said: textOf(planned) + textOf(ended), observed, leftOut: [], pooled: await pooledNames(place.uri) };
+}
+
+/** What the operator keeps in `public` for all tenants, other than extensions. */
+async function pooledNames(uri: string): Promise<readonly string[]> {
+  const names = await psql(
+    uri,
+    `select distinct quote_ident(i.name) from (select 'pg_type'::regclass as c, oid from pg_type where typnamespace = 'public'::regnamespace and typelem = 0
+       union all select 'pg_proc'::regclass, oid from pg_proc where pronamespace = 'public'::regnamespace) o
+     cross join lateral (select coalesce((select typname from pg_type where oid = o.oid and o.c = 'pg_type'::regclass), (select proname from pg_proc where oid = o.oid)) as name) i
+     where not exists (select from pg_depend e where e.classid = o.c and e.objid = o.oid and e.deptype = 'e')`,
+  );
+  return names.split('\n').filter((name) => name !== '');
+}
+
+/** Leaves out what was brought along from the pool's `public`, unless the tenant has something of that name. */
+export function withoutPooled(findings: readonly Finding[], pooled: readonly string[] = []): Finding[] {
+  return findings.filter(({ name, there }) => there !== null || !pooled.some((brought) => name.includes(`<schema>.${brought}`)));
 }
 
 /** Removes a project that a test is done with, so that its server does not run on. */

@@ -18,12 +18,16 @@ const rights = (what: string, acl: string, from: string) => `
     case when a.is_grantable then 'may be handed on' else 'granted' end
   from ${from} cross join lateral aclexplode(${acl}) a`;
 
+/** Of one schema, what an extension put there is not the schema's own: `$whole` is true for a whole database. */
+const notMember = (catalog: string, alias: string) =>
+  `and ($whole or not exists (select from pg_depend e where e.classid = '${catalog}'::regclass and e.objid = ${alias}.oid and e.deptype = 'e'))`;
+
 const ownedBy = (what: string, owner: string, from: string) => `select ${what}, ${owner}::regrole::text from ${from}`;
 
-const RELATIONS = `pg_class c join pg_namespace n on n.oid = c.relnamespace where $schemas and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')`;
-const FUNCTIONS = 'pg_proc p join pg_namespace n on n.oid = p.pronamespace where $schemas';
+const RELATIONS = `pg_class c join pg_namespace n on n.oid = c.relnamespace where $schemas and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S') ${notMember('pg_class', 'c')}`;
+const FUNCTIONS = `pg_proc p join pg_namespace n on n.oid = p.pronamespace where $schemas ${notMember('pg_proc', 'p')}`;
 const TYPES = `pg_type t join pg_namespace n on n.oid = t.typnamespace where $schemas and t.typelem = 0
-  and (t.typrelid = 0 or exists (select from pg_class c where c.oid = t.typrelid and c.relkind = 'c'))`;
+  and (t.typrelid = 0 or exists (select from pg_class c where c.oid = t.typrelid and c.relkind = 'c')) ${notMember('pg_type', 't')}`;
 /** A condition cannot stand between a table and its lateral join. */
 const asRows = (columns: string, from: string) => `(select ${columns} from ${from}) o`;
 

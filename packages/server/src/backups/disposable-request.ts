@@ -26,7 +26,8 @@ export function disposableRequest(
     locale: server,
     moneyLocale: moneyLocale ?? undefined,
     // All tenants of a server share its extensions; those that one of them needs are among its prerequisites.
-    extensions: backupKind === 'tenant_export' ? prerequisites.extensions : extensionsOf(objects),
+    extensions:
+      backupKind === 'tenant_export' ? prerequisites.extensions.filter(({ possibly }) => possibly !== true) : extensionsOf(objects),
     needs,
     archivePath,
     signal,

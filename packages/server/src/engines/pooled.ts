@@ -7,12 +7,19 @@ export interface TenantSurvey {
   readonly sizeBytes: number;
   /** Objects outside the schema that its objects need and that its export does not contain, in sentences. */
   readonly needsOutside: readonly string[];
+  /** What only its functions use or may use outside, and what else does not come along, in sentences. */
+  readonly perhapsOutside: readonly string[];
+  /** What it has itself and uses of `public`, under one name: both would be in one schema. */
+  readonly sameNames: readonly string[];
+  /** Types, functions and the like outside the schema that are made again in the new server. */
+  readonly broughtAlong: readonly string[];
   /** Roles, besides the project's own and those that every project has, that have privileges in the schema or own objects there. */
   readonly otherRoles: readonly string[];
   /** Functions whose text or settings name the schema; after the move it is called `public`. */
   readonly functionsThatNameIt: readonly string[];
   /** Objects of other projects that use objects of this one. */
   readonly usedBy: readonly string[];
+  /** Each after its schema. */
   readonly extensions: readonly string[];
   /** Prepared transactions, which keep their locks until somebody ends them. */
   readonly preparedTransactions: readonly string[];

@@ -49,6 +49,8 @@ export interface Staging {
    * then.
    */
   readonly afterError: 'stop' | 'go on';
+  /** When the default privileges that the owner has in all schemas are set: a role that is in use gets them with `swapIn` only. */
+  readonly roleDefaults: 'complete' | 'swapIn';
   /** Restores owners, grants, default privileges and ledger, after pg_restore, and what only an administrator can create. */
   complete(prerequisites: Prerequisites): Promise<void>;
   /** Makes it the live data atomically: every session sees either the old or the new data. Sessions of the project end. */

@@ -1,3 +1,4 @@
+import { FluxError } from '@flux/contract/errors';
 import type { PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 
@@ -15,14 +16,25 @@ interface Available {
   readonly requires: readonly string[];
 }
 
+interface Wanted {
+  readonly name: string;
+  readonly schema: string;
+  /** It is created where it can be; nothing is known to need it. */
+  readonly possibly?: boolean | undefined;
+}
+
 /**
- * Creates the extensions that only a superuser may create, in an empty database, and those that they need. What the owner may create itself
- * belongs to the owner. Extensions that this host does not have are left out.
+ * Creates extensions in an empty database, and those that they need. What the owner may create itself belongs to the owner. Extensions that
+ * this host does not have are left out, where the archive decides what that means.
+ *
+ * @param which `of superusers` where the archive creates the others itself; the one of a tenant has none
+ * @throws FluxError `verification_inconclusive` when the host lacks one that a tenant needs
  */
 export async function createExtensions(
   session: PostgresSession,
   owner: string,
-  wanted: readonly { readonly name: string; readonly schema: string }[],
+  wanted: readonly Wanted[],
+  which: 'all' | 'of superusers',
 ): Promise<CreatedExtensions> {
   const available = await availableExtensions(session);
   const schemaOf = new Map(wanted.map(({ name, schema }) => [name, schema]));
@@ -44,9 +56,31 @@ export async function createExtensions(
     await session.run(`CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)}${place} CASCADE`);
     await session.run('RESET ROLE');
   };
-  for (const { name } of wanted) if (available.get(name)?.superuserOnly === true) await create(name);
+  const chosen = wanted.filter(({ name }) => which === 'all' || available.get(name)?.superuserOnly === true);
+  for (const { name, possibly } of chosen) {
+    if (possibly !== true) await create(name);
+    else if (!(await succeeds(() => create(name)))) await session.run('RESET ROLE');
+  }
   const there = await session.query<{ name: string }>(`select extname as name from pg_catalog.pg_extension where extname <> 'plpgsql'`);
-  return { extensions: new Set(there.map(({ name }) => name)), schemas };
+  const extensions = new Set(there.map(({ name }) => name));
+  const lacking = which === 'all' ? wanted.filter(({ name, possibly }) => possibly !== true && !extensions.has(name)) : [];
+  if (lacking.length > 0) throw isLacking([...new Set(lacking.map(({ name }) => name))]);
+  return { extensions, schemas };
+}
+
+function isLacking(names: readonly string[]): FluxError {
+  return new FluxError(
+    'verification_inconclusive',
+    `This host does not have ${names.length === 1 ? 'an extension' : 'extensions'} that the backup needs: ${names.join(', ')}. Nothing was changed.`,
+    { hint: 'Install the packages that contain them for this major of Postgres, then run the command again.' },
+  );
+}
+
+async function succeeds(work: () => Promise<void>): Promise<boolean> {
+  return await work().then(
+    () => true,
+    () => false,
+  );
 }
 
 async function availableExtensions(session: PostgresSession): Promise<ReadonlyMap<string, Available>> {

@@ -16,6 +16,7 @@ import type { EngineProject } from '../engine.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
 import { createDatabase } from './create-database.ts';
 import { createExtensions } from './extensions.ts';
+import { becomePublic, refuseSameNames } from './into-public.ts';
 import { databaseNameOf, ownerNameOf } from './names.ts';
 import { provisionDatabase } from './provision.ts';
 import { copySettings, swapDatabases } from './swap.ts';
@@ -87,8 +88,10 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
         isLeftToAdministrator(entry, { objects: spec.objects, owner: ownerName })
       );
     },
+    roleDefaults: 'complete',
     afterError: spec.kind === 'project_db' ? 'go on' : 'stop',
     async complete(prerequisites) {
+      if (spec.schema !== null) await asAdmin(name, (session) => refuseSameNames(session, spec.schema ?? ''));
       {
         await using session = await connectPostgres(target, { signal });
         for (const statement of renderOwnAfter(prerequisites)) await session.run(statement);
@@ -102,7 +105,7 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
     },
     async swapIn(previous, swapSignal) {
       swapSignal?.throwIfAborted();
-      if (spec.schema !== null) await renameToPublic(target, spec.schema);
+      if (spec.schema !== null) await becomePublic(inspector, spec.schema);
       await copySettings(admin(databaseNameOf(project)), name);
       await rename(ownerName, ownName);
       return await swapDatabases(admin('postgres'), { live: databaseNameOf(project), next: name, previous });
@@ -149,18 +152,10 @@ async function prepareDatabase(session: PostgresSession, major: number, owner: s
   if (major < 15) await session.run(`ALTER SCHEMA public OWNER TO ${quoteIdentifier(owner)}; REVOKE CREATE ON SCHEMA public FROM PUBLIC`);
   // A trigger that fires at login would run the owner's function in every session of the administrator.
   if (major >= 17) await session.run('ALTER ROLE CURRENT_USER SET event_triggers = off');
-  const created = await createExtensions(session, owner, [...extensionsOf(spec.objects), ...spec.prerequisites.extensions]);
+  const wanted = [...extensionsOf(spec.objects), ...spec.prerequisites.extensions];
+  const created = await createExtensions(session, owner, wanted, spec.kind === 'tenant_export' ? 'all' : 'of superusers');
   for (const statement of await renderWrappers(session, spec.objects)) await session.run(statement);
   const privileges = await temporaryPrivileges(session, owner);
   for (const statement of privileges.granted) await session.run(statement);
   return { ...created, privileges };
-}
-
-/** The schema of a tenant becomes the one that the API of a dedicated project shows. Objects follow; text in functions does not. */
-async function renameToPublic(owner: PostgresTarget, schema: string): Promise<void> {
-  await using session = await connectPostgres(owner);
-  await session.run('BEGIN; DROP SCHEMA IF EXISTS public');
-  await session.run(`ALTER SCHEMA ${quoteIdentifier(schema)} RENAME TO public`);
-  await session.query(`update flux.flux_migrations set tenant_schema = 'public' where tenant_schema = $1`, [schema]);
-  await session.run('COMMIT');
 }

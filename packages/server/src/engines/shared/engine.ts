@@ -1,6 +1,7 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { readChangeMarks } from '../../postgres/change-marks.ts';
 import { type ConnectOptions, connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { NO_PREREQUISITES } from '../../postgres/manifest/prerequisites/data.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
@@ -129,7 +130,12 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       async swapBack(project, signal) {
         const [newest] = await listUndo(project, signal);
         if (newest === undefined) throw nothingToUndo(project.slug);
-        return await swapSchemas(cluster.admin(), tenantNamesOf(project), { next: newest.name, previous: 'keep' }, signal);
+        return await swapSchemas(
+          cluster.admin(),
+          tenantNamesOf(project),
+          { next: newest.name, previous: 'keep', defaults: NO_PREREQUISITES },
+          signal,
+        );
       },
       async drop(project, names, signal) {
         const ours = (await listUndo(project, signal)).map(({ name }) => name).filter((name) => names.includes(name));

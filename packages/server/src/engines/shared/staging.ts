@@ -1,11 +1,12 @@
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { insertLedgerRows } from '../../postgres/ledger-table.ts';
-import { NO_PREREQUISITES } from '../../postgres/manifest/prerequisites/data.ts';
+import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderOwnAfter } from '../../postgres/manifest/prerequisites/render.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';
+import { renderRoleDefaults, renderStandardRights, withoutRoleDefaults } from './standard-rights.ts';
 import { swapSchemas } from './swap.ts';
 import { grantToBackup, privilegesOfRole } from './tenant.ts';
 import { withTenantLock } from './tenant-lock.ts';
@@ -34,6 +35,9 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
   const isOwn = spec.place === 'fresh' && spec.schema === names.schema;
   const schema = isOwn ? names.schema : stagingSchemaOf(names);
   const quoted = quoteIdentifier(schema);
+  // The role of a tenant that is in use has its default privileges for the live schema, too.
+  const roleDefaults = spec.place === 'fresh' ? 'complete' : 'swapIn';
+  let recorded: Prerequisites = NO_PREREQUISITES;
   const asAdmin = async <T>(work: (session: PostgresSession) => Promise<T>): Promise<T> => {
     await using session = await connectPostgres(admin, { signal });
     return await work(session);
@@ -59,7 +63,8 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
     afterError: 'stop',
     async complete(prerequisites) {
       await asAdmin((session) => session.run(`GRANT USAGE ON SCHEMA ${quoted} TO ${quoteIdentifier(names.backup)}`));
-      await completeAsOwner(owner, schema, renderOwnAfter(prerequisites), signal);
+      recorded = prerequisites;
+      await completeAsOwner(owner, schema, prerequisites, { ddl: names.ddl, roleDefaults }, signal);
       await asAdmin((session) =>
         withTenantLock(session, async () => {
           await session.run(`SET LOCAL ROLE ${LEDGER_OWNER}`);
@@ -72,8 +77,12 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
         }),
       );
     },
-    swapIn: async (previous, swapSignal) =>
-      isOwn ? { undoName: null, outageMs: 0 } : await swapSchemas(admin, names, { next: schema, previous }, swapSignal),
+    roleDefaults,
+    swapIn: async (previous, swapSignal) => {
+      if (isOwn) return { undoName: null, outageMs: 0 };
+      const defaults = roleDefaults === 'swapIn' ? recorded : NO_PREREQUISITES;
+      return await swapSchemas(admin, names, { next: schema, previous, defaults }, swapSignal);
+    },
     async discard() {
       if (!isOwn) await asAdmin((session) => withTenantLock(session, () => drop(session)));
     },
@@ -90,11 +99,19 @@ export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal):
 }
 
 /** Runs the statements that the tenant itself may run, with only its own privileges. */
-async function completeAsOwner(owner: PostgresTarget, schema: string, statements: readonly string[], signal?: AbortSignal): Promise<void> {
+async function completeAsOwner(
+  owner: PostgresTarget,
+  schema: string,
+  prerequisites: Prerequisites,
+  { ddl, roleDefaults }: { readonly ddl: string; readonly roleDefaults: Staging['roleDefaults'] },
+  signal?: AbortSignal,
+): Promise<void> {
   await using session = await connectPostgres(owner, { signal });
   await session.run('BEGIN');
-  // Flux revokes EXECUTE from PUBLIC by default; the statements below assume the default of Postgres, which grants it.
-  await session.run(`GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ${quoteIdentifier(schema)} TO PUBLIC`);
-  for (const statement of statements) await session.run(statement);
+  const later = withoutRoleDefaults(prerequisites);
+  for (const statement of await renderStandardRights(session, schema)) await session.run(statement);
+  for (const statement of renderOwnAfter(later)) await session.run(statement);
+  if (roleDefaults === 'complete')
+    for (const statement of await renderRoleDefaults(session, ddl, prerequisites)) await session.run(statement);
   await session.run('COMMIT');
 }

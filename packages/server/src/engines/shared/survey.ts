@@ -1,5 +1,7 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
+import { findSameNames } from '../../postgres/manifest/prerequisites/same-names.ts';
 import { tenantBefore } from '../../postgres/manifest/prerequisites/tenant-before.ts';
+import type { LeftOut } from '../../postgres/manifest.ts';
 import type { TenantSurvey } from '../pooled.ts';
 import type { TenantNames } from './names.ts';
 
@@ -13,7 +15,12 @@ const API_ROLES = new Set(['anon', 'authenticated', 'service_role', 'authenticat
 export async function surveyTenant(session: PostgresSession, names: TenantNames): Promise<TenantSurvey> {
   const { schema } = names;
   const own = new Set<string>([names.ddl, names.role, names.login, names.backup]);
-  const { prerequisites, leftOut } = await tenantBefore(session, { schema, internalRoles: [names.backup] });
+  const { prerequisites, made, leftOut, doubtful } = await tenantBefore(session, { schema, internalRoles: [names.backup] });
+  const extensions = new Set(prerequisites.extensions.map(({ name }) => name));
+  const same = (await findSameNames(session, schema)).filter(
+    (found) =>
+      extensions.has(found.extension ?? '') || made.some(({ classid, objid }) => classid === found.classid && objid === found.objid),
+  );
   const [size] = await session.query<{ tables: number; rows: number; bytes: string }>(
     `select count(*) filter (where relkind in ('r', 'p'))::int as tables, coalesce(sum(greatest(reltuples, 0)) filter (where relkind = 'r'), 0)::float8 as rows,
        coalesce(sum(pg_total_relation_size(oid)) filter (where relkind in ('r', 'm', 'S')), 0)::bigint as bytes
@@ -25,14 +32,20 @@ export async function surveyTenant(session: PostgresSession, names: TenantNames)
     tables: size?.tables ?? 0,
     estimatedRows: Math.round(size?.rows ?? 0),
     sizeBytes: Number(size?.bytes ?? 0),
-    needsOutside: leftOut.map(({ kind, name, reason }) => `${kind.replaceAll('_', ' ')} ${name}: ${reason}`),
+    needsOutside: leftOut.map(inWords),
+    perhapsOutside: doubtful.map(inWords),
+    sameNames: same.map(({ own, ofPublic }) => `${own} and ${ofPublic}`),
+    // Every database of ours has its own functions of the schema auth.
+    broughtAlong: made.map(({ name }) => name).filter((name) => !name.startsWith('function auth.')),
     otherRoles: roles.filter((name) => !own.has(name) && !API_ROLES.has(name)),
     functionsThatNameIt: await functionsThatName(session, schema),
     usedBy: await usersOf(session, schema),
-    extensions: prerequisites.extensions.map(({ name }) => name),
+    extensions: prerequisites.extensions.map(({ name, schema }) => `${schema}.${name}`),
     preparedTransactions: await preparedBy(session, [names.ddl, names.login]),
   };
 }
+
+const inWords = ({ kind, name, reason }: LeftOut) => `${kind.replaceAll('_', ' ')} ${name}: ${reason}`;
 
 async function functionsThatName(session: PostgresSession, schema: string): Promise<string[]> {
   const rows = await session.query<{ name: string }>(

@@ -1,10 +1,19 @@
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { endSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { replacedAtOf, type SwapOutcome, type UndoData, undoNameFor } from '../undo.ts';
 import type { TenantNames } from './names.ts';
+import { renderRoleDefaults } from './standard-rights.ts';
 import { withTenantLock } from './tenant-lock.ts';
+
+export interface SchemaSwap {
+  readonly next: string;
+  readonly previous: 'keep' | 'drop';
+  /** Recorded default privileges of the tenant's role in all schemas. */
+  readonly defaults: Pick<Prerequisites, 'defaultRevocations' | 'defaultPrivileges'>;
+}
 
 /**
  * Renames one schema to the name of the tenant's live one, together with its rows in the ledger, in one transaction. Objects reference
@@ -14,7 +23,7 @@ import { withTenantLock } from './tenant-lock.ts';
 export async function swapSchemas(
   admin: PostgresTarget,
   names: TenantNames,
-  { next, previous }: { readonly next: string; readonly previous: 'keep' | 'drop' },
+  { next, previous, defaults }: SchemaSwap,
   signal?: AbortSignal,
 ): Promise<SwapOutcome> {
   signal?.throwIfAborted();
@@ -28,6 +37,9 @@ export async function swapSchemas(
     await endSessions(session, sessions, { which: 'present' });
     await renameSchema(session, names.schema, undoName);
     await renameSchema(session, next, names.schema);
+    await session.run(`SET LOCAL ROLE ${quoteIdentifier(names.ddl)}`);
+    for (const statement of await renderRoleDefaults(session, names.ddl, defaults)) await session.run(statement);
+    await session.run('RESET ROLE');
   });
   // The swap is committed: a session that takes longer to end aborts its transaction when it does.
   await endSessions(session, sessions, { which: 'present' }).catch(() => undefined);

@@ -51,7 +51,7 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
   const tenant = source.kind === 'tenant_export';
   const before = tenant
     ? await tenantBefore(snapshot.session, scope)
-    : { prerequisites: await databaseRoles(snapshot.session), leftOut: [] };
+    : { prerequisites: await databaseRoles(snapshot.session), leftOut: [], doubtful: [] };
   const prerequisites: Prerequisites = {
     ...NO_PREREQUISITES,
     ...before.prerequisites,
@@ -59,7 +59,7 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
   };
   const [extensionNames] = await snapshot.session.query<{ names: string[] }>(
     'SELECT array_agg(quote_ident(x)) AS names FROM unnest($1::text[]) x',
-    [prerequisites.extensions.map(({ name }) => name)],
+    [prerequisites.extensions.filter(({ possibly }) => possibly !== true).map(({ name }) => name)],
   );
   const needed = new Set(extensionNames?.names ?? []);
   return {
@@ -75,6 +75,6 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
     // All tenants of a server share its extensions; only those that this one uses are a condition of its restore.
     objects: tenant ? measured.objects.filter(({ kind, name }) => kind !== 'extension' || needed.has(name)) : measured.objects,
     prerequisites,
-    leftOut: [...measured.leftOut, ...before.leftOut, ...(await readLeftOut(snapshot.session, scope))],
+    leftOut: [...measured.leftOut, ...before.leftOut, ...before.doubtful, ...(await readLeftOut(snapshot.session, scope))],
   };
 }

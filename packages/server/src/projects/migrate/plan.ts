@@ -98,6 +98,13 @@ function findingsOf(survey: TenantSurvey, order: MigrationOrder): MigrateFinding
   };
   const list = (names: readonly string[]) => names.slice(0, 10).join(', ') + (names.length > 10 ? ` and ${names.length - 10} more` : '');
   for (const sentence of survey.needsOutside) add('blocks', 'references out of the schema', sentence, true);
+  for (const sentence of survey.perhapsOutside) add('warns', 'does not come along', sentence, true);
+  add(
+    'blocks',
+    'same names',
+    `${list(survey.sameNames)} would be in the schema public together; rename those of the project.`,
+    survey.sameNames.length > 0,
+  );
   add(
     order.lockWrites && order.how === 'move' ? 'blocks' : 'warns',
     'prepared transactions',
@@ -123,5 +130,6 @@ function findingsOf(survey: TenantSurvey, order: MigrationOrder): MigrateFinding
     survey.functionsThatNameIt.length > 0,
   );
   add('warns', 'extensions', `${list(survey.extensions)} are created again in the new server.`, survey.extensions.length > 0);
+  add('warns', 'shared objects', `${list(survey.broughtAlong)} are created again in the new server.`, survey.broughtAlong.length > 0);
   return findings;
 }

@@ -12,11 +12,12 @@ import type { EngineDirectory } from '../../engines/directory.ts';
 import type { Engine, EngineProject } from '../../engines/engine.ts';
 import type { Staging, StagingSpec } from '../../engines/staging.ts';
 import type { Task } from '../../operations/define.ts';
+import { isOfAllSchemas } from '../../postgres/manifest/objects/rights.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
 import type { Log } from '../../system/log.ts';
 import { requireActive } from '../active.ts';
-import { type Compared, proveRestored } from './prove.ts';
+import { type Compared, proveRestored, type Restored } from './prove.ts';
 
 /** What restoring into a staging uses. */
 export interface StagingDeps {
@@ -104,7 +105,7 @@ export async function restoreIntoStaging(
     await staging.complete(archive.manifest.prerequisites);
     const compared = await proveRestored(
       sandbox,
-      { inspector: staging.inspector, archive, original: manifest, owners: { were: owner }, problem },
+      { inspector: staging.inspector, archive: comparable(archive, staging), original: manifest, owners: { were: owner }, problem },
       task,
     );
     return { staging, compared };
@@ -116,6 +117,13 @@ export async function restoreIntoStaging(
   } finally {
     await relayed?.[Symbol.asyncDispose]();
   }
+}
+
+/** Leaves out what only `swapIn` brings back. */
+function comparable({ path, manifest }: Restored['archive'], { roleDefaults }: Staging): Restored['archive'] {
+  if (roleDefaults === 'complete' || manifest.backupKind === 'project_db') return { path, manifest };
+  const objects = manifest.objects.filter((object) => !isOfAllSchemas(object));
+  return { path, manifest: { ...manifest, objects, prerequisites: { ...manifest.prerequisites, defaultRevocations: undefined } } };
 }
 
 /** The names that the project's own roles had where the backup was taken: it may have lived in another engine then. */

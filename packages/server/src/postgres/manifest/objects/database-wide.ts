@@ -1,3 +1,4 @@
+import { OF_TENANT } from '../prerequisites/tenant-casts.ts';
 import { inScope, notOfExtension } from '../scope.ts';
 import { facts, type ObjectQueries, sortedArray } from './query.ts';
 
@@ -34,6 +35,13 @@ export const databaseWideQueries: ObjectQueries = (major) => [
      UNION ALL
        SELECT 'access_method', quote_ident(a.amname), a.amtype::text || ' ' || a.amhandler::regproc::text
        FROM pg_am a WHERE a.oid >= 16384 AND ${notOfExtension('pg_am', 'a.oid')}`,
+  },
+  {
+    about: 'casts of a tenant',
+    // Those without a function are named only: see `tenantCasts`.
+    sql: `SELECT 'cast' AS kind, format_type(c.castsource, NULL) || ' as ' || format_type(c.casttarget, NULL) AS name,
+         ${facts({ function: 'CASE WHEN c.castfunc <> 0 THEN c.castfunc::regprocedure::text END', context: 'c.castcontext', method: 'c.castmethod' })} AS definition
+       FROM pg_cast c WHERE $1::text IS NOT NULL AND c.castmethod <> 'b' AND ${OF_TENANT}`,
   },
   {
     about: 'event triggers',

@@ -1,3 +1,4 @@
+import type { SchemaObject } from '../../manifest.ts';
 import { inScope, notOfExtension } from '../scope.ts';
 import type { ObjectQueries } from './query.ts';
 
@@ -82,6 +83,14 @@ export function grantedObjects(): string {
   return parts.join('\n UNION ALL ');
 }
 
+/** SQL condition: the default privileges `a` are those of the owner of the schema `$1`, in every schema. */
+export const OF_ALL_SCHEMAS = `(a.defaclnamespace = 0 AND a.defaclrole IN (SELECT o.nspowner FROM pg_namespace o WHERE o.nspname = $1))`;
+
+/** Whether an object is the default privileges of a role in every schema, not in one. */
+export function isOfAllSchemas({ kind, name }: Pick<SchemaObject, 'kind' | 'name'>): boolean {
+  return kind === 'default_privileges' && /^of ("(?:[^"]|"")*"|[^" ]+) on \w$/.test(name);
+}
+
 const EXPLODED = (acl: string) => `
   SELECT b.classid, b.objid, b.subid, x.grantee,
     string_agg(DISTINCT x.privilege_type || CASE WHEN x.is_grantable THEN '*' ELSE '' END, ', ') AS privileges
@@ -128,6 +137,6 @@ export const rightsQueries: ObjectQueries = () => [
        coalesce((SELECT string_agg(CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END || ': ' || x.privilege_type
            || CASE WHEN x.is_grantable THEN '*' ELSE '' END, ', ' ORDER BY pg_get_userbyid(x.grantee), x.privilege_type)
          FROM aclexplode(a.defaclacl) x WHERE pg_get_userbyid(x.grantee) <> ALL ($2::text[])), 'nothing') AS definition
-     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace WHERE $1::text IS NULL OR n.nspname = $1::text`,
+     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace WHERE $1::text IS NULL OR n.nspname = $1::text OR ${OF_ALL_SCHEMAS}`,
   },
 ];

@@ -19,6 +19,8 @@ export interface ExtensionPrerequisite {
   readonly schema: string;
   /** The version at the source. */
   readonly version: string | null;
+  /** True when nothing names it, but a function may: what it runs is put together when it runs. It is created where it can be. */
+  readonly possibly?: true | undefined;
 }
 
 /** A statement that the restoring role runs, without needing further privileges. */
@@ -60,15 +62,25 @@ export interface RevocationPrerequisite {
   readonly owner: string | null;
 }
 
+/** Kinds of objects that default privileges are about, as ALTER DEFAULT PRIVILEGES names them. */
+export type DefaultObjects = 'TABLES' | 'SEQUENCES' | 'FUNCTIONS' | 'TYPES' | 'SCHEMAS' | 'LARGE OBJECTS';
+
 /** A privilege that future objects of a role will grant. */
 export interface DefaultPrivilegePrerequisite {
   readonly owner: string;
-  readonly schema: string;
-  readonly objects: 'TABLES' | 'SEQUENCES' | 'FUNCTIONS' | 'TYPES';
+  /** Null for every schema: such privileges replace those that Postgres gives itself. */
+  readonly schema: string | null;
+  readonly objects: DefaultObjects;
   readonly privilege: string;
   /** Null is PUBLIC. */
   readonly grantee: string | null;
   readonly grantable: boolean;
+}
+
+/** Default privileges of a role in every schema: those that Postgres gives itself do not apply, only those that are listed. */
+export interface DefaultRevocationPrerequisite {
+  readonly owner: string;
+  readonly objects: DefaultObjects;
 }
 
 /** One applied migration. */
@@ -99,6 +111,8 @@ export interface Prerequisites {
   /** Each runs right before the grants of the same object. */
   readonly revocations: readonly RevocationPrerequisite[];
   readonly grants: readonly GrantPrerequisite[];
+  /** Each runs before the default privileges. Undefined in manifests of older releases, which had none without a schema. */
+  readonly defaultRevocations?: readonly DefaultRevocationPrerequisite[] | undefined;
   readonly defaultPrivileges: readonly DefaultPrivilegePrerequisite[];
   readonly ledger: readonly LedgerRow[];
 }

@@ -24,6 +24,10 @@ describe('SQL of prerequisites', () => {
       { extensions: [{ name: 'citext', schema: 'e', version: '1\n; DROP TABLE x' }] },
       'CREATE EXTENSION IF NOT EXISTS "citext" WITH SCHEMA "e" CASCADE; -- 1 ; DROP TABLE x in the source',
     ],
+    [
+      { extensions: [{ name: 'x', schema: 'e', version: null, possibly: true }] },
+      `DO 'BEGIN CREATE EXTENSION IF NOT EXISTS "x" WITH SCHEMA "e" CASCADE; EXCEPTION WHEN OTHERS THEN NULL; END';`,
+    ],
     [{ settings: [{ name: 'a', value: `o'ff` }] }, `SET "a" = 'o''ff';`],
   ] as const)('writes %j', (change, expected) => {
     const written = lines(change);
@@ -42,13 +46,19 @@ describe('SQL of prerequisites', () => {
           { ...target, owner: null },
         ],
         grants: [{ ...target, column: 'c', privileges: ['INSERT', 'SELECT'], grantee: null, grantable: true }],
-        defaultPrivileges: [{ owner: 'o', schema: 's', objects: 'TABLES', privilege: 'SELECT', grantee: 'r', grantable: false }],
+        defaultRevocations: [{ owner: 'o', objects: 'FUNCTIONS' }],
+        defaultPrivileges: [
+          { owner: 'o', schema: null, objects: 'FUNCTIONS', privilege: 'EXECUTE', grantee: 'o', grantable: false },
+          { owner: 'o', schema: 's', objects: 'TABLES', privilege: 'SELECT', grantee: 'r', grantable: false },
+        ],
       }),
     ).toEqual([
       'ALTER TABLE s.t OWNER TO "o";',
       'REVOKE ALL ON TABLE s.t FROM PUBLIC, "o";',
       'REVOKE ALL ON TABLE s.t FROM PUBLIC;',
       'GRANT INSERT ("c"), SELECT ("c") ON TABLE s.t TO PUBLIC WITH GRANT OPTION;',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE "o" REVOKE ALL ON FUNCTIONS FROM PUBLIC, "o";',
+      'ALTER DEFAULT PRIVILEGES FOR ROLE "o" GRANT EXECUTE ON FUNCTIONS TO "o";',
       'ALTER DEFAULT PRIVILEGES FOR ROLE "o" IN SCHEMA "s" GRANT SELECT ON TABLES TO "r";',
     ]);
   });

@@ -8,8 +8,10 @@ export function renderBefore(prerequisites: Prerequisites): string {
     ...prerequisites.roles.map(renderRole),
     ...prerequisites.memberships.map(({ group, member }) => `GRANT ${quoteIdentifier(group)} TO ${quoteIdentifier(member)};`),
     ...renderOwnSchemas(prerequisites),
-    ...prerequisites.extensions.map(({ name, schema, version }) => {
-      const statement = `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} WITH SCHEMA ${quoteIdentifier(schema)} CASCADE;`;
+    ...prerequisites.extensions.map(({ name, schema, version, possibly }) => {
+      const create = `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} WITH SCHEMA ${quoteIdentifier(schema)} CASCADE;`;
+      // One that nobody may need must not be in the way: the host may lack it, or it may have to be loaded with the server.
+      const statement = possibly === true ? `DO ${quoteLiteral(`BEGIN ${create} EXCEPTION WHEN OTHERS THEN NULL; END`)};` : create;
       // A comment ends at the end of its line, so the version must not contain a line break.
       return version === null ? statement : `${statement} -- ${version.replaceAll(/\s/g, ' ')} in the source`;
     }),
@@ -30,15 +32,29 @@ export function renderAfter(prerequisites: Prerequisites, schema: string | null)
 
 /** The part of `renderAfter` that the role which restores runs itself, statement by statement. */
 export function renderOwnAfter(prerequisites: Prerequisites): readonly string[] {
-  const { owners, defaultPrivileges } = prerequisites;
+  const { owners } = prerequisites;
   return [
     ...renderPhase(prerequisites, 'after'),
     ...owners.map(({ kind, identity, owner }) => `ALTER ${kind} ${identity} OWNER TO ${quoteIdentifier(owner)};`),
     ...renderGrants(prerequisites),
-    ...defaultPrivileges.map(
-      ({ owner, schema, objects, privilege, ...to }) =>
-        `ALTER DEFAULT PRIVILEGES FOR ROLE ${quoteIdentifier(owner)} IN SCHEMA ${quoteIdentifier(schema)} GRANT ${privilege} ON ${objects} TO ${renderGrantee(to)};`,
+    ...renderDefaultPrivileges(prerequisites),
+  ];
+}
+
+/** SQL that sets default privileges; those without a schema replace what Postgres gives to PUBLIC and to the owner. */
+export function renderDefaultPrivileges({
+  defaultRevocations = [],
+  defaultPrivileges,
+}: Pick<Prerequisites, 'defaultRevocations' | 'defaultPrivileges'>): readonly string[] {
+  return [
+    ...defaultRevocations.map(
+      ({ owner, objects }) =>
+        `ALTER DEFAULT PRIVILEGES FOR ROLE ${quoteIdentifier(owner)} REVOKE ALL ON ${objects} FROM PUBLIC, ${quoteIdentifier(owner)};`,
     ),
+    ...defaultPrivileges.map(({ owner, schema, objects, privilege, ...to }) => {
+      const place = schema === null ? '' : ` IN SCHEMA ${quoteIdentifier(schema)}`;
+      return `ALTER DEFAULT PRIVILEGES FOR ROLE ${quoteIdentifier(owner)}${place} GRANT ${privilege} ON ${objects} TO ${renderGrantee(to)};`;
+    }),
   ];
 }
 

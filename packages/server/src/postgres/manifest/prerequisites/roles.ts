@@ -1,4 +1,5 @@
 import type { PostgresSession } from '../../connect.ts';
+import { OF_ALL_SCHEMAS } from '../objects/rights.ts';
 import type { Scope } from '../scope.ts';
 import type { Prerequisites, RolePrerequisite } from './data.ts';
 import { TENANT_OBJECTS } from './tenant-objects.ts';
@@ -48,6 +49,8 @@ export async function tenantRoles(session: PostgresSession, scope: Scope): Promi
        UNION SELECT p.proowner FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1
        UNION SELECT t.typowner FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1
        UNION SELECT a.defaclrole FROM pg_default_acl a JOIN pg_namespace n ON n.oid = a.defaclnamespace WHERE n.nspname = $1
+       UNION SELECT x.grantee FROM pg_default_acl a, aclexplode(a.defaclacl) x
+         WHERE ${OF_ALL_SCHEMAS} AND x.grantee <> 0 AND pg_get_userbyid(x.grantee) <> ALL ($2::text[])
      ) ${ROLE_FACTS}`,
     [scope.schema, scope.internalRoles],
   );

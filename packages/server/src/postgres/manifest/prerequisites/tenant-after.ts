@@ -1,8 +1,9 @@
 import type { PostgresSession } from '../../connect.ts';
-import { grantedObjects, OWNED } from '../objects/rights.ts';
+import { grantedObjects, OF_ALL_SCHEMAS, OWNED } from '../objects/rights.ts';
 import { inScope, notOfExtension, type Scope } from '../scope.ts';
 import type {
   DefaultPrivilegePrerequisite,
+  DefaultRevocationPrerequisite,
   GrantPrerequisite,
   LedgerRow,
   OwnerPrerequisite,
@@ -11,7 +12,10 @@ import type {
 } from './data.ts';
 
 /** What completes a restored tenant export: owners, grants, default privileges, the migration ledger. */
-export type TenantCompletion = Pick<Prerequisites, 'owners' | 'revocations' | 'grants' | 'defaultPrivileges' | 'ledger'>;
+export type TenantCompletion = Pick<
+  Prerequisites,
+  'owners' | 'revocations' | 'grants' | 'defaultRevocations' | 'defaultPrivileges' | 'ledger'
+>;
 
 /** Reads what completes a restored tenant export. @throws DatabaseError of `pg` when something may not be read */
 export async function tenantAfter(session: PostgresSession, scope: Scope): Promise<TenantCompletion> {
@@ -19,6 +23,7 @@ export async function tenantAfter(session: PostgresSession, scope: Scope): Promi
     owners: await readOwners(session, scope),
     revocations: await readRevocations(session, scope),
     grants: await readGrants(session, scope),
+    defaultRevocations: await readDefaultRevocations(session, scope),
     defaultPrivileges: await readDefaultPrivileges(session, scope),
     ledger: await readLedger(session, scope),
   };
@@ -37,8 +42,8 @@ async function readOwners(session: PostgresSession, scope: Scope): Promise<reado
   return await session.query<OwnerPrerequisite>(sql.join('\n UNION ALL '), [scope.schema]);
 }
 
-/** SQL common table expression `named`: objects whose grants are not the default, with their kind as GRANT wants it. */
-const NAMED = `objects AS (${grantedObjects()}),
+/** SQL common table expressions, the last of them `named`: objects whose grants are not the default, with their kind as GRANT wants it. */
+export const CHANGED_RIGHTS = `objects AS (${grantedObjects()}),
   named AS (SELECT o.*, i.identity, CASE i.type WHEN 'schema' THEN 'SCHEMA' WHEN 'sequence' THEN 'SEQUENCE' WHEN 'type' THEN 'TYPE'
       WHEN 'function' THEN 'ROUTINE' WHEN 'procedure' THEN 'ROUTINE' WHEN 'aggregate' THEN 'ROUTINE' ELSE 'TABLE' END AS kind,
     (SELECT a.attname FROM pg_attribute a WHERE o.subid > 0 AND a.attrelid = o.objid AND a.attnum = o.subid) AS "column"
@@ -46,7 +51,7 @@ const NAMED = `objects AS (${grantedObjects()}),
 
 async function readRevocations(session: PostgresSession, scope: Scope): Promise<readonly RevocationPrerequisite[]> {
   return await session.query<RevocationPrerequisite>(
-    `WITH ${NAMED}
+    `WITH ${CHANGED_RIGHTS}
      SELECT kind, identity, CASE WHEN pg_get_userbyid(owner) <> ALL ($2::text[]) THEN pg_get_userbyid(owner) END AS owner
      FROM named WHERE subid = 0 ORDER BY kind, identity`,
     [scope.schema, scope.internalRoles],
@@ -55,7 +60,7 @@ async function readRevocations(session: PostgresSession, scope: Scope): Promise<
 
 async function readGrants(session: PostgresSession, scope: Scope): Promise<readonly GrantPrerequisite[]> {
   return await session.query<GrantPrerequisite>(
-    `WITH ${NAMED}
+    `WITH ${CHANGED_RIGHTS}
      SELECT kind, identity, "column", json_agg(x.privilege_type ORDER BY x.privilege_type) AS privileges,
        CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee) END AS grantee, x.is_grantable AS grantable
      FROM named, aclexplode(acl) x WHERE pg_get_userbyid(x.grantee) <> ALL ($2::text[])
@@ -64,13 +69,24 @@ async function readGrants(session: PostgresSession, scope: Scope): Promise<reado
   );
 }
 
+/** SQL: what default privileges are about. */
+const DEFAULT_OBJECTS = `CASE a.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' WHEN 'T' THEN 'TYPES'
+  WHEN 'n' THEN 'SCHEMAS' ELSE 'LARGE OBJECTS' END`;
+
+async function readDefaultRevocations(session: PostgresSession, scope: Scope): Promise<readonly DefaultRevocationPrerequisite[]> {
+  return await session.query<DefaultRevocationPrerequisite>(
+    `SELECT pg_get_userbyid(a.defaclrole) AS owner, ${DEFAULT_OBJECTS} AS objects
+     FROM pg_default_acl a WHERE ${OF_ALL_SCHEMAS} ORDER BY 1, 2`,
+    [scope.schema],
+  );
+}
+
 async function readDefaultPrivileges(session: PostgresSession, scope: Scope): Promise<readonly DefaultPrivilegePrerequisite[]> {
   return await session.query<DefaultPrivilegePrerequisite>(
-    `SELECT pg_get_userbyid(a.defaclrole) AS owner, n.nspname AS schema, x.privilege_type AS privilege,
-       CASE a.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'FUNCTIONS' ELSE 'TYPES' END AS objects,
+    `SELECT pg_get_userbyid(a.defaclrole) AS owner, n.nspname AS schema, x.privilege_type AS privilege, ${DEFAULT_OBJECTS} AS objects,
        CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee) END AS grantee, x.is_grantable AS grantable
-     FROM pg_default_acl a JOIN pg_namespace n ON n.oid = a.defaclnamespace, aclexplode(a.defaclacl) x
-     WHERE n.nspname = $1 AND pg_get_userbyid(x.grantee) <> ALL ($2::text[]) ORDER BY 1, 4, 3, 5`,
+     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace, aclexplode(a.defaclacl) x
+     WHERE (n.nspname = $1 OR ${OF_ALL_SCHEMAS}) AND pg_get_userbyid(x.grantee) <> ALL ($2::text[]) ORDER BY 1, 2 NULLS FIRST, 4, 3, 5`,
     [scope.schema, scope.internalRoles],
   );
 }

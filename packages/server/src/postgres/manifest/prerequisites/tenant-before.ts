@@ -3,113 +3,115 @@ import type { LeftOut } from '../../manifest.ts';
 import { quoteIdentifier } from '../../sql/quote.ts';
 import type { Scope } from '../scope.ts';
 import type { ExtensionPrerequisite, Prerequisites, StatementPrerequisite } from './data.ts';
+import { findNamedInBodies, type NamedInBodies, type ObjectId } from './outside-bodies.ts';
+import { type OutsideObject, readOutside } from './outside-objects.ts';
 import { tenantRoles } from './roles.ts';
-import { NEEDED_OBJECTS, TENANT_OBJECTS } from './tenant-objects.ts';
+import { tenantCasts } from './tenant-casts.ts';
 
 /** The prerequisites of a tenant export, and those that cannot be recorded. */
 export interface TenantPrerequisites {
   readonly prerequisites: Pick<Prerequisites, 'roles' | 'schemas' | 'extensions' | 'settings' | 'statements'>;
+  /** What the statements create. */
+  readonly made: readonly (ObjectId & { readonly name: string })[];
+  /** What its objects use and an export of it cannot contain. */
   readonly leftOut: readonly LeftOut[];
+  /** What only its functions use or might use, and casts. */
+  readonly doubtful: readonly LeftOut[];
 }
-
-interface Needed {
-  readonly type: string;
-  readonly identity: string;
-  readonly schema: string | null;
-  readonly extension: string | null;
-  readonly extensionSchema: string | null;
-  readonly version: string | null;
-  readonly ddl: string | null;
-  readonly partOf: boolean;
-}
-
-/** Functions that every policy of the usual kind calls; the text of a function's body leaves no trace in pg_depend. */
-const AUTH_FUNCTIONS = ['uid', 'role', 'email', 'jwt'];
 
 /**
- * Finds what objects of the schema use outside of it, by the dependencies that Postgres keeps: roles, schemas,
- * extensions, types, functions. What holds data of its own (a table of
- * another schema) or has no simple statement is left out, and named.
+ * Finds what a schema uses outside of it, by the dependencies that Postgres keeps and by what the bodies of its functions name: roles,
+ * schemas, extensions, types, functions, operators, collations, text search. What holds data of its own (a table of another schema) or has
+ * no simple statement is left out, and named.
  */
 export async function tenantBefore(session: PostgresSession, scope: Scope): Promise<TenantPrerequisites> {
-  const needed = await session.query<Needed>(
-    `WITH RECURSIVE ${TENANT_OBJECTS}, ${NEEDED_OBJECTS},
-     wanted AS (SELECT classid, objid FROM needed UNION
-       SELECT 'pg_proc'::regclass, p.oid FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-       WHERE n.nspname = 'auth' AND p.proname = ANY ($2::text[]) AND p.prokind = 'f')
-     SELECT i.type, i.identity, coalesce(tn.nspname, pn.nspname) AS schema, x.extname AS extension, xn.nspname AS "extensionSchema", x.extversion AS version,
-       CASE
-         WHEN p.prokind IN ('f', 'p', 'w') THEN pg_get_functiondef(p.oid)
-         WHEN t.typtype = 'e' THEN format('CREATE TYPE %I.%I AS ENUM (%s)', tn.nspname, t.typname,
-           (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid))
-         WHEN t.typtype = 'd' THEN format('CREATE DOMAIN %I.%I AS %s%s%s%s%s', tn.nspname, t.typname, format_type(t.typbasetype, t.typtypmod),
-           (SELECT ' COLLATE ' || t.typcollation::regcollation FROM pg_type b WHERE b.oid = t.typbasetype AND b.typcollation <> t.typcollation),
-           ' DEFAULT ' || coalesce(pg_get_expr(t.typdefaultbin, 0), t.typdefault), CASE WHEN t.typnotnull THEN ' NOT NULL' END,
-           (SELECT string_agg(format(' CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname)
-            FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'))
-         WHEN c.relkind = 'c' THEN format('CREATE TYPE %I.%I AS (%s)', tn.nspname, t.typname,
-           (SELECT string_agg(format('%I %s', a.attname, format_type(a.atttypid, a.atttypmod)), ', ' ORDER BY a.attnum)
-            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
-         WHEN t.typtype = 'r' THEN (SELECT format('CREATE TYPE %I.%I AS RANGE (SUBTYPE = %s)', tn.nspname, t.typname, format_type(r.rngsubtype, NULL))
-            FROM pg_range r WHERE r.rngtypid = t.oid)
-       END AS ddl,
-       -- What comes into being together with something else that is listed: arrays, multiranges, the relation of a composite type.
-       (w.classid = 'pg_type'::regclass AND (t.typtype = 'm' OR EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
-           OR (t.typtype = 'c' AND c.relkind <> 'c')))
-         OR (w.classid = 'pg_class'::regclass AND rel.relkind IN ('c', 'i', 'I'))
-         OR w.classid IN ('pg_constraint'::regclass, 'pg_namespace'::regclass) AS "partOf"
-     FROM wanted w
-     CROSS JOIN LATERAL pg_identify_object(w.classid, w.objid, 0) i
-     LEFT JOIN pg_type t ON w.classid = 'pg_type'::regclass AND t.oid = w.objid
-     LEFT JOIN pg_namespace tn ON tn.oid = t.typnamespace
-     LEFT JOIN pg_class c ON c.oid = t.typrelid
-     LEFT JOIN pg_class rel ON w.classid = 'pg_class'::regclass AND rel.oid = w.objid
-     LEFT JOIN pg_proc p ON w.classid = 'pg_proc'::regclass AND p.oid = w.objid
-     LEFT JOIN pg_namespace pn ON pn.oid = p.pronamespace
-     LEFT JOIN pg_depend d ON d.classid = w.classid AND d.objid = w.objid AND d.deptype = 'e'
-     LEFT JOIN pg_extension x ON x.oid = d.refobjid
-     LEFT JOIN pg_namespace xn ON xn.oid = x.extnamespace
-     ORDER BY w.objid`,
-    [scope.schema, AUTH_FUNCTIONS],
-  );
-  const schemas = new Set<string>();
-  const extensions = new Map<string, ExtensionPrerequisite>();
-  const statements: StatementPrerequisite[] = [];
-  const leftOut: LeftOut[] = [];
-  for (const object of needed) {
-    if (object.extension !== null) {
-      schemas.add(object.extensionSchema as string);
-      extensions.set(object.extension, {
-        name: object.extension,
-        schema: object.extensionSchema as string,
-        version: object.version,
-      });
-      if (object.extensionSchema === scope.schema)
-        leftOut.push({
-          kind: 'extension',
-          name: quoteIdentifier(object.extension),
-          reason: "It is installed in the tenant's own schema, and a tenant export cannot contain it.",
-        });
-    } else if (object.ddl !== null) {
-      schemas.add(object.schema as string);
-      statements.push({ phase: 'before', unlessType: object.type === 'type' ? object.identity : null, sql: object.ddl });
-    } else if (!object.partOf)
-      leftOut.push({
-        kind: object.type.replaceAll(' ', '_'),
-        name: object.identity,
-        reason: 'The tenant uses it, and a tenant export does not contain it.',
-      });
-  }
+  // These statements are long and find little: to compile them takes many times as long as to run them.
+  await session.run('SET jit = off');
+  const roles = await tenantRoles(session, scope);
+  const roleNames = roles.map(({ name }) => name);
+  const { outside, named } = await followBodies(session, scope, roleNames);
+  const extensions = await readExtensions(session, outside, named);
+  const casts = await tenantCasts(session, scope);
+  const made = outside.filter(({ extension, ddl, partOf }) => extension === null && ddl !== null && !partOf);
+  const schemas = new Set([...extensions.map(({ schema }) => schema), ...made.map(({ schema }) => schema ?? 'public')]);
   schemas.delete('pg_catalog');
+  schemas.delete(scope.schema ?? '');
   return {
     prerequisites: {
-      roles: await tenantRoles(session, scope),
-      schemas: [...schemas].filter((name) => name !== scope.schema),
-      extensions: [...extensions.values()],
+      roles,
+      schemas: [...schemas],
+      extensions,
       // A function may call one that is created after it.
       settings: [{ name: 'check_function_bodies', value: 'off' }],
-      statements,
+      statements: [
+        ...(await readSchemaGrants(session, [...schemas], roleNames)),
+        ...made.map(({ type, identity, ddl }) => before(ddl as string, type === 'type' ? identity : null)),
+        ...made.flatMap(({ parts }) => (parts ?? []).map(({ phase, sql }) => ({ phase, unlessType: null, sql }))),
+        ...made.flatMap(({ words }) => (words ?? []).map((sql) => before(sql))),
+        ...casts.statements,
+      ],
     },
-    leftOut,
+    made: made.map(({ classid, objid, type, identity }) => ({ classid, objid, name: `${type} ${identity}` })),
+    leftOut: [
+      ...extensions
+        .filter(({ schema }) => schema === scope.schema)
+        .map(({ name }) => leftOut('extension', quoteIdentifier(name), OF_OWN_SCHEMA)),
+      ...outside
+        .filter(({ extension, ddl, partOf, type }) => extension === null && ddl === null && !partOf && type !== 'extension')
+        .map(({ type, identity }) => leftOut(type.replaceAll(' ', '_'), identity, IS_USED)),
+    ],
+    doubtful: [...named.leftOut, ...casts.leftOut],
   };
+}
+
+const OF_OWN_SCHEMA = "It is installed in the tenant's own schema, and a tenant export cannot contain it.";
+const IS_USED = 'The tenant uses it, and a tenant export does not contain it.';
+
+const leftOut = (kind: string, name: string, reason: string): LeftOut => ({ kind, name, reason });
+const before = (sql: string, unlessType: string | null = null): StatementPrerequisite => ({ phase: 'before', unlessType, sql });
+
+/** Functions outside that come with the tenant have bodies, too. */
+async function followBodies(session: PostgresSession, scope: Scope, roles: readonly string[]) {
+  let named: NamedInBodies = { objects: [], possibly: [], leftOut: [] };
+  let outside = await readOutside(session, scope, roles, []);
+  for (let known = -1; ; ) {
+    const functions = outside.filter(({ isFunction }) => isFunction).map(({ objid }) => objid);
+    if (functions.length === known) return { outside, named };
+    known = functions.length;
+    named = await findNamedInBodies(session, scope, functions);
+    outside = await readOutside(session, scope, roles, named.objects);
+  }
+}
+
+/** Extensions with those that they need, in the order in which they were created. */
+async function readExtensions(
+  session: PostgresSession,
+  outside: readonly OutsideObject[],
+  { possibly }: NamedInBodies,
+): Promise<readonly ExtensionPrerequisite[]> {
+  const certain = [...new Set(outside.flatMap(({ extension }) => (extension === null ? [] : [extension])))];
+  const rows = await session.query<{ name: string; schema: string; version: string; certain: boolean }>(
+    `WITH RECURSIVE used(oid, certain) AS (
+       SELECT oid, extname = ANY ($1::name[]) FROM pg_extension WHERE extname = ANY ($1::name[]) OR extname = ANY ($2::name[])
+       UNION SELECT d.refobjid, u.certain FROM used u JOIN pg_depend d ON d.classid = 'pg_extension'::regclass AND d.objid = u.oid
+         AND d.refclassid = 'pg_extension'::regclass)
+     SELECT e.extname AS name, n.nspname AS schema, e.extversion AS version, bool_or(u.certain) AS certain
+     FROM used u JOIN pg_extension e ON e.oid = u.oid JOIN pg_namespace n ON n.oid = e.extnamespace
+     WHERE e.extname <> 'plpgsql' GROUP BY e.oid, e.extname, n.nspname, e.extversion ORDER BY e.oid`,
+    [certain, possibly],
+  );
+  return rows.map(({ certain: isCertain, ...extension }) => (isCertain ? extension : { ...extension, possibly: true }));
+}
+
+/** Who may use the schemas, of those that come with the tenant; `public` and `auth` have theirs in every database. */
+async function readSchemaGrants(session: PostgresSession, schemas: readonly string[], roles: readonly string[]) {
+  const rows = await session.query<{ sql: string }>(
+    `SELECT 'DO ' || quote_literal(format('BEGIN GRANT USAGE ON SCHEMA %I TO %s; EXCEPTION WHEN insufficient_privilege THEN NULL; END', n.nspname,
+         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)) AS sql
+     FROM pg_namespace n, aclexplode(n.nspacl) a
+     WHERE n.nspname = ANY ($1::text[]) AND n.nspname NOT IN ('public', 'auth') AND a.privilege_type = 'USAGE'
+       AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) = ANY ($2::text[])) ORDER BY 1`,
+    [schemas, roles],
+  );
+  return rows.map(({ sql }) => before(sql));
 }

@@ -6,7 +6,7 @@ export const TENANT_OBJECTS = `tenant(classid, objid) AS (
   SELECT 'pg_namespace'::regclass::oid, n.oid FROM pg_namespace n WHERE n.nspname = $1
   UNION
   SELECT d.classid, d.objid FROM tenant t JOIN pg_depend d ON d.refclassid = t.classid AND d.refobjid = t.objid
-  WHERE (d.deptype IN ('a', 'i') OR (d.deptype = 'n' AND d.refclassid = 'pg_namespace'::regclass))
+  WHERE (d.deptype IN ('a', 'i') OR (d.deptype = 'n' AND (d.refclassid = 'pg_namespace'::regclass OR d.classid = 'pg_cast'::regclass)))
     AND d.classid NOT IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'pg_catalog'::regnamespace
       AND c.relname IN ('pg_extension', 'pg_publication_rel', 'pg_publication_namespace'))
     AND NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -15,12 +15,14 @@ export const TENANT_OBJECTS = `tenant(classid, objid) AS (
 
 /**
  * SQL common table expression `needed(classid, objid)`: everything outside the schema that something inside needs, and what
- * that needs in turn, up to extensions and relations. Goes behind `TENANT_OBJECTS`.
+ * that needs in turn, up to extensions and relations; `$4` and `$5` are further objects that something inside names. Goes behind `TENANT_OBJECTS`.
  */
 export const NEEDED_OBJECTS = `needed(classid, objid) AS (
   SELECT d.refclassid, d.refobjid FROM pg_depend d JOIN tenant t ON t.classid = d.classid AND t.objid = d.objid
   WHERE d.deptype IN ('n', 'a', 'i') AND d.refobjid >= 16384
     AND NOT EXISTS (SELECT FROM tenant x WHERE x.classid = d.refclassid AND x.objid = d.refobjid)
+  UNION
+  SELECT s.classid::oid, s.objid::oid FROM unnest($4::text[], $5::text[]) AS s(classid, objid)
   UNION
   SELECT x.classid, x.objid FROM needed n CROSS JOIN LATERAL (
     SELECT d.refclassid AS classid, d.refobjid AS objid FROM pg_depend d WHERE d.classid = n.classid AND d.objid = n.objid AND d.deptype IN ('n', 'a', 'i')
