@@ -6,6 +6,7 @@ import { type BackupRow, findLatestBackup, listBackups } from '../catalog/backup
 import type { Catalog, Database } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { listVerifications } from '../catalog/verifications.ts';
+import { renderDatabaseItself } from '../postgres/manifest/prerequisites/database-itself.ts';
 import { renderAfter, renderBefore } from '../postgres/manifest/prerequisites/render.ts';
 import type { Clock } from '../system/clock.ts';
 import { checkArtifact, readBackupItem, readBackupItems, type Viewer } from './item.ts';
@@ -72,9 +73,10 @@ export async function showBackup(
 
 /** Null when nothing is needed. When the manifest cannot be read, a comment says why, and the verifications are still shown. */
 async function prerequisitesOf(db: Database, row: BackupRow): Promise<string | null> {
-  if (row.kind !== 'tenant_export' || row.manifest_sha256 === null) return null;
+  if (row.manifest_sha256 === null) return null;
   try {
-    const { prerequisites, schema } = await readManifest(db, row);
+    const { prerequisites, schema, objects } = await readManifest(db, row);
+    if (row.kind === 'project_db') return renderDatabaseItself(objects) || null;
     return [
       '-- Before pg_restore: what the export refers to but does not contain.',
       renderBefore(prerequisites),

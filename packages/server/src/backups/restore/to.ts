@@ -41,7 +41,7 @@ export interface ToRequest {
 }
 
 /** Kinds that `--no-owner --no-acl` leaves to the role that restores. */
-const LEFT_TO_TARGET = new Set(['owner', 'grant', 'default_privileges']);
+const LEFT_TO_TARGET = new Set(['owner', 'grant', 'default_privileges', 'database_grant']);
 
 /** Parses the destination of a restore. @throws FluxError `invalid_request`, also for a Unix socket, which would be one of this machine */
 export function parseTarget(uri: string): PostgresTarget {
@@ -177,7 +177,9 @@ async function compare(
     );
     const differs = differences.filter(({ judgement, kind }) => judgement === 'failure' && !LEFT_TO_TARGET.has(kind));
     const notes = differs.slice(0, 20).map(({ kind, name, change }: Difference) => `${kind} ${name} is ${change}.`);
-    const exceptions = differences.filter(({ judgement, kind }) => judgement !== 'failure' && kind !== 'server');
+    const exceptions = differences.filter(
+      ({ judgement, kind }) => judgement !== 'failure' && kind !== 'server' && !LEFT_TO_TARGET.has(kind),
+    );
     return { tablesCompared, rowsCompared, exceptions, notes: [...notes, ...describeOtherServer(differences)] };
   } catch (error) {
     // The data is there and pg_restore has vouched for it, also when this must stop now: to call that a failure would have it restored

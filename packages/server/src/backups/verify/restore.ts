@@ -1,10 +1,12 @@
 import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
+import { databaseStatements } from '../../postgres/manifest/prerequisites/database-itself.ts';
 import { renderAfter, renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore, onlyViewsFailed } from '../../postgres/restore.ts';
 import { compareRestored, restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { warningsOf } from '../../postgres/tool-warnings.ts';
 import { cureFor } from './cure.ts';
 import { adviseOnMinor, isOlderMinor } from './minor.ts';
@@ -49,6 +51,9 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
   let after: { readonly problem: string | undefined };
   try {
     after = await watch.time('complete', () => runSql(instance.superuser, renderAfter(manifest.prerequisites, manifest.schema), signal));
+    // One that is refused is named by the comparison.
+    for (const { sql } of databaseStatements(manifest.objects, quoteIdentifier(instance.superuser.database)))
+      await runSql(instance.superuser, sql, signal);
   } catch (error) {
     return { verdict: 'inconclusive', summary: trouble() ?? asProblem(error).problem };
   }

@@ -15,6 +15,7 @@ import type { Log } from '../../system/log.ts';
 import type { EngineProject } from '../engine.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
 import { createDatabase } from './create-database.ts';
+import { completeDatabase } from './database-itself.ts';
 import { createExtensions } from './extensions.ts';
 import { becomePublic, refuseSameNames } from './into-public.ts';
 import { databaseNameOf, ownerNameOf } from './names.ts';
@@ -102,6 +103,10 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
       const { objects, internalRoles } = spec;
       if (spec.kind === 'project_db')
         await completeAsAdministrator(session, { objects, internalRoles, owner: ownerName, major: place.major });
+      if (spec.kind !== 'project_db') return;
+      if (spec.place === 'fresh') await completeDatabase(session, name, objects, 'new');
+      // Data is restored; the database itself stays as it is.
+      else await copySettings(admin(databaseNameOf(project)), name);
     },
     async swapIn(previous, swapSignal) {
       swapSignal?.throwIfAborted();

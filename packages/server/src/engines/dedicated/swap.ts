@@ -4,6 +4,7 @@ import { keepEndingSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { replacedAtOf, type SwapOutcome, type UndoData, undoNameFor } from '../undo.ts';
+import { copyDatabaseItself } from './database-itself.ts';
 
 export interface DatabaseSwap {
   readonly live: string;
@@ -71,9 +72,10 @@ export async function listUndoDatabases(session: PostgresSession, live: string):
   return rows.map(({ name, size, whole }) => ({ name, replacedAt: replacedAtOf(name), sizeBytes: Number(size), isWhole: whole }));
 }
 
-/** Copies the settings of ALTER DATABASE ... SET and ALTER ROLE ... IN DATABASE from the live database; no dump contains them. */
+/** Copies what belongs to the live database itself, and is in no dump: its settings, also those of roles in it, comment, limit and grants. */
 export async function copySettings(live: PostgresTarget, to: string): Promise<void> {
   await using session = await connectPostgres(live);
+  await copyDatabaseItself(session, to);
   const rows = await session.query<{ role: string | null; entries: string[] }>(
     `select r.rolname as role, s.setconfig as entries from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_roles r on r.oid = s.setrole
      where s.setdatabase = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`,

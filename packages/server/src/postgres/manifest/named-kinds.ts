@@ -3,8 +3,11 @@ import type { MeasuredDatabase, SchemaObject } from '../manifest.ts';
 import { difference } from './difference.ts';
 import { parseExtensionVersion } from './facts.ts';
 
+/** What belongs to the database itself or to a role. Flux brings it back where the database is its own. */
+const OF_THE_DATABASE = ['database_setting', 'role_setting', 'database_comment', 'database_limit', 'database_grant'];
+
 /** Kinds of objects that no archive contains: a difference in them is named, and never a failure. */
-const NAMED: ReadonlySet<string> = new Set(['extension_member', 'extension_sequence', 'column_order']);
+const NAMED: ReadonlySet<string> = new Set(['extension_member', 'extension_sequence', 'column_order', ...OF_THE_DATABASE]);
 
 /** Whether a difference in an object of this kind is only named. */
 export function isOnlyNamed({ kind }: Pick<SchemaObject, 'kind'>): boolean {
@@ -45,7 +48,7 @@ export function compareNamed(expected: Pick<MeasuredDatabase, 'objects'>, found:
             null,
           ),
         ];
-      default:
+      case 'column_order':
         // A missing table is already reported among the objects.
         if (other === undefined) return [];
         return [
@@ -55,6 +58,17 @@ export function compareNamed(expected: Pick<MeasuredDatabase, 'objects'>, found:
             object.name,
             'changed',
             `Its columns come back in another order, those of its parent first: ${object.definition} there, ${other.definition} after a restore. Name the columns in INSERT and SELECT.`,
+            null,
+          ),
+        ];
+      default:
+        return [
+          difference(
+            'left_out',
+            object.kind,
+            object.name,
+            change,
+            `It belongs to the database or a role and is in no archive: ${object.definition} there, ${other?.definition ?? 'nothing'} here. \`flux backup show\` prints the SQL for it.`,
             null,
           ),
         ];

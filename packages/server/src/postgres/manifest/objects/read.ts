@@ -5,6 +5,7 @@ import { shareOut } from '../share-out.ts';
 import { behaviourQueries } from './behaviour.ts';
 import { commentQueries } from './comments.ts';
 import { constraintQueries } from './constraints.ts';
+import { databaseItselfQueries } from './database-itself.ts';
 import { databaseWideQueries } from './database-wide.ts';
 import { extensionMemberQueries } from './extension-members.ts';
 import { operatorQueries } from './operators.ts';
@@ -14,6 +15,7 @@ import { typeQueries } from './types.ts';
 
 const ALL = [
   databaseWideQueries,
+  databaseItselfQueries,
   extensionMemberQueries,
   typeQueries,
   relationQueries,

@@ -1,0 +1,97 @@
+import type { SchemaObject } from '../../manifest.ts';
+import { quoteIdentifier, quoteLiteral, unquoteIdentifier } from '../../sql/quote.ts';
+
+/** One thing of the database itself, and the statement that gives it to a database. */
+export interface DatabaseStatement {
+  readonly kind: string;
+  /** Name of the setting, null for what is not a setting. */
+  readonly setting: string | null;
+  /** The role that the statement names, null for none. */
+  readonly role: string | null;
+  readonly sql: string;
+}
+
+/** Settings whose value is a list of names, quoted where needed. Source: `variable_is_guc_list_quote` of pg_dump. */
+const LISTS = new Set(['local_preload_libraries', 'search_path', 'session_preload_libraries', 'temp_tablespaces']);
+
+/**
+ * The statements that give a database what belongs to the source's database itself, in a fixed order.
+ *
+ * @param database its name, as SQL
+ */
+export function databaseStatements(objects: readonly SchemaObject[], database: string): DatabaseStatement[] {
+  return objects.flatMap(({ kind, name, definition }): readonly DatabaseStatement[] => {
+    switch (kind) {
+      case 'database_setting':
+      case 'role_setting': {
+        const { role, setting } = splitSetting(name);
+        if (kind === 'role_setting' && role === null) return [];
+        const whose =
+          role === null
+            ? `DATABASE ${database}`
+            : `ROLE ${quoteIdentifier(role)}${kind === 'database_setting' ? ` IN DATABASE ${database}` : ''}`;
+        return [{ kind, setting, role, sql: `ALTER ${whose} SET ${settingName(setting)} TO ${settingValue(setting, definition)}` }];
+      }
+      case 'database_comment':
+        return [{ kind, setting: null, role: null, sql: `COMMENT ON DATABASE ${database} IS ${quoteLiteral(definition)}` }];
+      case 'database_limit':
+        return [{ kind, setting: null, role: null, sql: `ALTER DATABASE ${database} CONNECTION LIMIT ${Number(definition)}` }];
+      case 'database_grant': {
+        const role = name === 'PUBLIC' ? null : unquoteIdentifier(name);
+        const to = role === null ? 'PUBLIC' : quoteIdentifier(role);
+        const none = { kind, setting: null, role, sql: `REVOKE ALL ON DATABASE ${database} FROM PUBLIC` };
+        const grants = grantsOf(definition).map(({ privilege, grantable }) => ({
+          kind,
+          setting: null,
+          role,
+          sql: `GRANT ${privilege} ON DATABASE ${database} TO ${to}${grantable ? ' WITH GRANT OPTION' : ''}`,
+        }));
+        // PUBLIC may connect to every new database.
+        return role === null ? [none, ...grants] : grants;
+      }
+      default:
+        return [];
+    }
+  });
+}
+
+/** The same for a restore by hand, in whichever database it is run; empty when there is nothing. */
+export function renderDatabaseItself(objects: readonly SchemaObject[]): string {
+  const placeholder = quoteIdentifier('flux: this database');
+  const statements = databaseStatements(objects, placeholder).map(({ sql }) => {
+    const [before = '', ...after] = sql.split(placeholder);
+    if (after.length === 0) return `${sql};`;
+    return `DO ${quoteLiteral(`BEGIN EXECUTE format(${quoteLiteral(`${escapePercent(before)}%I${escapePercent(after.join(placeholder))}`)}, current_database()); END`)};`;
+  });
+  return statements.length === 0 ? '' : ['-- Of the database itself and of its roles:', ...statements].join('\n');
+}
+
+function escapePercent(text: string): string {
+  return text.replaceAll('%', '%%');
+}
+
+/** `setting`, or `role: setting` with the role as SQL. */
+function splitSetting(name: string): { readonly role: string | null; readonly setting: string } {
+  const at = name.lastIndexOf(': ');
+  return at < 0 ? { role: null, setting: name } : { role: unquoteIdentifier(name.slice(0, at)), setting: name.slice(at + 2) };
+}
+
+/** A name with a dot is two identifiers. */
+function settingName(setting: string): string {
+  return setting.split('.').map(quoteIdentifier).join('.');
+}
+
+function settingValue(setting: string, value: string): string {
+  if (!LISTS.has(setting)) return quoteLiteral(value);
+  const names = [...value.matchAll(/"((?:[^"]|"")*)"|([^,\s"]+)/g)].map(
+    ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '',
+  );
+  return names.length === 0 ? quoteLiteral('') : names.map(quoteLiteral).join(', ');
+}
+
+function grantsOf(definition: string): { readonly privilege: string; readonly grantable: boolean }[] {
+  return definition
+    .split(', ')
+    .map((one) => ({ privilege: one.replace('*', ''), grantable: one.endsWith('*') }))
+    .filter(({ privilege }) => ['CONNECT', 'CREATE', 'TEMPORARY'].includes(privilege));
+}
