@@ -41,10 +41,6 @@ export const OPEN: Readonly<Record<string, string>> = {
   'database-read-only-by-default dedicated by hand':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'database-read-only-by-default dedicated in place': 'our session inherits default_transaction_read_only when it renames databases',
-  'database-read-only-by-default dedicated into':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'database-read-only-by-default dedicated to':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'duplicates-under-unique-index attached verify': 'a true failure does not say the cure in the source',
   'event-triggers attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'event-triggers dedicated in place': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
@@ -132,47 +128,15 @@ export const OPEN: Readonly<Record<string, string>> = {
   'quote-all-identifiers dedicated by hand':
     'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'quote-all-identifiers dedicated in place': 'our sessions take quote_all_identifiers from the database, so every name is compared quoted',
-  'quote-all-identifiers dedicated into': 'our sessions take quote_all_identifiers from the database, so every name is compared quoted',
-  'quote-all-identifiers dedicated to':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'quote-all-identifiers dedicated verify': 'our sessions take quote_all_identifiers from the database, so every name is compared quoted',
   'rights-handed-on attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'rights-handed-on dedicated in place':
     'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'rights-handed-on dedicated into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
-  'role-settings attached by hand': 'settings, memberships and limits of roles are named nowhere',
   'role-settings attached into': 'settings, memberships and limits of roles are named nowhere',
-  'role-settings attached to': 'settings, memberships and limits of roles are named nowhere',
   'secret-in-an-error attached into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'secret-in-an-error dedicated in place':
     'what only a superuser may create is refused as a whole, instead of being made by the administrator',
   'secret-in-an-error dedicated into': 'what only a superuser may create is refused as a whole, instead of being made by the administrator',
-  'settings-by-owner attached by hand':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-by-owner attached into':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-by-owner attached to':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-by-owner dedicated by hand':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-by-owner dedicated into':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-by-owner dedicated to':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-of-the-database attached by hand':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-of-the-database attached into':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-of-the-database attached to':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-of-the-database dedicated by hand':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-of-the-database dedicated in place':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-of-the-database dedicated into':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
-  'settings-of-the-database dedicated to':
-    'settings of the database are neither restored nor named: they are in no answer and not in `flux backup show`',
   'sql-function-in-an-index attached verify': 'a true failure does not say the cure in the source',
   'sql-function-in-an-index dedicated verify': 'a true failure does not say the cure in the source',
   'sql-function-in-an-index shared verify': 'a true failure does not say the cure in the source',
