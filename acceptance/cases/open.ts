@@ -83,8 +83,6 @@ export const OPEN: Readonly<Record<string, string>> = {
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
   'hash-partitions-of-an-enum dedicated into':
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
-  'hash-partitions-of-an-enum dedicated verify':
-    'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
   'hash-partitions-of-an-enum shared in place':
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
   'hash-partitions-of-an-enum shared into':
@@ -144,6 +142,7 @@ export const OPEN: Readonly<Record<string, string>> = {
   'tablespace attached to': 'a tablespace that is left out is named nowhere',
   'tablespace attached verify': 'a tablespace that is left out is named nowhere',
   'regression database: to': 'settings of the database are neither restored nor named',
+  'all extensions: to': 'settings of the database are neither restored nor named: the search_path that an extension has set',
   'regression database: into':
     'types, functions in C, operator families and access methods that only a superuser may create are refused as a whole',
 };

@@ -1,0 +1,80 @@
+import type { VerificationProof } from '@flux/contract/backup';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { compareObservations, describeFinding, unnamed } from '../harness/by-other-means/compare.ts';
+import { type Observation, observe } from '../harness/by-other-means/observe.ts';
+import { type Flux, startFlux } from '../harness/flux.ts';
+import { psql, startThrowAwayCluster, type ThrowAwayCluster } from '../harness/postgres.ts';
+import { declareOpen } from './declare.ts';
+import { textOf } from './world.ts';
+
+/** A large database that somebody has, made for the purpose. */
+export interface WholeDatabase {
+  /** Begins the keys of its tests in `open.ts`. */
+  readonly key: string;
+  readonly slug: string;
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Makes it in a cluster, and gives its URI. */
+  readonly make: (cluster: ThrowAwayCluster) => Promise<string>;
+  /** So many tables, at least, have to be compared. */
+  readonly tables: number;
+}
+
+const TIMEOUT_MS = 900_000;
+/** What the role in a URI gets instead, by design. */
+const OF_THE_TARGET = ['owner', 'right', 'default right', 'role', 'membership', 'right on a setting', 'right on the database'];
+
+/** Declares tests that attach the database, back it up, verify it, and bring it back to another server and into a project. */
+export function describeWholeDatabase({ key, slug, settings = {}, make, tables }: WholeDatabase): void {
+  let flux: Flux;
+  let cluster: ThrowAwayCluster;
+  let target: ThrowAwayCluster;
+  let observed: Observation;
+  let flags: readonly string[];
+  let said = '';
+
+  beforeAll(async () => {
+    [flux, cluster, target] = await Promise.all([startFlux(), startThrowAwayCluster({ settings }), startThrowAwayCluster({ settings })]);
+    const uri = await make(cluster);
+    observed = await observe({ uri });
+    const attached = await flux.fluxWith({ env: { FLUX_ATTACH_URI: uri } }, 'create', slug, '--attach', '--json');
+    if (attached.exitCode !== 0) throw new Error(attached.stderr);
+    flags = ['--project', slug, '--hash', (JSON.parse(attached.stdout) as { summary: { hash: string } }).summary.hash];
+  }, TIMEOUT_MS);
+  afterAll(async () => {
+    observed?.kept.remove();
+    await target?.[Symbol.asyncDispose]();
+    await cluster?.[Symbol.asyncDispose]();
+    await flux?.[Symbol.asyncDispose]();
+  });
+
+  declareOpen(`${key}: verify`, `is restorable, with at least ${tables} tables in it`, { timeout: TIMEOUT_MS }, async () => {
+    const made = await flux.flux('backup', 'create', ...flags);
+    expect(made.exitCode, made.stderr).toBe(0);
+
+    const verified = await flux.flux('backup', 'verify', ...flags, '--latest', '--json');
+
+    said = textOf(verified) + textOf(await flux.flux('backup', 'show', ...flags, '--latest'));
+    const { proof } = JSON.parse(verified.stdout) as { proof: VerificationProof };
+    expect(proof.verdict, proof.summary).toBe('restorable');
+    expect(proof.tablesCompared).toBeGreaterThanOrEqual(tables);
+  });
+
+  declareOpen(`${key}: to`, 'comes back to another server, with every exception named', { timeout: TIMEOUT_MS }, async () => {
+    await psql(target.uri('postgres'), 'create database empty template template0');
+    const uri = target.uri('empty');
+    const options = ['--latest', '--to', '-', '--prerequisites', '--json'];
+    const to = await flux.fluxWith({ input: `${uri}\n` }, 'backup', 'restore', ...flags, ...options);
+    expect(to.exitCode, textOf(to).slice(0, 3000)).toBe(0);
+
+    const here = await observe({ uri });
+
+    const left = unnamed(await compareObservations(observed, here, OF_THE_TARGET), [said, textOf(to)]);
+    here.kept.remove();
+    expect(left.map(describeFinding)).toEqual([]);
+  });
+
+  declareOpen(`${key}: into`, 'comes back into a project', { timeout: TIMEOUT_MS }, async () => {
+    const into = await flux.flux('backup', 'restore', ...flags, '--latest', '--into', `${slug}-copy`, '--json');
+    expect(into.exitCode, textOf(into).slice(0, 3000)).toBe(0);
+  });
+}
