@@ -17,6 +17,7 @@ export function readTier(): Tier {
 /** Files that only the full tier runs: their subject is size, repetition, waiting, or another Postgres than the newest here. */
 export const LONG_FILES: readonly string[] = [
   'acceptance/cases/all-extensions.test.ts',
+  'acceptance/cases/many-tables.test.ts',
   'acceptance/cases/other-host.test.ts',
   'acceptance/cases/readme.test.ts',
   'acceptance/cases/regression-database.test.ts',

@@ -15,12 +15,6 @@ export const OPEN: Readonly<Record<string, string>> = {
   'child-more-nullable attached verify': 'a true failure does not say the cure in the source',
   'child-more-nullable dedicated verify': 'a true failure does not say the cure in the source',
   'child-more-nullable shared verify': 'a true failure does not say the cure in the source',
-  'child-without-the-parents-default dedicated in place':
-    'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
-  'child-without-the-parents-default dedicated into':
-    'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
-  'child-without-the-parents-default dedicated verify':
-    'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
   'child-without-the-parents-default shared in place':
     'a child that dropped an inherited default comes back with NULL::type as its default, which is condemned',
   'child-without-the-parents-default shared into':
@@ -79,10 +73,6 @@ export const OPEN: Readonly<Record<string, string>> = {
   'generated-column-unqualified attached verify': 'a true failure does not say the cure in the source',
   'generated-column-unqualified dedicated verify': 'a true failure does not say the cure in the source',
   'generated-column-unqualified shared verify': 'a true failure does not say the cure in the source',
-  'hash-partitions-of-an-enum dedicated in place':
-    'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
-  'hash-partitions-of-an-enum dedicated into':
-    'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
   'hash-partitions-of-an-enum shared in place':
     'rows that hash into other partitions after a restore are taken for lost: the leaves are compared instead of the root',
   'hash-partitions-of-an-enum shared into':
@@ -141,8 +131,6 @@ export const OPEN: Readonly<Record<string, string>> = {
   'tablespace attached into': 'a tablespace that is left out is named nowhere',
   'tablespace attached to': 'a tablespace that is left out is named nowhere',
   'tablespace attached verify': 'a tablespace that is left out is named nowhere',
-  'regression database: to': 'settings of the database are neither restored nor named',
-  'all extensions: to': 'settings of the database are neither restored nor named: the search_path that an extension has set',
   'regression database: into':
     'types, functions in C, operator families and access methods that only a superuser may create are refused as a whole',
 };
