@@ -4,11 +4,12 @@ import type { BackupId } from '@flux/contract/ids';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { toLegacyItem } from '../../src/api/cli-v1/legacy-shapes.ts';
 import { openDownload } from '../../src/backups/download.ts';
-import { consultGate } from '../../src/backups/gate.ts';
+import { consultGate, requireDeletion } from '../../src/backups/gate.ts';
 import { answerGate } from '../../src/backups/gate-answer.ts';
 import { listProjectBackups, showBackup } from '../../src/backups/list.ts';
 import { openBackup } from '../../src/backups/restore/open.ts';
 import { type VerifyDeps, verifyBackup } from '../../src/backups/verify/run.ts';
+import { updateBackup } from '../../src/catalog/backups.ts';
 import type { ProjectRow } from '../../src/catalog/projects.ts';
 import { type DoctorDeps, examineProject } from '../../src/projects/doctor.ts';
 import { type BackupPlace, flip, openBackupPlace } from './place.ts';
@@ -187,3 +188,37 @@ it.each(['gate', 'download'] as const)('the good bytes that %s reads are enough'
   await read(reader);
   expect(await told()).toMatchObject(GREEN);
 });
+
+it('no other backup is deleted while the newest proven one cannot be read, and the finding is told everywhere', async () => {
+  const other = await place.rowOf((await place.addBackup(project, 'complete')).id);
+  isUnreadable = true;
+  const refused = await requireDeletion(deps, project, other, null, signal).catch((error: unknown) => error);
+  isUnreadable = false;
+  expect(refused).toMatchObject({
+    code: 'gate_refused',
+    message: expect.stringMatching(/newest restore-verified backup is missing or damaged.*EIO/s),
+  });
+  expect((await place.rowOf(made.id)).artifact_validation_error).toMatch(/cannot be read: .*EIO.* Found by a deletion at/);
+  expect((await requireDeletion(deps, project, other, null, signal)).backupId).toBe(made.id);
+  expect((await place.rowOf(made.id)).restore_verification).toBe('restore_verified');
+});
+
+it.each([
+  ['artifact_valid', true],
+  ['artifact_invalid', false],
+] as const)(
+  'the doctor names the reason of a failed restore, who is to blame, and the older way back: %s',
+  async (validation, isSource) => {
+    const newest = await place.addBackup(project, 'complete');
+    await updateBackup(place.catalog.db, newest.id, {
+      artifact_validation: validation,
+      restore_verification: 'restore_failed',
+      restore_verification_error: 'table x is missing.',
+    });
+    const { findings } = await examineProject({ ...deps, engines, machine, undoKeepMs: 0 } as unknown as DoctorDeps, project);
+    const found = (name: string) => findings.find(({ what }) => what === name);
+    expect(found('latest backup')).toMatchObject({ severity: 'danger', found: expect.stringContaining('table x is missing.') });
+    expect(found('latest backup')?.found.includes('until the source has been corrected')).toBe(isSource);
+    expect(found('older backups')).toMatchObject({ severity: 'warning', found: expect.stringContaining(made.id) });
+  },
+);
