@@ -176,8 +176,8 @@ describe('the control plane', () => {
     expect(refused.stderr).toContain(
       'PostgreSQL 99 is needed, and postgres, initdb, pg_dump, pg_restore of that major version cannot be found.',
     );
-    expect(refused.stderr).toContain(
-      'Install it with `apt-get install postgresql-99`, or set FLUX_POSTGRES_BIN_DIRS to the folder that contains it.',
+    expect(refused.stderr).toMatch(
+      /Install it with .*`apt-get install postgresql-99`; or set FLUX_POSTGRES_BIN_DIRS to the folder that contains it\./,
     );
     expect(refused.exitCode).toBe(1);
   });

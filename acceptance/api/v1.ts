@@ -86,6 +86,9 @@ describe('our own API', () => {
     await walk('startProject', { params: { hash: world.v1.hash } });
     const credentials = await walk('getCredentials', { params });
     world.secrets.add((credentials.postgres as { password: string }).password).add(String(credentials.projectJwtSecret));
+    const v1Uri = ((await walk('getCredentials', { params: { hash: world.v1.hash } })).postgres as { url: string }).url;
+    const attached = await walk('createProject', { body: { slug: 'walked-attached', attach: v1Uri } }, 201);
+    await walk('attachProject', { params: { hash: (attached.project as { hash: string }).hash }, body: { uri: v1Uri } });
     await walk('examineProject', { params });
     await walk('askGate', { params, query: { action: 'nuke' } });
     expect(await walk('push', { params, body: { sql: 'create table t (id int); insert into t values (1)' } })).toEqual({ statements: 2 });

@@ -30,6 +30,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['list'], summary: 'List projects', load: () => import('./project/list.ts') },
   { words: ['project', 'show'], summary: 'Show a project and what it supports', load: () => import('./project/show.ts') },
   { words: ['project', 'credentials'], summary: 'Show how to connect to Postgres', load: () => import('./project/credentials.ts') },
+  { words: ['project', 'attach'], summary: 'Replace the URI of an attached project', load: () => import('./project/attach.ts') },
   {
     words: ['project', 'start'],
     summary: 'Start the Postgres of a project',

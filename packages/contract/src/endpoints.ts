@@ -19,6 +19,7 @@ export const ENDPOINTS = {
   createProject: { method: 'POST', path: '/projects' },
   linkProject: { method: 'POST', path: '/projects/link' },
   showProject: { method: 'GET', path: '/projects/:hash' },
+  attachProject: { method: 'POST', path: '/projects/:hash/attach' },
   startProject: { method: 'POST', path: '/projects/:hash/start' },
   stopProject: { method: 'POST', path: '/projects/:hash/stop' },
   getCredentials: { method: 'GET', path: '/projects/:hash/credentials' },

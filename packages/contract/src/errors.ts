@@ -45,6 +45,7 @@ export const ERROR_KINDS = {
   artifact_invalid: kind(422, 1, 'no', 'The artifact is not the one that was written: it is truncated, changed or unreadable.'),
   rate_limited: kind(429, 1, 'later', 'Too many requests.'),
   internal: kind(500, 1, 'later', 'An unexpected error: a defect in Flux.'),
+  source_unreadable: kind(422, 1, 'no', 'The login may not read everything in the database, so that no backup of it can be made.'),
   dump_failed: kind(500, 1, 'later', 'pg_dump did not finish; no backup was created.'),
   verification_inconclusive: kind(503, 10, 'later', 'The verification could not be completed; it says nothing about the artifact.'),
   interrupted: kind(503, 1, 'later', 'The control plane stopped while this was running.'),

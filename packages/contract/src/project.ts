@@ -59,6 +59,16 @@ export const CreateProjectRequest = z.strictObject({
 /** `POST /projects` */
 export type CreateProjectRequest = z.infer<typeof CreateProjectRequest>;
 
+/** `POST /projects/:hash/attach` */
+export const AttachRequest = z.strictObject({
+  /** The new URI of an attached database. */
+  uri: z.string(),
+  /** Takes it although it is another database than before. */
+  otherDatabase: z.boolean().optional(),
+});
+/** `POST /projects/:hash/attach` */
+export type AttachRequest = z.infer<typeof AttachRequest>;
+
 /** `POST /projects/link`: the project with this name, created when there is none. */
 export const LinkRequest = z.strictObject({ slug: z.string(), mode: Mode.optional() });
 /** `POST /projects/link` */

@@ -1,8 +1,6 @@
-import { FluxError } from '@flux/contract/errors';
 import { defineCommand } from '../command.ts';
-import type { Context } from '../context.ts';
 import { formatFields } from '../output/table.ts';
-import { readStdin } from '../prompt.ts';
+import { readAttachUri, warnOf } from './attach-uri.ts';
 import { parseMode } from './mode.ts';
 import { slugOf } from './name.ts';
 
@@ -41,6 +39,7 @@ export const command = defineCommand<{ mode?: string; attach?: string | true }>(
       ]),
       { summary: answer.project, mode: engine },
     );
+    for (const finding of answer.findings ?? []) output.warn(warnOf(finding));
     // An attached database has its own migrations and its own address.
     const own = [
       `flux init ${slug}`,
@@ -51,28 +50,3 @@ export const command = defineCommand<{ mode?: string; attach?: string | true }>(
     return 0;
   },
 });
-
-async function readAttachUri(context: Pick<Context, 'env' | 'output' | 'stdin'>, flag: string | true | undefined): Promise<string | null> {
-  const fromEnv = context.env.FLUX_ATTACH_URI;
-  const uri = flag === '-' ? (await readStdin(context.stdin)).trim() : flag === true || flag === undefined ? fromEnv : flag;
-  if (uri === undefined || uri === '') {
-    if (flag === undefined) return null;
-    throw new FluxError(
-      'usage',
-      flag === '-' ? 'Standard input ended without a URI.' : '--attach has no URI, and FLUX_ATTACH_URI is not set.',
-      {
-        hint: 'Use `--attach - < file`, or set FLUX_ATTACH_URI=postgresql://user:password@host:5432/database.',
-      },
-    );
-  }
-  // Never quote the text in a message: it contains a password.
-  if (!/^postgres(?:ql)?:\/\/|^\s*[a-z_]+\s*=/.test(uri)) {
-    throw new FluxError('usage', 'The URI to attach does not begin with postgresql://.', {
-      hint: 'postgresql://user:password@host:5432/database',
-    });
-  }
-  if (typeof flag === 'string' && flag !== '-' && URL.canParse(uri) && new URL(uri).password !== '') {
-    context.output.warn('A password on the command line is visible to every user of this machine; use `--attach -` or FLUX_ATTACH_URI.');
-  }
-  return uri;
-}

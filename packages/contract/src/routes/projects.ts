@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { DoctorAnswer } from '../doctor.ts';
+import { DoctorAnswer, Finding } from '../doctor.ts';
 import { ENDPOINTS } from '../endpoints.ts';
 import { GateAnswer, GateQuestion } from '../gate.ts';
 import * as migrate from '../migrate.ts';
@@ -9,6 +9,8 @@ import type { Route } from '../route.ts';
 import { projectParams, started } from './parts.ts';
 
 const projectAnswer = z.object({ project: project.ProjectSummary });
+/** With what a look at an attached database found. */
+const lookedAtAnswer = projectAnswer.extend({ findings: z.array(Finding).optional() });
 
 /** Routes of projects. */
 export const PROJECT_ROUTES = {
@@ -25,7 +27,7 @@ export const PROJECT_ROUTES = {
     summary: 'Create or attach a project',
     access: 'project.create',
     body: project.CreateProjectRequest,
-    answer: projectAnswer,
+    answer: lookedAtAnswer,
     status: 201,
   },
   linkProject: {
@@ -42,6 +44,15 @@ export const PROJECT_ROUTES = {
     access: 'project.read',
     ...projectParams,
     answer: project.ProjectAnswer,
+    status: 200,
+  },
+  attachProject: {
+    ...ENDPOINTS.attachProject,
+    summary: 'Replace the URI of an attached project',
+    access: 'project.attach',
+    ...projectParams,
+    body: project.AttachRequest,
+    answer: lookedAtAnswer,
     status: 200,
   },
   startProject: {

@@ -40,6 +40,7 @@ const EXPECTED: Record<Action, string> = {
   'project.restore': 'admin',
   'project.reset': 'admin',
   'project.migrate': 'admin',
+  'project.attach': 'admin',
   'project.nuke': 'admin',
   'backup.read': 'read',
   'backup.read_paths': 'admin',

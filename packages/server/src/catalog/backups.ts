@@ -16,6 +16,18 @@ export async function findLatestBackup(db: Database, projectId: ProjectId): Prom
   return db.selectFrom('backups').selectAll().where('project_id', '=', projectId).orderBy('seq', 'desc').limit(1).executeTakeFirst();
 }
 
+/** The newest backup of a project that was completed, whatever it was found to be since. */
+export async function findLatestCompleteBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
+  return db
+    .selectFrom('backups')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('status', '=', 'complete')
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+}
+
 /** The newest backup that a person or a schedule asked for: what a restore of the latest one means. */
 export async function findLatestRequestedBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
   return db

@@ -63,6 +63,11 @@ export async function setProjectLifecycle(db: Database, id: ProjectId, lifecycle
   await db.updateTable('projects').set({ lifecycle }).where('id', '=', id).execute();
 }
 
+/** Replaces the sealed secrets, all of them. */
+export async function setProjectSecrets(db: Database, id: ProjectId, sealed: Buffer): Promise<void> {
+  await db.updateTable('projects').set({ sealed_secrets: sealed }).where('id', '=', id).execute();
+}
+
 /** Keeps the row under its hash; the name is free again. */
 export async function markProjectRemoved(db: Database, id: ProjectId, now: Date): Promise<void> {
   await db.updateTable('projects').set({ lifecycle: 'removed', removed_at: now, migration_state: null }).where('id', '=', id).execute();

@@ -1,9 +1,11 @@
+import type { Finding } from '@flux/contract/doctor';
 import type { ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { PostgresParts } from '@flux/contract/project';
 import type { InstanceStatus } from '../instances/instance.ts';
 import type { ChangeMarks } from '../postgres/change-marks.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
+import type { DatabaseIdentity } from './attached/identity.ts';
 import type { OwnerAccess } from './owner-access.ts';
 import type { PooledSupport } from './pooled.ts';
 import type { StagingSupport } from './staging.ts';
@@ -11,7 +13,7 @@ import type { UndoSupport } from './undo.ts';
 
 /**
  * What an engine needs to know about a project. `secrets` are plain text here; the catalog stores them encrypted. They are created
- * with the project and never change.
+ * with the project and never change; only the URI of an attached database can be replaced.
  */
 export interface EngineProject {
   readonly id: ProjectId;
@@ -107,6 +109,8 @@ export interface Engine {
   readChangeMarks(project: EngineProject, signal?: AbortSignal): Promise<ChangeMarks>;
   /** How pushes connect, and where they record migrations. @throws FluxError `instance_stopped`, `instance_unavailable` */
   ownerAccess(project: EngineProject, signal?: AbortSignal): Promise<OwnerAccess>;
+  /** The database is somebody else's, and its URI can be replaced. */
+  readonly attachment?: AttachmentSupport;
   /** The server belongs to the project alone, and Flux runs it. */
   readonly power?: PowerSupport;
   /** Data can be restored next to the live data and swapped in. */
@@ -115,6 +119,14 @@ export interface Engine {
   readonly undo?: UndoSupport;
   /** The project shares its server with others. */
   readonly pooled?: PooledSupport;
+}
+
+/** What is asked of a database that somebody else runs. */
+export interface AttachmentSupport {
+  /** What the database or this host lacks for a backup, or for its proof; empty when that is nothing. */
+  look(project: EngineProject, signal?: AbortSignal): Promise<readonly Finding[]>;
+  /** What tells the database from another. @throws FluxError `instance_unavailable` */
+  identify(project: EngineProject, signal?: AbortSignal): Promise<DatabaseIdentity>;
 }
 
 /** Starts and stops the server of a project. */

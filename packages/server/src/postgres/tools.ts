@@ -2,6 +2,7 @@ import { access, constants, open, readdir, realpath } from 'node:fs/promises';
 import { basename, delimiter, isAbsolute, join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { runProcess } from '../system/process.ts';
+import { adviseOnInstalling } from './install-advice.ts';
 import type { PostgresToolbox, PostgresTools } from './target.ts';
 
 /** Where distributions put one folder per major, each with a `bin` in it. */
@@ -113,7 +114,7 @@ function missingError(
     'postgres_missing',
     `PostgreSQL ${major} is needed, and ${missingOf(tools, need).join(', ')} of that major version cannot be found. ${here}`,
     {
-      hint: `Install it with \`apt-get install ${packageName}\`, or set FLUX_POSTGRES_BIN_DIRS to the folder that contains it.`,
+      hint: `${adviseOnInstalling(major, packageName)}; or set FLUX_POSTGRES_BIN_DIRS to the folder that contains it.`,
       details: { major, need, majorsHere: others, searched },
     },
   );

@@ -1,3 +1,4 @@
+import type { Finding } from '@flux/contract/doctor';
 import { FluxError } from '@flux/contract/errors';
 import type { ProjectHash } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
@@ -29,6 +30,8 @@ export interface CreatedProject {
   readonly summary: ProjectSummary;
   readonly jwtSecret: string;
   readonly postgres: PostgresParts;
+  /** What a look at an attached database found. */
+  readonly findings: readonly Finding[];
 }
 
 type Creator = Actor & { readonly userId: ProjectRow['owner_id'] };
@@ -55,6 +58,7 @@ async function createUnderLease(
   try {
     const { engine, project } = deps.engines.of(row);
     await engine.provision(project);
+    const findings = (await engine.attachment?.look(project)) ?? [];
     await deps.catalog.db.transaction().execute(async (db) => {
       await setProjectLifecycle(db, row.id, 'active');
       await recordAudit(db, actor, {
@@ -68,6 +72,7 @@ async function createUnderLease(
       summary: await summarize(deps, { ...row, lifecycle: 'active' }),
       jwtSecret: secrets.jwtSecret,
       postgres: await engine.credentials(project),
+      findings,
     };
   } catch (error) {
     await removeIncompleteProject(deps, row);

@@ -10,6 +10,7 @@ import type { Catalog } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { DisposableProvider, SandboxKind } from '../disposable/provider.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
+import { adviseOnInstalling } from '../postgres/install-advice.ts';
 import type { PostgresToolbox } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import { freeBytesOf } from '../system/free-space.ts';
@@ -64,15 +65,16 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
   const state = latest === undefined ? undefined : stateOf(latest, await checkArtifact(deps.store, latest));
   const findings = [backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
   if (state !== undefined && state.tier !== 'restorable') findings.push(await wayBackFinding(deps, project));
-  if (project.lifecycle === 'active') findings.push(await instanceFinding(deps, project), ...(await undoFindings(deps, project)));
+  if (project.lifecycle === 'active')
+    findings.push(await instanceFinding(deps, project), ...(await undoFindings(deps, project)), ...(await lookFindings(deps, project)));
   findings.push(...capabilityFindings(deps, project), ...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !deps.machine.toolbox.majors().includes(major)) {
     findings.push({
       severity: 'danger',
       what: 'Postgres programs',
-      found: `The latest backup is of PostgreSQL ${major}, whose programs are not installed here: it can be neither verified nor restored.`,
-      command: `apt-get install postgresql-${major}`,
+      found: `The latest backup is of PostgreSQL ${major}, whose programs are not installed here: it can be neither verified nor restored. ${adviseOnInstalling(major, `postgresql-${major}`)}.`,
+      command: null,
     });
   }
   return { findings: inOrder(findings) };
@@ -174,6 +176,12 @@ async function instanceFinding(deps: DoctorDeps, row: ProjectRow): Promise<Findi
     }`,
     command: canStart ? `flux project start ${row.slug} --hash ${row.hash}` : null,
   };
+}
+
+/** What a look at a database that Flux does not run finds. One that does not answer is told by `instanceFinding`. */
+async function lookFindings({ engines }: DoctorDeps, row: ProjectRow): Promise<readonly Finding[]> {
+  const { engine, project } = engines.of(row);
+  return (await engine.attachment?.look(project).catch(() => [])) ?? [];
 }
 
 /** Replaced data that is retained, its size and its expiry. */

@@ -1,8 +1,11 @@
+import type { Finding } from '@flux/contract/doctor';
+import type { ProjectSummary } from '@flux/contract/project';
 import { ROUTES } from '@flux/contract/routes';
 import { visibleProjects } from '../../access/policy.ts';
 import { overrideOf } from '../../backups/gate.ts';
 import { answerGate } from '../../backups/gate-answer.ts';
 import { readTrust } from '../../backups/list.ts';
+import { reattachProject } from '../../projects/attach.ts';
 import { createProject, linkProject } from '../../projects/create.ts';
 import { readCredentials } from '../../projects/credentials.ts';
 import { examineProject } from '../../projects/doctor.ts';
@@ -30,8 +33,13 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
     return { projects, nextCursor };
   });
   router.json(ROUTES.createProject, async ({ principal, body }) => {
-    const { summary } = await createProject(deps, principal.actor, body);
-    return { project: summary };
+    const { summary, findings } = await createProject(deps, principal.actor, body);
+    return lookedAt(summary, findings);
+  });
+  router.json(ROUTES.attachProject, async ({ principal, params, body, signal }) => {
+    const project = await requireProject(deps, principal, params.hash);
+    const { summary, findings } = await reattachProject(deps, project, principal.actor, body, signal);
+    return lookedAt(summary, findings);
   });
   router.json(ROUTES.linkProject, async ({ principal, body }) => linkProject(deps, principal, body));
   router.json(ROUTES.showProject, async ({ principal, params }) => ({
@@ -83,4 +91,8 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
     const project = await requireProject(deps, principal, params.hash);
     return startWork(deps, await requestNuke(deps, project, principal.actor, overrideOf(body ?? {})));
   });
+}
+
+function lookedAt(project: ProjectSummary, findings: readonly Finding[]) {
+  return { project, ...(findings.length === 0 ? {} : { findings: [...findings] }) };
 }

@@ -8,6 +8,8 @@ import { ownLedger } from '../ledger.ts';
 import { askVersion } from '../running.ts';
 import { shortIdOf } from '../short-id.ts';
 import { parsePostgresUri } from '../uri.ts';
+import { examineSource, findingsOf, requireReadable } from './examine.ts';
+import { readIdentity } from './identity.ts';
 
 /** The database does not exist. Source: the manual, appendix A, `invalid_catalog_name`. */
 const NO_SUCH_DATABASE = '3D000';
@@ -25,8 +27,11 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
     apiSchema: () => 'public',
     roleNames: () => [],
     async provision(project, signal) {
-      const { major } = await askVersion(await hostOf(project, signal), signal);
-      toolbox.require(major, 'both');
+      requireReadable(await examineSource(toolbox, await hostOf(project, signal), signal));
+    },
+    attachment: {
+      look: async (project, signal) => findingsOf(await examineSource(toolbox, await hostOf(project, signal), signal)),
+      identify: async (project, signal) => readIdentity(await hostOf(project, signal), signal),
     },
     remove: async () => undefined,
     async status(project, signal) {
