@@ -136,7 +136,12 @@ it('loads the libraries that the source loads at its start, where its extensions
     `create extension pg_stat_statements; create table t (a int); insert into t values (1);
      create materialized view fine as select count(*) >= 0 as fine from pg_stat_statements;`,
   );
-  expect(await succeed(['backup', 'verify', ...flags, '--latest'])).toContain('✓ Restorable');
+  // Without the library this view is an error; the copy's server has loaded it, for its whole life.
+  const copy = await verifyAndRestore(flags, 'preloaded-copy');
+  expect(await psql(copy, 'select count(*) >= 0 from pg_stat_statements; table fine')).toBe('t\nt\n');
+  await succeed(['project', 'stop', 'preloaded-copy']);
+  await succeed(['project', 'start', 'preloaded-copy']);
+  expect(await psql(copy, 'select count(*) >= 0 from pg_stat_statements')).toBe('t\n');
 });
 
 it('says all that this host lacks, and what to install, and blames no backup for it', async () => {
@@ -156,6 +161,10 @@ it('says all that this host lacks, and what to install, and blames no backup for
     expect.stringMatching(/the extension vector.*text search dictionary public\.en_hun.*apt-get install postgresql-\d+-pgvector/s),
   ]);
   expect(said).not.toContain('Do not rely');
+  // A restore into a project says so before it changes anything.
+  const into = await flux.flux('backup', 'restore', ...flags, '--latest', '--into', 'lacking-copy');
+  expect([into.exitCode, into.stderr]).toEqual([1, expect.stringMatching(/the extensions vector\. Nothing was changed.*-pgvector/s)]);
+  expect(await succeed(['list', '--json'])).not.toContain('lacking-copy');
   const [backup] = JSON.parse(await succeed(['backup', 'list', ...flags, '--json'])).backups;
   expect(backup.restoreVerificationStatus).toBe('pending');
 });

@@ -25,6 +25,7 @@ export const LONG_FILES: readonly string[] = [
   'acceptance/large.test.ts',
   'acceptance/majors.test.ts',
   'acceptance/power/power.test.ts',
+  'acceptance/restore-extensions.test.ts',
   'acceptance/restore-load.test.ts',
   'acceptance/sabotage/inconclusive.test.ts',
   'acceptance/two-servers.test.ts',

@@ -15,6 +15,8 @@ export const RestoreRequest = z
     force: z.boolean().optional(),
     /** First creates what the archive refers to but does not contain in the database at `to`: roles without login, extensions, types. */
     prerequisites: z.boolean().optional(),
+    /** In an emergency: restores into a new project or to `to` what is left of a backup that is damaged, or that does not restore as a whole. */
+    acceptUnproven: z.boolean().optional(),
     /** Restores only these tables, into a schema next to the live ones: `orders`, or `schema.table`. */
     tables: z.array(z.string().min(1)).min(1).max(100).optional(),
     /** Replaces the data of the project itself; the gate must allow it. */
@@ -43,6 +45,8 @@ export const RestoreAnswer = z.object({
   tables: z.array(z.object({ table: z.string(), as: z.string() })).optional(),
   /** What was not compared, or is not brought back by a restore: none of it is a failure. */
   exceptions: z.array(Difference).default([]),
+  /** What did not come back as it was dumped; only with `acceptUnproven`. */
+  lost: z.array(Difference).optional(),
   /** What differs from the source, and why that is not a failure, in sentences. */
   notes: z.array(z.string()),
   /** Name of the database or schema that the replaced data is kept under; null when nothing was replaced. */

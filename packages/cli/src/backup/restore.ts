@@ -7,7 +7,7 @@ import { confirmByName, confirmDestruction, DESTROY_OPTIONS, type DestroyOptions
 import { runOperation } from '../operations/run.ts';
 import { type ResolvedProject, requireCapability, resolveProject } from '../project/resolve.ts';
 import { readStdin } from '../prompt.ts';
-import { describeRestore } from './restore-text.ts';
+import { describeRestore, warnOfLoss } from './restore-text.ts';
 import { completeBackup, selectBackup } from './select.ts';
 
 /** The destination of a restore and how it runs, from the command line. */
@@ -19,6 +19,7 @@ type RestoreOptions = {
   prerequisites?: boolean;
   inPlace?: boolean;
   table?: string[];
+  acceptUnproven?: boolean;
   skipPresentBackup?: boolean;
 };
 
@@ -33,6 +34,10 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     { flags: '--to <uri>', summary: 'restore into an existing, empty database; `-` reads the URI from standard input' },
     { flags: '--force', summary: 'with --to: the database need not be empty' },
     { flags: '--prerequisites', summary: 'with --to: first create the roles, extensions and types that the backup refers to' },
+    {
+      flags: '--accept-unproven',
+      summary: 'in an emergency, with --into or --to: restore what is left of a backup that is damaged or does not restore as a whole',
+    },
     { flags: '--table <name...>', summary: 'restore only these tables, into a schema next to the live ones' },
     { flags: '--in-place', summary: 'replace the data of the project itself' },
     { flags: '--skip-present-backup', summary: 'with --in-place: do not back up and verify the current state first' },
@@ -80,7 +85,12 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
       const what = `This replaces the data of ${project.slug} (${project.hash}) with the data of a backup.`;
       await confirmDestruction(context, project, { action: 'restore_in_place', what }, options);
     }
+    if (options.acceptUnproven === true) {
+      context.output.warn('--accept-unproven: what comes back may be a part of what was dumped, or not what it was. This is audited.');
+      await confirmByName(context, project.slug, `This restores what is left of a backup of ${project.slug}.`, options);
+    }
     const answer = await restoreBackup(context, project, backupId, body);
+    for (const line of warnOfLoss(answer)) context.output.warn(line);
     context.output.answer(describeRestore(answer, context.now()), answer);
     if (answer.how === 'in_place') {
       context.output.next(`flux backup restore ${project.flags} --undo`, 'To undo the restore:');
@@ -100,11 +110,13 @@ async function toRestoreRequest(
   options: RestoreOptions & DestroyOptions,
 ): Promise<NonNullable<RestoreRequest>> {
   const { into, mode, to, force, prerequisites, inPlace, skipPresentBackup, table } = options;
+  const acceptUnproven = options.acceptUnproven === true ? ({ acceptUnproven: true } as const) : {};
   if ([into !== undefined || mode !== undefined, to !== undefined, inPlace === true, table !== undefined].filter(Boolean).length > 1)
     throw new FluxError('usage', 'A restore has one destination.', {
       hint: 'Give one of --into <slug>, --to <uri>, --in-place and --table <name>; --mode belongs to --into.',
     });
   refuseStray('--to', to !== undefined, { '--force': force, '--prerequisites': prerequisites });
+  refuseStray('--into or --to', inPlace !== true && table === undefined, { '--accept-unproven': options.acceptUnproven });
   refuseStray('--in-place', inPlace === true, {
     '--skip-present-backup': skipPresentBackup,
     '--skip-backup-check': options.skipBackupCheck,
@@ -121,9 +133,9 @@ async function toRestoreRequest(
     const uri = to === '-' ? (await readStdin(context.stdin)).trim() : to;
     if (uri === '')
       throw new FluxError('usage', 'The URI of the database is empty.', { hint: 'Pass postgresql://user:password@host:port/database.' });
-    return { to: uri, ...(force === true ? { force } : {}), ...(prerequisites === true ? { prerequisites } : {}) };
+    return { to: uri, ...acceptUnproven, ...(force === true ? { force } : {}), ...(prerequisites === true ? { prerequisites } : {}) };
   }
-  return { ...(into === undefined ? {} : { into }), ...(mode === undefined ? {} : { mode: mode as EngineKind }) };
+  return { ...acceptUnproven, ...(into === undefined ? {} : { into }), ...(mode === undefined ? {} : { mode: mode as EngineKind }) };
 }
 
 /** Starts a restore and waits for its end. */

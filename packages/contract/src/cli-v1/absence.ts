@@ -19,6 +19,8 @@ export function withoutNulls(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodRecord) return keepingWords(schema, z.record(z.string(), memberWithoutNull(schema.valueType as z.ZodType)));
   if (schema instanceof z.ZodUnion) return keepingWords(schema, z.union(schema.options.map((option) => withoutNulls(option as z.ZodType))));
   if (schema instanceof z.ZodOptional) return keepingWords(schema, withoutNulls(schema.unwrap() as z.ZodType).optional());
+  if (schema instanceof z.ZodDefault)
+    return keepingWords(schema, withoutNulls(schema.unwrap() as z.ZodType).default(schema.def.defaultValue as never));
   if (schema instanceof z.ZodReadonly) return keepingWords(schema, withoutNulls(schema.unwrap() as z.ZodType).readonly());
   return schema;
 }

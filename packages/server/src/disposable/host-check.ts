@@ -1,7 +1,7 @@
 import type { PostgresSession } from '../postgres/connect.ts';
 import { adviseOnLocale } from '../postgres/database-locale.ts';
+import { packageOf } from '../postgres/packages.ts';
 import { quoteIdentifier, quoteLiteral } from '../postgres/sql/quote.ts';
-import { packageOf } from './packages.ts';
 import type { DisposableRequest } from './provider.ts';
 
 /** Something that the backup needs and the server lacks: what it is, and how to add it. */

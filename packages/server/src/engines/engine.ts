@@ -4,6 +4,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { PostgresParts } from '@flux/contract/project';
 import type { InstanceStatus } from '../instances/instance.ts';
 import type { ChangeMarks } from '../postgres/change-marks.ts';
+import type { PreloadWish } from '../postgres/manifest/preload.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { DatabaseIdentity } from './attached/identity.ts';
 import type { OwnerAccess } from './owner-access.ts';
@@ -111,6 +112,12 @@ export interface Engine {
   ownerAccess(project: EngineProject, signal?: AbortSignal): Promise<OwnerAccess>;
   /** The database is somebody else's, and its URI can be replaced. */
   readonly attachment?: AttachmentSupport;
+  /**
+   * How the administrator connects to the project's database, to create extensions in it.
+   *
+   * @throws FluxError `invalid_request` for a server that Flux does not administer; `instance_stopped`, `instance_unavailable`
+   */
+  administrator(project: EngineProject, signal?: AbortSignal): Promise<PostgresTarget>;
   /** The server belongs to the project alone, and Flux runs it. */
   readonly power?: PowerSupport;
   /** Data can be restored next to the live data and swapped in. */
@@ -133,6 +140,12 @@ export interface AttachmentSupport {
 export interface PowerSupport {
   /** Returns when the server answers queries. */
   start(project: EngineProject, signal?: AbortSignal): Promise<void>;
+  /**
+   * Has the server load extensions at its start, those of them that this host has; it is started again for that.
+   *
+   * @param during `restore` until the staging is swapped in: they work in it then, without background workers
+   */
+  preload(project: EngineProject, wish: PreloadWish, during: 'restore' | 'life', signal?: AbortSignal): Promise<void>;
   /** Stops it until `start`, also across restarts of the control plane. */
   stop(project: EngineProject, signal?: AbortSignal): Promise<void>;
 }

@@ -28,6 +28,8 @@ export interface StagingSpec {
   /** The objects of the source, and the roles of Flux whose grants are not among them. */
   readonly objects: readonly SchemaObject[];
   readonly internalRoles: readonly string[];
+  /** Whether extensions that the server does not have are left out; `refused` unless it says so. */
+  readonly lacking?: 'refused' | 'accepted' | undefined;
 }
 
 /** An empty database or schema next to the live data of a project, to restore into. The live data does not change before `swapIn`. */

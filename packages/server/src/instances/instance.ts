@@ -49,6 +49,8 @@ export interface InstanceRuntime {
   start(id: InstanceId, signal?: AbortSignal): Promise<void>;
   /** Stops an instance until `start`, also across restarts of the control plane. Fast shutdown, then SIGKILL after 30 s. */
   stop(id: InstanceId): Promise<void>;
+  /** Replaces the settings of its specification and starts it again with them; does nothing when it has them. Its sessions end. */
+  configure(id: InstanceId, settings: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void>;
   /** Stops an instance and deletes it with its data. Does nothing when it does not exist. */
   remove(id: InstanceId): Promise<void>;
   status(id: InstanceId): Promise<InstanceStatus>;

@@ -130,6 +130,7 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
     },
     start: async (id, signal) => known(id).start(signal),
     stop: async (id) => known(id).stop(),
+    configure: (id, settings, signal) => oneAtATime(id, () => known(id).configure(settings, signal)),
     remove: (id) =>
       oneAtATime(id, async () => {
         const instance = hosted.get(id);

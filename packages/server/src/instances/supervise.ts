@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
@@ -13,6 +14,8 @@ export interface HostedInstance {
   start(signal?: AbortSignal): Promise<void>;
   /** Records that it should be stopped, and stops it. */
   stop(): Promise<void>;
+  /** Records other settings, and restarts the server with them unless it has them. */
+  configure(settings: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void>;
   /** Stops the server without recording that: it starts again with the control plane. */
   shutdown(): Promise<void>;
   /** Ends supervision; the server continues to run. */
@@ -155,6 +158,18 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
       enqueueForInstance(async () => {
         await save({ desired: 'stopped' });
         await halt();
+      }),
+    configure: (settings, signal) =>
+      enqueueForInstance(async () => {
+        if (isDeepStrictEqual(record.spec.settings ?? {}, settings)) return;
+        await save({ spec: { ...record.spec, settings } });
+        if (record.desired !== 'running') return;
+        await halt();
+        try {
+          await launch(signal);
+        } catch (error) {
+          throw unavailable(id, error);
+        }
       }),
     shutdown: () => {
       release();

@@ -11,6 +11,7 @@ import type { BackupRow } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import { findProjectBySlug, type ProjectRow, reviveProject, setProjectLifecycle } from '../catalog/projects.ts';
 import type { Order, Task } from '../operations/define.ts';
+import { preloadOf } from '../postgres/manifest/preload.ts';
 import { type RemoveIncompleteDeps, removeIncompleteProject } from './incomplete.ts';
 import { newSecrets, type RecordProjectDeps, recordProject, refuseRacedName, refuseTakenName, requireSlug } from './record.ts';
 import type { IntoPlan } from './restore/plan.ts';
@@ -34,14 +35,20 @@ export async function planInto(
   sourceProject: ProjectRow,
   backup: BackupRow,
   principal: Principal,
-  wanted: { readonly into: string | undefined; readonly mode: EngineKind | undefined },
+  wanted: { readonly into: string | undefined; readonly mode: EngineKind | undefined; readonly acceptUnproven: boolean },
 ): Promise<IntoPlan> {
   const slug = wanted.into ?? (await chooseName(catalog, sourceProject));
-  const mode = wanted.mode ?? backup.engine;
+  const { acceptUnproven } = wanted;
+  // In the pool a tenant export gets another schema in a sandbox, where it has to come back whole.
+  const mode = wanted.mode ?? (acceptUnproven ? 'v1_dedicated' : backup.engine);
+  if (acceptUnproven && mode === 'v2_shared')
+    throw new FluxError('invalid_request', 'What is left of an unproven backup can be restored into a dedicated project only.', {
+      hint: 'Leave out --mode, or pass --mode v1_dedicated.',
+    });
   requireSlug(slug);
   requireSameKind(backup.kind, mode);
   await refuseTakenName(catalog, slug);
-  const plan: IntoPlan = { how: 'into', slug, mode };
+  const plan: IntoPlan = { how: 'into', slug, mode, acceptUnproven };
   if (!revives(sourceProject, plan)) requireAllowed(principal, 'project.create');
   return plan;
 }
@@ -57,7 +64,7 @@ export async function restoreIntoProject(
   { request: plan, project: sourceProject, backupId, requester }: Order<IntoPlan>,
   task: Task,
 ): Promise<RestoreAnswer> {
-  await using source = await openBackup(deps.artifacts, backupId, task);
+  await using source = await openBackup(deps.artifacts, backupId, task, plan.acceptUnproven ? 'accepted' : 'refused');
   const { catalog, engines } = deps.project;
   const isRevival = revives(sourceProject, plan);
   const row = isRevival ? await revive(deps.project, sourceProject) : await recordNew(deps.project, sourceProject, plan);
@@ -65,10 +72,16 @@ export async function restoreIntoProject(
     const { engine, project } = engines.of(row);
     task.progress({ phase: 'provision', message: `Creating ${row.slug}` });
     await engine.provision(project, task.signal, source.manifest.server.major);
-    const goal = { engine, project, place: 'fresh' } as const;
+    const preload = preloadOf(source.manifest);
+    const load = async (during: 'restore' | 'life') => {
+      if (preload.extensions.length > 0) await engine.power?.preload(project, preload, during, task.signal);
+    };
+    await load('restore');
+    const goal = { engine, project, place: 'fresh', unproven: plan.acceptUnproven ? 'accepted' : 'refused' } as const;
     const { staging, compared } = await restoreIntoStaging(deps.staging, source, sourceProject, goal, task);
     task.signal.throwIfAborted();
     await staging.swapIn('drop');
+    await load('life');
     await catalog.db.transaction().execute(async (db) => {
       await setProjectLifecycle(db, row.id, 'active');
       const details = { backupId: source.row.id, engine: row.engine, revived: isRevival };

@@ -55,7 +55,11 @@ export const backupRestore = defineOperation({
   audit: ({ backupId, request }) => ({
     action: 'backup.restore',
     ...(backupId === null ? {} : { subject: backupId }),
-    details: request.how === 'into' ? { how: request.how, slug: request.slug, mode: request.mode } : { how: request.how },
+    details: {
+      how: request.how,
+      ...(request.how === 'into' ? { slug: request.slug, mode: request.mode } : {}),
+      ...('acceptUnproven' in request && request.acceptUnproven ? { acceptUnproven: true } : {}),
+    },
   }),
   afterWorkerLoss: 'end',
   hintAfterDeath: ({ how }) => LOOK_FIRST[how],
@@ -108,15 +112,28 @@ async function planRestore(
       'A restore goes to one place: into a new project, to a database of yours, in place, or single tables beside the live ones.',
       { hint: 'Give one of --into, --to, --in-place and --table; --mode belongs to --into.' },
     );
+  if (body.acceptUnproven === true && (inPlace || tables !== undefined))
+    throw new FluxError(
+      'invalid_request',
+      'What is left of an unproven backup is restored into a new project or a database of yours only.',
+      {
+        hint: 'Give --into or --to with --accept-unproven: live data is never replaced by what nobody has proven.',
+      },
+    );
   if (to !== undefined) return planTo(deps, to, body);
   if (tables !== undefined) return await planTables(deps, project, backup, tables);
   if (inPlace) return await planInPlace(deps, project, backup, body);
-  return await planInto(deps, project, backup, principal, { into, mode });
+  return await planInto(deps, project, backup, principal, { into, mode, acceptUnproven: body.acceptUnproven ?? false });
 }
 
-function planTo({ seal }: RequestRestoreDeps, uri: string, { force = false, prerequisites = false }: NonNullable<RestoreRequest>): ToPlan {
+function planTo({ seal }: RequestRestoreDeps, uri: string, options: NonNullable<RestoreRequest>): ToPlan {
+  const { force = false, prerequisites = false, acceptUnproven = false } = options;
   parseTarget(uri);
-  return { how: 'to', sealedUri: seal.seal(uri).toString('base64'), force, prerequisites };
+  if (acceptUnproven && force)
+    throw new FluxError('invalid_request', 'What is left of an unproven backup is restored into an empty database only.', {
+      hint: 'Leave out --force, and give a database that is empty: what came back could not be told from what was there.',
+    });
+  return { how: 'to', sealedUri: seal.seal(uri).toString('base64'), force, prerequisites, acceptUnproven };
 }
 
 async function runRestore(deps: RestoreDeps, order: Order<RestorePlan>, task: Task): Promise<RestoreAnswer> {

@@ -19,15 +19,23 @@ export interface OpenedBackup extends LocalArchive, AsyncDisposable {
    * @throws FluxError `artifact_invalid` when somebody wrote into the file meanwhile
    */
   requireUnmodified(): Promise<void>;
+  /** How the bytes differ from those that were dumped; only when that was accepted. */
+  readonly damage?: string | undefined;
 }
 
 /**
  * Reads a whole artifact and compares it with the catalog; what it finds is recorded. A restore changes nothing before this.
  *
  * @param backupId of the operation; one that restores always has it
+ * @param unproven `accepted` opens damaged bytes too: size and digest are those that were found
  * @throws FluxError `backup_not_found`, `artifact_invalid`, `artifact_gone`
  */
-export async function openBackup(deps: LendingDeps, backupId: BackupId | null, task: Task): Promise<OpenedBackup> {
+export async function openBackup(
+  deps: LendingDeps,
+  backupId: BackupId | null,
+  task: Task,
+  unproven: 'accepted' | 'refused' = 'refused',
+): Promise<OpenedBackup> {
   const row = await findBackupById(deps.catalog.db, requireBackupId(backupId));
   if (row === undefined)
     throw new FluxError('backup_not_found', 'The backup is not in the catalog any more.', {
@@ -38,12 +46,12 @@ export async function openBackup(deps: LendingDeps, backupId: BackupId | null, t
   const lent = await lendArtifact(deps, row, 'a restore', task.signal);
   try {
     const bytes = await readLentArtifact(deps, row, lent, 'a restore', task.signal);
-    if (bytes.damage !== undefined)
-      throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${bytes.damage} Nothing was changed.`, {
-        hint: 'Choose another one: `flux backup list`.',
+    const { sha256, sizeBytes, damage } = bytes;
+    if (damage !== undefined && unproven === 'refused')
+      throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${damage} Nothing was changed.`, {
+        hint: 'Choose another one: `flux backup list`. If there is none, --accept-unproven with --into or --to restores what is left of this one.',
       });
     const manifest = await readManifest(deps.catalog.db, row);
-    const { sha256, sizeBytes } = bytes;
     const requireUnmodified = async () => {
       if (!(await lent.wasModified(sha256, task.signal))) return;
       throw new FluxError(
@@ -60,6 +68,7 @@ export async function openBackup(deps: LendingDeps, backupId: BackupId | null, t
       path: lent.path,
       sha256,
       sizeBytes,
+      damage,
       requireUnmodified,
       [Symbol.asyncDispose]: () => lent[Symbol.asyncDispose](),
     };

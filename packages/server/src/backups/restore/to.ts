@@ -22,6 +22,7 @@ import { answerRestore } from './answer.ts';
 import { arbiterInSandbox } from './arbiter.ts';
 import { loadArchive } from './load.ts';
 import { type OpenedBackup, openBackup } from './open.ts';
+import { salvageArchive } from './salvage.ts';
 
 /** What a restore into a database of the user's own uses. */
 export interface RestoreToDeps extends LendingDeps {
@@ -38,6 +39,8 @@ export interface ToRequest {
   readonly force: boolean;
   /** First creates the roles (without login), extensions, types and functions that the archive refers to and does not contain. */
   readonly prerequisites: boolean;
+  /** Restores what can be restored of a damaged backup, or one that does not restore as a whole. */
+  readonly acceptUnproven: boolean;
 }
 
 /** Kinds that `--no-owner --no-acl` leaves to the role that restores. */
@@ -60,12 +63,13 @@ export function parseTarget(uri: string): PostgresTarget {
  * @throws FluxError `not_ready` for a database that is not empty; `postgres_failed`, `instance_unavailable`
  */
 export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | null, request: ToRequest, task: Task): Promise<RestoreAnswer> {
-  await using source = await openBackup(deps, backupId, task);
+  const isEmergency = request.acceptUnproven;
+  await using source = await openBackup(deps, backupId, task, isEmergency ? 'accepted' : 'refused');
   const target = await chooseHost(parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64'))), task.signal);
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
   const found = await inspectDatabase(target, task.signal);
-  if (found.objects > 0 && !request.force)
+  if (found.objects > 0 && (!request.force || isEmergency))
     throw new FluxError(
       'not_ready',
       `The database ${target.database} on ${target.host} is not empty: it contains ${found.objects} objects. Nothing was changed.`,
@@ -73,13 +77,14 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
         hint: 'Create an empty one with CREATE DATABASE, or pass --force: what is in the way then makes the restore fail, and changes nothing.',
       },
     );
-  const transaction = chooseTransaction(manifest, found);
+  const transaction = isEmergency ? 'statement by statement' : chooseTransaction(manifest, found);
   if (request.prerequisites) await createPrerequisites(manifest.prerequisites, target, task.signal);
   const { moneyLocale } = manifest.server;
   if (moneyLocale) await checkMoneyLocale(target, moneyLocale, task.signal);
   const views = manifest.tables.filter(({ readsOtherServers }) => readsOtherServers === true).map(({ name }) => name);
   const ofOtherServers = new Set(views.map((name) => splitQualifiedName(name).map(unquoteIdentifier).join('.')));
-  await loadArchive(
+  const load = isEmergency ? salvageArchive : loadArchive;
+  await load(
     deps.programs,
     source,
     {
@@ -96,14 +101,14 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
         transaction === 'all or nothing'
           ? `${target.database} was not restored and is as it was`
           : `${target.database} was not restored as a whole, and contains a part of the backup: drop it and create it anew`,
-      hint: `If something that the backup refers to is missing, pass --prerequisites, or run the SQL of \`flux backup show --id ${row.id}\` first.`,
+      hint: hintAfterFailure(row, request),
     },
     task,
   );
   // Those that stay empty are named by the comparison.
   for (const name of views) await runSql(target, `REFRESH MATERIALIZED VIEW ${name}`, task.signal);
-  const compared = await compare(deps, source, target, found.objects === 0, task);
-  const notes = transaction === 'all or nothing' ? compared.notes : [IN_STEPS, ...compared.notes];
+  const compared = await compare(deps, source, target, { wasEmpty: found.objects === 0, isEmergency }, task);
+  const notes = transaction === 'all or nothing' || isEmergency ? compared.notes : [IN_STEPS, ...compared.notes];
   return answerRestore('to', row.id, null, { ...compared, notes });
 }
 
@@ -140,11 +145,20 @@ export function renderForTarget(prerequisites: Prerequisites): string {
   return renderBefore({ ...prerequisites, roles, memberships: [] });
 }
 
+/** What helps depends on what the backup is: only a tenant export refers to things that SQL of `flux backup show` creates. */
+function hintAfterFailure({ kind, id }: OpenedBackup['row'], { prerequisites }: ToRequest): string {
+  if (prerequisites) return 'Correct what the error names, in the database or on its server, and run the command again.';
+  const first = 'If roles, extensions or types that the backup refers to are missing, pass --prerequisites';
+  return kind === 'tenant_export'
+    ? `${first}, or run the SQL of \`flux backup show --id ${id}\` first.`
+    : `${first}, or create them first.`;
+}
+
 async function createPrerequisites(prerequisites: Prerequisites, target: PostgresTarget, signal: AbortSignal): Promise<void> {
   const { problem } = await runSql(target, renderForTarget(prerequisites), signal);
   if (problem === undefined) return;
   throw new FluxError('postgres_failed', `What the backup refers to could not be created first: ${problem}`, {
-    hint: 'Create it by hand with the SQL of `flux backup show`, and leave out --prerequisites.',
+    hint: 'Create what is missing by hand, as a role that may, and leave out --prerequisites.',
   });
 }
 
@@ -162,11 +176,11 @@ async function compare(
   deps: RestoreToDeps,
   source: OpenedBackup,
   target: PostgresTarget,
-  wasEmpty: boolean,
+  found: { readonly wasEmpty: boolean; readonly isEmergency: boolean },
   task: Task,
-): Promise<Pick<RestoreAnswer, 'tablesCompared' | 'rowsCompared' | 'exceptions' | 'notes'>> {
+): Promise<Pick<RestoreAnswer, 'tablesCompared' | 'rowsCompared' | 'exceptions' | 'notes' | 'lost'>> {
   const none = { tablesCompared: 0, rowsCompared: 0, exceptions: [] };
-  if (!wasEmpty) return { ...none, notes: ['The database was not empty, so what is in it now was not compared with the backup.'] };
+  if (!found.wasEmpty) return { ...none, notes: ['The database was not empty, so what is in it now was not compared with the backup.'] };
   try {
     const { tablesCompared, rowsCompared, differences } = await compareRestored(
       target,
@@ -176,10 +190,11 @@ async function compare(
       task.signal,
     );
     const differs = differences.filter(({ judgement, kind }) => judgement === 'failure' && !LEFT_TO_TARGET.has(kind));
-    const notes = differs.slice(0, 20).map(({ kind, name, change }: Difference) => `${kind} ${name} is ${change}.`);
     const exceptions = differences.filter(
       ({ judgement, kind }) => judgement !== 'failure' && kind !== 'server' && !LEFT_TO_TARGET.has(kind),
     );
+    if (found.isEmergency) return { tablesCompared, rowsCompared, exceptions, lost: differs, notes: describeOtherServer(differences) };
+    const notes = differs.slice(0, 20).map(({ kind, name, change }: Difference) => `${kind} ${name} is ${change}.`);
     return { tablesCompared, rowsCompared, exceptions, notes: [...notes, ...describeOtherServer(differences)] };
   } catch (error) {
     // The data is there and pg_restore has vouched for it, also when this must stop now: to call that a failure would have it restored

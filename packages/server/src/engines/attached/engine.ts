@@ -1,4 +1,4 @@
-import { isFluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { readChangeMarks } from '../../postgres/change-marks.ts';
 import { chooseHost } from '../../postgres/choose-host.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
@@ -64,6 +64,11 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
     async ownerAccess(project, signal) {
       const target = await hostOf(project, signal);
       return { open: (options) => connectPostgres(target, options), ledger: ownLedger };
+    },
+    async administrator({ slug }) {
+      throw new FluxError('invalid_request', `${slug} is a database of your own: Flux does not administer its server.`, {
+        hint: 'Its administrator lists extensions with SELECT * FROM pg_available_extensions, and creates them with CREATE EXTENSION.',
+      });
     },
   };
 }

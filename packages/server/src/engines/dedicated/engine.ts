@@ -11,8 +11,9 @@ import { connectAsRole, ensurePassword } from '../login.ts';
 import { askVersion, requirePort, requireRunning } from '../running.ts';
 import { nothingToUndo } from '../undo.ts';
 import { databaseNameOf, instanceIdOf, ownerNameOf } from './names.ts';
+import { preloadSettings } from './preload.ts';
 import { provisionCluster, provisionDatabase } from './provision.ts';
-import { type DedicatedPlace, openEmptyDatabase, openStagingDatabase } from './staging.ts';
+import { type DedicatedPlace, openEmptyDatabase, openStagingDatabase, stagingNameOf } from './staging.ts';
 import { listUndoDatabases, swapDatabases } from './swap.ts';
 import { openDedicatedTables } from './table-staging.ts';
 
@@ -97,8 +98,22 @@ export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHo
       await ensureRunning(project, signal);
       return { open: (options) => connectAsRole(owner(project), admin(project), log, options), ledger: ownLedger };
     },
+    async administrator(project, signal) {
+      await ensureRunning(project, signal);
+      return admin(project);
+    },
     power: {
       start: (project, signal) => runtime.start(instanceIdOf(project), signal),
+      async preload(project, wish, during, signal) {
+        const id = instanceIdOf(project);
+        const live = databaseNameOf(project);
+        const place =
+          during === 'restore'
+            ? ({ database: stagingNameOf(project), workers: 'off' } as const)
+            : ({ database: live, workers: 'on' } as const);
+        const settings = await preloadSettings(runtime.superuser(id), wish, place, signal);
+        if (settings !== undefined) await runtime.configure(id, settings, signal);
+      },
       stop: (project) => runtime.stop(instanceIdOf(project)),
     },
     staging: {

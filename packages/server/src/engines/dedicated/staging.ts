@@ -31,7 +31,7 @@ export interface DedicatedPlace {
 }
 
 /** Name of the database that is restored into, until it is swapped in. */
-function stagingNameOf(project: EngineProject): string {
+export function stagingNameOf(project: EngineProject): string {
   return `${databaseNameOf(project)}_next`;
 }
 
@@ -158,7 +158,8 @@ async function prepareDatabase(session: PostgresSession, major: number, owner: s
   // A trigger that fires at login would run the owner's function in every session of the administrator.
   if (major >= 17) await session.run('ALTER ROLE CURRENT_USER SET event_triggers = off');
   const wanted = [...extensionsOf(spec.objects), ...spec.prerequisites.extensions];
-  const created = await createExtensions(session, owner, wanted, spec.kind === 'tenant_export' ? 'all' : 'of superusers');
+  const which = spec.kind === 'tenant_export' ? 'all' : 'of superusers';
+  const created = await createExtensions(session, owner, wanted, which, spec.lacking ?? 'refused');
   for (const statement of await renderWrappers(session, spec.objects)) await session.run(statement);
   const privileges = await temporaryPrivileges(session, owner);
   for (const statement of privileges.granted) await session.run(statement);

@@ -120,6 +120,10 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       const searchPath = quoteIdentifier(tenantNamesOf(project).schema);
       return { open: (options) => openOwner(project, options), ledger: tenantLedger, searchPath };
     },
+    async administrator(project, signal) {
+      await ensureRunning(project, signal);
+      return cluster.admin();
+    },
     staging: {
       open: async (project, spec, signal) => openStagingSchema(await openPlace(project, signal), spec, signal),
       openEmpty: async (project, signal) => openEmptySchema(await openPlace(project, signal), signal),

@@ -23,8 +23,28 @@ export async function temporaryPrivileges(session: PostgresSession, owner: strin
     [owner],
   );
   const role = quoteIdentifier(owner);
+  const guarded = await guardedTables(session);
   return {
-    granted: rows.map(({ privilege, target }) => `GRANT ${privilege} ON ${target} TO ${role}`),
-    revoke: rows.map(({ privilege, target }) => `REVOKE ${privilege} ON ${target} FROM ${role}`),
+    granted: [
+      ...rows.map(({ privilege, target }) => `GRANT ${privilege} ON ${target} TO ${role}`),
+      ...guarded.map((table) => `ALTER TABLE ${table} DISABLE ROW LEVEL SECURITY`),
+    ],
+    revoke: [
+      ...guarded.map((table) => `ALTER TABLE ${table} ENABLE ROW LEVEL SECURITY`),
+      ...rows.map(({ privilege, target }) => `REVOKE ${privilege} ON ${target} FROM ${role}`),
+    ],
   };
+}
+
+/**
+ * Configuration tables whose rows a policy guards, which pg_restore refuses to load as another than their owner: those of pg_cron. A row there
+ * names the role that a job runs as, so no server of ours runs jobs (`preloadSettings`). Tables of other extensions stay guarded.
+ */
+async function guardedTables(session: PostgresSession): Promise<string[]> {
+  const rows = await session.query<{ name: string }>(
+    `SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name FROM pg_extension e CROSS JOIN LATERAL unnest(e.extconfig) AS t(oid)
+       JOIN pg_class c ON c.oid = t.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE e.extname = 'pg_cron' AND c.relkind = 'r' AND c.relrowsecurity`,
+  );
+  return rows.map(({ name }) => name);
 }

@@ -58,7 +58,7 @@ const QUERIES: readonly LeftOutQuery[] = [
   {
     wholeDatabaseOnly: true,
     sql: `SELECT 'subscription' AS kind, quote_ident(s.subname) AS name,
-       'It comes back disabled and without its replication slot, where it comes back at all. Enable it with ALTER SUBSCRIPTION after the restore.' AS reason
+       'A restore into a project leaves it out: a copy would take the changes that the original waits for. pg_restore as a superuser brings it back disabled and without its replication slot.' AS reason
      FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database() AND $1::text IS NULL`,
   },
   {

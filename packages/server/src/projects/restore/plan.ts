@@ -2,11 +2,20 @@ import { Mode } from '@flux/contract/project';
 import * as z from 'zod';
 import { OverrideSchema } from '../../backups/gate.ts';
 
-const IntoPlan = z.object({ how: z.literal('into'), slug: z.string(), mode: Mode });
+/** Whether what is left of a backup that is not proven, or is damaged, is restored. */
+const acceptUnproven = z.boolean().default(false);
+
+const IntoPlan = z.object({ how: z.literal('into'), slug: z.string(), mode: Mode, acceptUnproven });
 /** Into a project that is created for it, or was removed and comes back. */
 export type IntoPlan = z.infer<typeof IntoPlan>;
 
-const ToPlan = z.object({ how: z.literal('to'), sealedUri: z.string(), force: z.boolean(), prerequisites: z.boolean() });
+const ToPlan = z.object({
+  how: z.literal('to'),
+  sealedUri: z.string(),
+  force: z.boolean(),
+  prerequisites: z.boolean(),
+  acceptUnproven,
+});
 /** Into a database of the user's. Its URI has a password in it, so that it is sealed. */
 export type ToPlan = z.infer<typeof ToPlan>;
 

@@ -19,6 +19,8 @@ export interface Restored {
   readonly owners: 'ignored' | { readonly were: string | null };
   /** The error of a pg_restore that went on after it: the reason of what is missing now. */
   readonly problem?: FluxError | undefined;
+  /** `accepted`: what failed is an answer, not an error. */
+  readonly unproven?: 'accepted' | 'refused' | undefined;
 }
 
 /** What a comparison found, for the answer of a restore. */
@@ -27,6 +29,8 @@ export interface Compared {
   readonly rowsCompared: number;
   /** What was not compared or is not brought back. */
   readonly exceptions: Difference[];
+  /** What failed, when that was accepted. */
+  readonly lost?: Difference[];
   /** Differences that are no failure, in sentences. */
   readonly notes: string[];
 }
@@ -47,12 +51,15 @@ export async function proveRestored(sandbox: VerificationSandbox, restored: Rest
   );
   const { tablesCompared, rowsCompared } = comparison;
   const excused = superuserOnly(restored.owners === 'ignored' ? [] : comparison.differences);
-  refuseFailures(comparison, restored, excused.is);
+  const failures = failuresOf(comparison, restored, excused.is);
+  const isAccepted = restored.unproven === 'accepted';
+  if (!isAccepted) refuseFailures(failures, restored);
   const exceptions = comparison.differences.filter(({ judgement }) => judgement !== 'failure');
   return {
     tablesCompared,
     rowsCompared,
     exceptions,
+    ...(isAccepted ? { lost: failures } : {}),
     notes: [...excused.notes, ...otherOwners(comparison, restored), ...namedSchema(restored)],
   };
 }
@@ -65,8 +72,11 @@ function isOtherOwner({ kind, expected }: Difference, { owners }: Restored): boo
   return owners === 'ignored' || owners.were === null || unquoteIdentifier(expected) !== owners.were;
 }
 
-function refuseFailures({ differences }: Comparison, restored: Restored, isExcused: (found: Difference) => boolean): void {
-  const failures = differences.filter((found) => found.judgement === 'failure' && !isOtherOwner(found, restored) && !isExcused(found));
+function failuresOf({ differences }: Comparison, restored: Restored, isExcused: (found: Difference) => boolean): Difference[] {
+  return differences.filter((found) => found.judgement === 'failure' && !isOtherOwner(found, restored) && !isExcused(found));
+}
+
+function refuseFailures(failures: readonly Difference[], restored: Restored): void {
   if (failures.length === 0) return;
   const details = { differences: failures.slice(0, 50) };
   const { problem } = restored;

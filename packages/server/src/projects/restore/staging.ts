@@ -5,6 +5,7 @@ import { loadArchive } from '../../backups/restore/load.ts';
 import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
 import { renamedSchema } from '../../backups/restore/relay-sql.ts';
+import { salvageArchive } from '../../backups/restore/salvage.ts';
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
@@ -32,6 +33,8 @@ export interface StagingGoal {
   readonly engine: Engine;
   readonly project: EngineProject;
   readonly place: StagingSpec['place'];
+  /** `accepted`: restores what can be restored, and names what is lost. */
+  readonly unproven?: 'accepted' | 'refused';
 }
 
 /** Restored data that was compared with its manifest: all that is left is to swap it in. */
@@ -90,7 +93,7 @@ export async function restoreIntoStaging(
   const owner = roles[0] ?? null;
   task.progress({ phase: 'prepare', message: 'Creating an empty staging beside the live data' });
   const support = requireCapability(goal.engine, 'staging', goal.project);
-  const staging = await support.open(goal.project, specOf(manifest, owner, goal.place), task.signal);
+  const staging = await support.open(goal.project, { ...specOf(manifest, owner, goal.place), lacking: goal.unproven }, task.signal);
   let relayed: RelayedArchive | undefined;
   try {
     relayed = await renameArchiveSchema({ sandbox, programs }, source, roles, goal, staging, task);
@@ -100,12 +103,21 @@ export async function restoreIntoStaging(
     const { moneyLocale } = archive.manifest.server;
     const omits: Staging['omits'] = (entry) => staging.omits(entry);
     const destination = { major, target, grants, transaction: 'statement by statement', omits, afterError, moneyLocale } as const;
-    const problem = await loadArchive(programs, archive, destination, LOAD_FAILURE, task);
+    const isEmergency = goal.unproven === 'accepted';
+    const load = isEmergency ? salvageArchive : loadArchive;
+    const problem = await load(programs, archive, destination, LOAD_FAILURE, task);
     task.progress({ phase: 'complete', message: 'Restoring owners, grants and the ledger' });
     await staging.complete(archive.manifest.prerequisites);
     const compared = await proveRestored(
       sandbox,
-      { inspector: staging.inspector, archive: comparable(archive, staging), original: manifest, owners: { were: owner }, problem },
+      {
+        inspector: staging.inspector,
+        archive: comparable(archive, staging),
+        original: manifest,
+        owners: { were: owner },
+        problem,
+        unproven: goal.unproven,
+      },
       task,
     );
     return { staging, compared };
