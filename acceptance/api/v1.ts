@@ -93,6 +93,8 @@ describe('our own API', () => {
     await walk('askGate', { params, query: { action: 'nuke' } });
     expect(await walk('push', { params, body: { sql: 'create table t (id int); insert into t values (1)' } })).toEqual({ statements: 2 });
     await walk('listMigrations', { params });
+    await walk('listExtensions', { params });
+    await walk('enableExtension', { params, body: { name: 'citext' } });
 
     const { backup } = (await walkWork('createBackup', { params, body: { note: 'walked' } })) as { backup: { id: string } };
     const one = { ...params, id: backup.id };

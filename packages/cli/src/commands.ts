@@ -11,6 +11,7 @@ export interface CommandEntry {
 export const GROUPS: Readonly<Record<string, string>> = {
   project: 'Show, start, stop or reset a project, and its credentials',
   operation: 'Watch, list or cancel long work',
+  extension: 'The extensions of a project: list and enable',
   migrations: 'The migration ledger of a project',
   backup: 'Create, list, verify, download, restore, pin and delete backups',
   receipt: 'Check the signed receipts of verifications; show and rotate their keys',
@@ -48,6 +49,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { words: ['push'], summary: 'Run SQL files or migrations', load: () => import('./push/push.ts') },
   { words: ['migrations', 'list'], summary: 'List the migrations that were applied', load: () => import('./push/migrations-list.ts') },
+  { words: ['extension', 'list'], summary: 'List extensions, and who may enable them', load: () => import('./extension/list.ts') },
+  { words: ['extension', 'enable'], summary: 'Enable an extension for a project', load: () => import('./extension/enable.ts') },
   { words: ['migrate'], summary: 'Move a pooled project to its own Postgres server', load: () => import('./migrate/migrate.ts') },
   { words: ['nuke'], summary: 'Remove a project; its backups are kept', load: () => import('./project/nuke.ts') },
   { words: ['backup', 'create'], summary: 'Create a backup', load: () => import('./backup/create.ts') },

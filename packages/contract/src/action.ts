@@ -31,6 +31,7 @@ export const ACTIONS = {
   'project.power': { level: 'write', reach: 'project' },
   'project.credentials': { level: 'write', reach: 'project' },
   'project.push': { level: 'write', reach: 'project' },
+  'project.extensions': { level: 'write', reach: 'project' },
   'project.restore': { level: 'admin', reach: 'project' },
   'project.reset': { level: 'admin', reach: 'project' },
   'project.migrate': { level: 'admin', reach: 'project' },

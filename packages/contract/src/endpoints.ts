@@ -27,6 +27,8 @@ export const ENDPOINTS = {
   askGate: { method: 'GET', path: '/projects/:hash/gate' },
   push: { method: 'POST', path: '/projects/:hash/push' },
   listMigrations: { method: 'GET', path: '/projects/:hash/migrations' },
+  listExtensions: { method: 'GET', path: '/projects/:hash/extensions' },
+  enableExtension: { method: 'POST', path: '/projects/:hash/extensions' },
   planMigration: { method: 'POST', path: '/projects/:hash/migration/plan' },
   migrate: { method: 'POST', path: '/projects/:hash/migration' },
   resetProject: { method: 'POST', path: '/projects/:hash/reset' },

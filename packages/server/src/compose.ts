@@ -123,6 +123,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
     defaultMode: config.defaultMode,
     undoKeepMs: config.undoKeepMs,
+    allowedExtensions: config.allowedExtensions,
     clock,
     log,
   };

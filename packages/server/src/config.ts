@@ -45,6 +45,8 @@ export interface Config {
   readonly undoKeepMs: number;
   /** Whether answers are compared with their schemas; for tests. */
   readonly answerChecks: 'on' | 'off';
+  /** Extensions that an admin may enable although only a superuser may create them, and those that the pool may have. */
+  readonly allowedExtensions: readonly string[];
   /** How many dumps or verifications run at once. */
   readonly concurrency: number;
 }
@@ -99,6 +101,10 @@ const SETTINGS = {
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
   FLUX_UNDO_KEEP: duration.default(7 * 86_400_000),
   FLUX_CHECK_ANSWERS: z.enum(['on', 'off']).default('off'),
+  FLUX_EXTENSIONS_ALLOWED: z.string().default(
+    `address_standardizer,btree_gin,btree_gist,citext,cube,dict_int,earthdistance,fuzzystrmatch,hstore,intarray,isn,ltree,pg_trgm,
+    pgcrypto,postgis,postgis_raster,postgis_tiger_geocoder,postgis_topology,seg,tablefunc,unaccent,uuid-ossp,vector`,
+  ),
   FLUX_CONCURRENCY: z
     .string()
     .regex(/^[1-9]\d?$/, 'is a whole number from 1 to 99')
@@ -160,6 +166,9 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
     undoKeepMs: s.FLUX_UNDO_KEEP,
     answerChecks: s.FLUX_CHECK_ANSWERS,
+    allowedExtensions: s.FLUX_EXTENSIONS_ALLOWED.split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
     concurrency: s.FLUX_CONCURRENCY,
   });
 }

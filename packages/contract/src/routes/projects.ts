@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { DoctorAnswer, Finding } from '../doctor.ts';
 import { ENDPOINTS } from '../endpoints.ts';
+import { EnableExtensionAnswer, EnableExtensionRequest, ExtensionList } from '../extension.ts';
 import { GateAnswer, GateQuestion } from '../gate.ts';
 import * as migrate from '../migrate.ts';
 import { PageQuery } from '../page.ts';
@@ -114,6 +115,23 @@ export const PROJECT_ROUTES = {
     ...projectParams,
     query: PageQuery,
     answer: project.MigrationList,
+    status: 200,
+  },
+  listExtensions: {
+    ...ENDPOINTS.listExtensions,
+    summary: 'List the extensions that the server of a project has, and who may enable them',
+    access: 'project.read',
+    ...projectParams,
+    answer: ExtensionList,
+    status: 200,
+  },
+  enableExtension: {
+    ...ENDPOINTS.enableExtension,
+    summary: 'Create an extension for a project; one that Postgres does not call trusted needs an admin token',
+    access: 'project.extensions',
+    ...projectParams,
+    body: EnableExtensionRequest,
+    answer: EnableExtensionAnswer,
     status: 200,
   },
   planMigration: {

@@ -37,6 +37,7 @@ const EXPECTED: Record<Action, string> = {
   'project.power': 'write',
   'project.credentials': 'write',
   'project.push': 'write',
+  'project.extensions': 'write',
   'project.restore': 'admin',
   'project.reset': 'admin',
   'project.migrate': 'admin',

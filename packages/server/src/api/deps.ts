@@ -7,6 +7,7 @@ import type { BoundOperation } from '../operations/define.ts';
 import type { Lease } from '../operations/lease.ts';
 import type { CreateProjectDeps } from '../projects/create.ts';
 import type { DoctorDeps } from '../projects/doctor.ts';
+import type { ExtensionDeps } from '../projects/extensions.ts';
 import type { PushDeps } from '../projects/push.ts';
 import type { RequestRestoreDeps } from '../projects/restore.ts';
 import type { Clock } from '../system/clock.ts';
@@ -37,7 +38,11 @@ export interface HealthDeps {
 export type BackupRouteDeps = CreateDeps & RequestRestoreDeps;
 
 /** What the use cases of projects use that a request calls; `publicUrl` is where people reach the control plane. */
-export type ProjectRouteDeps = CreateProjectDeps & RequestRestoreDeps & PushDeps & DoctorDeps & { readonly publicUrl: string };
+export type ProjectRouteDeps = CreateProjectDeps &
+  RequestRestoreDeps &
+  PushDeps &
+  DoctorDeps &
+  ExtensionDeps & { readonly publicUrl: string };
 
 /** What tokens, the keys of receipts and the examination of the server use. */
 export type AccountRouteDeps = TokenDeps & SigningDeps & DoctorDeps & { readonly defaultMode: EngineKind };

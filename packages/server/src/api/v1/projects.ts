@@ -9,6 +9,7 @@ import { reattachProject } from '../../projects/attach.ts';
 import { createProject, linkProject } from '../../projects/create.ts';
 import { readCredentials } from '../../projects/credentials.ts';
 import { examineProject } from '../../projects/doctor.ts';
+import { enableExtension, listExtensions } from '../../projects/extensions.ts';
 import { listMigrations } from '../../projects/ledger.ts';
 import { describeProject, listSummaries, parseProjectCursor, projectCursorOf } from '../../projects/list.ts';
 import { previewMigration, requestMigration } from '../../projects/migrate.ts';
@@ -72,6 +73,12 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
     const { rows, nextCursor } = cutPage(applied.slice(start), page, ({ version }) => version);
     return { applied: [...rows], nextCursor };
   });
+  router.json(ROUTES.listExtensions, async ({ principal, params, signal }) => ({
+    extensions: await listExtensions(deps, await requireProject(deps, principal, params.hash), signal),
+  }));
+  router.json(ROUTES.enableExtension, async ({ principal, params, body, signal }) =>
+    enableExtension(deps, await requireProject(deps, principal, params.hash), principal, body.name, signal),
+  );
   router.json(ROUTES.planMigration, async ({ principal, params, body }) =>
     previewMigration(deps, await requireProject(deps, principal, params.hash), body ?? {}),
   );
