@@ -64,6 +64,20 @@ export function describeInstanceRuntime(name: string, preparePlace: () => Promis
       expect(await ask(runtime.superuser('one'), 'show max_connections')).toBe('23');
     });
 
+    it('replaces the settings of a server, which keeps its data and port, and starts again only for other ones', async () => {
+      await runtime.create(spec('one', 'loopback'));
+      await ask(runtime.superuser('one'), 'create table kept as select 42 as answer');
+      const { port } = await runtime.status('one');
+      await runtime.configure('one', { max_connections: '24' });
+      expect(await ask(runtime.superuser('one'), 'show max_connections')).toBe('24');
+      const started = await startTimeOf(runtime.superuser('one'));
+      await runtime.configure('one', { max_connections: '24' });
+      expect(await startTimeOf(runtime.superuser('one'))).toBe(started);
+      await reopen('stop');
+      expect(await ask(runtime.superuser('one'), `select current_setting('max_connections') || ' ' || answer from kept`)).toBe('24 42');
+      expect(await runtime.status('one')).toMatchObject({ port, restarts: 0 });
+    });
+
     it('keeps data, port and the wish to be stopped through stop, close and open', async () => {
       await runtime.create(spec('one', 'loopback'));
       await ask(runtime.superuser('one'), 'create table kept as select 42 as answer');
