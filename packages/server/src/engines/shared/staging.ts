@@ -1,3 +1,4 @@
+import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { insertLedgerRows } from '../../postgres/ledger-table.ts';
 import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
@@ -46,6 +47,7 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
     await session.run(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`);
     await session.query('delete from flux.flux_migrations where tenant_schema = $1', [schema]);
   };
+  await asAdmin((session) => refuseLackingExtensions(session, spec.prerequisites.extensions));
   // A schema that was just created has no default privileges: those in the archive decide.
   await asAdmin((session) =>
     withTenantLock(session, async () => {
@@ -87,6 +89,22 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
       if (!isOwn) await asAdmin((session) => withTenantLock(session, () => drop(session)));
     },
   };
+}
+
+/**
+ * Refuses an export that needs extensions which the pool does not have: a tenant cannot create them, and a restore creates nothing for others.
+ *
+ * @throws FluxError `not_ready`
+ */
+async function refuseLackingExtensions(session: PostgresSession, wanted: readonly { readonly name: string }[]): Promise<void> {
+  const there = await session.query<{ name: string }>('select extname as name from pg_catalog.pg_extension');
+  const missing = wanted.map(({ name }) => name).filter((name) => there.every((other) => other.name !== name));
+  if (missing.length === 0) return;
+  const commands = missing.map((name) => `\`flux extension enable ${name}\``).join(', ');
+  throw new FluxError('not_ready', `The pool does not have what the backup needs: the extensions ${missing.join(', ')}. Nothing was changed.`, {
+    hint: `Enable them with ${commands} on any pooled project, then restore again; or restore into a project of its own with --mode v1_dedicated.`,
+    details: { lacks: missing },
+  });
 }
 
 /** Creates a schema next to the live one with the privileges of a new tenant's schema, ready to be swapped in. */
