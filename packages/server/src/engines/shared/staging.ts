@@ -101,10 +101,14 @@ async function refuseLackingExtensions(session: PostgresSession, wanted: readonl
   const missing = wanted.map(({ name }) => name).filter((name) => there.every((other) => other.name !== name));
   if (missing.length === 0) return;
   const commands = missing.map((name) => `\`flux extension enable ${name}\``).join(', ');
-  throw new FluxError('not_ready', `The pool does not have what the backup needs: the extensions ${missing.join(', ')}. Nothing was changed.`, {
-    hint: `Enable them with ${commands} on any pooled project, then restore again; or restore into a project of its own with --mode v1_dedicated.`,
-    details: { lacks: missing },
-  });
+  throw new FluxError(
+    'not_ready',
+    `The pool does not have what the backup needs: the extensions ${missing.join(', ')}. Nothing was changed.`,
+    {
+      hint: `Enable them with ${commands} on any pooled project, then restore again; or restore into a project of its own with --mode v1_dedicated.`,
+      details: { lacks: missing },
+    },
+  );
 }
 
 /** Creates a schema next to the live one with the privileges of a new tenant's schema, ready to be swapped in. */
