@@ -96,9 +96,13 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
  *
  * @throws FluxError `not_ready`
  */
-async function refuseLackingExtensions(session: PostgresSession, wanted: readonly { readonly name: string }[]): Promise<void> {
+async function refuseLackingExtensions(
+  session: PostgresSession,
+  wanted: readonly { readonly name: string; readonly possibly?: boolean | undefined }[],
+): Promise<void> {
   const there = await session.query<{ name: string }>('select extname as name from pg_catalog.pg_extension');
-  const missing = wanted.map(({ name }) => name).filter((name) => there.every((other) => other.name !== name));
+  const needed = wanted.filter(({ possibly }) => possibly !== true).map(({ name }) => name);
+  const missing = [...new Set(needed)].filter((name) => there.every((other) => other.name !== name));
   if (missing.length === 0) return;
   const commands = missing.map((name) => `\`flux extension enable ${name}\``).join(', ');
   throw new FluxError(
