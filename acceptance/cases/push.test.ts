@@ -168,7 +168,9 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (engine) =
     });
     const copy = await push('dump/copy.sql');
     expect(copy.stderr).toContain('this is a plain dump of pg_dump, and a push cannot run COPY ... FROM STDIN (line 20)');
-    expect(copy.stderr).toContain('Restore it with psql: `psql "$(flux project credentials --field postgres.url)" -1 -f copy.sql`');
+    expect(copy.stderr).toMatch(
+      /Restore it with psql: `psql "\$\(flux project credentials --field postgres\.url --project \S+ --hash [0-9a-f]{7}\)" -1 -f copy\.sql`/,
+    );
     expect(copy.exitCode).toBe(1);
     expect((await push('dump/copy.sql', '--plan')).stderr).toContain('this is a plain dump of pg_dump');
     const inserts = await push('dump/inserts.sql');

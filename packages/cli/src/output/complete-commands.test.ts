@@ -17,6 +17,10 @@ it.each([
   ['flux push\n  flux list', `flux push ${project} --api-base ${apiBase}\n  flux list --api-base ${apiBase}`],
   ['flux backup restore --into <slug>', `flux backup restore --into <slug> ${project} --api-base ${apiBase}`],
   ['flux backup download --latest > ./b.dump', `flux backup download --latest ${project} --api-base ${apiBase} > ./b.dump`],
+  [
+    'psql "$(flux project credentials --field postgres.url)" -1 -f a.sql',
+    `psql "$(flux project credentials --field postgres.url ${project} --api-base ${apiBase})" -1 -f a.sql`,
+  ],
   ['pg_restore --list ./shop.dump', 'pg_restore --list ./shop.dump'],
 ])('completes %s', (command, whole) => {
   expect(completeCommands(command, { project, apiBase })).toBe(whole);

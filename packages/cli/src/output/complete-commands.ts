@@ -6,8 +6,8 @@ export interface SuggestionFlags {
   readonly project: string | null;
 }
 
-/** One command: up to the end of the line, of the code span, or the next command of a shell line. */
-const COMMAND = /\bflux (?:(?! >)[^`|&;\n])*[^`|&;\s.]/g;
+/** One command: up to the end of the line, of the code span, of `$(...)`, or the next command of a shell line. */
+const COMMAND = /\bflux (?:(?! >)[^`|&;)\n])*[^`|&;)\s.]/g;
 const OF_A_PROJECT = /^flux (?:backup|push|migrate|nuke|doctor|migrations|project)\b/;
 const NAMES_A_PROJECT = / (?:-p|--project|--hash)\b/;
 

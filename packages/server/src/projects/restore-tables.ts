@@ -20,6 +20,7 @@ import { quoteIdentifier, splitQualifiedName, unquoteIdentifier } from '../postg
 import type { TablesPlan } from './restore/plan.ts';
 import { proveRestored } from './restore/prove.ts';
 import { requireStaging } from './restore/staging.ts';
+import { withoutRoleDefaults } from './restore/without-role-defaults.ts';
 
 /** What restoring single tables uses. */
 export interface RestoreTablesDeps extends LendingDeps {
@@ -70,7 +71,8 @@ export async function restoreTables(
   const destination = { major, target, grants: 'left out', transaction: 'all or nothing', omits, moneyLocale } as const;
   await loadArchive(deps.programs, relayed, destination, LOAD_FAILURE, task);
   await staging.finish();
-  const compared = await proveRestored(deps.sandbox, { inspector, archive: relayed, original: relayed.manifest, owners: 'ignored' }, task);
+  const archive = { path: relayed.path, manifest: withoutRoleDefaults(relayed.manifest) };
+  const compared = await proveRestored(deps.sandbox, { inspector, archive, original: relayed.manifest, owners: 'ignored' }, task);
 
   await recordAudit(deps.catalog.db, requester, {
     action: 'project.restore_tables',

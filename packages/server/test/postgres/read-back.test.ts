@@ -95,7 +95,11 @@ async function compareChanged(sql: string, manifest: Manifest = trip.manifest) {
 
 describe('definitions that Postgres words differently after a restore', () => {
   it('are the same when Postgres reads both the same', () => {
-    expect(trip.comparison.differences.map(({ name, judgement }) => [name, judgement])).toEqual([['public.far', 'not_compared']]);
+    expect(trip.comparison.differences.map(({ name, judgement }) => [name, judgement])).toEqual([
+      ['public.far', 'not_compared'],
+      // Its index runs a function, so that its generated column is not read.
+      ['public.reviews', 'not_compared'],
+    ]);
     // All of these were really told differently, so that it was Postgres who decided.
     expect(trip.changed.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual([
       'column "Odd.schema ""1"""."Child".more',

@@ -13,12 +13,12 @@ import type { EngineDirectory } from '../../engines/directory.ts';
 import type { Engine, EngineProject } from '../../engines/engine.ts';
 import type { Staging, StagingSpec } from '../../engines/staging.ts';
 import type { Task } from '../../operations/define.ts';
-import { isOfAllSchemas } from '../../postgres/manifest/objects/rights.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
 import type { Log } from '../../system/log.ts';
 import { requireActive } from '../active.ts';
 import { type Compared, proveRestored, type Restored } from './prove.ts';
+import { withoutRoleDefaults } from './without-role-defaults.ts';
 
 /** What restoring into a staging uses. */
 export interface StagingDeps {
@@ -134,8 +134,7 @@ export async function restoreIntoStaging(
 /** Leaves out what only `swapIn` brings back. */
 function comparable({ path, manifest }: Restored['archive'], { roleDefaults }: Staging): Restored['archive'] {
   if (roleDefaults === 'complete' || manifest.backupKind === 'project_db') return { path, manifest };
-  const objects = manifest.objects.filter((object) => !isOfAllSchemas(object));
-  return { path, manifest: { ...manifest, objects, prerequisites: { ...manifest.prerequisites, defaultRevocations: undefined } } };
+  return { path, manifest: withoutRoleDefaults(manifest) };
 }
 
 /** The names that the project's own roles had where the backup was taken: it may have lived in another engine then. */
