@@ -95,7 +95,7 @@ async function readContents(place: Place): Promise<[string, string, string][]> {
   return (await ask(place, [path, ...rows, ...next])) as [string, string, string][];
 }
 
-/** What is no text in any encoding cannot be sent as UTF-8. */
+/** Bytes that are invalid in UTF-8 cannot be sent as text. */
 const AS_IT_IS = `select current_setting('server_encoding') = 'SQL_ASCII' as has_none \\gset
 \\if :has_none
 set client_encoding = 'SQL_ASCII';

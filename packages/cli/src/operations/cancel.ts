@@ -9,7 +9,7 @@ export const command = defineCommand<Record<string, never>>({
   arguments: [{ name: '<id>', summary: 'id of an operation, or its first digits; see `flux operation list`' }],
   examples: ['flux operation cancel 0197a5c2-5d1e-7c3a-9b1f-2f6a3c4d5e6f'],
   about:
-    'Asks the work to stop at the next point where that is safe; what has changed by then is taken back. Nothing happens to one that has ended.',
+    'Asks the work to stop at the next point where that is safe; what it has changed by then is rolled back. Work that has ended is left alone.',
   async run(context, _options, [named = '']) {
     const { id } = await findOperation(context, named);
     const operation = await context.client().call('cancelOperation', { params: { id } });

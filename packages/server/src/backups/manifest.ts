@@ -21,7 +21,7 @@ export async function readManifest(db: Database, row: BackupRow): Promise<Manife
 /**
  * The text of the manifest in the catalog, and the digests that the catalog has of it.
  *
- * @throws FluxError `verification_inconclusive` when there is no text
+ * @throws FluxError `verification_inconclusive` when the catalog has no manifest of it
  */
 export async function readManifestText(
   db: Database,

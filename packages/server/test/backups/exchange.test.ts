@@ -55,7 +55,7 @@ it('restores the bytes that were hashed when another file takes their place mean
   await opened.requireUnmodified();
 });
 
-it('takes back what a program read when somebody wrote into the file meanwhile', async () => {
+it('refuses what a program read when somebody wrote into the file meanwhile', async () => {
   await using opened = await openBackup(deps, made.id, task);
   writeSync(openSync(made.path, 'r+'), 'evil');
   await expect(opened.requireUnmodified()).rejects.toMatchObject({

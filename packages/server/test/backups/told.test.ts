@@ -170,7 +170,7 @@ describe.each(Object.entries(DAMAGES))('a file that is %s', (how, { spoil, mend,
         checked_at: expect.any(Date),
       });
 
-      // What a verification has condemned, only another one takes back.
+      // Only another verification changes the label that a failed one has set.
       if (isCondemned) await place.verify(made.id);
       for (const next of ['gate', 'download'] as const) await read(next);
       expect(await told()).toMatchObject(GREEN);

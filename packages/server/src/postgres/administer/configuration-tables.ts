@@ -1,7 +1,7 @@
 import type { PostgresSession } from '../connect.ts';
 import { quoteIdentifier } from '../sql/quote.ts';
 
-/** Privileges for the time of a restore, to be taken back after it. */
+/** Privileges for the time of a restore, which are revoked after it. */
 export interface TemporaryPrivileges {
   readonly granted: readonly string[];
   readonly revoke: readonly string[];
