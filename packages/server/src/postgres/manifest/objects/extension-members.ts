@@ -32,7 +32,10 @@ export const extensionMemberQueries: ObjectQueries = () => [
      LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
      LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
      LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
-     WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND i.identity IS NOT NULL AND i.identity !~ '^pg_temp' AND $1::text IS NULL`,
+     WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND i.identity IS NOT NULL AND i.identity !~ '^pg_temp' AND $1::text IS NULL
+       -- Row types and array types come and go with what they belong to; from 16 on they are members as well.
+       AND NOT (d.classid = 'pg_type'::regclass AND (EXISTS (SELECT FROM pg_type a WHERE a.typarray = d.objid)
+         OR EXISTS (SELECT FROM pg_class r WHERE r.oid = t.typrelid AND r.relkind <> 'c')))`,
   },
   {
     about: 'sequences of extensions',
