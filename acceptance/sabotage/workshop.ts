@@ -90,12 +90,17 @@ export async function openWorkshop({ server, engine, project, stranger, traps }:
   const exchange = async (bytes: Buffer, catalogFits: boolean) => {
     writeFileSync(path, bytes);
     const told = catalogFits ? bytes : artifact;
+    const sha256 = createHash('sha256').update(told).digest('hex');
+    // Everything that is recorded of the artifact fits, or a contradiction would be found before the restore. The receipts of a project
+    // are a chain, so all of them go.
     await psql(
       catalogUri(server),
-      `UPDATE backups SET sha256 = '${createHash('sha256').update(told).digest('hex')}', size_bytes = ${told.length}, verified_sha256 = NULL,
+      `UPDATE backups SET sha256 = '${sha256}', size_bytes = ${told.length}, verified_sha256 = NULL,
          restore_verification = 'pending', restore_verified_at = NULL, restore_verification_error = NULL, last_problem = NULL, last_problem_at = NULL,
          artifact_validation = 'artifact_valid', artifact_validated_at = now(), artifact_validation_error = NULL
-       WHERE id = '${backupId}'`,
+       WHERE id = '${backupId}';
+       UPDATE copies SET stored_sha256 = '${sha256}', stored_size_bytes = ${told.length}, state = 'present', problem = NULL WHERE backup_id = '${backupId}';
+       DELETE FROM receipts WHERE project_id = (SELECT project_id FROM backups WHERE id = '${backupId}')`,
     );
   };
   return {
