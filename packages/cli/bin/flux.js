@@ -8,8 +8,8 @@ const [first, ...others] = process.argv.slice(2);
 const bundle = path.join(__dirname, '../dist/flux.js');
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
-if (others.length === 0 && (first === '--version' || first === '-V' || first === 'version')) {
-  // Scripts ask for it all the time.
+if (others.length === 0 && (first === '--version' || first === '-V')) {
+  // Scripts ask for it all the time. `flux version` asks the control plane as well.
   process.stdout.write(`${JSON.parse(fs.readFileSync(path.join(__dirname, '../package.json'), 'utf8')).version}\n`);
 } else if (fs.existsSync(bundle)) {
   void import(bundle);
