@@ -1,6 +1,8 @@
 import { lstat, open, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { FluxError } from '@flux/contract/errors';
 import { runProcess } from '../system/process.ts';
+import { adviseOnInstalling } from './install-advice.ts';
 import type { PostgresTools } from './target.ts';
 
 /** What every sandbox shows: programs and libraries of the system. */
@@ -22,7 +24,7 @@ const MAX_LINKS = 8;
 export async function sandboxPathsOf(tools: PostgresTools, libraries: readonly string[] = []): Promise<readonly string[]> {
   const programs = [tools.postgres, tools.initdb, tools.pgDump, tools.pgRestore].filter((path) => path !== undefined);
   const wanted = [...SYSTEM, ...BEHIND_LINKS];
-  const bins = new Set(await Promise.all(programs.map(async (program) => dirname(await realpath(program)))));
+  const bins = new Set(await Promise.all(programs.map(async (program) => dirname(await findStill(program, tools.major)))));
   // The path as it was found is what gets executed, so it must exist there too.
   for (const program of programs) wanted.push(dirname(program));
   const configured: string[] = [];
@@ -39,6 +41,18 @@ export async function sandboxPathsOf(tools: PostgresTools, libraries: readonly s
   const there: string[] = [];
   for (const path of new Set(wanted)) if ((await stat(path).catch(() => undefined)) !== undefined) there.push(path);
   return there.filter((path) => !there.some((other) => other !== path && path.startsWith(`${other}/`)));
+}
+
+/** The path of a program without symbolic links. @throws FluxError `postgres_missing` when it was removed since it was found */
+async function findStill(program: string, major: number): Promise<string> {
+  try {
+    return await realpath(program);
+  } catch (error) {
+    throw new FluxError('postgres_missing', `${program} was there when Flux looked for PostgreSQL ${major}, and is not any more.`, {
+      hint: `${adviseOnInstalling(major, `postgresql-${major}`)}, then repeat the command.`,
+      cause: error,
+    });
+  }
 }
 
 /** Where the symbolic links of a folder lead, one hop after the other, when the last is a plain file. */
