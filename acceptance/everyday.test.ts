@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lookAtCopy } from './cases/copy.ts';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
 import { psql, readRows, startThrowAwayCluster, type ThrowAwayCluster } from './harness/postgres.ts';
 import { findSample } from './harness/sample.ts';
@@ -80,6 +81,10 @@ describe.each([
     expect(both.stdout).toContain(`✓ ${label}\n`);
     expect(both.stdout).toMatch(/^Restored and compared: \d+ tables, [\d,]+ rows; nothing differs from what was dumped\.$/m);
     expect(both.exitCode).toBe(0);
+  });
+
+  it('brings it back into a copy, in which nothing is different by other means than its own', async () => {
+    expect(await lookAtCopy(flux, project, mode)).toEqual([]);
   });
 
   it('answers the question in the first three lines of the list', async () => {

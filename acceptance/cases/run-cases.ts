@@ -2,15 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VerificationProof } from '@flux/contract/backup';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { compareObservations, describeFinding, unnamed } from '../harness/by-other-means/compare.ts';
-import { rename } from '../harness/by-other-means/observe.ts';
+import { describeFinding } from '../harness/by-other-means/compare.ts';
 import { findClient } from '../harness/postgres.ts';
 import { run } from '../harness/process.ts';
 import { leaveOut } from '../harness/sandbox.ts';
 import { type Case, type Engine, keyOf, WAYS, type Way } from './case.ts';
 import { declareOpen } from './declare.ts';
 import { CASES } from './list.ts';
-import { BRING_BACK, isByDesign, nuke, withoutNewGrantors, withoutPooled } from './ways.ts';
+import { BRING_BACK, findUnnamed, nuke } from './ways.ts';
 import { type Prepared, prepareCase, startWorld, type World } from './world.ts';
 
 /** A test may have to start two servers and a disposable one, while others do. */
@@ -82,13 +81,8 @@ async function checkWay({ says, names, refused }: Case, way: Exclude<Way, 'verif
   expect(back.exitCode, back.said).toBe(0);
   if (back.observed === null) throw new Error(back.said);
   try {
-    const all = await compareObservations(prepared.observed, back.observed, back.leftOut);
-    const own = withoutPooled(all, back.pooled).filter((finding) => !isByDesign(finding));
-    const findings = /belonged to another role/.test(back.said) ? withoutNewGrantors(own) : own;
     const isQuiet = says === undefined && names?.[way] === undefined;
-    const left = isQuiet
-      ? findings
-      : unnamed(findings, [rename(prepared.place, prepared.verified.said), rename(prepared.place, back.said)]);
+    const left = await findUnnamed(prepared.observed, back, isQuiet ? [] : [prepared.verified.said, back.said]);
     if (left.length > 0) throw new Error(`not equal:\n${left.map(describeFinding).join('\n')}\nFlux said: ${back.said}`);
     if (names?.[way] !== undefined) expect(prepared.verified.said + back.said).toMatch(names[way]);
   } finally {

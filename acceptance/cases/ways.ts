@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { Finding } from '../harness/by-other-means/compare.ts';
-import { type Observation, observe } from '../harness/by-other-means/observe.ts';
-import type { TestProject } from '../harness/flux.ts';
+import { compareObservations, type Finding, unnamed } from '../harness/by-other-means/compare.ts';
+import { type Observation, observe, rename } from '../harness/by-other-means/observe.ts';
+import type { Flux, TestProject } from '../harness/flux.ts';
 import { findClient, psql } from '../harness/postgres.ts';
 import { run } from '../harness/process.ts';
 import type { Way } from './case.ts';
@@ -27,7 +27,7 @@ const OF_THE_TARGET = ['owner', 'right', 'default right', 'role', 'membership', 
  * What our projects have or do not have by design, whatever a backup holds: a login of their own, no connection for everybody, and a role
  * that reads a tenant for its backup.
  */
-export function isByDesign({ aspect, name, there }: Finding): boolean {
+function isByDesign({ aspect, name, there }: Finding): boolean {
   if (aspect === 'role' && name === '<owner>') return true;
   if (aspect === 'right on the database' && / to (public|<owner>) by/.test(name)) return there !== null && name.includes(' to public ');
   return name.includes('<tenant>_backup');
@@ -37,7 +37,7 @@ export function isByDesign({ aspect, name, there }: Finding): boolean {
  * Leaves out rights that only have another grantor now: those of a thing that belongs to the project's owner instead of a role that the
  * project does not have, as the answer says.
  */
-export function withoutNewGrantors(findings: readonly Finding[]): Finding[] {
+function withoutNewGrantors(findings: readonly Finding[]): Finding[] {
   const rights = findings.filter(({ aspect }) => aspect === 'right');
   const isPair = (there: string, here: string) => {
     const [, what = '', grantee = '', grantor = ''] = /^(.*) to (.*?) by (.*)$/.exec(there) ?? [];
@@ -51,8 +51,8 @@ export function withoutNewGrantors(findings: readonly Finding[]): Finding[] {
 export const BRING_BACK: Readonly<Record<Exclude<Way, 'verify'>, (prepared: Prepared) => Promise<CameBack>>> = {
   'by hand': bringByHand,
   to: bringTo,
-  into: (prepared) => bringInto(prepared, 'into'),
-  'into dedicated': (prepared) => bringInto(prepared, 'into dedicated'),
+  into: ({ world, ...prepared }) => bringInto(world.flux, prepared, 'into'),
+  'into dedicated': ({ world, ...prepared }) => bringInto(world.flux, prepared, 'into dedicated'),
   'in place': bringInPlace,
   migrate: moveAway,
 };
@@ -102,8 +102,12 @@ async function bringTo({ world, project, place }: Prepared): Promise<CameBack> {
   return { exitCode: 0, said: textOf(ended), observed: await observe({ ...place, uri, renames }), leftOut: OF_THE_TARGET };
 }
 
-async function bringInto({ world, project, place, engine }: Prepared, way: 'into' | 'into dedicated'): Promise<CameBack> {
-  const { flux } = world;
+/** Restores the latest backup into a new project, on the same engine or one of its own, which is removed afterwards. */
+export async function bringInto(
+  flux: Flux,
+  { project, place, engine }: Pick<Prepared, 'project' | 'place' | 'engine'>,
+  way: 'into' | 'into dedicated',
+): Promise<CameBack> {
   const slug = `${project.slug}-${way === 'into' ? 'copy' : 'own'}`;
   const mode = way === 'into' ? [] : ['--mode', 'v1_dedicated'];
   const ended = await flux.flux('backup', 'restore', ...project.flags, '--latest', '--into', slug, ...mode, '--json');
@@ -149,17 +153,29 @@ async function pooledNames(uri: string): Promise<readonly string[]> {
   return names.split('\n').filter((name) => name !== '');
 }
 
+/** What came back differently, and is neither by design nor named in any of these texts. */
+export async function findUnnamed(there: Observation, back: CameBack, said: readonly string[]): Promise<Finding[]> {
+  if (back.observed === null) throw new Error(back.said);
+  const all = await compareObservations(there, back.observed, back.leftOut);
+  const own = withoutPooled(all, back.pooled).filter((finding) => !isByDesign(finding));
+  const findings = /belonged to another role/.test(back.said) ? withoutNewGrantors(own) : own;
+  return unnamed(
+    findings,
+    said.map((text) => rename(there.place, text)),
+  );
+}
+
 /** Leaves out what was brought along from the pool's `public`, unless the tenant has something of that name. */
-export function withoutPooled(findings: readonly Finding[], pooled: readonly string[] = []): Finding[] {
+function withoutPooled(findings: readonly Finding[], pooled: readonly string[] = []): Finding[] {
   return findings.filter(({ name, there }) => there !== null || !pooled.some((brought) => name.includes(`<schema>.${brought}`)));
 }
 
 /** Removes a project that a test is done with, so that its server does not run on. */
-export async function nuke(flux: Prepared['world']['flux'], project: Pick<TestProject, 'slug' | 'hash'>): Promise<void> {
+export async function nuke(flux: Flux, project: Pick<TestProject, 'slug' | 'hash'>): Promise<void> {
   await flux.flux('nuke', project.slug, '--hash', project.hash, '--yes', '--skip-backup-check');
 }
 
-async function projectAt(flux: Prepared['world']['flux'], slug: string, hash: string): Promise<TestProject> {
+async function projectAt(flux: Flux, slug: string, hash: string): Promise<TestProject> {
   const flags = ['--project', slug, '--hash', hash] as const;
   const uri = (await flux.flux('project', 'credentials', slug, '--hash', hash, '--field', 'postgres.url')).stdout.trim();
   return { slug, hash, uri, flags: [...flags] };

@@ -79,8 +79,9 @@ async function readContents(place: Place): Promise<[string, string, string][]> {
   const sequences = (await ask(place, [`select to_json(q.name) from (${SEQUENCES}) q(name)`])) as string[];
   const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
   // Names of objects in rows follow their schema to its new name, as regclass does; texts that look like them do not.
+  // The schema alone is a name as well, which renames know by the dot behind it.
   const renamed = (text: string) =>
-    (place.renames ?? []).reduce((sql, [name, as]) => `replace(${sql}, ${literal(name)}, ${literal(as)})`, `${text}::text`);
+    (place.renames ?? []).reduce((sql, [name, as]) => `replace(${sql}, ${literal(name)}, ${literal(as)})`, `${text}::text || '.'`);
   const rows = tables.map(({ name, only, columns }) => {
     const row = columns.map(([column, isName]) => (isName ? renamed(`t.${column}`) : `t.${column}`)).join(', ');
     return `select json_build_array('rows', ${literal(name)}, count(*) || ' rows ' || coalesce(md5(string_agg(q.h, '' order by q.h collate "C")), 'none'))

@@ -1,5 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { databaseStatements } from '../../postgres/manifest/prerequisites/database-itself.ts';
 import { keepEndingSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
@@ -80,15 +81,12 @@ export async function copySettings(live: PostgresTarget, to: string): Promise<vo
     `select r.rolname as role, s.setconfig as entries from pg_catalog.pg_db_role_setting s left join pg_catalog.pg_roles r on r.oid = s.setrole
      where s.setdatabase = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())`,
   );
-  for (const { role, entries } of rows) {
-    for (const entry of entries) {
-      const [name = '', ...value] = entry.split('=');
-      await session.query('select pg_catalog.set_config($1, $2, false)', [name, value.join('=')]);
-      const database = quoteIdentifier(to);
-      const whose = role === null ? `DATABASE ${database}` : `ROLE ${quoteIdentifier(role)} IN DATABASE ${database}`;
-      // A name with a dot is two identifiers here.
-      // The setting that was just made may be one that makes every transaction read-only.
-      await session.run(`BEGIN READ WRITE; ALTER ${whose} SET ${name.split('.').map(quoteIdentifier).join('.')} FROM CURRENT; COMMIT`);
-    }
-  }
+  const objects = rows.flatMap(({ role, entries }) =>
+    entries.map((entry) => {
+      const at = entry.indexOf('=');
+      const name = `${role === null ? '' : `${quoteIdentifier(role)}: `}${entry.slice(0, at)}`;
+      return { kind: 'database_setting', name, definition: entry.slice(at + 1) };
+    }),
+  );
+  for (const { sql } of databaseStatements(objects, quoteIdentifier(to))) await session.run(sql);
 }

@@ -63,7 +63,9 @@ export function renderDatabaseItself(objects: readonly SchemaObject[]): string {
     if (after.length === 0) return `${sql};`;
     return `DO ${quoteLiteral(`BEGIN EXECUTE format(${quoteLiteral(`${escapePercent(before)}%I${escapePercent(after.join(placeholder))}`)}, current_database()); END`)};`;
   });
-  return statements.length === 0 ? '' : ['-- Of the database itself and of its roles:', ...statements].join('\n');
+  return statements.length === 0
+    ? ''
+    : ['-- After pg_restore: what belongs to the database itself and to its roles.', ...statements].join('\n');
 }
 
 function escapePercent(text: string): string {
