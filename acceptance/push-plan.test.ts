@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GateAnswer } from '@flux/contract/gate';
@@ -28,6 +29,7 @@ delete from orders where id = 7;
 afterAll(() => flux?.[Symbol.asyncDispose]());
 
 const file = (name: string, sql: string) => writeFileSync(join(flux.folder, name), sql);
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const push = (...args: string[]) => flux.flux('push', ...args, ...project.flags);
 const tables = async () =>
   (await psql(project.uri, `select relname from pg_class where relname in ('legacy', 'orders', 'fresh') order by 1`)).trim();
@@ -153,5 +155,66 @@ describe('flux push', () => {
     expect(await tables()).toBe('fresh\nlegacy\norders');
     const listed = await flux.flux('migrations', 'list', ...project.flags);
     expect(listed.stdout).not.toContain('002_drop.sql');
+  });
+});
+
+describe('the push policy of a project', () => {
+  it('refuses what destroys data without a proven newest backup, whoever sends it, but for an admin with a reason', async () => {
+    const guarded = await flux.createProject('guarded', 'v1_dedicated');
+    await flux.push(guarded, 'create table kept (id int); insert into kept values (1); create table empty_one (id int)');
+    const pushTo = (...args: string[]) => flux.flux('push', ...args, ...guarded.flags);
+    const rows = () => psql(guarded.uri, 'select count(*) from kept');
+    const send = (body: object, token = flux.token()) =>
+      fetch(`${flux.url}/api/cli/v1/push`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ slug: guarded.slug, hash: guarded.hash, ...body }),
+      });
+    const sent = async (body: object, token?: string) => {
+      const answer = await send(body, token);
+      return { status: answer.status, error: ((await answer.json()) as { error?: string }).error };
+    };
+    file('empty.sql', 'truncate kept;');
+
+    expect((await flux.flux('project', 'set', '--push-policy', 'refuse', ...guarded.flags)).stdout).toContain('is refused while');
+    expect((await flux.flux('project', 'show', ...guarded.flags)).stdout).toMatch(/Push policy: +refuse/);
+    const refused = await pushTo('./empty.sql', '--no-input', '--yes');
+    expect(refused.exitCode).toBe(6);
+    expect(refused.stderr).toContain('The policy of this project refuses that. There is no backup.');
+    expect(await sent({ sql: 'update kept set id = 2; truncate kept' })).toMatchObject({ status: 412 });
+    expect(await psql(guarded.uri, 'select id from kept')).toBe('1\n');
+    expect(await sent({ sql: 'truncate kept', dryRun: true })).toMatchObject({ status: 200 });
+    expect(await sent({ sql: 'insert into kept values (3); update kept set id = 4 where id = 3' })).toMatchObject({ status: 200 });
+
+    const writer = JSON.parse((await flux.flux('token', 'create', 'ci', '--access', 'write', '--json')).stdout) as { token: string };
+    const overriding = { sql: 'drop table empty_one', skipBackupCheck: true, reason: 'it is empty' };
+    expect(await sent(overriding, writer.token)).toMatchObject({ status: 403, error: expect.stringContaining('only an admin token') });
+    const asWriter = await flux.fluxWith(
+      { env: { FLUX_API_TOKEN: writer.token } },
+      'project',
+      'set',
+      '--push-policy',
+      'ask',
+      ...guarded.flags,
+    );
+    expect(asWriter.exitCode).toBe(5);
+    expect(await sent(overriding)).toMatchObject({ status: 200 });
+    expect((await flux.flux('audit', ...guarded.flags, '--json')).stdout).toMatch(
+      /gate\.override[\s\S]*"for": "push",\s+"reason": "it is empty"/,
+    );
+
+    // A migration that was applied is skipped, not refused.
+    const first = { version: '1', filename: '1_drop.sql', checksum: sha256('drop table if exists never_was') };
+    const migration = { sql: 'drop table if exists never_was', migration: first };
+    expect(await sent({ ...migration, skipBackupCheck: true })).toMatchObject({ status: 200 });
+    expect(await sent(migration)).toMatchObject({ status: 200 });
+
+    const saved = await pushTo('./empty.sql', '--backup');
+    expect(saved.exitCode).toBe(0);
+    expect(await rows()).toBe('0\n');
+    // The newest backup is proven now.
+    expect((await pushTo('./empty.sql', '--no-input')).exitCode).toBe(0);
+    await backUp(flux, guarded);
+    expect((await pushTo('./empty.sql', '--no-input', '--yes')).exitCode).toBe(6);
   });
 });

@@ -82,6 +82,7 @@ describe('our own API', () => {
     expect(await walk('linkProject', { body: { slug: 'walked' } })).toMatchObject({ action: 'linked', project: { hash } });
     expect(await walk('listProjects', { query: { which: 'unfinished', limit: 1 } })).toMatchObject({ projects: [{ hash: hex(7) }] });
     await walk('showProject', { params });
+    expect(await walk('setProject', { params, body: { pushPolicy: 'ask' } })).toMatchObject({ project: { pushPolicy: 'ask' } });
     await walk('stopProject', { params: { hash: world.v1.hash } });
     await walk('startProject', { params: { hash: world.v1.hash } });
     const credentials = await walk('getCredentials', { params });

@@ -9,7 +9,7 @@ export interface CommandEntry {
 
 /** The groups: first words that are not commands by themselves. */
 export const GROUPS: Readonly<Record<string, string>> = {
-  project: 'Show, start, stop or reset a project, and its credentials',
+  project: 'Show, set, start, stop or reset a project, and its credentials',
   operation: 'Watch, list or cancel long work',
   extension: 'The extensions of a project: list and enable',
   migrations: 'The migration ledger of a project',
@@ -32,6 +32,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['project', 'show'], summary: 'Show a project and what it supports', load: () => import('./project/show.ts') },
   { words: ['project', 'credentials'], summary: 'Show how to connect to Postgres', load: () => import('./project/credentials.ts') },
   { words: ['project', 'attach'], summary: 'Replace the URI of an attached project', load: () => import('./project/attach.ts') },
+  { words: ['project', 'set'], summary: 'Change a setting of a project', load: () => import('./project/set.ts') },
   {
     words: ['project', 'start'],
     summary: 'Start the Postgres of a project',

@@ -140,6 +140,37 @@ it('asks before data is destroyed that no proven backup has: --no-input needs --
   expect(pushes()).toHaveLength(2);
 });
 
+it('runs nothing that the policy of the project refuses, and sends the override of an admin', async () => {
+  await writeFile(join(sandbox.cwd, 'wipe.sql'), 'drop table orders;');
+  await writeFile(join(sandbox.cwd, 'harmless.sql'), 'update orders set id = 1;');
+  plane.routes[`GET /projects/${PROJECT.hash}/gate`] = () => ({
+    action: 'push',
+    pushPolicy: 'refuse',
+    decision: 'refused',
+    tier: 'no_backups',
+    label: 'No backups',
+    guidance: 'There is no backup.',
+    detail: 'it has none',
+    command: 'flux backup create',
+    backupId: null,
+    proof: null,
+    askedAt: '2026-06-20T17:18:33.697Z',
+  });
+
+  const refused = await run('wipe.sql', '--yes');
+  expect(refused.exitCode).toBe(6);
+  expect(refused.err).toContain(
+    'wipe.sql:1 destroys data: drop table orders\nThe policy of this project refuses that. There is no backup. Run ',
+  );
+  expect(refused.err).toContain('Nothing was run.');
+  expect((await run('wipe.sql', '--plan')).out).toContain('The policy of this project refuses the push until then.');
+  expect((await run('wipe.sql', '--skip-backup-check', '--no-input')).exitCode).toBe(2);
+  expect(pushes()).toEqual([]);
+  expect((await run('harmless.sql')).exitCode).toBe(0);
+  expect((await run('wipe.sql', '--skip-backup-check', '--reason', 'it is empty', '--no-input')).exitCode).toBe(0);
+  expect(pushes()[1]).toEqual({ sql: 'drop table orders;', filename: 'wipe.sql', skipBackupCheck: true, reason: 'it is empty' });
+});
+
 it('runs a single file as it is', async () => {
   await writeFile(join(sandbox.cwd, 'seed.sql'), 'SELECT 1; SELECT 2;');
 

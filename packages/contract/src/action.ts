@@ -28,6 +28,7 @@ export const ACTIONS = {
   'project.link': { level: 'write', reach: 'account' },
   'project.read': { level: 'read', reach: 'project' },
   'project.attach': { level: 'admin', reach: 'project' },
+  'project.configure': { level: 'admin', reach: 'project' },
   'project.power': { level: 'write', reach: 'project' },
   'project.credentials': { level: 'write', reach: 'project' },
   'project.push': { level: 'write', reach: 'project' },

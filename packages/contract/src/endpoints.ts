@@ -20,6 +20,7 @@ export const ENDPOINTS = {
   linkProject: { method: 'POST', path: '/projects/link' },
   showProject: { method: 'GET', path: '/projects/:hash' },
   attachProject: { method: 'POST', path: '/projects/:hash/attach' },
+  setProject: { method: 'POST', path: '/projects/:hash/settings' },
   startProject: { method: 'POST', path: '/projects/:hash/start' },
   stopProject: { method: 'POST', path: '/projects/:hash/stop' },
   getCredentials: { method: 'GET', path: '/projects/:hash/credentials' },

@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { TRUST_TIERS } from './labels.ts';
+import { PushPolicy } from './project.ts';
 
-/** The actions that the gate can be asked about. A push is never refused; it only shows the answer. */
+/** The actions that the gate can be asked about. A push is refused only when the policy of its project says so. */
 export const GateAction = z.enum(['push', 'nuke', 'reset', 'restore_in_place', 'migrate_drop_source', 'delete_last_verified']);
 /** The actions that the gate can be asked about. */
 export type GateAction = z.infer<typeof GateAction>;
@@ -41,6 +42,8 @@ export const GateProof = z.object({
 /** `GET /projects/:hash/gate`: information only. The destructive request asks the gate again. */
 export const GateAnswer = z.object({
   action: GateAction,
+  /** Only of a push: with `refuse`, one that destroys data is refused when the decision is. */
+  pushPolicy: PushPolicy.optional(),
   decision: z.enum(['cleared', 'refused']),
   tier: z.enum(TRUST_TIERS),
   label: z.string(),

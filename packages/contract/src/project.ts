@@ -44,8 +44,13 @@ export type ListedSummary = z.infer<typeof ListedSummary>;
 /** `GET /projects` */
 export const ProjectList = z.object({ projects: z.array(ListedSummary), nextCursor: z.string().nullable() });
 
-/** `GET /projects/:hash`: also the schema that the project's API works on. */
-export const ProjectAnswer = z.object({ project: ProjectSummary.extend({ apiSchema: z.string() }) });
+/** What happens to a push that destroys data while the newest backup is not proven: the client asks, or the control plane refuses it. */
+export const PushPolicy = z.enum(['ask', 'refuse']);
+/** What happens to a push that destroys data while the newest backup is not proven. */
+export type PushPolicy = z.infer<typeof PushPolicy>;
+
+/** `GET /projects/:hash`: also its settings, and the schema that the project's API works on. */
+export const ProjectAnswer = z.object({ project: ProjectSummary.extend({ apiSchema: z.string(), pushPolicy: PushPolicy }) });
 /** `GET /projects/:hash` */
 export type ProjectAnswer = z.infer<typeof ProjectAnswer>;
 
@@ -68,6 +73,11 @@ export const AttachRequest = z.strictObject({
 });
 /** `POST /projects/:hash/attach` */
 export type AttachRequest = z.infer<typeof AttachRequest>;
+
+/** `POST /projects/:hash/settings` */
+export const SetProjectRequest = z.strictObject({ pushPolicy: PushPolicy });
+/** `POST /projects/:hash/settings` */
+export type SetProjectRequest = z.infer<typeof SetProjectRequest>;
 
 /** `POST /projects/link`: the project with this name, created when there is none. */
 export const LinkRequest = z.strictObject({ slug: z.string(), mode: Mode.optional() });
@@ -102,11 +112,16 @@ export const CredentialsAnswer = z.object({
 /** `GET /projects/:hash/credentials` */
 export type CredentialsAnswer = z.infer<typeof CredentialsAnswer>;
 
-/** `POST /projects/:hash/push`: raw when neither `migration` nor `repeatable` is given. `dryRun` runs everything and rolls it back. */
+/**
+ * `POST /projects/:hash/push`: raw when neither `migration` nor `repeatable` is given. `dryRun` runs everything and rolls it back.
+ * `skipBackupCheck` overrides the policy `refuse`, and needs an admin token; its `reason` is recorded in the audit log.
+ */
 export const PushRequest = z.strictObject({
   sql: z.string(),
   filename: z.string().optional(),
   dryRun: z.boolean().optional(),
+  skipBackupCheck: z.boolean().optional(),
+  reason: z.string().max(500).optional(),
   migration: z.strictObject({ version: z.string(), filename: z.string(), checksum: z.string() }).optional(),
   repeatable: z
     .strictObject({ scriptId: z.string(), filename: z.string(), checksum: z.string(), force: z.boolean().optional() })

@@ -8,7 +8,10 @@ import { askGate } from './gate.ts';
 import { describeStake } from './stake.ts';
 
 /** Options of every command that destroys. */
-export type DestroyOptions = { yes?: boolean; confirm?: string; skipBackupCheck?: boolean; reason?: string };
+export type DestroyOptions = { yes?: boolean; confirm?: string } & OverrideOptions;
+
+/** Options of every command that can skip the check of the newest backup. */
+export type OverrideOptions = { skipBackupCheck?: boolean | undefined; reason?: string | undefined };
 
 /** The options behind `DestroyOptions`. */
 export const DESTROY_OPTIONS = [
@@ -71,15 +74,18 @@ export async function confirmDestruction(
   if (!isConfirmed) await confirmByName(context, project.slug, what, options);
 }
 
+/** The members of a request that override the gate; none without an override. */
+export interface Override {
+  readonly skipBackupCheck?: true;
+  readonly reason?: string;
+}
+
 /**
  * The members of the request that override the gate, with a warning when it is overridden. The reason is asked for on a terminal.
  *
  * @throws FluxError `usage` without a reason when no prompt may be shown, or when none is entered
  */
-export async function readOverride(
-  context: AskContext & Pick<Context, 'output'>,
-  options: DestroyOptions,
-): Promise<{ readonly skipBackupCheck?: true; readonly reason?: string }> {
+export async function readOverride(context: AskContext & Pick<Context, 'output'>, options: OverrideOptions): Promise<Override> {
   if (options.skipBackupCheck !== true) return {};
   if (options.reason === undefined && !context.mayAsk) {
     throw new FluxError('usage', '--skip-backup-check with --no-input needs --reason: it is recorded in the audit log.', {

@@ -1,5 +1,5 @@
 import { CAPABILITIES, CAPABILITY_LABELS, explainAbsence } from '@flux/contract/capability';
-import type { ProjectAnswer } from '@flux/contract/project';
+import type { ProjectAnswer, PushPolicy } from '@flux/contract/project';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { formatFields } from '../output/table.ts';
 import { formatTime } from '../output/time.ts';
@@ -19,6 +19,12 @@ export const command = defineCommand<ProjectOptions>({
   },
 });
 
+/** What happens to a push that destroys data. */
+export const PUSH_POLICY_LABELS: Readonly<Record<PushPolicy, string>> = {
+  ask: 'asks first while the newest backup is not proven',
+  refuse: 'is refused while the newest backup is not proven',
+};
+
 /** The facts of a project, what it supports, and why it does not support the rest. */
 export function describeProject({ project }: ProjectAnswer, now: Date): string[] {
   const supported = CAPABILITIES.filter((capability) => project.capabilities.includes(capability));
@@ -32,6 +38,7 @@ export function describeProject({ project }: ProjectAnswer, now: Date): string[]
       ['Postgres', project.postgresVersion],
       ['Port', project.port === null ? null : String(project.port)],
       ['API schema', project.apiSchema],
+      ['Push policy', `${project.pushPolicy}: one that destroys data ${PUSH_POLICY_LABELS[project.pushPolicy]}`],
       ['Created', formatTime(project.createdAt, now)],
       ['Supports', ['backups', 'migrations', ...supported.map((capability) => CAPABILITY_LABELS[capability])].join(', ')],
     ]),

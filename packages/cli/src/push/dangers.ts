@@ -1,7 +1,10 @@
 import { FluxError } from '@flux/contract/errors';
+import type { GateAnswer } from '@flux/contract/gate';
+import { refusalText } from '@flux/contract/refusal';
 import type { Danger } from '@flux/contract/sql/dangers';
 import { readRunnable } from '@flux/contract/sql/runnable';
 import type { AskContext, CallContext } from '../context.ts';
+import { type Override, type OverrideOptions, readOverride } from '../destroy/confirm.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 import { askText } from '../prompt.ts';
@@ -36,7 +39,7 @@ export function describeDanger({ file, line, effect, statement }: FileDanger): s
   return `${file}:${line} ${EFFECT_LABELS[effect]}: ${shown}`;
 }
 
-/** The answer of the gate for a push, as a sentence. The gate never refuses a push, but a push may have to be reverted as well. */
+/** The answer of the gate for a push, as a sentence: whether what it destroys could be brought back. */
 export function describeRecovery(reply: GateReply): string {
   if ('unknown' in reply) return `It is unknown whether a backup could revert it: ${reply.unknown}`;
   if (reply.decision === 'cleared') return `A restore-verified backup could revert it: ${reply.detail}, ${reply.label}.`;
@@ -45,25 +48,32 @@ export function describeRecovery(reply: GateReply): string {
 
 /**
  * Warns about a push that destroys data without a restore-verified backup. For what is sure to be lost, a terminal is asked, and
- * `--no-input` needs `--yes`; a script without either goes on, as scripts always have.
+ * `--no-input` needs `--yes`; a script without either goes on, as scripts always have. Where the policy of the project is `refuse`, it
+ * is refused before anything runs, unless an administrator overrides that.
  *
- * @throws FluxError `usage` when it is not confirmed
+ * @returns the override that the requests have to carry
+ * @throws FluxError `usage` when it is not confirmed; `gate_refused`
  */
 export async function confirmDangers(
   context: CallContext & AskContext,
   project: ResolvedProject,
   dangers: readonly FileDanger[],
-  yes: boolean,
-): Promise<void> {
+  options: OverrideOptions & { readonly yes?: boolean | undefined },
+): Promise<Override> {
   const [first] = dangers;
-  if (first === undefined) return;
+  if (first === undefined) return {};
   const reply = await askGate(context, project, 'push');
-  if (!('unknown' in reply) && reply.decision === 'cleared') return;
   const worst = dangers.find(({ effect }) => effect === 'destroys') ?? dangers.find(({ effect }) => effect === 'may_destroy') ?? first;
+  // The control plane reads the file as well, and may then refuse what was cleared here.
+  const mayOverride = options.skipBackupCheck === true && worst.effect === 'destroys';
+  if (!('unknown' in reply) && reply.decision === 'cleared') return mayOverride ? await readOverride(context, options) : {};
   const others = dangers.length - 1;
   const more = others === 0 ? '' : ` (and ${others} more, see \`flux push --plan\`)`;
+  if (worst.effect === 'destroys' && refusesPush(reply) && !mayOverride) throw refusedByPolicy(reply, worst, more);
   context.output.warn(`${describeDanger(worst)}${more}\n${describeRecovery(reply)}\nCreate one first: \`flux push --backup\`.`);
-  if (worst.effect !== 'destroys' || yes) return;
+  if (worst.effect !== 'destroys') return {};
+  if (mayOverride) return await readOverride(context, options);
+  if (options.yes === true) return {};
   if (!context.mayAsk)
     throw new FluxError(
       'usage',
@@ -72,10 +82,25 @@ export async function confirmDangers(
         hint: 'Create and verify a backup first with `flux push --backup`, or pass --yes.',
       },
     );
-  if (context.stdin.isTTY !== true || !process.stderr.isTTY) return;
+  if (context.stdin.isTTY !== true || !process.stderr.isTTY) return {};
   const typed = await askText(context, 'This destroys data that no restore-verified backup has. Type yes to continue', 'Pass --yes.');
   if (typed.toLowerCase() !== 'yes')
     throw new FluxError('usage', 'It was not confirmed. Nothing was run.', {
       hint: 'Create and verify a backup first with `flux push --backup`.',
     });
+  return {};
+}
+
+/** Whether the policy of the project refuses a push that is sure to destroy data. */
+export function refusesPush(reply: GateReply): reply is GateAnswer {
+  return !('unknown' in reply) && reply.decision === 'refused' && reply.pushPolicy === 'refuse';
+}
+
+function refusedByPolicy(reply: GateAnswer, worst: FileDanger, more: string): FluxError {
+  const { tier, label, command } = reply;
+  const message = `${describeDanger(worst)}${more}\nThe policy of this project refuses that. ${refusalText(reply)}\nNothing was run.`;
+  return new FluxError('gate_refused', message, {
+    hint: '`flux push --backup` creates and verifies a backup, and pushes then.',
+    details: { tier, label, command },
+  });
 }

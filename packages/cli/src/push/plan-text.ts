@@ -3,7 +3,7 @@ import type { CallContext } from '../context.ts';
 import { askGate, type GateReply } from '../destroy/gate.ts';
 import { formatCounted } from '../output/quantity.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
-import { describeDanger, describeRecovery, EFFECT_LABELS, type FileDanger } from './dangers.ts';
+import { describeDanger, describeRecovery, EFFECT_LABELS, type FileDanger, refusesPush } from './dangers.ts';
 import type { PlannedFile } from './plan.ts';
 
 const MARKS = { destroys: '!', may_destroy: '~', unseen: '?' } as const;
@@ -59,7 +59,8 @@ function summarise(dangers: readonly FileDanger[], gate: GateReply | null): stri
     .filter(({ number }) => number > 0)
     .map(({ effect, number }) => `${EFFECT_LABELS[effect]}: ${formatCounted(number, 'statement')}`);
   const help = 'unknown' in gate || gate.command === null ? [] : [`Create one with \`${gate.command}\`, or push with \`--backup\`.`];
-  return [`${counts.join(' · ')}. ${notSeen}`, describeRecovery(gate), ...help];
+  const refused = refusesPush(gate) && count(dangers, 'destroys') > 0 ? ['The policy of this project refuses the push until then.'] : [];
+  return [`${counts.join(' · ')}. ${notSeen}`, describeRecovery(gate), ...help, ...refused];
 }
 
 function dangersOf(filename: string, action: PlannedFile['action'], dangers: readonly FileDanger[]): readonly FileDanger[] {

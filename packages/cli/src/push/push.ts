@@ -5,6 +5,7 @@ import { createBackup } from '../backup/run-create.ts';
 import { verifyBackup } from '../backup/run-verify.ts';
 import { defineCommand, type ExitCode, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import type { CallContext } from '../context.ts';
+import type { Override } from '../destroy/confirm.ts';
 import { type ResolvedProject, resolveProject } from '../project/resolve.ts';
 import { confirmDangers, findDangersIn } from './dangers.ts';
 import { asRecorded, collectSqlFiles, DEFAULT_PLACES, idOf, type PushMode, type SqlFile } from './files.ts';
@@ -22,6 +23,8 @@ type PushOptions = ProjectOptions & {
   force?: boolean;
   backup?: boolean;
   yes?: boolean;
+  skipBackupCheck?: boolean;
+  reason?: string;
 };
 
 /** `flux push` */
@@ -40,6 +43,8 @@ export const command = defineCommand<PushOptions>({
     { flags: '--force', summary: 'run repeatable files again even if they are unchanged' },
     { flags: '--backup', summary: 'create and verify a backup first; run nothing when that fails' },
     { flags: '--yes', summary: 'do not ask before data is destroyed that no restore-verified backup has' },
+    { flags: '--skip-backup-check', summary: 'push although the policy of the project refuses it (dangerous; audited; admins only)' },
+    { flags: '--reason <text>', summary: 'why the check is skipped; asked for on a terminal, required with --no-input' },
   ],
   examples: ['flux push', 'flux push ./migrations --plan', 'flux push ./seed.sql', 'flux push ./migrations --dry-run'],
   about:
@@ -48,8 +53,8 @@ export const command = defineCommand<PushOptions>({
     'A single file is what it would be in its folder: versioned when its name begins with a number or its folder contains migrations,\n' +
     'else raw, which runs each time and is not recorded. Each file is one transaction, together with its row in the ledger.\n' +
     '--plan marks statements that destroy data; when the newest backup is not restore-verified, a push\n' +
-    'warns about them, asks on a terminal, and needs --yes with --no-input.',
-  async run(context, { mode, id, plan: planOnly, dryRun, force, backup, yes, ...options }, [path]) {
+    'warns about them, asks on a terminal, and needs --yes with --no-input; `flux project set --push-policy refuse` refuses it.',
+  async run(context, { mode, id, plan: planOnly, dryRun, force, backup, yes, skipBackupCheck, reason, ...options }, [path]) {
     const { output, settings, cwd } = context;
     const roots = settings.linkFile === null ? [cwd] : [cwd, dirname(settings.linkFile.path)];
     if (planOnly === true && dryRun === true)
@@ -68,12 +73,13 @@ export const command = defineCommand<PushOptions>({
     noteLeftOut(context, collected, requireRunnable(plan));
     const dangers = dryRun === true && planOnly !== true ? [] : await findDangersIn(plan);
     if (planOnly === true) return showPlan(context, project, plan, dangers);
+    let override: Override = {};
     if (backup === true && dryRun !== true && plan.some(({ action }) => action === 'run')) {
       const code = await backUpFirst(context, project);
       if (code !== 0) return code;
-    } else await confirmDangers(context, project, dangers, yes === true);
+    } else override = await confirmDangers(context, project, dangers, { yes, skipBackupCheck, reason });
     if (isLedgered) output.line('Flux migrations');
-    const done = await runPush(context, project, plan, { dryRun: dryRun === true, force: force === true });
+    const done = await runPush(context, project, plan, { dryRun: dryRun === true, force: force === true, override });
     const skipped = done.filter(({ result }) => result === 'skipped').length;
     const ran = done.length - skipped;
     if (isLedgered)

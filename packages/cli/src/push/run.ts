@@ -2,6 +2,7 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { PushAnswer, PushRequest } from '@flux/contract/project';
 import { readRunnable } from '@flux/contract/sql/runnable';
 import type { CallContext } from '../context.ts';
+import type { Override } from '../destroy/confirm.ts';
 import { formatCounted } from '../output/quantity.ts';
 import type { ResolvedProject } from '../project/resolve.ts';
 import type { SqlFile } from './files.ts';
@@ -25,6 +26,8 @@ export interface PushedFile {
 export interface PushChoices {
   readonly dryRun: boolean;
   readonly force: boolean;
+  /** Of the policy of the project. */
+  readonly override: Override;
 }
 
 /**
@@ -119,9 +122,9 @@ function maybeApplied(error: FluxError, body: PushRequest, sent: readonly SentFi
   return new FluxError('lost_contact', error.message, { hint, cause: error });
 }
 
-function requestFor(file: SqlFile, { dryRun, force }: PushChoices): PushRequest {
+function requestFor(file: SqlFile, { dryRun, force, override }: PushChoices): PushRequest {
   const { filename, checksum, sql, version } = file;
-  const base = { sql, filename, ...(dryRun ? { dryRun } : {}) };
+  const base = { sql, filename, ...override, ...(dryRun ? { dryRun } : {}) };
   if (file.mode === 'versioned') return { ...base, migration: { version, filename, checksum } };
   if (file.mode === 'repeatable') return { ...base, repeatable: { scriptId: version, filename, checksum, ...(force ? { force } : {}) } };
   return base;

@@ -56,6 +56,15 @@ export const PROJECT_ROUTES = {
     answer: lookedAtAnswer,
     status: 200,
   },
+  setProject: {
+    ...ENDPOINTS.setProject,
+    summary: 'Change the settings of a project',
+    access: 'project.configure',
+    ...projectParams,
+    body: project.SetProjectRequest,
+    answer: project.ProjectAnswer,
+    status: 200,
+  },
   startProject: {
     ...ENDPOINTS.startProject,
     summary: 'Start the instance of a dedicated project',

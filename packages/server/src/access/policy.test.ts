@@ -34,6 +34,7 @@ const EXPECTED: Record<Action, string> = {
   'project.create': 'write *',
   'project.link': 'write',
   'project.read': 'read',
+  'project.configure': 'admin',
   'project.power': 'write',
   'project.credentials': 'write',
   'project.push': 'write',

@@ -68,6 +68,11 @@ export function visibleProjects({ token }: Principal): { readonly ownerId: UserI
   return { ownerId: token.user_id, only: token.projects?.map(({ id }) => id) ?? null };
 }
 
+/** Who pushes, for the policy of a project. */
+export function pusherOf({ actor, token }: Principal): { readonly actor: Actor; readonly access: AccessLevel } {
+  return { actor, access: token.access };
+}
+
 /** Whether a principal may know that a project exists. */
 export function isVisible({ token }: Principal, project: OwnedProject): boolean {
   return project.owner_id === token.user_id && (token.projects === null || token.projects.some(({ id }) => id === project.id));

@@ -35,7 +35,8 @@ export async function answerGate(
   const verdict = await verdictOn(deps, project, action, backup, signal);
   const command = verdict.decision === 'refused' ? REFUSAL_COMMAND : null;
   const proof = await proofOf(deps, project, signal);
-  return { action, ...verdict, command, backupId: latest?.id ?? null, proof, askedAt: deps.clock.now().toISOString() };
+  const policy = action === 'push' ? { pushPolicy: project.push_policy } : {};
+  return { action, ...policy, ...verdict, command, backupId: latest?.id ?? null, proof, askedAt: deps.clock.now().toISOString() };
 }
 
 async function proofOf(deps: Parameters<typeof answerGate>[0], project: ProjectRow, signal: AbortSignal): Promise<GateAnswer['proof']> {

@@ -13,7 +13,7 @@ import { findProblem, lookAtArtifact, type ReadingDeps } from './reading.ts';
 import { isProven, NOTHING_WRONG, stateOf, trustTierOf } from './trust.ts';
 
 /** An action that destroys data. */
-export type DestructiveAction = 'nuke' | 'reset' | 'restore_in_place' | 'migrate_drop_source' | 'delete_last_verified';
+export type DestructiveAction = 'push' | 'nuke' | 'reset' | 'restore_in_place' | 'migrate_drop_source' | 'delete_last_verified';
 
 /** Permission to continue without a restore-verified backup. The actor is recorded with it. */
 export interface Override {

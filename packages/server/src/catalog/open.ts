@@ -12,6 +12,7 @@ import * as operations from './migrations/005-operations.ts';
 import * as copies from './migrations/006-copies.ts';
 import * as leftOut from './migrations/007-left-out.ts';
 import * as backupOrigin from './migrations/008-backup-origin.ts';
+import * as pushPolicy from './migrations/010-push-policy.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -125,6 +126,7 @@ const MIGRATIONS = {
   '006-copies': { up: copies.up },
   '007-left-out': { up: leftOut.up },
   '008-backup-origin': { up: backupOrigin.up },
+  '010-push-policy': { up: pushPolicy.up },
 };
 
 async function migrate(db: Database): Promise<void> {

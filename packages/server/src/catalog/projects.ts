@@ -68,6 +68,10 @@ export async function setProjectSecrets(db: Database, id: ProjectId, sealed: Buf
   await db.updateTable('projects').set({ sealed_secrets: sealed }).where('id', '=', id).execute();
 }
 
+export async function setPushPolicy(db: Database, id: ProjectId, policy: ProjectRow['push_policy']): Promise<void> {
+  await db.updateTable('projects').set({ push_policy: policy }).where('id', '=', id).execute();
+}
+
 /** Keeps the row under its hash; the name is free again. */
 export async function markProjectRemoved(db: Database, id: ProjectId, now: Date): Promise<void> {
   await db.updateTable('projects').set({ lifecycle: 'removed', removed_at: now, migration_state: null }).where('id', '=', id).execute();

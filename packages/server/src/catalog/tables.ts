@@ -2,6 +2,7 @@ import type { BackupId, OperationId, ProjectHash, ProjectId, TokenId, UserId, Ve
 import type { BackupKind, EngineKind } from '@flux/contract/labels';
 import type { OperationState } from '@flux/contract/operation';
 import type { OperationKind } from '@flux/contract/operation-kind';
+import type { PushPolicy } from '@flux/contract/project';
 import type { AccessLevel } from '@flux/contract/token';
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 
@@ -45,6 +46,8 @@ export interface ProjectsTable {
   lifecycle: 'creating' | 'active' | 'removing' | 'removed';
   sealed_secrets: Buffer;
   migration_state: ColumnType<MigrationState | null, MigrationState | null | undefined, MigrationState | null>;
+  /** With `refuse`, a push that destroys data needs a proven newest backup. */
+  push_policy: Generated<PushPolicy>;
   worker_id: string | null;
   created_at: DefaultTime;
   removed_at: OptionalTime;

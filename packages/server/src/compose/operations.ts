@@ -38,7 +38,7 @@ export function composeOperations(parts: OperationParts): ReadonlyMap<OperationK
     bindOperation(migrateCleanUp, parts),
     bindOperation(nuke, parts),
     // To end it, never to run it.
-    bindOperation(pushOperation, { engines, push: null }),
+    bindOperation(pushOperation, { engines, push: null, requirePolicy: null }),
     bindOperation(reset, parts),
     bindOperation(undoExpire, parts),
   ];

@@ -63,6 +63,8 @@ export interface ScriptRequest {
   readonly dryRun: boolean;
   /** A repeatable script runs although its checksum is unchanged. */
   readonly force: boolean;
+  /** Called once the ledger has been asked, when the script will really run; what it throws ends the push before its first statement. */
+  readonly beforeRun?: () => Promise<void>;
   readonly signal?: AbortSignal;
 }
 

@@ -53,6 +53,7 @@ async function attempt(place: OwnerAccess, request: ScriptRequest, script: Prepa
     await session.run('ROLLBACK');
     return { ...claim, statements: 0, warnings };
   }
+  if (!request.dryRun) await request.beforeRun?.();
   await session.query(`select pg_catalog.set_config('lock_timeout', $1, false)`, [WAIT.statements]);
   session.onNotice((message, severity, sqlState) => {
     const isWarning = severity === 'WARNING' || sqlState.startsWith('01');

@@ -30,10 +30,10 @@ export async function listSummaries(
   return Promise.all(rows.map(async (row) => ({ row, summary: await summarize(deps, row) })));
 }
 
-/** A project with the schema that its API works on. */
+/** A project with its settings and the schema that its API works on. */
 export async function describeProject(deps: SummaryDeps, row: ProjectRow): Promise<ProjectAnswer['project']> {
   const { engine, project } = deps.engines.of(row);
-  return { ...(await summarize(deps, row)), apiSchema: engine.apiSchema(project) };
+  return { ...(await summarize(deps, row)), apiSchema: engine.apiSchema(project), pushPolicy: row.push_policy };
 }
 
 /** The cursor that the next page of a list begins after. */

@@ -4,7 +4,8 @@ import type { PushAnswer, PushRequest } from '@flux/contract/project';
 import { describeWayDown } from '@flux/contract/sql/file-names';
 import { identifyingText } from '@flux/contract/sql/runnable';
 import * as z from 'zod';
-import { type Actor, recordAudit } from '../catalog/audit.ts';
+import type { ReadingDeps } from '../backups/reading.ts';
+import { recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import type { PushOutcome, ScriptRequest } from '../engines/engine.ts';
@@ -12,9 +13,10 @@ import { applyScript } from '../engines/push.ts';
 import { defineOperation } from '../operations/define.ts';
 import { type RunDeps, runInline } from '../operations/run.ts';
 import { requireActive } from './active.ts';
+import { type Pusher, requirePolicy } from './push-policy.ts';
 
 /** What a push uses. */
-export interface PushDeps {
+export interface PushDeps extends ReadingDeps {
   readonly engines: EngineDirectory;
   readonly operations: RunDeps;
 }
@@ -23,7 +25,9 @@ export interface PushDeps {
 interface PushWork {
   readonly engines: EngineDirectory;
   /** Null where a push is only known by its record: its SQL is nowhere but in the request that asked for it. */
-  readonly push: Omit<ScriptRequest, 'signal'> | null;
+  readonly push: Omit<ScriptRequest, 'signal' | 'beforeRun'> | null;
+  /** Refuses what the policy of the project does not let run. */
+  readonly requirePolicy: ((signal: AbortSignal) => Promise<void>) | null;
 }
 
 /** Runs SQL in a project. It runs while its caller waits, since the SQL is nowhere but in the caller's request. */
@@ -39,10 +43,16 @@ export const pushOperation = defineOperation({
     dryRun
       ? undefined
       : `${filename} may be applied or not: look ${mode === 'raw' ? 'at the database' : 'with `flux migrations list`'} before you push it again.`,
-  run: async ({ engines, push }: PushWork, { project: row }, task) => {
-    if (push === null) throw new Error('a push was taken from the catalog, which does not have its SQL');
+  run: async ({ engines, push, requirePolicy: require }: PushWork, { project: row }, task) => {
+    if (push === null || require === null) throw new Error('a push was taken from the catalog, which does not have its SQL');
     const { engine, project } = engines.of(row);
-    return toAnswer(await applyScript(await engine.ownerAccess(project, task.signal), { ...push, signal: task.signal }));
+    return toAnswer(
+      await applyScript(await engine.ownerAccess(project, task.signal), {
+        ...push,
+        beforeRun: () => require(task.signal),
+        signal: task.signal,
+      }),
+    );
   },
   onSucceeded: async (db, { project, request, requester }, { skipped, statements }) => {
     if (request.dryRun || skipped === true) return;
@@ -55,27 +65,29 @@ export const pushOperation = defineOperation({
  * Runs SQL in a project, in one transaction with its ledger row. It is an operation like any other, so a push and a backup of
  * one project never run at once.
  *
- * @throws FluxError `busy`, and what the engine says
+ * @throws FluxError `busy`, `gate_refused` by the policy of the project, and what the engine says
  */
 export async function pushSql(
-  { engines, operations }: PushDeps,
+  deps: PushDeps,
   project: ProjectRow,
-  requester: Actor,
+  pusher: Pusher,
   body: PushRequest,
   signal: AbortSignal,
 ): Promise<PushAnswer> {
   requireActive(project);
+  const { engines, operations } = deps;
   const push = toScriptRequest(body);
   const { filename, mode, dryRun } = push;
-  const order = { project, requester, request: { filename, mode, dryRun } };
-  const { id, result, isRecorded } = await runInline(operations, pushOperation, { engines, push }, order, signal);
+  const work: PushWork = { engines, push, requirePolicy: (until) => requirePolicy(deps, project, pusher, body, until) };
+  const order = { project, requester: pusher.actor, request: { filename, mode, dryRun } };
+  const { id, result, isRecorded } = await runInline(operations, pushOperation, work, order, signal);
   if (isRecorded) return result;
   // It is committed in the project: to call it failed would have it pushed again.
   const note = `${filename} is done, but the catalog could not record that; the operation ${id} will be shown as interrupted.`;
   return { ...result, warnings: [...(result.warnings ?? []), note] };
 }
 
-function toScriptRequest(request: PushRequest): Omit<ScriptRequest, 'signal'> {
+function toScriptRequest(request: PushRequest): Omit<ScriptRequest, 'signal' | 'beforeRun'> {
   const { sql, migration, repeatable } = request;
   const common = { sql, dryRun: request.dryRun ?? false, force: repeatable?.force ?? false };
   if (migration !== undefined && repeatable !== undefined) {

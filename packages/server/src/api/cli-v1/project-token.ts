@@ -56,8 +56,8 @@ export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDep
   register(PROJECT_TOKEN_ROUTES.projectPush, async ({ project, body: { hash, ...push }, signal }) => {
     requireHashOf(project, hash);
     // A token says which project, not which person: the audit names its owner.
-    const requester = { userId: project.owner_id, tokenId: null };
-    return toLegacyPush(await pushSql(deps, project, requester, push, signal));
+    const pusher = { actor: { userId: project.owner_id, tokenId: null }, access: 'write' } as const;
+    return toLegacyPush(await pushSql(deps, project, pusher, push, signal));
   });
   register(PROJECT_TOKEN_ROUTES.projectMigrations, async ({ project, query, signal }) => {
     requireHashOf(project, query.hash);

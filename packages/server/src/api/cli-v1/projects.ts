@@ -1,6 +1,6 @@
 import { CLI_V1_ROUTES as ROUTES } from '@flux/contract/cli-v1/routes';
 import { toSlug } from '@flux/contract/ids';
-import { type Principal, visibleProjects } from '../../access/policy.ts';
+import { type Principal, pusherOf, visibleProjects } from '../../access/policy.ts';
 import { overrideOf } from '../../backups/gate.ts';
 import { answerGate } from '../../backups/gate-answer.ts';
 import { createProject, linkProject } from '../../projects/create.ts';
@@ -85,7 +85,7 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
   router.json(ROUTES.push, async ({ principal, body: { slug, hash, ...push }, signal }) => {
     const project = await requireProject(deps, principal, hash);
     requireSlugOf(project, slug);
-    return toLegacyPush(await pushSql(deps, project, principal.actor, push, signal));
+    return toLegacyPush(await pushSql(deps, project, pusherOf(principal), push, signal));
   });
   router.work(ROUTES.migrate, async (call) => {
     const { principal, body } = call;

@@ -1,7 +1,7 @@
 import type { Finding } from '@flux/contract/doctor';
 import type { ProjectSummary } from '@flux/contract/project';
 import { ROUTES } from '@flux/contract/routes';
-import { visibleProjects } from '../../access/policy.ts';
+import { pusherOf, visibleProjects } from '../../access/policy.ts';
 import { overrideOf } from '../../backups/gate.ts';
 import { answerGate } from '../../backups/gate-answer.ts';
 import { readTrust } from '../../backups/list.ts';
@@ -18,6 +18,7 @@ import { startProject, stopProject } from '../../projects/power.ts';
 import { pushSql } from '../../projects/push.ts';
 import { requestReset } from '../../projects/reset.ts';
 import { requestUndo } from '../../projects/restore.ts';
+import { changeSettings } from '../../projects/settings.ts';
 import type { ProjectRouteDeps } from '../deps.ts';
 import { cutPage, readPage } from '../page.ts';
 import { type Router, requireProject } from '../router.ts';
@@ -46,6 +47,10 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
   router.json(ROUTES.showProject, async ({ principal, params }) => ({
     project: await describeProject(deps, await requireProject(deps, principal, params.hash)),
   }));
+  router.json(ROUTES.setProject, async ({ principal, params, body }) => {
+    const row = await requireProject(deps, principal, params.hash);
+    return { project: await describeProject(deps, await changeSettings(deps, row, principal.actor, body)) };
+  });
   router.json(ROUTES.startProject, async ({ principal, params, signal }) => ({
     project: await startProject(deps, await requireProject(deps, principal, params.hash), signal),
   }));
@@ -63,7 +68,7 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
     answerGate(deps, await requireProject(deps, principal, params.hash), query, signal),
   );
   router.json(ROUTES.push, async ({ principal, params, body, signal }) =>
-    pushSql(deps, await requireProject(deps, principal, params.hash), principal.actor, body, signal),
+    pushSql(deps, await requireProject(deps, principal, params.hash), pusherOf(principal), body, signal),
   );
   router.json(ROUTES.listMigrations, async ({ principal, params, query, signal }) => {
     const applied = await listMigrations(deps, await requireProject(deps, principal, params.hash), signal);
