@@ -8,6 +8,8 @@ export interface OptionDefinition {
   readonly flags: string;
   readonly summary: string;
   readonly choices?: readonly string[];
+  /** Given several times, it yields a list. */
+  readonly repeatable?: boolean;
   readonly default?: string;
 }
 

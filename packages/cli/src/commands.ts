@@ -31,7 +31,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['list'], summary: 'List projects', load: () => import('./project/list.ts') },
   { words: ['project', 'show'], summary: 'Show a project and what it supports', load: () => import('./project/show.ts') },
   { words: ['project', 'credentials'], summary: 'Show how to connect to Postgres', load: () => import('./project/credentials.ts') },
-  { words: ['project', 'attach'], summary: 'Replace the URI of an attached project', load: () => import('./project/attach.ts') },
+  {
+    words: ['project', 'attach'],
+    summary: 'Replace the URI of an attached project, or what of it is backed up',
+    load: () => import('./project/attach.ts'),
+  },
   { words: ['project', 'set'], summary: 'Change a setting of a project', load: () => import('./project/set.ts') },
   {
     words: ['project', 'start'],

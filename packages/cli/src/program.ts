@@ -83,9 +83,10 @@ function commandOf(program: Command, entry: CommandEntry): Command {
 async function configure(command: Command, entry: CommandEntry, dispatch: Dispatch): Promise<void> {
   const { command: definition } = await entry.load();
   for (const argument of definition.arguments ?? []) command.argument(argument.name, argument.summary);
-  for (const { flags, summary, choices, default: value } of definition.options ?? []) {
+  for (const { flags, summary, choices, repeatable, default: value } of definition.options ?? []) {
     const option = new Option(flags, summary);
     if (choices !== undefined) option.choices(choices);
+    if (repeatable === true) option.argParser((given: string, before: readonly string[] = []) => [...before, given]);
     if (value !== undefined) option.default(value);
     command.addOption(option);
   }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { BackupScope } from './backup-scope.ts';
 import { CAPABILITIES } from './capability.ts';
 import { TRUST_TIERS } from './labels.ts';
 import { PageQuery } from './page.ts';
@@ -23,6 +24,8 @@ export const ProjectSummary = z.object({
   mode: Mode,
   /** True for a database of the user's own, which Flux backs up but does not run. */
   attached: z.boolean(),
+  /** Which part of an attached database is backed up; absent for all of it. */
+  scope: BackupScope.optional(),
   capabilities: Capabilities,
   createdAt: time,
   removedAt: time.nullable(),
@@ -60,14 +63,18 @@ export const CreateProjectRequest = z.strictObject({
   mode: Mode.optional(),
   /** URI of an existing database to attach as a v1 project; Flux does not run its server. */
   attach: z.string().optional(),
+  /** Which part of the attached database is backed up; all of it when absent. */
+  scope: BackupScope.optional(),
 });
 /** `POST /projects` */
 export type CreateProjectRequest = z.infer<typeof CreateProjectRequest>;
 
 /** `POST /projects/:hash/attach` */
 export const AttachRequest = z.strictObject({
-  /** The new URI of an attached database. */
-  uri: z.string(),
+  /** The new URI of an attached database; the present one stays when absent. */
+  uri: z.string().optional(),
+  /** Which part of it is backed up from now on, null for all of it; as before when absent. */
+  scope: BackupScope.nullable().optional(),
   /** Takes it although it is another database than before. */
   otherDatabase: z.boolean().optional(),
 });

@@ -1,3 +1,4 @@
+import { describeScope } from '@flux/contract/backup-scope';
 import { CAPABILITIES, CAPABILITY_LABELS, explainAbsence } from '@flux/contract/capability';
 import type { ProjectAnswer, PushPolicy } from '@flux/contract/project';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
@@ -35,6 +36,7 @@ export function describeProject({ project }: ProjectAnswer, now: Date): string[]
       ['Hash', project.hash],
       ['Status', statusOf(project, now)],
       ['Mode', project.attached ? `${project.mode}, attached` : project.mode],
+      ['Backed up', project.scope === undefined ? null : describeScope(project.scope)],
       ['Postgres', project.postgresVersion],
       ['Port', project.port === null ? null : String(project.port)],
       ['API schema', project.apiSchema],

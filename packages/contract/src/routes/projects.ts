@@ -49,7 +49,7 @@ export const PROJECT_ROUTES = {
   },
   attachProject: {
     ...ENDPOINTS.attachProject,
-    summary: 'Replace the URI of an attached project',
+    summary: 'Replace the URI of an attached project, or which part of its database is backed up',
     access: 'project.attach',
     ...projectParams,
     body: project.AttachRequest,

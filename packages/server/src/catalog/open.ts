@@ -13,6 +13,7 @@ import * as copies from './migrations/006-copies.ts';
 import * as leftOut from './migrations/007-left-out.ts';
 import * as backupOrigin from './migrations/008-backup-origin.ts';
 import * as pushPolicy from './migrations/010-push-policy.ts';
+import * as projectScope from './migrations/011-project-scope.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -127,6 +128,7 @@ const MIGRATIONS = {
   '007-left-out': { up: leftOut.up },
   '008-backup-origin': { up: backupOrigin.up },
   '010-push-policy': { up: pushPolicy.up },
+  '011-project-scope': { up: projectScope.up },
 };
 
 async function migrate(db: Database): Promise<void> {

@@ -63,9 +63,14 @@ export async function setProjectLifecycle(db: Database, id: ProjectId, lifecycle
   await db.updateTable('projects').set({ lifecycle }).where('id', '=', id).execute();
 }
 
-/** Replaces the sealed secrets, all of them. */
-export async function setProjectSecrets(db: Database, id: ProjectId, sealed: Buffer): Promise<void> {
-  await db.updateTable('projects').set({ sealed_secrets: sealed }).where('id', '=', id).execute();
+/** Replaces the sealed secrets, all of them, and which part of the database is backed up. */
+export async function setAttachment(
+  db: Database,
+  id: ProjectId,
+  { sealed, scope }: { readonly sealed: Buffer; readonly scope: object | null },
+): Promise<void> {
+  const stored = scope === null ? null : JSON.stringify(scope);
+  await db.updateTable('projects').set({ sealed_secrets: sealed, scope: stored }).where('id', '=', id).execute();
 }
 
 export async function setPushPolicy(db: Database, id: ProjectId, policy: ProjectRow['push_policy']): Promise<void> {

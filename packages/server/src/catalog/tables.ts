@@ -43,6 +43,8 @@ export interface ProjectsTable {
   hash: ProjectHash;
   engine: EngineKind;
   attached: ColumnType<boolean, boolean | undefined, boolean>;
+  /** Which part of an attached database is backed up, a `BackupScope`; null for all of it. */
+  scope: OptionalJson;
   lifecycle: 'creating' | 'active' | 'removing' | 'removed';
   sealed_secrets: Buffer;
   migration_state: ColumnType<MigrationState | null, MigrationState | null | undefined, MigrationState | null>;

@@ -22,6 +22,7 @@ function stored(change: Partial<StoredProject> = {}): StoredProject {
     hash: 'abcdef0',
     engine: 'v2_shared',
     attached: false,
+    scope: null,
     sealed_secrets: directory.sealSecrets(secrets),
     ...change,
   };

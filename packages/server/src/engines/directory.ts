@@ -1,3 +1,4 @@
+import { BackupScope } from '@flux/contract/backup-scope';
 import { FluxError } from '@flux/contract/errors';
 import type { EngineKind } from '@flux/contract/labels';
 import * as z from 'zod';
@@ -10,10 +11,12 @@ export interface EngineSet extends Readonly<Record<EngineKind, Engine>> {
 }
 
 /** The columns of a project that choose its engine and open its secrets. */
-export interface StoredProject extends Omit<EngineProject, 'secrets'> {
+export interface StoredProject extends Omit<EngineProject, 'secrets' | 'scope'> {
   /** Its database is the user's own; `engine` says what it looks like. */
   readonly attached: boolean;
   readonly sealed_secrets: Uint8Array;
+  /** As JSON: a `BackupScope`. */
+  readonly scope: object | null;
 }
 
 /** Secrets as the catalog stores them, sealed. */
@@ -37,9 +40,12 @@ export class EngineDirectory {
 
   /** @throws FluxError `volume_unusable` when the secrets were sealed with another key */
   of(stored: StoredProject): { readonly engine: Engine; readonly project: EngineProject } {
-    const { id, slug, hash, engine, attached } = stored;
+    const { id, slug, hash, engine, attached, scope } = stored;
     const secrets = this.#unseal(stored);
-    return { engine: attached ? this.#engines.attached : this.#engines[engine], project: { id, slug, hash, engine, secrets } };
+    return {
+      engine: attached ? this.#engines.attached : this.#engines[engine],
+      project: { id, slug, hash, engine, secrets, ...(scope === null ? {} : { scope: BackupScope.parse(scope) }) },
+    };
   }
 
   /** The bytes that the catalog stores. */

@@ -1,3 +1,4 @@
+import type { BackupScope } from '@flux/contract/backup-scope';
 import type { Finding } from '@flux/contract/doctor';
 import type { ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
@@ -22,6 +23,8 @@ export interface EngineProject {
   readonly hash: string;
   readonly engine: EngineKind;
   readonly secrets: ProjectSecrets;
+  /** Which part of an attached database is backed up; undefined for all of it. */
+  readonly scope?: BackupScope | undefined;
 }
 
 /** Secrets of one project. */
@@ -46,6 +49,8 @@ export interface BackupSource {
   readonly major: number;
   /** Only this schema is dumped; undefined dumps the whole database. */
   readonly schema?: string;
+  /** The part of the database that is dumped; undefined for all of it. */
+  readonly scope?: BackupScope;
   /** Roles whose grants are Flux's own and not part of the user's data. */
   readonly internalRoles: readonly string[];
 }

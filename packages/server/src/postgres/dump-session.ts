@@ -1,10 +1,14 @@
 import { availableParallelism } from 'node:os';
 import type { Readable } from 'node:stream';
+import type { BackupScope } from '@flux/contract/backup-scope';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { Progress } from '@flux/contract/operation';
 import { type ChangeMarks, readChangeMarks } from './change-marks.ts';
+import type { PostgresSession } from './connect.ts';
 import { dumpDatabase } from './dump.ts';
 import type { ContentProgress } from './manifest/content.ts';
 import { type ManifestSource, recordManifest, scopeOf } from './manifest/record.ts';
+import { type ChosenPart, choosePart } from './manifest/selection/part.ts';
 import { addLaterSequences, readSequences } from './manifest/sequences.ts';
 import type { Manifest } from './manifest.ts';
 import type { PostgresPrograms } from './programs.ts';
@@ -37,7 +41,12 @@ export interface DumpSession extends AsyncDisposable {
 }
 
 /** What is dumped, and where it is. */
-type DumpSource = ManifestSource & { readonly target: PostgresTarget; readonly major: number };
+type DumpSource = Omit<ManifestSource, 'part'> & {
+  readonly target: PostgresTarget;
+  readonly major: number;
+  /** The part of the database that is wanted; undefined for all of it. */
+  readonly scope?: BackupScope | undefined;
+};
 
 /** pg_dump uses a whole processor for compression, and is slower when it has to share it. */
 const SESSIONS_BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1));
@@ -47,29 +56,32 @@ const SESSIONS_BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1)
  *
  * @throws FluxError `postgres_missing` before anything runs, `instance_unavailable`; `dump_failed` when something may not be read
  */
-export async function openDumpSession(programs: PostgresPrograms, source: DumpSource, signal: AbortSignal): Promise<DumpSession> {
+export async function openDumpSession(programs: PostgresPrograms, given: DumpSource, signal: AbortSignal): Promise<DumpSession> {
   const { account, toolbox } = programs;
-  const tools = toolbox.require(source.major, 'client');
+  const tools = toolbox.require(given.major, 'client');
   const compression = await programs.compressionOf(tools);
   const aborter = new AbortController();
   const both = AbortSignal.any([signal, aborter.signal]);
   let changeMarks: ChangeMarks | undefined;
-  const snapshot = await openSnapshot(source.target, {
+  const snapshot = await openSnapshot(given.target, {
     signal: both,
     // Read before the snapshot: counting a change twice is harmless, missing one is not.
     beforehand: async (session) => {
       // A backup is valid without them.
-      changeMarks = await readChangeMarks(session, source.schema ?? null).catch(() => undefined);
+      changeMarks = await readChangeMarks(session, given.schema ?? null).catch(() => undefined);
     },
   });
   try {
     // Before pg_dump starts: a sequence only advances, so its value in the archive is never behind the one read here.
-    const sequences = await readSequences(snapshot, scopeOf(source));
+    const part = await partOf(snapshot.session, given);
+    const source = { ...given, part };
+    const scope = scopeOf(source);
+    const sequences = await readSequences(snapshot, scope);
     const [version] = await snapshot.session.query<{ server_version: string }>('SHOW server_version');
     return {
       serverVersion: version?.server_version ?? String(source.major),
       changeMarks,
-      estimatedBytes: await estimateBytes(snapshot.session, source.schema),
+      estimatedBytes: await estimateBytes(snapshot.session, scope),
       abort: (reason) => aborter.abort(reason),
       dump: async (onStdout) => {
         const { target, schema } = source;
@@ -78,6 +90,7 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
           target,
           snapshotId: snapshot.id,
           schema,
+          selection: part?.selection,
           compression,
           account,
           given: snapshot.session.given,
@@ -103,6 +116,19 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
     };
   } catch (error) {
     await snapshot[Symbol.asyncDispose]();
-    throw both.aborted ? error : asSourceError(error, source.target);
+    throw both.aborted ? error : asSourceError(error, given.target);
   }
+}
+
+/** The part that is wanted, as the snapshot has it. What has changed since it was chosen may have made it impossible. */
+async function partOf(session: PostgresSession, { scope, internalRoles }: DumpSource): Promise<ChosenPart | undefined> {
+  if (scope === undefined) return undefined;
+  return await choosePart(session, scope, internalRoles, 'chosen schemas').catch((error: unknown) => {
+    if (!isFluxError(error, 'invalid_request')) throw error;
+    throw new FluxError('dump_failed', error.message, {
+      hint: `${error.hint ?? ''}\nNothing was stored. Change what is backed up with \`flux project attach\`, then try again with \`flux backup create\`.`.trim(),
+      details: error.details,
+      cause: error,
+    });
+  });
 }

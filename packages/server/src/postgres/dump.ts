@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import { FluxError } from '@flux/contract/errors';
 import { type Account, type ProcessResult, runProcess } from '../system/process.ts';
+import type { Selection } from './manifest/selection/data.ts';
 import { libpqOptions, type SessionSettings } from './session-settings.ts';
-import { quoteIdentifier } from './sql/quote.ts';
+import { quoteIdentifier, splitQualifiedName, unquoteIdentifier } from './sql/quote.ts';
 import { libpqEnvironment, type PostgresTarget, type PostgresTools } from './target.ts';
 
 /** How pg_dump compresses the data of an archive. All of them are read by pg_restore of the same major. */
@@ -19,6 +20,8 @@ export interface DumpRequest {
   readonly snapshotId: string;
   /** Only this schema, without owners and grants; undefined dumps the whole database with both. */
   readonly schema?: string | undefined;
+  /** Only this part of the database. */
+  readonly selection?: Selection | undefined;
   readonly compression: DumpCompression;
   readonly account?: Account | undefined;
   /** What `PostgresSession.given` has for the same target: the settings that pg_dump begins with. */
@@ -77,15 +80,37 @@ function dumpSettings({ given = {} }: Pick<DumpRequest, 'given'>): SessionSettin
   return Object.fromEntries(Object.entries(given).filter(([name]) => name !== 'lc_monetary'));
 }
 
+/**
+ * The options that dump a part of a database, with names instead of patterns, so that both sides mean the same. With `--extension`, pg_dump
+ * leaves out all other extensions and what belongs to no schema, as with `--schema`; but `--schema=public` would write a CREATE SCHEMA public,
+ * which fails in every database. plpgsql is in almost every database, and pg_dump never writes it.
+ */
+function selectionOptions({ schemas, otherSchemas, extensions, withoutRows }: Selection): string[] {
+  const chosen = extensions?.length === 0 ? schemas.map((name) => `--schema=${exactly(name)}`) : undefined;
+  return [
+    ...(chosen ?? otherSchemas.map((name) => `--exclude-schema=${exactly(name)}`)),
+    ...(extensions ?? []).map((name) => `--extension=${exactly(name)}`),
+    ...withoutRows.map(
+      (name) =>
+        `--exclude-table-data=${splitQualifiedName(name)
+          .map((part) => exactly(unquoteIdentifier(part)))
+          .join('.')}`,
+    ),
+  ];
+}
+
 /** The options of pg_dump; address and password are in its environment, never here. */
-function dumpArguments(request: Pick<DumpRequest, 'snapshotId' | 'schema' | 'compression' | 'lockTimeoutMs' | 'tools'>): string[] {
+function dumpArguments(
+  request: Pick<DumpRequest, 'snapshotId' | 'schema' | 'selection' | 'compression' | 'lockTimeoutMs' | 'tools'>,
+): string[] {
   return [
     '--format=custom',
     `--snapshot=${request.snapshotId}`,
     `--compress=${compressionOption(request.tools.major, request.compression)}`,
     `--lock-wait-timeout=${request.lockTimeoutMs ?? 60_000}`,
     '--no-password',
-    ...(request.schema === undefined ? [] : [`--schema=${schemaPattern(request.schema)}`, '--strict-names', '--no-owner', '--no-acl']),
+    ...(request.schema === undefined ? [] : [`--schema=${exactly(request.schema)}`, '--strict-names', '--no-owner', '--no-acl']),
+    ...(request.selection === undefined ? [] : selectionOptions(request.selection)),
   ];
 }
 
@@ -114,8 +139,8 @@ function compressionOption(major: number, compression: DumpCompression): string 
 }
 
 /** pg_dump takes a pattern, not a name; between double quotes nothing is special but the quote itself. Source: manual, psql, Patterns. */
-function schemaPattern(schema: string): string {
-  return quoteIdentifier(schema);
+function exactly(name: string): string {
+  return quoteIdentifier(name);
 }
 
 function cannotStart(program: string, error: NodeJS.ErrnoException): FluxError {

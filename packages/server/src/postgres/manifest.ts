@@ -1,6 +1,7 @@
 import type { DatabaseLocale } from './database-locale.ts';
 import type { HostNeeds } from './manifest/host-needs.ts';
 import type { Prerequisites } from './manifest/prerequisites/data.ts';
+import type { Selection } from './manifest/selection/data.ts';
 
 /** The content of one table in the snapshot. */
 export interface TableContent {
@@ -64,6 +65,8 @@ export interface Manifest {
   readonly backupKind: 'project_db' | 'tenant_export';
   /** The tenant schema; null for a whole database. */
   readonly schema: string | null;
+  /** The part of the database that is backed up; absent for all of it. */
+  readonly selection?: Selection | undefined;
   /** Roles of Flux, whose grants are not recorded on either side. */
   readonly internalRoles: readonly string[];
   readonly takenAt: string;

@@ -1,4 +1,5 @@
 import { connectPostgres, type PostgresSession } from './connect.ts';
+import { type Scope, scopeParameter } from './manifest/scope.ts';
 import { DIGEST_SETTINGS } from './manifest.ts';
 import type { PostgresTarget } from './target.ts';
 
@@ -102,15 +103,17 @@ async function allOf<T>(parts: readonly Promise<T>[]): Promise<T[]> {
   return Promise.all(parts);
 }
 
-/** Estimated size on disk of what a backup of `schema` (undefined: the whole database) covers, indexes included; for planning. */
-export async function estimateBytes(session: PostgresSession, schema?: string): Promise<number> {
+/** Estimated size on disk of what a backup covers, indexes included; for planning. */
+export async function estimateBytes(session: PostgresSession, scope: Scope): Promise<number> {
+  const parameter = scopeParameter(scope);
   const [row] =
-    schema === undefined
+    parameter === null
       ? await session.query<{ bytes: string }>('SELECT pg_database_size(current_database()) AS bytes')
       : await session.query<{ bytes: string }>(
           `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) AS bytes FROM pg_class c
-           JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'm')`,
-          [schema],
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'm') AND quote_ident(n.nspname) || '.' || quote_ident(c.relname) <> ALL ($2::text[])`,
+          [parameter, scope.selection?.withoutRows ?? []],
         );
   return Number(row?.bytes ?? 0);
 }

@@ -1,7 +1,6 @@
 import type { PostgresSession } from './connect.ts';
 import { readLeftOut } from './manifest/left-out.ts';
-import type { Scope } from './manifest/scope.ts';
-import { inScope, notOfExtension, qualified } from './manifest/scope.ts';
+import { DATABASE_WIDE, hasExtension, inScope, notOfExtension, qualified, type Scope, scopeParameter } from './manifest/scope.ts';
 import type { LeftOut } from './manifest.ts';
 
 /** Something that pg_dump reads and the login may not read: no backup can be made. */
@@ -46,20 +45,33 @@ const UNREADABLE = `
   UNION ALL
   SELECT 'large_object', l.oid::text, NULL, pg_get_userbyid(l.lomowner)
   FROM pg_largeobject_metadata l
-  WHERE $1::text IS NULL AND current_setting('lo_compat_privileges') = 'off' AND NOT pg_has_role(l.lomowner, 'USAGE')
+  WHERE ${DATABASE_WIDE} AND current_setting('lo_compat_privileges') = 'off' AND NOT pg_has_role(l.lomowner, 'USAGE')
     AND NOT (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = current_user)
     AND NOT (current_setting('server_version_num')::int >= 180000
       AND EXISTS (SELECT FROM pg_roles r WHERE r.rolname = 'pg_read_all_data' AND pg_has_role(r.oid, 'USAGE')))
     AND NOT EXISTS (SELECT FROM aclexplode(l.lomacl) a WHERE a.privilege_type = 'SELECT' AND (a.grantee = 0 OR pg_has_role(a.grantee, 'USAGE')))
   ORDER BY 1, 2`;
 
-/** Looks at a database as the login that is going to dump it; reads catalogs only, and changes nothing. */
-export async function lookAtSource(session: PostgresSession, scope: Scope): Promise<SourceLook> {
-  const [login] = await session.query<{ login: string; role: string; extensions: string[] }>(
+/** The login of a session, and the extensions of its database. */
+export async function readLogin(session: PostgresSession): Promise<Pick<SourceLook, 'login' | 'role' | 'extensions'>> {
+  const [login] = await session.query<Pick<SourceLook, 'login' | 'role'> & { extensions: string[] }>(
     `SELECT current_user::text AS login, quote_ident(current_user) AS role,
        ARRAY(SELECT extname::text FROM pg_extension WHERE extname <> 'plpgsql' ORDER BY 1) AS extensions`,
   );
   if (login === undefined) throw new Error('a query without FROM returned no row');
-  const unreadable = await session.query<Unreadable>(UNREADABLE, [scope.schema]);
-  return { ...login, unreadable, leftOut: await readLeftOut(session, scope) };
+  return login;
+}
+
+/** Looks at a database as the login that is going to dump it; reads catalogs only, and changes nothing. */
+export async function lookAtSource(session: PostgresSession, scope: Scope): Promise<SourceLook> {
+  const login = await readLogin(session);
+  const unreadable = await session.query<Unreadable>(UNREADABLE, [scopeParameter(scope)]);
+  const withoutRows = new Set(scope.selection?.withoutRows);
+  return {
+    ...login,
+    // pg_dump locks a table whose rows it leaves out, which needs the same right, and reads none.
+    unreadable: unreadable.filter(({ kind, name }) => kind !== 'row_security' || !withoutRows.has(name)),
+    extensions: login.extensions.filter((name) => hasExtension(scope, name)),
+    leftOut: await readLeftOut(session, scope),
+  };
 }

@@ -1,3 +1,4 @@
+import { isWholeDatabase } from '@flux/contract/backup-scope';
 import type { Finding } from '@flux/contract/doctor';
 import { FluxError } from '@flux/contract/errors';
 import type { ProjectHash } from '@flux/contract/ids';
@@ -43,6 +44,10 @@ type Creator = Actor & { readonly userId: ProjectRow['owner_id'] };
  */
 export async function createProject(deps: CreateProjectDeps, actor: Creator, request: CreateProjectRequest): Promise<CreatedProject> {
   const engine = chooseEngine(deps, request);
+  if (request.scope !== undefined && request.attach === undefined)
+    throw new FluxError('invalid_request', 'Only of an attached database a part can be backed up.', {
+      hint: 'Leave out --schema, --exclude-schema and --exclude-table-data: a project of Flux is backed up whole.',
+    });
   requireSlug(request.slug);
   return deps.lease.during(() => createUnderLease(deps, actor, request, engine));
 }
@@ -50,11 +55,13 @@ export async function createProject(deps: CreateProjectDeps, actor: Creator, req
 async function createUnderLease(
   deps: CreateProjectDeps,
   actor: Creator,
-  { slug, attach }: CreateProjectRequest,
+  { slug, attach, scope: wanted }: CreateProjectRequest,
   engineKind: EngineKind,
 ): Promise<CreatedProject> {
   const secrets = newSecrets(attach);
-  const row = await recordProject(deps, { ownerId: actor.userId, slug, engine: engineKind, attached: attach !== undefined, secrets });
+  const scope = wanted === undefined || isWholeDatabase(wanted) ? undefined : wanted;
+  const attached = attach !== undefined;
+  const row = await recordProject(deps, { ownerId: actor.userId, slug, engine: engineKind, attached, secrets, scope });
   try {
     const { engine, project } = deps.engines.of(row);
     await engine.provision(project);
@@ -65,7 +72,7 @@ async function createUnderLease(
         action: 'project.create',
         projectId: row.id,
         subject: row.slug,
-        details: { engine: engineKind, attached: row.attached },
+        details: { engine: engineKind, attached: row.attached, ...(scope === undefined ? {} : { scope }) },
       });
     });
     return {

@@ -1,3 +1,4 @@
+import { BackupScope } from '@flux/contract/backup-scope';
 import { isSlug, isUuid, type ProjectId } from '@flux/contract/ids';
 import type { ProjectAnswer, ProjectSummary } from '@flux/contract/project';
 import type { Catalog } from '../catalog/open.ts';
@@ -76,6 +77,7 @@ function summaryOf(deps: SummaryDeps, row: ProjectRow): ProjectSummary {
     lifecycle: row.lifecycle,
     mode: row.engine,
     attached: row.attached,
+    ...(row.scope === null ? {} : { scope: BackupScope.parse(row.scope) }),
     capabilities: capabilitiesOf(deps.engines.of(row).engine),
     createdAt: row.created_at.toISOString(),
     removedAt: row.removed_at?.toISOString() ?? null,

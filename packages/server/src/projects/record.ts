@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { BackupScope } from '@flux/contract/backup-scope';
 import { FluxError } from '@flux/contract/errors';
 import { isSlug, type ProjectHash, type ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
@@ -24,6 +25,8 @@ export interface NewProject {
   readonly engine: EngineKind;
   readonly attached: boolean;
   readonly secrets: ProjectSecrets;
+  /** Which part of an attached database is backed up; all of it when absent. */
+  readonly scope?: BackupScope | undefined;
 }
 
 /**
@@ -33,7 +36,7 @@ export interface NewProject {
  */
 export async function recordProject(
   { catalog, engines, lease, clock }: RecordProjectDeps,
-  { ownerId, slug, engine, attached, secrets }: NewProject,
+  { ownerId, slug, engine, attached, secrets, scope }: NewProject,
 ): Promise<ProjectRow> {
   await refuseTakenName(catalog, slug);
   return refuseRacedName(slug, () =>
@@ -45,6 +48,7 @@ export async function recordProject(
       hash: randomBytes(4).toString('hex').slice(0, 7) as ProjectHash,
       engine,
       attached,
+      scope: scope === undefined ? null : JSON.stringify(scope),
       lifecycle: 'creating',
       sealed_secrets: engines.sealSecrets(secrets),
       worker_id: lease.held().workerId,

@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import type { BackupScope } from '@flux/contract/backup-scope';
 import { walkArchive } from '../../src/postgres/archive/walk.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { chooseCompression, dumpDatabase } from '../../src/postgres/dump.ts';
@@ -11,6 +12,7 @@ import { measureRestored } from '../../src/postgres/manifest/measure.ts';
 import { renderAfter, renderBefore } from '../../src/postgres/manifest/prerequisites/render.ts';
 import { findEqualDefinitions } from '../../src/postgres/manifest/read-back.ts';
 import { recordManifest, scopeOf } from '../../src/postgres/manifest/record.ts';
+import { choosePart } from '../../src/postgres/manifest/selection/part.ts';
 import { addLaterSequences, readSequences } from '../../src/postgres/manifest/sequences.ts';
 import type { Manifest } from '../../src/postgres/manifest.ts';
 import { interpretRestore, restoreArguments } from '../../src/postgres/restore.ts';
@@ -32,6 +34,8 @@ export interface RoundTripRequest {
   readonly from: TestCluster;
   readonly source: PostgresTarget;
   readonly schema?: string;
+  /** Which part of the database. */
+  readonly scope?: BackupScope;
   readonly internalRoles?: readonly string[];
   readonly to: TestCluster;
   /** Name of the database that is made there. */
@@ -86,16 +90,18 @@ async function dump(
     internalRoles: request.internalRoles ?? [],
   };
   await using snapshot = await openSnapshot(source);
-  const sequences = await readSequences(snapshot, scopeOf(manifestSource));
+  const part = request.scope === undefined ? undefined : await choosePart(snapshot.session, request.scope, [], 'every pattern');
+  const sequences = await readSequences(snapshot, scopeOf({ ...manifestSource, part }));
   const meanwhile = request.meanwhile?.();
   const [manifest] = await Promise.all([
-    timed('manifest', () => recordManifest({ snapshot, source: manifestSource, sequences, parallel: 2 })),
+    timed('manifest', () => recordManifest({ snapshot, source: { ...manifestSource, part }, sequences, parallel: 2 })),
     timed('dump', async () =>
       dumpDatabase({
         tools: from.tools,
         target: source,
         snapshotId: snapshot.id,
         schema,
+        selection: part?.selection,
         compression: await chooseCompression(from.tools, from.account),
         account: from.account,
         given: snapshot.session.given,

@@ -27,10 +27,10 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
     apiSchema: () => 'public',
     roleNames: () => [],
     async provision(project, signal) {
-      requireReadable(await examineSource(toolbox, await hostOf(project, signal), signal));
+      requireReadable(await examineSource(toolbox, await hostOf(project, signal), project.scope, signal));
     },
     attachment: {
-      look: async (project, signal) => findingsOf(await examineSource(toolbox, await hostOf(project, signal), signal)),
+      look: async (project, signal) => findingsOf(await examineSource(toolbox, await hostOf(project, signal), project.scope, signal)),
       identify: async (project, signal) => readIdentity(await hostOf(project, signal), signal),
     },
     remove: async () => undefined,
@@ -55,7 +55,7 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
       const target = await hostOf(project, signal);
       const { major } = await askVersion(target, signal);
       toolbox.require(major, 'client');
-      return { kind: 'project_db', target, major, internalRoles: [] };
+      return { kind: 'project_db', target, major, internalRoles: [], ...(project.scope === undefined ? {} : { scope: project.scope }) };
     },
     async readChangeMarks(project, signal) {
       await using session = await connectPostgres(await hostOf(project, signal), { signal });

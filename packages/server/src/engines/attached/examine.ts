@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BackupScope } from '@flux/contract/backup-scope';
 import type { Finding } from '@flux/contract/doctor';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { describeUnreadable, grantsFor } from '../../postgres/grants.ts';
 import { displaySafe } from '../../postgres/manifest/difference.ts';
+import { choosePart } from '../../postgres/manifest/selection/part.ts';
 import { isPoolersRefusal, poolerRefused, refusePooler } from '../../postgres/pooler.ts';
-import { lookAtSource, type SourceLook } from '../../postgres/source-look.ts';
+import { lookAtSource, readLogin, type SourceLook } from '../../postgres/source-look.ts';
 import type { PostgresTarget, PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
 import { runProcess } from '../../system/process.ts';
 import { versionOf } from '../running.ts';
@@ -14,6 +16,8 @@ import { versionOf } from '../running.ts';
 /** All that was found at a database that Flux does not run, and about the host that is to prove its backups. */
 export interface Examination extends SourceLook {
   readonly major: number;
+  /** Why the part that is wanted cannot be backed up; nothing of it was looked at then. */
+  readonly impossiblePart: FluxError | undefined;
   /** The error of what is missing on this host. */
   readonly missingTools: FluxError | undefined;
   /** Extensions of the database whose files this host does not have. */
@@ -25,20 +29,36 @@ const MOST_LINES = 30;
 /**
  * Looks at a database and at this host, and changes nothing.
  *
+ * @param scope the part that is to be backed up; undefined for all of it
  * @throws FluxError `instance_unavailable`; `invalid_request` for a pooler
  */
-export async function examineSource(toolbox: PostgresToolbox, target: PostgresTarget, signal?: AbortSignal): Promise<Examination> {
+export async function examineSource(
+  toolbox: PostgresToolbox,
+  target: PostgresTarget,
+  scope: BackupScope | undefined,
+  signal?: AbortSignal,
+): Promise<Examination> {
   await using session = await open(target, signal);
   await refusePooler(session, target, signal);
   const { major } = await versionOf(session);
-  const look = await lookAtSource(session, { schema: null, internalRoles: [] });
+  const part = scope === undefined ? undefined : await choosePart(session, scope, [], 'every pattern').catch(asProblem);
+  const look = isFluxError(part)
+    ? { ...(await readLogin(session)), unreadable: [], leftOut: [], extensions: [] }
+    : await lookAtSource(session, { schema: null, internalRoles: [], selection: part?.selection });
   const tools = findTools(toolbox, major);
   return {
     ...look,
+    leftOut: [...(part === undefined || isFluxError(part) ? [] : part.leftOut), ...look.leftOut],
+    impossiblePart: isFluxError(part) ? part : undefined,
     major,
     missingTools: isFluxError(tools) ? tools : undefined,
     missingExtensions: isFluxError(tools) ? [] : await withoutFiles(look.extensions, tools),
   };
+}
+
+function asProblem(error: unknown): FluxError {
+  if (isFluxError(error, 'invalid_request')) return error;
+  throw error;
 }
 
 async function open(target: PostgresTarget, signal: AbortSignal | undefined): Promise<PostgresSession> {
@@ -71,10 +91,11 @@ async function withoutFiles(extensions: readonly string[], { binFolder, run }: P
 /**
  * Refuses a database that cannot be backed up, with everything that is in the way at once.
  *
- * @throws FluxError `source_unreadable` with the SQL that cures it; `postgres_missing`
+ * @throws FluxError `invalid_request` for a part that cannot be chosen; `source_unreadable` with the SQL that cures it; `postgres_missing`
  */
 export function requireReadable(found: Examination): void {
   const { unreadable, missingTools, login, leftOut, missingExtensions, major } = found;
+  if (found.impossiblePart !== undefined) throw found.impossiblePart;
   if (unreadable.length === 0) {
     if (missingTools !== undefined) throw missingTools;
     return;
@@ -105,7 +126,7 @@ function bounded(lines: readonly string[]): readonly string[] {
 
 /** What does not stop a backup, but its proof, or is in none; and, of a project that has been attached, what stops it by now. */
 export function findingsOf(found: Examination): readonly Finding[] {
-  const { unreadable, missingTools, missingExtensions, leftOut, login, major } = found;
+  const { unreadable, missingTools, missingExtensions, leftOut, login, major, impossiblePart } = found;
   const finding = (severity: Finding['severity'], what: string, text: string, command: string | null = null): Finding => ({
     severity,
     what,
@@ -113,6 +134,7 @@ export function findingsOf(found: Examination): readonly Finding[] {
     command,
   });
   return [
+    ...(impossiblePart === undefined ? [] : [finding('danger', 'what is backed up', inOneLine(impossiblePart), 'flux project attach')]),
     ...(unreadable.length === 0
       ? []
       : [
@@ -128,6 +150,17 @@ export function findingsOf(found: Examination): readonly Finding[] {
       .slice(0, MOST_LINES)
       .map(({ kind, name, reason }) => finding('warning', 'in no backup', `${kind.replaceAll('_', ' ')} ${name}: ${reason}`)),
   ];
+}
+
+function inOneLine({ message, hint = '', details }: FluxError): string {
+  const lines = typeof details.excerpt === 'string' ? details.excerpt.split('\n').map((line) => line.trim()) : [];
+  return [
+    message.replace(/\.$/, lines.length === 0 ? '.' : ':'),
+    lines.length === 0 ? '' : `${lines.join('; ')}.`,
+    hint.replaceAll('\n', ' '),
+  ]
+    .filter(Boolean)
+    .join(' ');
 }
 
 function lackOfExtensions(names: readonly string[], major: number): string {

@@ -69,8 +69,8 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
     await session.run(`REVOKE ALL ON DATABASE ${quoteIdentifier(name)} FROM PUBLIC`);
   });
   const created = await asAdmin(name, (session) => prepareDatabase(session, place.major, ownerName, spec));
-  if (spec.kind === 'tenant_export') {
-    await provisionDatabase(inspector, target, log, signal);
+  if (spec.kind === 'tenant_export') await provisionDatabase(inspector, target, log, signal);
+  {
     await using session = await connectPostgres(target, { signal });
     for (const statement of renderOwnBefore(needed)) await session.run(statement);
   }

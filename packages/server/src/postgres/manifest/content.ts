@@ -4,7 +4,7 @@ import type { ExportedSnapshot } from '../snapshot.ts';
 import { quoteIdentifier } from '../sql/quote.ts';
 import { digestCopy } from './digest-copy.ts';
 import { type DigestColumn, rowHash } from './digest-expression.ts';
-import { inScope, type Scope } from './scope.ts';
+import { hasExtension, inScope, type Scope, scopeParameter } from './scope.ts';
 import { shareOut } from './share-out.ts';
 
 /** Progress: how many of how many tables are done, and how many of how many bytes. */
@@ -26,6 +26,8 @@ export interface ContentRequest {
    * content says. `count` counts those lines only.
    */
   readonly reading: (table: { readonly name: string; readonly runsCode: boolean }) => 'select' | 'copy' | 'count';
+  /** Tables, as SQL, whose rows are not dumped: recorded as empty, which is what they are after a restore. */
+  readonly withoutRows?: ReadonlySet<string> | undefined;
   readonly onProgress?: ((progress: ContentProgress) => void) | undefined;
 }
 
@@ -61,13 +63,15 @@ interface Relation {
  */
 export async function readContent(request: ContentRequest): Promise<TableContent[]> {
   const { snapshot, workers, major, reading } = request;
-  const relations = await listRelations(snapshot.session, request.scope);
+  const listed = await listRelations(snapshot.session, request.scope);
+  const relations = listed.filter(({ extension }) => extension === null || hasExtension(request.scope, extension));
   const contents = new Map<string, TableContent>();
   const queue: Relation[] = [];
   const copied: Relation[] = [];
   for (const relation of relations) {
     const reason = whyNotRead(relation);
-    if (reason === undefined) (reading(relation) === 'select' ? queue : copied).push(relation);
+    if (request.withoutRows?.has(relation.name) && reason === undefined) contents.set(relation.name, withoutRows(relation));
+    else if (reason === undefined) (reading(relation) === 'select' ? queue : copied).push(relation);
     else contents.set(relation.name, unread(relation, reason));
   }
   const bytesTotal = bytesOf(queue) + bytesOf(copied);
@@ -238,6 +242,20 @@ function unread(relation: Relation, why: WhyNot): TableContent {
   return { name, kind, rows: 0, digest: null, ...placeOf(relation), ...why };
 }
 
+function withoutRows(relation: Relation): TableContent {
+  const { name, kind, columns } = relation;
+  return {
+    name,
+    kind,
+    rows: 0,
+    digest: '0',
+    ...(columns.some(({ generated }) => generated === 's') ? { generatedDigest: '0' } : {}),
+    ...placeOf(relation),
+    comparison: 'exact',
+    reason: "its rows are excluded by the project's settings",
+  };
+}
+
 /** SQL expression: an expression of an index or of statistics of the table `c` uses a function that is not in C, or a domain. */
 const RUNS_CODE = `coalesce(x.condition, '') = '' AND EXISTS (
        SELECT FROM (
@@ -275,6 +293,6 @@ async function listRelations(session: PostgresSession, scope: Scope): Promise<Re
      ) x ON true
      WHERE c.relkind IN ('r', 'm', 'f') AND c.relpersistence <> 't' AND ${inScope('n')}
      ORDER BY bytes DESC, name`,
-    [scope.schema],
+    [scopeParameter(scope)],
   );
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { PostgresSession } from '../connect.ts';
-import { inScope, notOfExtension, qualified, type Scope } from './scope.ts';
+import { inScope, notOfExtension, qualified, type Scope, scopeParameter } from './scope.ts';
 
 /** What a server needs besides Postgres and its extensions, so that an archive can be restored there. */
 export interface HostNeeds {
@@ -34,6 +34,7 @@ export async function readHostNeeds(session: PostgresSession, scope: Scope): Pro
        ARRAY(SELECT DISTINCT p.probin::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
          WHERE l.lanname = 'c' AND p.probin IS NOT NULL AND ${inScope('n')} AND ${notOfExtension('pg_proc', 'p.oid')} ORDER BY 1) AS libraries,
        ARRAY(SELECT DISTINCT regexp_replace(p.probin::text, '^.libdir/', '') FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
+         JOIN pg_extension x ON x.oid = d.refobjid AND ($2::text[] IS NULL OR x.extname = ANY ($2::text[]))
          WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND p.probin IS NOT NULL ORDER BY 1) AS "extensionLibraries",
        (SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries') AS preload,
        ARRAY(SELECT name FROM pg_settings WHERE name LIKE '%.%' AND setting = current_database() ORDER BY 1) AS "settingsWithDatabase",
@@ -45,7 +46,7 @@ export async function readHostNeeds(session: PostgresSession, scope: Scope): Pro
            AND (m.nspname = 'pg_catalog' OR NOT ${notOfExtension('pg_ts_template', 't.oid')})), '[]') AS dictionaries,
        ARRAY(SELECT DISTINCT c.collname::text FROM pg_depend d JOIN pg_collation c ON c.oid = d.refobjid
          WHERE d.refclassid = 'pg_collation'::regclass AND c.collnamespace = 'pg_catalog'::regnamespace AND d.objid >= 16384 ORDER BY 1) AS collations`,
-    [scope.schema],
+    [scopeParameter(scope), scope.selection?.extensions ?? null],
   );
   if (row === undefined) throw new Error('a query without FROM returned no row');
   return { ...row, preload: row.preload === null ? null : usedOf(namesIn(row.preload), row) };

@@ -1,12 +1,13 @@
 import type { PostgresSession } from '../connect.ts';
 import type { LeftOut } from '../manifest.ts';
-import { inScope, notOfExtension, qualified, type Scope } from './scope.ts';
+import type { ObjectQuery } from './objects/query.ts';
+import { applies } from './objects/read.ts';
+import { ANY_SCOPE, inScope, notOfExtension, qualified, type Scope, scopeParameter } from './scope.ts';
 
 /** One kind of thing that exists in a source and is in no archive of it. */
 interface LeftOutQuery {
-  readonly wholeDatabaseOnly?: boolean;
-  readonly tenantOnly?: boolean;
-  /** Returns rows of `kind`, `name` and `reason`; `$1` is the schema or null. */
+  readonly only?: NonNullable<ObjectQuery['only']>;
+  /** Returns rows of `kind`, `name` and `reason`; `$1` is `scopeParameter`. */
   readonly sql: string;
 }
 
@@ -43,45 +44,44 @@ const QUERIES: readonly LeftOutQuery[] = [
      WHERE s.spcname <> 'pg_default' AND ${inScope('n')} AND c.relkind IN ('r', 'p', 'm', 'i', 'I') AND ${notOfExtension('pg_class', 'c.oid')}`,
   },
   {
-    tenantOnly: true,
+    only: 'tenant',
     sql: `SELECT 'publication' AS kind, quote_ident(p.pubname) AS name,
        'It contains tables of the tenant; a tenant export contains no publications.' AS reason
-     FROM pg_publication p WHERE EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = $1::text)`,
+     FROM pg_publication p WHERE EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = p.pubname AND t.schemaname = ANY ($1::text[]))`,
   },
   {
-    tenantOnly: true,
+    only: 'tenant',
     sql: `SELECT 'statistics' AS kind, ${qualified('m.nspname', 's.stxname')} AS name,
        'It is about a table of the tenant and lies in another schema; a tenant export does not contain it.' AS reason
      FROM pg_statistic_ext s JOIN pg_namespace m ON m.oid = s.stxnamespace JOIN pg_class c ON c.oid = s.stxrelid JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE m.oid <> n.oid AND ${inScope('n')}`,
   },
   {
-    wholeDatabaseOnly: true,
+    only: 'database-wide',
     sql: `SELECT 'subscription' AS kind, quote_ident(s.subname) AS name,
        'A restore into a project leaves it out: a copy would take the changes that the original waits for. pg_restore as a superuser brings it back disabled and without its replication slot.' AS reason
-     FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database() AND $1::text IS NULL`,
+     FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = current_database() AND ${ANY_SCOPE}`,
   },
   {
     // Without the right to see the options, pg_dump writes the user mapping without them.
-    wholeDatabaseOnly: true,
+    only: 'database-wide',
     sql: `SELECT 'user_mapping' AS kind, coalesce(quote_ident(m.usename), 'PUBLIC') || ' on ' || quote_ident(m.srvname) AS name,
        'The role that dumps may not read its options, so it comes back without user name and password. Set them with ALTER USER MAPPING.' AS reason
      FROM pg_user_mappings m JOIN pg_foreign_server s ON s.oid = m.srvid
-     WHERE $1::text IS NULL AND m.umoptions IS NULL AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+     WHERE ${ANY_SCOPE} AND m.umoptions IS NULL AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
        AND NOT (m.umuser <> 0 AND m.usename = current_user)`,
   },
   {
-    tenantOnly: true,
+    only: 'tenant',
     sql: `SELECT 'large_object' AS kind, 'large objects' AS name, 'Large objects belong to no schema; a tenant export contains none.' AS reason
-     WHERE EXISTS (SELECT FROM pg_largeobject_metadata l JOIN pg_namespace n ON n.nspowner = l.lomowner WHERE n.nspname = $1::text)`,
+     WHERE EXISTS (SELECT FROM pg_largeobject_metadata l JOIN pg_namespace n ON n.nspowner = l.lomowner WHERE n.nspname = ANY ($1::text[]))`,
   },
 ];
 
 /** Reads what exists in the scope and is in no archive of it, or comes back changed from every archive. */
 export async function readLeftOut(session: PostgresSession, scope: Scope): Promise<LeftOut[]> {
-  const tenant = scope.schema !== null;
-  const applicable = QUERIES.filter(({ wholeDatabaseOnly, tenantOnly }) => !(tenant ? wholeDatabaseOnly : tenantOnly));
-  const rows = await session.query<LeftOut>(applicable.map(({ sql }) => sql).join('\nUNION ALL '), [scope.schema]);
+  const applicable = QUERIES.filter((query) => applies(query, scope));
+  const rows = await session.query<LeftOut>(applicable.map(({ sql }) => sql).join('\nUNION ALL '), [scopeParameter(scope)]);
   return rows
     .map(({ kind, name, reason }) => ({ kind, name, reason }))
     .sort((a, b) => compareTexts(a.kind, b.kind) || compareTexts(a.name, b.name));

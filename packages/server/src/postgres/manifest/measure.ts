@@ -4,14 +4,14 @@ import type { PostgresTarget } from '../target.ts';
 import { type ContentProgress, type ContentRequest, readContent } from './content.ts';
 import { readLargeObjects } from './large-objects.ts';
 import { readObjects } from './objects/read.ts';
-import type { Scope } from './scope.ts';
+import { isDatabaseWide, type Scope } from './scope.ts';
 import { readSequences } from './sequences.ts';
 import { readServerFacts } from './server-facts.ts';
 
 export interface MeasureRequest {
   /** The superuser of the restored database. */
   readonly target: PostgresTarget;
-  readonly manifest: Pick<Manifest, 'schema' | 'internalRoles' | 'tables'>;
+  readonly manifest: Pick<Manifest, 'schema' | 'internalRoles' | 'selection' | 'tables'>;
   /** In a `live` server nothing is planned that would run functions of the database's owner, see `readContent`. */
   readonly server: 'live' | 'disposable';
   readonly parallel: number;
@@ -22,7 +22,8 @@ export interface MeasureRequest {
 /** Runs the queries of `recordManifest` in a restored database. @throws FluxError `instance_unavailable`; DatabaseError of `pg` */
 export async function measureRestored(request: MeasureRequest): Promise<MeasuredDatabase> {
   await using snapshot = await openSnapshot(request.target, { signal: request.signal });
-  const scope: Scope = { schema: request.manifest.schema, internalRoles: request.manifest.internalRoles };
+  const { schema, internalRoles, selection } = request.manifest;
+  const scope: Scope = { schema, internalRoles, selection };
   const sequences = await readSequences(snapshot, scope);
   const { tables } = request.manifest;
   const copied = new Set(tables.filter(({ digestOf }) => digestOf === 'copy').map(({ name }) => name));
@@ -47,7 +48,7 @@ export interface Measured {
 export async function measure(
   snapshot: ExportedSnapshot,
   scope: Scope,
-  options: Pick<MeasureRequest, 'parallel' | 'onProgress'> & Pick<ContentRequest, 'reading'>,
+  options: Pick<MeasureRequest, 'parallel' | 'onProgress'> & Pick<ContentRequest, 'reading' | 'withoutRows'>,
 ): Promise<Measured> {
   const { session } = snapshot;
   const server = await readServerFacts(session);
@@ -55,14 +56,14 @@ export async function measure(
   const workers = await snapshot.openWorkers(Math.max(1, options.parallel));
   try {
     const { objects, leftOut } = await readObjects(workers, scope, server.major, snapshot.releaseLocks);
-    // Large objects belong to no schema, so a tenant export contains none.
-    const large = scope.schema === null ? await readLargeObjects(session) : undefined;
+    const large = isDatabaseWide(scope) ? await readLargeObjects(session) : undefined;
     const tables = await readContent({
       snapshot,
       workers,
       scope,
       major: server.major,
       reading: options.reading,
+      withoutRows: options.withoutRows,
       onProgress: options.onProgress,
     });
     return { server, tables, objects, largeObjects: large?.value ?? null, leftOut: [...(large?.leftOut ?? []), ...leftOut] };

@@ -1,5 +1,6 @@
 import type { Manifest, SequenceValue } from '../manifest.ts';
-import type { ExportedSnapshot } from '../snapshot.ts';
+import { type ExportedSnapshot, estimateBytes } from '../snapshot.ts';
+import { unquoteIdentifier } from '../sql/quote.ts';
 import type { ContentProgress } from './content.ts';
 import { readHostNeeds } from './host-needs.ts';
 import { readLeftOut } from './left-out.ts';
@@ -8,7 +9,8 @@ import { NO_PREREQUISITES, type Prerequisites } from './prerequisites/data.ts';
 import { databaseRoles } from './prerequisites/roles.ts';
 import { tenantAfter } from './prerequisites/tenant-after.ts';
 import { tenantBefore } from './prerequisites/tenant-before.ts';
-import type { Scope } from './scope.ts';
+import { hasExtension, type Scope } from './scope.ts';
+import type { ChosenPart } from './selection/part.ts';
 import { readSequences } from './sequences.ts';
 
 /** The part of `BackupSource` that a manifest needs. */
@@ -16,6 +18,8 @@ export interface ManifestSource {
   readonly kind: Manifest['backupKind'];
   readonly schema?: string | undefined;
   readonly internalRoles: readonly string[];
+  /** The part of the database that is dumped; undefined for all of it. */
+  readonly part?: ChosenPart | undefined;
 }
 
 export interface RecordRequest {
@@ -33,7 +37,7 @@ export interface RecordRequest {
 
 /** The scope of a manifest of this source. */
 export function scopeOf(source: ManifestSource): Scope {
-  return { schema: source.schema ?? null, internalRoles: source.internalRoles };
+  return { schema: source.schema ?? null, internalRoles: source.internalRoles, selection: source.part?.selection };
 }
 
 /**
@@ -44,10 +48,15 @@ export function scopeOf(source: ManifestSource): Scope {
  */
 export async function recordManifest(request: RecordRequest): Promise<Manifest> {
   const { snapshot, source } = request;
+  const { part } = source;
   request.signal?.throwIfAborted();
   const scope = scopeOf(source);
   const sequences = request.sequences ?? (await readSequences(snapshot, scope));
-  const measured = await measure(snapshot, scope, { ...request, reading: ({ runsCode }) => (runsCode ? 'copy' : 'select') });
+  const measured = await measure(snapshot, scope, {
+    ...request,
+    withoutRows: new Set(part?.selection.withoutRows),
+    reading: ({ runsCode }) => (runsCode ? 'copy' : 'select'),
+  });
   const tenant = source.kind === 'tenant_export';
   const before = tenant
     ? await tenantBefore(snapshot.session, scope)
@@ -55,6 +64,7 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
   const prerequisites: Prerequisites = {
     ...NO_PREREQUISITES,
     ...before.prerequisites,
+    ...part?.prerequisites,
     ...(tenant ? await tenantAfter(snapshot.session, scope) : {}),
   };
   const [extensionNames] = await snapshot.session.query<{ names: string[] }>(
@@ -68,13 +78,26 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
     schema: scope.schema,
     internalRoles: scope.internalRoles,
     takenAt: snapshot.takenAt,
-    server: { ...measured.server, needs: await readHostNeeds(snapshot.session, scope) },
+    ...(part === undefined ? {} : { selection: part.selection }),
+    server: {
+      ...measured.server,
+      ...(part === undefined ? {} : { databaseBytes: await estimateBytes(snapshot.session, scope) }),
+      needs: await readHostNeeds(snapshot.session, scope),
+    },
     tables: measured.tables,
     sequences,
     largeObjects: measured.largeObjects,
     // All tenants of a server share its extensions; only those that this one uses are a condition of its restore.
-    objects: tenant ? measured.objects.filter(({ kind, name }) => kind !== 'extension' || needed.has(name)) : measured.objects,
+    objects: measured.objects.filter(
+      ({ kind, name }) => kind !== 'extension' || (tenant ? needed.has(name) : hasExtension(scope, unquoteIdentifier(name))),
+    ),
     prerequisites,
-    leftOut: [...measured.leftOut, ...before.leftOut, ...before.doubtful, ...(await readLeftOut(snapshot.session, scope))],
+    leftOut: [
+      ...(part?.leftOut ?? []),
+      ...measured.leftOut,
+      ...before.leftOut,
+      ...before.doubtful,
+      ...(await readLeftOut(snapshot.session, scope)),
+    ],
   };
 }

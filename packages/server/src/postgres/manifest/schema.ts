@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Manifest } from '../manifest.ts';
 import { hostNeedsSchema } from './host-needs.ts';
 import { prerequisitesSchema } from './prerequisites/schema.ts';
+import { selectionSchema } from './selection/data.ts';
 import { upgradeVersion1 } from './version-1.ts';
 
 const decimal = z.string().regex(/^-?\d+$/);
@@ -61,6 +62,8 @@ const measured = {
 const version3: z.ZodType<Manifest> = z.strictObject({
   version: z.literal(3),
   ...measured,
+  // Absent when the whole database is backed up.
+  selection: selectionSchema.optional(),
   prerequisites: prerequisitesSchema,
   leftOut: z.array(z.strictObject({ kind: z.string(), name: z.string(), reason: z.string() })),
 });

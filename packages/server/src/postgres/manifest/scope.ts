@@ -1,18 +1,53 @@
-/** The scope of a manifest: a whole database, or one schema of it. */
+import type { Selection } from './selection/data.ts';
+
+/** The scope of a manifest: a whole database, a part of it, or one schema of it. */
 export interface Scope {
-  /** The only schema, null for the whole database. */
+  /** The schema of a tenant, null for a database. */
   readonly schema: string | null;
   /** Roles whose grants are Flux's own. */
   readonly internalRoles: readonly string[];
+  /** The part of the database; undefined for all of it. */
+  readonly selection?: Selection | undefined;
 }
 
 /**
- * SQL condition: pg_dump dumps the objects of the schema `alias`, and it is in scope. `$1` is the schema or null. Objects in pg_* and in
- * information_schema are never dumped.
+ * `$1` of every query with one of the conditions below: the names of the schemas in scope, and the empty name for what belongs to no schema;
+ * null when everything is in scope.
+ */
+export function scopeParameter({ schema, selection }: Scope): readonly string[] | null {
+  if (schema !== null) return [schema];
+  if (selection === undefined) return null;
+  return [...selection.schemas, ...(selection.databaseWide ? [''] : [])];
+}
+
+/** Whether what belongs to no schema is in scope: casts, event triggers, publications, large objects and the like. */
+export function isDatabaseWide({ schema, selection }: Scope): boolean {
+  return schema === null && selection?.databaseWide !== false;
+}
+
+/** Whether an extension (its plain name) is in scope. Those of a tenant are among its prerequisites. */
+export function hasExtension({ selection }: Scope, name: string): boolean {
+  return selection === undefined || selection.extensions === null || selection.extensions.includes(name);
+}
+
+/**
+ * SQL condition: pg_dump dumps the objects of the schema `alias`, and it is in scope. Objects in pg_* and in information_schema are never
+ * dumped.
  */
 export function inScope(alias: string): string {
-  return `(${alias}.nspname !~ '^pg_' AND ${alias}.nspname <> 'information_schema' AND ($1::text IS NULL OR ${alias}.nspname = $1::text))`;
+  return `(${isDumpable(alias)} AND ($1::text[] IS NULL OR ${alias}.nspname = ANY ($1::text[])))`;
 }
+
+/** SQL condition: the schema `alias` is not one of the system's. */
+export function isDumpable(alias: string): string {
+  return `(${alias}.nspname !~ '^pg_' AND ${alias}.nspname <> 'information_schema')`;
+}
+
+/** SQL condition: what belongs to no schema is in scope. */
+export const DATABASE_WIDE = `($1::text[] IS NULL OR '' = ANY ($1::text[]))`;
+
+/** SQL condition that is always true: `$1` must occur in every query. */
+export const ANY_SCOPE = `($1::text[] IS NULL OR true)`;
 
 /**
  * SQL condition: the object is not a member of an extension, since CREATE EXTENSION recreates those for its version, nor a function or

@@ -1,6 +1,6 @@
 import type { Manifest, SequenceValue } from '../manifest.ts';
 import type { ExportedSnapshot } from '../snapshot.ts';
-import { inScope, notOfExtension, type Scope } from './scope.ts';
+import { inScope, notOfExtension, type Scope, scopeParameter } from './scope.ts';
 
 /** Number of sequences read in one statement: more would slow down planning, fewer would need more round trips. */
 const BATCH = 400;
@@ -21,7 +21,7 @@ export async function readSequences(snapshot: ExportedSnapshot, scope: Scope): P
        s.seqincrement AS increment, s.seqcycle AS cycles
      FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relpersistence <> 't' AND ${inScope('n')} AND ${notOfExtension('pg_class', 'c.oid')} ORDER BY 1`,
-    [scope.schema],
+    [scopeParameter(scope)],
   );
   const values: SequenceValue[] = [];
   if (list.length === 0) return values;

@@ -1,9 +1,6 @@
 import { OF_TENANT } from '../prerequisites/tenant-casts.ts';
-import { inScope, notOfExtension } from '../scope.ts';
+import { ANY_SCOPE, inScope, notOfExtension } from '../scope.ts';
 import { facts, type ObjectQueries, sortedArray } from './query.ts';
-
-/** `$1` must occur in every query; these do not depend on it. */
-const ANY_SCOPE = `($1::text IS NULL OR true)`;
 
 /** Schemas, and what belongs to no schema. Extensions are read for tenants as well; the comparison decides which of them matter. */
 export const databaseWideQueries: ObjectQueries = (major) => [
@@ -20,7 +17,7 @@ export const databaseWideQueries: ObjectQueries = (major) => [
   },
   {
     about: 'languages, casts, transforms and access methods',
-    wholeDatabaseOnly: true,
+    only: 'database-wide',
     sql: `SELECT 'language' AS kind, quote_ident(l.lanname) AS name,
          ${facts({ trusted: 'l.lanpltrusted', handler: 'l.lanplcallfoid::regproc::text', inline: 'l.laninline::regproc::text', validator: 'l.lanvalidator::regproc::text' })} AS definition
        FROM pg_language l WHERE l.lanispl AND ${ANY_SCOPE} AND ${notOfExtension('pg_language', 'l.oid')}
@@ -38,21 +35,22 @@ export const databaseWideQueries: ObjectQueries = (major) => [
   },
   {
     about: 'casts of a tenant',
+    only: 'tenant',
     // Those without a function are named only: see `tenantCasts`.
     sql: `SELECT 'cast' AS kind, format_type(c.castsource, NULL) || ' as ' || format_type(c.casttarget, NULL) AS name,
          ${facts({ function: 'CASE WHEN c.castfunc <> 0 THEN c.castfunc::regprocedure::text END', context: 'c.castcontext', method: 'c.castmethod' })} AS definition
-       FROM pg_cast c WHERE $1::text IS NOT NULL AND c.castmethod <> 'b' AND ${OF_TENANT}`,
+       FROM pg_cast c WHERE c.castmethod <> 'b' AND ${OF_TENANT}`,
   },
   {
     about: 'event triggers',
-    wholeDatabaseOnly: true,
+    only: 'database-wide',
     sql: `SELECT 'event_trigger' AS kind, quote_ident(t.evtname) AS name,
        ${facts({ event: 't.evtevent', function: 't.evtfoid::regproc::text', enabled: 't.evtenabled', tags: sortedArray('t.evttags') })} AS definition
      FROM pg_event_trigger t WHERE ${ANY_SCOPE} AND ${notOfExtension('pg_event_trigger', 't.oid')}`,
   },
   {
     about: 'publications',
-    wholeDatabaseOnly: true,
+    only: 'database-wide',
     sql: `SELECT 'publication' AS kind, quote_ident(p.pubname) AS name,
        ${facts({
          flags: `to_jsonb(p) - '{oid,pubname,pubowner}'::text[]`,
@@ -60,17 +58,18 @@ export const databaseWideQueries: ObjectQueries = (major) => [
            major >= 15
              ? `, pg_get_expr(r.prqual, r.prrelid), (SELECT jsonb_agg(a.attname ORDER BY a.attname) FROM pg_attribute a WHERE a.attrelid = r.prrelid AND a.attnum = ANY (r.prattrs))`
              : ''
-         }) ORDER BY r.prrelid::regclass::text) FROM pg_publication_rel r WHERE r.prpubid = p.oid)`,
+         }) ORDER BY r.prrelid::regclass::text) FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE r.prpubid = p.oid AND ${inScope('n')})`,
          schemas:
            major >= 15
-             ? `(SELECT jsonb_agg(n.nspname ORDER BY n.nspname) FROM pg_publication_namespace s JOIN pg_namespace n ON n.oid = s.pnnspid WHERE s.pnpubid = p.oid)`
+             ? `(SELECT jsonb_agg(n.nspname ORDER BY n.nspname) FROM pg_publication_namespace s JOIN pg_namespace n ON n.oid = s.pnnspid WHERE s.pnpubid = p.oid AND ${inScope('n')})`
              : 'NULL::text',
        })} AS definition
      FROM pg_publication p WHERE ${ANY_SCOPE} AND ${notOfExtension('pg_publication', 'p.oid')}`,
   },
   {
     about: 'foreign data wrappers, servers and user mappings',
-    wholeDatabaseOnly: true,
+    only: 'database-wide',
     // The options of user mappings contain passwords and are never read.
     sql: `SELECT 'foreign_data_wrapper' AS kind, quote_ident(w.fdwname) AS name,
          ${facts({ handler: 'w.fdwhandler::regproc::text', validator: 'w.fdwvalidator::regproc::text', options: sortedArray('w.fdwoptions') })} AS definition

@@ -1,3 +1,4 @@
+import { ANY_SCOPE } from '../scope.ts';
 import { facts, type ObjectQueries } from './query.ts';
 
 const md5 = (text: string) => `md5(${text})`;
@@ -10,7 +11,7 @@ const onRelation = (select: string) => `(SELECT jsonb_agg(x.text ORDER BY x.text
 export const extensionMemberQueries: ObjectQueries = () => [
   {
     about: 'members of extensions',
-    wholeDatabaseOnly: true,
+    only: 'database-wide',
     sql: `SELECT 'extension_member' AS kind, quote_ident(x.extname) || ': ' || i.type || ' ' || i.identity AS name,
        ${facts({
          definition: `CASE WHEN p.prokind IN ('f', 'p', 'w') THEN ${md5('pg_get_functiondef(p.oid)')}
@@ -32,19 +33,19 @@ export const extensionMemberQueries: ObjectQueries = () => [
      LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
      LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
      LEFT JOIN pg_type t ON d.classid = 'pg_type'::regclass AND t.oid = d.objid
-     WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND i.identity IS NOT NULL AND i.identity !~ '^pg_temp' AND $1::text IS NULL
+     WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND i.identity IS NOT NULL AND i.identity !~ '^pg_temp' AND ${ANY_SCOPE}
        -- Row types and array types come and go with what they belong to; from 16 on they are members as well.
        AND NOT (d.classid = 'pg_type'::regclass AND (EXISTS (SELECT FROM pg_type a WHERE a.typarray = d.objid)
          OR EXISTS (SELECT FROM pg_class r WHERE r.oid = t.typrelid AND r.relkind <> 'c')))`,
   },
   {
     about: 'sequences of extensions',
-    wholeDatabaseOnly: true,
+    only: 'database-wide',
     sql: `SELECT 'extension_sequence' AS kind, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name,
        CASE WHEN has_sequence_privilege(c.oid, 'SELECT') OR has_sequence_privilege(c.oid, 'USAGE')
          THEN coalesce(pg_sequence_last_value(c.oid)::text, 'not yet called') ELSE 'not readable' END AS definition
      FROM pg_depend d JOIN pg_class c ON c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND c.relkind = 'S'
-       AND c.relpersistence <> 't' AND $1::text IS NULL`,
+       AND c.relpersistence <> 't' AND ${ANY_SCOPE}`,
   },
 ];

@@ -2,10 +2,13 @@
 export interface ObjectQuery {
   /** For messages: which objects these are. */
   readonly about: string;
-  /** `$1` is the schema or null for all; `$2`, where it occurs, the internal roles. */
+  /** `$1` is `scopeParameter`; `$2`, where it occurs, the internal roles. */
   readonly sql: string;
-  /** True for objects that belong to no schema, which a tenant export does not contain. */
-  readonly wholeDatabaseOnly?: boolean;
+  /**
+   * Where it applies; everywhere when it does not say. `database-wide`: what belongs to no schema, where that is in scope. `database`: not for
+   * one schema of a pooled server. `tenant`: only there.
+   */
+  readonly only?: 'database-wide' | 'database' | 'tenant';
 }
 
 /** Creates the queries for one major version; the catalogs differ slightly between them. */

@@ -1,6 +1,6 @@
 import type { PostgresSession } from '../../connect.ts';
 import type { LeftOut, SchemaObject } from '../../manifest.ts';
-import type { Scope } from '../scope.ts';
+import { isDatabaseWide, type Scope, scopeParameter } from '../scope.ts';
 import { shareOut } from '../share-out.ts';
 import { behaviourQueries } from './behaviour.ts';
 import { commentQueries } from './comments.ts';
@@ -9,6 +9,7 @@ import { databaseItselfQueries } from './database-itself.ts';
 import { databaseWideQueries } from './database-wide.ts';
 import { extensionMemberQueries } from './extension-members.ts';
 import { operatorQueries } from './operators.ts';
+import type { ObjectQuery } from './query.ts';
 import { relationQueries } from './relations.ts';
 import { rightsQueries } from './rights.ts';
 import { typeQueries } from './types.ts';
@@ -46,9 +47,9 @@ export async function readObjects(
   const leftOut: LeftOut[] = [];
   const [database] = await (sessions[0] as PostgresSession).query<{ encoding: string }>('SELECT getdatabaseencoding() AS encoding');
   const isBytes = database?.encoding === 'SQL_ASCII';
-  const queue = ALL.flatMap((queries) => queries(major)).filter(({ wholeDatabaseOnly }) => !(wholeDatabaseOnly && scope.schema !== null));
+  const queue = ALL.flatMap((queries) => queries(major)).filter((query) => applies(query, scope));
   await shareOut(queue, sessions, async (session, { about, sql }) => {
-    const parameters = sql.includes('$2') ? [scope.schema, scope.internalRoles] : [scope.schema];
+    const parameters = sql.includes('$2') ? [scopeParameter(scope), scope.internalRoles] : [scopeParameter(scope)];
     let untold = 0;
     // One by one: a list of many thousands does not fit into the arguments of a call.
     for (const row of await session.query<ObjectRow>(isBytes ? asBytes(sql) : sql, parameters)) {
@@ -63,6 +64,12 @@ export async function readObjects(
   });
   objects.sort((a, b) => compareTexts(a.kind, b.kind) || compareTexts(a.name, b.name) || compareTexts(a.definition, b.definition));
   return { objects, leftOut };
+}
+
+/** Whether a query is one of this scope. */
+export function applies({ only }: Pick<ObjectQuery, 'only'>, scope: Scope): boolean {
+  if (only === undefined) return true;
+  return only === 'database-wide' ? isDatabaseWide(scope) : (only === 'tenant') === (scope.schema !== null);
 }
 
 /** What a query of objects returns, as the server may answer it. */

@@ -1,5 +1,5 @@
 import type { SchemaObject } from '../../manifest.ts';
-import { inScope, notOfExtension } from '../scope.ts';
+import { DATABASE_WIDE, inScope, notOfExtension } from '../scope.ts';
 import type { ObjectQueries } from './query.ts';
 
 /** One catalog whose rows have an owner and, most of them, grants. */
@@ -65,7 +65,7 @@ export const OWNED: readonly OwnedCatalog[] = [
 ];
 
 /** pg_dump keeps changed grants of pg_catalog too, and nothing of the other schemas of the system. */
-const GRANT_SCOPE = `(${inScope('n')} OR ($1::text IS NULL AND n.nspname = 'pg_catalog'))`;
+const GRANT_SCOPE = `(${inScope('n')} OR (${DATABASE_WIDE} AND n.nspname = 'pg_catalog'))`;
 
 /** SQL: `classid, objid, subid, acl, standard` of everything whose grants are not simply the default. */
 export function grantedObjects(): string {
@@ -73,7 +73,7 @@ export function grantedObjects(): string {
     ({ catalog, owner, schema, acl, aclKind, where }) =>
       `SELECT '${catalog}'::regclass::oid AS classid, o.oid AS objid, 0 AS subid, ${acl} AS acl, acldefault(${aclKind}, ${owner}) AS standard, ${owner} AS owner
        FROM ${catalog} o ${schema === null ? '' : `JOIN pg_namespace n ON n.oid = ${schema}`}
-       WHERE ${acl} IS NOT NULL AND ${where} AND ${schema === null ? '$1::text IS NULL' : GRANT_SCOPE}`,
+       WHERE ${acl} IS NOT NULL AND ${where} AND ${schema === null ? DATABASE_WIDE : GRANT_SCOPE}`,
   );
   parts.push(
     `SELECT 'pg_class'::regclass::oid, a.attrelid, a.attnum, a.attacl, acldefault('c', c.relowner), c.relowner
@@ -83,8 +83,8 @@ export function grantedObjects(): string {
   return parts.join('\n UNION ALL ');
 }
 
-/** SQL condition: the default privileges `a` are those of the owner of the schema `$1`, in every schema. */
-export const OF_ALL_SCHEMAS = `(a.defaclnamespace = 0 AND a.defaclrole IN (SELECT o.nspowner FROM pg_namespace o WHERE o.nspname = $1))`;
+/** SQL condition: the default privileges `a` are those of the owner of a schema of `$1`, in every schema. */
+export const OF_ALL_SCHEMAS = `(a.defaclnamespace = 0 AND a.defaclrole IN (SELECT o.nspowner FROM pg_namespace o WHERE o.nspname = ANY ($1::text[])))`;
 
 /** Whether an object is the default privileges of a role in every schema, not in one. */
 export function isOfAllSchemas({ kind, name }: Pick<SchemaObject, 'kind' | 'name'>): boolean {
@@ -111,7 +111,7 @@ export const rightsQueries: ObjectQueries = () => [
       ({ catalog, owner, schema, where }) =>
         `SELECT 'owner' AS kind, i.type || ' ' || i.identity AS name, quote_ident(pg_get_userbyid(${owner})) AS definition
          FROM ${catalog} o ${schema === null ? '' : `JOIN pg_namespace n ON n.oid = ${schema}`}, pg_identify_object('${catalog}'::regclass, o.oid, 0) i
-         WHERE ${where} AND ${schema === null ? `$1::text IS NULL AND o.oid >= 16384` : inScope('n')} AND ${notOfExtension(catalog, 'o.oid')}`,
+         WHERE ${where} AND ${schema === null ? `${DATABASE_WIDE} AND o.oid >= 16384` : inScope('n')} AND ${notOfExtension(catalog, 'o.oid')}`,
     ).join('\n UNION ALL '),
   },
   {
@@ -130,13 +130,15 @@ export const rightsQueries: ObjectQueries = () => [
        FULL JOIN untouched u USING (classid, objid, subid, grantee) WHERE a.privileges IS DISTINCT FROM u.privileges) d,
        pg_identify_object(d.classid, d.objid, d.subid) i`,
   },
-  {
-    about: 'default privileges',
-    sql: `SELECT 'default_privileges' AS kind,
+  { about: 'default privileges', sql: defaultPrivileges(`${inScope('n')} OR (n.oid IS NULL AND ${DATABASE_WIDE})`) },
+  { about: "default privileges of a tenant's owner", only: 'tenant', sql: defaultPrivileges(OF_ALL_SCHEMAS) },
+];
+
+function defaultPrivileges(where: string): string {
+  return `SELECT 'default_privileges' AS kind,
        'of ' || quote_ident(pg_get_userbyid(a.defaclrole)) || coalesce(' in ' || quote_ident(n.nspname), '') || ' on ' || a.defaclobjtype::text AS name,
        coalesce((SELECT string_agg(CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END || ': ' || x.privilege_type
            || CASE WHEN x.is_grantable THEN '*' ELSE '' END, ', ' ORDER BY pg_get_userbyid(x.grantee), x.privilege_type)
          FROM aclexplode(a.defaclacl) x WHERE pg_get_userbyid(x.grantee) <> ALL ($2::text[])), 'nothing') AS definition
-     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace WHERE $1::text IS NULL OR n.nspname = $1::text OR ${OF_ALL_SCHEMAS}`,
-  },
-];
+     FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace WHERE ${where}`;
+}

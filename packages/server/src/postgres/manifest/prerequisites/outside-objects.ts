@@ -1,5 +1,5 @@
 import type { PostgresSession } from '../../connect.ts';
-import type { Scope } from '../scope.ts';
+import { type Scope, scopeParameter } from '../scope.ts';
 import type { StatementPrerequisite } from './data.ts';
 import type { ObjectId } from './outside-bodies.ts';
 import { CREATE_OUTSIDE, DOMAIN_PARTS, OUTSIDE_JOINS, OUTSIDE_WORDS } from './outside-ddl.ts';
@@ -63,7 +63,13 @@ export async function readOutside(
      LEFT JOIN pg_depend d ON d.classid = w.classid AND d.objid = w.objid AND d.deptype = 'e'
      LEFT JOIN pg_extension x ON x.oid = d.refobjid
      ORDER BY w.objid`,
-    [scope.schema, AUTH_FUNCTIONS, roles, named.map(({ classid }) => classid), named.map(({ objid }) => objid)],
+    [
+      scopeParameter(scope),
+      scope.schema === null ? [] : AUTH_FUNCTIONS,
+      roles,
+      named.map(({ classid }) => classid),
+      named.map(({ objid }) => objid),
+    ],
   );
   return inOrder(objects);
 }

@@ -1,6 +1,6 @@
 import type { PostgresSession } from '../../connect.ts';
 import { OF_ALL_SCHEMAS } from '../objects/rights.ts';
-import type { Scope } from '../scope.ts';
+import { type Scope, scopeParameter } from '../scope.ts';
 import type { Prerequisites, RolePrerequisite } from './data.ts';
 import { TENANT_OBJECTS } from './tenant-objects.ts';
 
@@ -44,15 +44,15 @@ export async function tenantRoles(session: PostgresSession, scope: Scope): Promi
        SELECT d.refobjid FROM pg_shdepend d JOIN tenant t ON t.classid = d.classid AND t.objid = d.objid
        WHERE d.refclassid = 'pg_authid'::regclass AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
          AND NOT (d.deptype = 'a' AND pg_get_userbyid(d.refobjid) = ANY ($2::text[]))
-       UNION SELECT nspowner FROM pg_namespace WHERE nspname = $1
-       UNION SELECT c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1
-       UNION SELECT p.proowner FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1
-       UNION SELECT t.typowner FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1
-       UNION SELECT a.defaclrole FROM pg_default_acl a JOIN pg_namespace n ON n.oid = a.defaclnamespace WHERE n.nspname = $1
+       UNION SELECT nspowner FROM pg_namespace WHERE nspname = ANY ($1::text[])
+       UNION SELECT c.relowner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY ($1::text[])
+       UNION SELECT p.proowner FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY ($1::text[])
+       UNION SELECT t.typowner FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = ANY ($1::text[])
+       UNION SELECT a.defaclrole FROM pg_default_acl a JOIN pg_namespace n ON n.oid = a.defaclnamespace WHERE n.nspname = ANY ($1::text[])
        UNION SELECT x.grantee FROM pg_default_acl a, aclexplode(a.defaclacl) x
          WHERE ${OF_ALL_SCHEMAS} AND x.grantee <> 0 AND pg_get_userbyid(x.grantee) <> ALL ($2::text[])
      ) ${ROLE_FACTS}`,
-    [scope.schema, scope.internalRoles],
+    [scopeParameter(scope), scope.internalRoles],
   );
   return roles.map(({ name }) => ({ name, superuser: false, inherits: true, bypassesRls: false }));
 }

@@ -1,6 +1,6 @@
 import type { PostgresSession } from '../../connect.ts';
 import { grantedObjects, OF_ALL_SCHEMAS, OWNED } from '../objects/rights.ts';
-import { inScope, notOfExtension, type Scope } from '../scope.ts';
+import { inScope, notOfExtension, type Scope, scopeParameter } from '../scope.ts';
 import type {
   DefaultPrivilegePrerequisite,
   DefaultRevocationPrerequisite,
@@ -39,7 +39,7 @@ async function readOwners(session: PostgresSession, scope: Scope): Promise<reado
          AND NOT EXISTS (SELECT FROM pg_depend s WHERE i.type = 'sequence' AND s.classid = 'pg_class'::regclass AND s.objid = o.oid
            AND s.refclassid = 'pg_class'::regclass AND s.deptype IN ('a', 'i'))`,
   );
-  return await session.query<OwnerPrerequisite>(sql.join('\n UNION ALL '), [scope.schema]);
+  return await session.query<OwnerPrerequisite>(sql.join('\n UNION ALL '), [scopeParameter(scope)]);
 }
 
 /** SQL common table expressions, the last of them `named`: objects whose grants are not the default, with their kind as GRANT wants it. */
@@ -54,7 +54,7 @@ async function readRevocations(session: PostgresSession, scope: Scope): Promise<
     `WITH ${CHANGED_RIGHTS}
      SELECT kind, identity, CASE WHEN pg_get_userbyid(owner) <> ALL ($2::text[]) THEN pg_get_userbyid(owner) END AS owner
      FROM named WHERE subid = 0 ORDER BY kind, identity`,
-    [scope.schema, scope.internalRoles],
+    [scopeParameter(scope), scope.internalRoles],
   );
 }
 
@@ -65,7 +65,7 @@ async function readGrants(session: PostgresSession, scope: Scope): Promise<reado
        CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee) END AS grantee, x.is_grantable AS grantable
      FROM named, aclexplode(acl) x WHERE pg_get_userbyid(x.grantee) <> ALL ($2::text[])
      GROUP BY kind, identity, "column", x.grantee, x.is_grantable ORDER BY kind, identity, "column" NULLS FIRST, grantee NULLS FIRST, grantable`,
-    [scope.schema, scope.internalRoles],
+    [scopeParameter(scope), scope.internalRoles],
   );
 }
 
@@ -77,7 +77,7 @@ async function readDefaultRevocations(session: PostgresSession, scope: Scope): P
   return await session.query<DefaultRevocationPrerequisite>(
     `SELECT pg_get_userbyid(a.defaclrole) AS owner, ${DEFAULT_OBJECTS} AS objects
      FROM pg_default_acl a WHERE ${OF_ALL_SCHEMAS} ORDER BY 1, 2`,
-    [scope.schema],
+    [scopeParameter(scope)],
   );
 }
 
@@ -86,8 +86,8 @@ async function readDefaultPrivileges(session: PostgresSession, scope: Scope): Pr
     `SELECT pg_get_userbyid(a.defaclrole) AS owner, n.nspname AS schema, x.privilege_type AS privilege, ${DEFAULT_OBJECTS} AS objects,
        CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee) END AS grantee, x.is_grantable AS grantable
      FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace, aclexplode(a.defaclacl) x
-     WHERE (n.nspname = $1 OR ${OF_ALL_SCHEMAS}) AND pg_get_userbyid(x.grantee) <> ALL ($2::text[]) ORDER BY 1, 2 NULLS FIRST, 4, 3, 5`,
-    [scope.schema, scope.internalRoles],
+     WHERE (n.nspname = ANY ($1::text[]) OR ${OF_ALL_SCHEMAS}) AND pg_get_userbyid(x.grantee) <> ALL ($2::text[]) ORDER BY 1, 2 NULLS FIRST, 4, 3, 5`,
+    [scopeParameter(scope), scope.internalRoles],
   );
 }
 

@@ -43,13 +43,7 @@ export async function tenantBefore(session: PostgresSession, scope: Scope): Prom
       extensions,
       // A function may call one that is created after it.
       settings: [{ name: 'check_function_bodies', value: 'off' }],
-      statements: [
-        ...(await readSchemaGrants(session, [...schemas], roleNames)),
-        ...made.map(({ type, identity, ddl }) => before(ddl as string, type === 'type' ? identity : null)),
-        ...made.flatMap(({ parts }) => (parts ?? []).map(({ phase, sql }) => ({ phase, unlessType: null, sql }))),
-        ...made.flatMap(({ words }) => (words ?? []).map((sql) => before(sql))),
-        ...casts.statements,
-      ],
+      statements: [...(await readSchemaGrants(session, [...schemas], roleNames)), ...makeStatements(made), ...casts.statements],
     },
     made: made.map(({ classid, objid, type, identity }) => ({ classid, objid, name: `${type} ${identity}` })),
     leftOut: [
@@ -69,6 +63,15 @@ const IS_USED = 'The tenant uses it, and a tenant export does not contain it.';
 
 const leftOut = (kind: string, name: string, reason: string): LeftOut => ({ kind, name, reason });
 const before = (sql: string, unlessType: string | null = null): StatementPrerequisite => ({ phase: 'before', unlessType, sql });
+
+/** The statements that make objects outside of the scope before a restore of what needs them. */
+export function makeStatements(made: readonly OutsideObject[]): readonly StatementPrerequisite[] {
+  return [
+    ...made.map(({ type, identity, ddl }) => before(ddl as string, type === 'type' ? identity : null)),
+    ...made.flatMap(({ parts }) => (parts ?? []).map(({ phase, sql }) => ({ phase, unlessType: null, sql }))),
+    ...made.flatMap(({ words }) => (words ?? []).map((sql) => before(sql))),
+  ];
+}
 
 /** Functions outside that come with the tenant have bodies, too. */
 async function followBodies(session: PostgresSession, scope: Scope, roles: readonly string[]) {
@@ -103,8 +106,12 @@ async function readExtensions(
   return rows.map(({ certain: isCertain, ...extension }) => (isCertain ? extension : { ...extension, possibly: true }));
 }
 
-/** Who may use the schemas, of those that come with the tenant; `public` and `auth` have theirs in every database. */
-async function readSchemaGrants(session: PostgresSession, schemas: readonly string[], roles: readonly string[]) {
+/** Who of `roles` may use the schemas; `public` and `auth` have theirs in every database. */
+export async function readSchemaGrants(
+  session: PostgresSession,
+  schemas: readonly string[],
+  roles: readonly string[],
+): Promise<readonly StatementPrerequisite[]> {
   const rows = await session.query<{ sql: string }>(
     `SELECT 'DO ' || quote_literal(format('BEGIN GRANT USAGE ON SCHEMA %I TO %s; EXCEPTION WHEN insufficient_privilege THEN NULL; END', n.nspname,
          CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END)) AS sql

@@ -1,10 +1,10 @@
 import type { PostgresSession } from '../../connect.ts';
 import type { LeftOut } from '../../manifest.ts';
-import type { Scope } from '../scope.ts';
+import { type Scope, scopeParameter } from '../scope.ts';
 import type { StatementPrerequisite } from './data.ts';
 
 /** SQL condition: the cast `c` is from or to a type of the schema `$1`, and nothing else brings it with it. */
-export const OF_TENANT = `EXISTS (SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid IN (c.castsource, c.casttarget) AND n.nspname = $1)
+export const OF_TENANT = `EXISTS (SELECT FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid IN (c.castsource, c.casttarget) AND n.nspname = ANY ($1::text[]))
   AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_cast'::regclass AND e.objid = c.oid AND e.deptype IN ('e', 'i'))`;
 
 /** Casts belong to no schema, so that a dump of one leaves them out. Those without a function need a superuser, and are only named. */
@@ -18,7 +18,7 @@ export async function tenantCasts(
          s, t, s, t, CASE c.castmethod WHEN 'i' THEN 'WITH INOUT' ELSE 'WITH FUNCTION ' || c.castfunc::regprocedure END,
          CASE c.castcontext WHEN 'a' THEN ' AS ASSIGNMENT' WHEN 'i' THEN ' AS IMPLICIT' END)) END AS sql
      FROM pg_cast c, format_type(c.castsource, NULL) s, format_type(c.casttarget, NULL) t WHERE ${OF_TENANT} ORDER BY 1`,
-    [scope.schema],
+    [scopeParameter(scope)],
   );
   return {
     statements: casts.flatMap(({ sql }) => (sql === null ? [] : [{ phase: 'after' as const, unlessType: null, sql }])),

@@ -1,16 +1,24 @@
+/** SQL: what belongs to no schema and may need something of one. A publication comes without what it lacks. */
+const OF_NO_SCHEMA = ['pg_cast', 'pg_event_trigger', 'pg_language', 'pg_foreign_data_wrapper', 'pg_foreign_server', 'pg_transform', 'pg_am']
+  .map((catalog) => `SELECT '${catalog}'::regclass::oid AS classid, oid AS objid FROM ${catalog}`)
+  .join(' UNION ALL ');
+
 /**
- * SQL common table expression `tenant(classid, objid)`: everything that belongs to the schema `$1`, down to rules, defaults,
- * constraints, triggers and policies. Needs WITH RECURSIVE.
+ * SQL common table expression `tenant(classid, objid)`: everything that belongs to the schemas `$1`, down to rules, defaults,
+ * constraints, triggers and policies; with the empty name in `$1`, what belongs to no schema as well. Needs WITH RECURSIVE.
  */
 export const TENANT_OBJECTS = `tenant(classid, objid) AS (
-  SELECT 'pg_namespace'::regclass::oid, n.oid FROM pg_namespace n WHERE n.nspname = $1
+  SELECT 'pg_namespace'::regclass::oid, n.oid FROM pg_namespace n WHERE n.nspname = ANY ($1::text[])
+  UNION
+  SELECT o.classid, o.objid FROM (${OF_NO_SCHEMA}) o WHERE '' = ANY ($1::text[]) AND o.objid >= 16384
+    AND NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = o.classid AND e.objid = o.objid AND e.deptype = 'e')
   UNION
   SELECT d.classid, d.objid FROM tenant t JOIN pg_depend d ON d.refclassid = t.classid AND d.refobjid = t.objid
   WHERE (d.deptype IN ('a', 'i') OR (d.deptype = 'n' AND (d.refclassid = 'pg_namespace'::regclass OR d.classid = 'pg_cast'::regclass)))
     AND d.classid NOT IN (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'pg_catalog'::regnamespace
       AND c.relname IN ('pg_extension', 'pg_publication_rel', 'pg_publication_namespace'))
     AND NOT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-      WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND n.nspname <> $1 AND n.nspname <> 'pg_toast')
+      WHERE d.classid = 'pg_class'::regclass AND c.oid = d.objid AND n.nspname <> ALL ($1::text[]) AND n.nspname <> 'pg_toast')
 )`;
 
 /**

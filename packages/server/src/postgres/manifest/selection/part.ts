@@ -1,0 +1,117 @@
+import type { BackupScope } from '@flux/contract/backup-scope';
+import { FluxError } from '@flux/contract/errors';
+import type { PostgresSession } from '../../connect.ts';
+import type { LeftOut } from '../../manifest.ts';
+import { displaySafe } from '../difference.ts';
+import type { Prerequisites } from '../prerequisites/data.ts';
+import { databaseRoles } from '../prerequisites/roles.ts';
+import { makeStatements, readSchemaGrants } from '../prerequisites/tenant-before.ts';
+import type { Scope } from '../scope.ts';
+import type { Selection } from './data.ts';
+import { type Matched, matchScope, type Strictness } from './match.ts';
+import { readNeeds, type Unmet } from './needs.ts';
+import { readUnselected } from './unselected.ts';
+
+/** The chosen part of a database, with what a restore of it needs that its archive does not contain. */
+export interface ChosenPart {
+  readonly selection: Selection;
+  readonly prerequisites: Pick<Prerequisites, 'schemas' | 'settings' | 'statements'>;
+  /** What is not in it, and why. */
+  readonly leftOut: readonly LeftOut[];
+}
+
+const MOST_LINES = 30;
+
+/**
+ * Finds the part of a database that a scope chooses. What its objects need of the rest is found beforehand: extensions come with it, types and
+ * functions are made before a restore, and what holds data of its own is refused.
+ *
+ * @throws FluxError `invalid_request` naming what is needed and the option to add, or the pattern that matches nothing
+ */
+export async function choosePart(
+  session: PostgresSession,
+  wanted: BackupScope,
+  internalRoles: readonly string[],
+  strict: Strictness,
+): Promise<ChosenPart> {
+  const matched = await matchScope(session, wanted, strict);
+  const first = firstSelection(wanted, matched);
+  const scope: Scope = { schema: null, internalRoles, selection: first };
+  const { roles } = await databaseRoles(session);
+  const roleNames = roles.map(({ name }) => name);
+  const needs = await readNeeds(session, scope, roleNames);
+  refuseUnmet(needs.unmet, wanted);
+  const extensions = await readExtensions(session, first, needs.extensions);
+  const selection = first.databaseWide ? first : { ...first, extensions: extensions.map(({ name }) => name) };
+  const made = needs.made.map(({ schema, type, identity }) => ({ schema, name: `${type} ${identity}` }));
+  const outside = new Set([...extensions.map(({ schema }) => schema), ...made.map(({ schema }) => schema ?? 'public')]);
+  const schemas = [...outside].filter((name) => !selection.schemas.includes(name) && name !== 'pg_catalog' && name !== 'public');
+  return {
+    selection,
+    prerequisites: {
+      schemas,
+      settings: made.length === 0 ? [] : [{ name: 'check_function_bodies', value: 'off' }],
+      statements: [...(await readSchemaGrants(session, schemas, roleNames)), ...makeStatements(needs.made)],
+    },
+    leftOut: await readUnselected(session, { ...scope, selection }, matched, made),
+  };
+}
+
+/** Before it is known which extensions are needed. */
+function firstSelection(wanted: BackupScope, { schemas, otherSchemas, withoutRows }: Matched): Selection {
+  const tables = withoutRows.flatMap((table) => [table, ...table.partitions]).filter(({ schema }) => schemas.includes(schema));
+  return {
+    wanted,
+    schemas,
+    otherSchemas,
+    databaseWide: wanted.schemas.length === 0,
+    extensions: null,
+    withoutRows: [...new Set(tables.map(({ name }) => name))],
+  };
+}
+
+/**
+ * Extensions that the archive creates: all of them, or those of the chosen schemas, those that are needed, and those that these need. plpgsql is in
+ * every database.
+ */
+async function readExtensions(
+  session: PostgresSession,
+  { databaseWide, schemas }: Selection,
+  needed: readonly string[],
+): Promise<readonly { readonly name: string; readonly schema: string }[]> {
+  return await session.query<{ name: string; schema: string }>(
+    `WITH RECURSIVE used(oid) AS (
+       SELECT e.oid FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+         WHERE $1::boolean OR e.extname = 'plpgsql' OR n.nspname = ANY ($2::text[]) OR e.extname = ANY ($3::text[])
+       UNION SELECT d.refobjid FROM used u JOIN pg_depend d ON d.classid = 'pg_extension'::regclass AND d.objid = u.oid
+         AND d.refclassid = 'pg_extension'::regclass)
+     SELECT e.extname AS name, n.nspname AS schema FROM used u JOIN pg_extension e ON e.oid = u.oid JOIN pg_namespace n ON n.oid = e.extnamespace
+     ORDER BY e.oid`,
+    [databaseWide, schemas, needed],
+  );
+}
+
+function refuseUnmet(unmet: readonly Unmet[], wanted: BackupScope): void {
+  if (unmet.length === 0) return;
+  const lines = unmet.slice(0, MOST_LINES).map((one) => displaySafe(sentenceOf(one)));
+  const more = unmet.length > lines.length ? [`and ${unmet.length - lines.length} more`] : [];
+  const cures = [...new Set(unmet.map((one) => cureOf(one, wanted)))];
+  throw new FluxError('invalid_request', 'What is chosen needs what is not, so a backup of it would not restore.', {
+    hint: cures.map(displaySafe).join('\n'),
+    details: { excerpt: [...lines, ...more].map((line) => `  ${line}`).join('\n'), unmet: unmet.length },
+  });
+}
+
+function sentenceOf({ by, what, schema, lacks }: Unmet): string {
+  const who = by ?? 'Something that a restore makes beforehand';
+  if (lacks === 'rows') return `${who} needs the rows of ${what}, which are excluded`;
+  return `${who} needs ${what}, which ${schema === null ? 'belongs to no schema and comes only with the whole database' : `is in the schema ${schema}`}`;
+}
+
+function cureOf({ by, what, schema, lacks }: Unmet, { schemas, excludeSchemas }: BackupScope): string {
+  if (lacks === 'rows')
+    return `Exclude the rows of ${by?.replace(/^.* of /, '') ?? 'what needs them'} too, or do not exclude those of ${what.replace(/^table /, '')}.`;
+  if (schema === null) return 'Name the schemas to leave out with --exclude-schema instead of choosing some with --schema.';
+  if (schemas.length > 0 && excludeSchemas.length === 0) return `Add --schema ${schema}.`;
+  return `Leave ${schema} out of --exclude-schema${schemas.length > 0 ? `, and add --schema ${schema}` : ''}; or exclude the schema of what needs it, too.`;
+}
