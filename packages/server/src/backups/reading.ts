@@ -10,6 +10,7 @@ import type { Catalog } from '../catalog/open.ts';
 import { findArchiveDamage } from '../postgres/archive/walk.ts';
 import type { Clock } from '../system/clock.ts';
 import { checkArtifact } from './item.ts';
+import { readAgreedManifest } from './records.ts';
 import { isProven } from './trust.ts';
 
 /** The result of reading an artifact. */
@@ -65,16 +66,19 @@ export async function readLentArtifact(
 }
 
 /**
- * Reads the file of a backup as `compareBytes` does, and returns why it is not intact, in one sentence; undefined when it is. A file that
- * is missing or cannot be read is an answer too.
+ * Reads the file of a backup as `compareBytes` does, compares everything that was recorded of it, and returns why it is not intact, in one
+ * sentence; undefined when it is. A file that is missing or cannot be read is an answer too, and so are records that contradict each other.
  */
 export async function findProblem(deps: ReadingDeps, row: BackupRow, reader: Reader, signal: AbortSignal): Promise<string | undefined> {
   const problem = await lookAtArtifact(deps, row);
   if (problem !== null) return problem;
   try {
-    return (await compareBytes(deps, row, reader, signal)).damage;
+    const { damage } = await compareBytes(deps, row, reader, signal);
+    if (damage === undefined) await readAgreedManifest(deps, row, signal);
+    return damage;
   } catch (error) {
     if (isFluxError(error, 'artifact_gone') || isFluxError(error, 'volume_unusable')) return error.message;
+    if (isFluxError(error, 'verification_inconclusive')) return error.message;
     throw error;
   }
 }

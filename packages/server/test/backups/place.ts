@@ -24,12 +24,17 @@ export interface BackupPlace extends AsyncDisposable {
   readonly deps: ReadingDeps;
   newProject(): Promise<ProjectRow>;
   /** A backup whose artifact was written and validated, or one that failed. */
-  addBackup(project: ProjectRow, status: 'complete' | 'failed'): Promise<{ readonly id: BackupId; readonly path: string }>;
-  /** Gives a backup a manifest that can be read: in the catalog and beside the artifact. @returns the path of that copy */
-  addManifest(id: BackupId): Promise<string>;
+  addBackup(project: ProjectRow, status: 'complete' | 'failed'): Promise<AddedBackup>;
   /** Records a verification that succeeded, as it is recorded after a restore. */
   verify(id: BackupId): Promise<void>;
   rowOf(id: BackupId): Promise<BackupRow>;
+}
+
+/** Paths of the files of a backup; one that failed has none. */
+interface AddedBackup {
+  readonly id: BackupId;
+  readonly path: string;
+  readonly manifest: string;
 }
 
 /** Work that nobody can take over: it runs outside of any operation. */
@@ -48,6 +53,13 @@ export async function openBackupPlace(): Promise<BackupPlace> {
     const row = await findBackupById(catalog.db, id);
     if (row === undefined) throw new Error('a row has vanished');
     return row;
+  };
+  const addManifest = async (id: BackupId) => {
+    const text = readFileSync(MANIFEST, 'utf8');
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    await insertManifest(catalog.db, id, sha256, text);
+    const { project_id } = await updateBackup(catalog.db, id, { manifest_sha256: sha256 });
+    writeFileSync(join(folder, manifestKey({ projectId: project_id, backupId: id })), text);
   };
   return {
     catalog,
@@ -105,17 +117,9 @@ export async function openBackupPlace(): Promise<BackupPlace> {
           state: 'present',
           created_at: now,
         });
+        await addManifest(id);
       }
-      return { id, path };
-    },
-    addManifest: async (id) => {
-      const text = readFileSync(MANIFEST, 'utf8');
-      const sha256 = createHash('sha256').update(text).digest('hex');
-      await insertManifest(catalog.db, id, sha256, text);
-      const { project_id } = await updateBackup(catalog.db, id, { manifest_sha256: sha256 });
-      const path = join(folder, manifestKey({ projectId: project_id, backupId: id }));
-      writeFileSync(path, text);
-      return path;
+      return { id, path, manifest: join(folder, manifestKey({ projectId: project.id, backupId: id })) };
     },
     verify: async (id) => {
       const now = new Date();

@@ -3,9 +3,10 @@ import type { VerificationProof } from '@flux/contract/backup';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { findProblem } from '../../src/backups/reading.ts';
 import { findBackupReceipt } from '../../src/backups/receipt/read.ts';
+import { readAgreedManifest } from '../../src/backups/records.ts';
 import { recordVerification } from '../../src/backups/verify/record.ts';
-import { readAgreedManifest } from '../../src/backups/verify/records.ts';
 import { type VerifyDeps, verifyBackup } from '../../src/backups/verify/run.ts';
 import type { ProjectRow } from '../../src/catalog/projects.ts';
 import { uuidv7 } from '../../src/system/uuid.ts';
@@ -15,7 +16,7 @@ import { task, verifyingDeps } from './verifying.ts';
 let place: BackupPlace;
 let deps: VerifyDeps;
 let project: ProjectRow;
-let made: { readonly id: BackupId; readonly path: string };
+let made: { readonly id: BackupId; readonly path: string; readonly manifest: string };
 /** The copy of the manifest beside the artifact. */
 let copy: string;
 
@@ -29,7 +30,7 @@ afterAll(() => place?.[Symbol.asyncDispose]());
 beforeEach(async () => {
   project = await place.newProject();
   made = await place.addBackup(project, 'complete');
-  copy = await place.addManifest(made.id);
+  copy = made.manifest;
   await recordProof('restorable');
 });
 
@@ -129,6 +130,14 @@ it.each(CHANGES)('a change of %s is named, and neither proves nor condemns the b
     artifact_validation: before.artifact_validation,
   });
   expect(last_problem).toMatch(named);
+});
+
+it.each(CHANGES)('after a change of %s, the backup is no way back for the gate', async (_where, named, change) => {
+  const asked = async () => findProblem(deps, await place.rowOf(made.id), 'the gate', task.signal);
+  expect(await asked()).toBeUndefined();
+  await change();
+  const found = await asked();
+  if (!found?.startsWith("The artifact's SHA-256 is")) expect(found).toMatch(named);
 });
 
 it('agrees with itself when nothing was changed, also after verifications that proved nothing', async () => {

@@ -43,7 +43,6 @@ beforeEach(async () => {
   // Doctor and gate would ask the project's Postgres; this project has none.
   project = { ...(await place.newProject()), lifecycle: 'creating' };
   made = await place.addBackup(project, 'complete');
-  await place.addManifest(made.id);
   await place.verify(made.id);
 });
 

@@ -7,6 +7,7 @@ import { requireBackupId } from '../create.ts';
 import { readManifest } from '../manifest.ts';
 import { requirePresent } from '../present.ts';
 import { type LendingDeps, lendArtifact, readLentArtifact } from '../reading.ts';
+import { readAgreedManifest } from '../records.ts';
 import type { LocalArchive } from './load.ts';
 
 /** A backup whose bytes are those that were dumped. Disposing of it returns the local file. */
@@ -28,7 +29,7 @@ export interface OpenedBackup extends LocalArchive, AsyncDisposable {
  *
  * @param backupId of the operation; one that restores always has it
  * @param unproven `accepted` opens damaged bytes too: size and digest are those that were found
- * @throws FluxError `backup_not_found`, `artifact_invalid`, `artifact_gone`
+ * @throws FluxError `backup_not_found`, `artifact_invalid`, `artifact_gone`; `verification_inconclusive` for records that contradict each other
  */
 export async function openBackup(
   deps: LendingDeps,
@@ -51,7 +52,8 @@ export async function openBackup(
       throw new FluxError('artifact_invalid', `Backup ${row.id} cannot be restored: ${damage} Nothing was changed.`, {
         hint: 'Choose another one: `flux backup list`. If there is none, --accept-unproven with --into or --to restores what is left of this one.',
       });
-    const manifest = await readManifest(deps.catalog.db, row);
+    // In an emergency a copy that somebody has changed is in nobody's way.
+    const manifest = unproven === 'accepted' ? await readManifest(deps.catalog.db, row) : await readAgreedManifest(deps, row, task.signal);
     const requireUnmodified = async () => {
       if (!(await lent.wasModified(sha256, task.signal))) return;
       throw new FluxError(

@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { isFluxError } from '@flux/contract/errors';
 import { encodeForSigning, type ReceiptEnvelope, type ReceiptStatement } from '@flux/contract/receipt';
 import { findStatementProblem } from '@flux/contract/receipt-shape';
-import { manifestKey } from '../../blobs/artifact-keys.ts';
-import type { BlobStore } from '../../blobs/store.ts';
-import type { BackupRow } from '../../catalog/backups.ts';
-import { listCopies } from '../../catalog/copies.ts';
-import type { Catalog, Database } from '../../catalog/open.ts';
-import { listReceipts } from '../../catalog/receipts.ts';
-import { listSigningKeys } from '../../catalog/signing-keys.ts';
-import { parseManifest } from '../../postgres/manifest/schema.ts';
-import type { Manifest } from '../../postgres/manifest.ts';
-import { verifyEd25519 } from '../../system/ed25519.ts';
-import { readManifestText, requireAgreement } from '../manifest.ts';
-import { findDisagreement, type Witness } from '../witnesses.ts';
+import { manifestKey } from '../blobs/artifact-keys.ts';
+import type { BlobStore } from '../blobs/store.ts';
+import type { BackupRow } from '../catalog/backups.ts';
+import { listCopies } from '../catalog/copies.ts';
+import type { Catalog, Database } from '../catalog/open.ts';
+import { listReceipts } from '../catalog/receipts.ts';
+import { listSigningKeys } from '../catalog/signing-keys.ts';
+import { parseManifest } from '../postgres/manifest/schema.ts';
+import type { Manifest } from '../postgres/manifest.ts';
+import { verifyEd25519 } from '../system/ed25519.ts';
+import { readManifestText, requireAgreement } from './manifest.ts';
+import { findDisagreement, type Witness } from './witnesses.ts';
 
 /**
  * The manifest to compare a restore with, after everything that was recorded of the backup has been compared: the text of the manifest,
