@@ -9,6 +9,8 @@ import { prepareNewest } from './setup/second-major.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const TESTS = ['acceptance/everyday.test.ts', 'acceptance/sabotage/corpus.test.ts', 'acceptance/sabotage/no-false-alarm.test.ts'];
+/** A database with every extension that was unpacked. */
+const EXTENSIONS = ['acceptance/cases/all-extensions.test.ts'];
 /** EX_TEMPFAIL of sysexits(3). */
 const NOT_HAD = 75;
 const HOST = '/usr/lib/postgresql';
@@ -31,20 +33,23 @@ for (const major of majors) {
     continue;
   }
   process.stderr.write(`Testing on PostgreSQL ${prepared.version}.\n`);
-  const { status } = spawnSync(join(root, 'node_modules/.bin/vitest'), ['run', ...TESTS, ...process.argv.slice(2)], {
-    cwd: root,
-    stdio: 'inherit',
-    env: {
-      ...process.env,
-      FLUX_TEST_TIER: process.env.FLUX_TEST_TIER ?? (major === own ? 'all' : 'quick'),
-      FLUX_POSTGRES_BIN_DIRS: prepared.bin,
-      FLUX_POSTGRES_MAJOR: String(major),
-    },
-  });
+  const tier = process.env.FLUX_TEST_TIER ?? (major === own ? 'all' : 'quick');
+  const statuses = [test(prepared.bin, major, tier, TESTS), test(prepared.bin, major, 'all', EXTENSIONS)];
   tested += 1;
-  if (status !== 0) {
+  const failed = statuses.find((status) => status !== 0);
+  if (failed !== undefined) {
     process.stderr.write(`FAILED on PostgreSQL ${prepared.version}.\n`);
-    process.exitCode = status ?? 1;
+    process.exitCode = failed ?? 1;
   }
 }
 if (tested === 0) process.exitCode = NOT_HAD;
+
+/** Runs test files on the programs of a major; the answer is the exit status. */
+function test(bin, major, tier, files) {
+  const { status } = spawnSync(join(root, 'node_modules/.bin/vitest'), ['run', ...files, ...process.argv.slice(2)], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, FLUX_TEST_TIER: tier, FLUX_POSTGRES_BIN_DIRS: bin, FLUX_POSTGRES_MAJOR: String(major) },
+  });
+  return status;
+}

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { prepareExtensions } from './setup/extensions.mjs';
 import { preparePostgres } from './setup/postgres.mjs';
 import { prepareSandbox } from './setup/prepare-sandbox.mjs';
 
@@ -19,7 +20,14 @@ const COMMANDS = {
   start: { postgres: true, build: true, steps: [['node', 'packages/server/bin/flux-server.js']], handsOver: true },
   // Each kind of sandbox is tested.
   test: { postgres: true, sandboxes: 'all', build: true, env: { ...BUILT, FLUX_TEST_TIER: 'quick' }, steps: [['vitest', 'run']] },
-  'test:full': { postgres: true, sandboxes: 'all', build: true, env: { ...BUILT, FLUX_TEST_TIER: 'full' }, steps: [['vitest', 'run']] },
+  'test:full': {
+    postgres: true,
+    extensions: true,
+    sandboxes: 'all',
+    build: true,
+    env: { ...BUILT, FLUX_TEST_TIER: 'full' },
+    steps: [['vitest', 'run']],
+  },
   docker: { postgres: true, build: true, steps: [['node', 'scripts/docker-suite.mjs']] },
   'test:newest': { postgres: true, build: true, steps: [['node', 'scripts/newest-suite.mjs']] },
   // The machines that it creates run the setup themselves.
@@ -79,6 +87,7 @@ if (command === undefined) fail(`There is no "${name}"; there are ${Object.keys(
 installDependencies();
 if (command.postgres) {
   preparePostgres(fail);
+  if (command.extensions) prepareExtensions();
   prepareSandbox(join(bin, 'node'), command.sandboxes ?? 'one');
 }
 if (command.build) step(['node', 'scripts/build.mjs']);

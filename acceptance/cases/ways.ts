@@ -34,14 +34,14 @@ function isByDesign({ aspect, name, there }: Finding): boolean {
 }
 
 /**
- * Leaves out rights that only have another grantor now: those of a thing that belongs to the project's owner instead of a role that the
- * project does not have, as the answer says.
+ * Leaves out rights that only have another grantor now: those of a thing that belongs to the project's owner, or to that of its database,
+ * instead of a role that the project does not have, as the answer says.
  */
 function withoutNewGrantors(findings: readonly Finding[]): Finding[] {
   const rights = findings.filter(({ aspect }) => aspect === 'right');
   const isPair = (there: string, here: string) => {
     const [, what = '', grantee = '', grantor = ''] = /^(.*) to (.*?) by (.*)$/.exec(there) ?? [];
-    return here === `${what} to ${grantee === grantor ? '<owner>' : grantee} by <owner>`;
+    return ['<owner>', 'pg_database_owner'].some((owner) => here === `${what} to ${grantee === grantor ? owner : grantee} by ${owner}`);
   };
   const left = new Set(rights.filter((one) => rights.some((two) => isPair(one.name, two.name) || isPair(two.name, one.name))));
   return findings.filter((finding) => !left.has(finding));
@@ -66,7 +66,7 @@ async function bringByHand({ world, project, place, engine }: Prepared): Promise
   const shown = JSON.parse((await flux.flux('backup', 'show', ...project.flags, '--latest', '--json')).stdout) as {
     prerequisitesSql: string | null;
   };
-  const [before = '', after = ''] = (shown.prerequisitesSql ?? '').split(/^(?=-- After pg_restore)/m);
+  const [before = '', after = ''] = `\n${shown.prerequisitesSql ?? ''}`.split(/^(?=-- After pg_restore)/m);
   // A tenant goes to a server that knows nothing of it; a whole database beside itself, where its roles are.
   const base = engine === 'shared' ? target.uri('postgres') : place.uri;
   const uri = await createEmpty(base, place.uri, engine !== 'shared');
@@ -157,7 +157,16 @@ async function pooledNames(uri: string): Promise<readonly string[]> {
 export async function findUnnamed(there: Observation, back: CameBack, said: readonly string[]): Promise<Finding[]> {
   if (back.observed === null) throw new Error(back.said);
   const all = await compareObservations(there, back.observed, back.leftOut);
-  const own = withoutPooled(all, back.pooled).filter((finding) => !isByDesign(finding));
+  const members = new Set(
+    [...(there.facts.get('member of an extension')?.keys() ?? [])].map((name) =>
+      name.replaceAll('pg_catalog.', '').replace(/^[a-z ]+ (?=\S+\.)/, ''),
+    ),
+  );
+  // Whoever creates an extension owns its members, and grants what it grants: the administrator, where its owner could not.
+  const isMember = ({ aspect, name, here }: Finding) =>
+    (aspect === 'owner' && here === 'flux_admin' && members.has(name.replace(/^type /, ''))) ||
+    (aspect === 'right' && / by (<owner>|flux_admin)$/.test(name) && members.has(name.replace(/^type /, '').replace(/: .*$/, '')));
+  const own = withoutPooled(all, back.pooled).filter((finding) => !isByDesign(finding) && !isMember(finding));
   const findings = /belonged to another role/.test(back.said) ? withoutNewGrantors(own) : own;
   return unnamed(
     findings,

@@ -8,6 +8,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -22,6 +23,10 @@ import { debianMirror } from './debian-mirror.mjs';
 /** The release of Debian that has a major. */
 const RELEASES = { 15: 'bookworm', 17: 'trixie', 18: 'forky' };
 const PROGRAMS = ['postgres', 'initdb', 'pg_dump', 'pg_restore', 'pg_config', 'psql', 'pg_ctl', 'pgbench'];
+/** Extensions that come in packages of their own, where the release has them; they depend on nothing else. */
+const EXTENSIONS = ['pgvector', 'partman'];
+/** Which packages were asked for, in the folder that they were unpacked into. */
+const ASKED = 'packages';
 /** What the packages depend on and these programs do not need; the check at the end would tell. */
 const NOT_NEEDED = /^(libllvm|libz3|libperl|.*-perl$|libjson|libsemanage|libsystemd-shared|libpam-|libproc2)/;
 const DAMAGED = 'The packages were unpacked, and the programs do not run';
@@ -119,8 +124,10 @@ function binFolder(root, major) {
   return join(root, 'usr/lib/postgresql', String(major), 'bin');
 }
 
-/** Whether all programs are there: an older checkout may have unpacked fewer. */
+/** Whether all programs and extensions are there: an older checkout may have unpacked fewer. */
 function hasPrograms(root, major) {
+  const asked = join(root, ASKED);
+  if (!existsSync(asked) || readFileSync(asked, 'utf8') !== EXTENSIONS.join('\n')) return false;
   return PROGRAMS.every((name) => existsSync(join(binFolder(root, major), name)));
 }
 
@@ -176,7 +183,10 @@ function openApt(folder, sources) {
 
 /** Downloads and unpacks a major with what it depends on; the answer is why not. */
 function download(apt, major, from, folder) {
-  const planned = apt('apt-get', '-q', 'install', '--simulate', '--no-install-recommends', `postgresql-${major}`);
+  const extensions = EXTENSIONS.map((name) => `postgresql-${major}-${name}`).filter((name) =>
+    /Candidate: \d/.test(apt('apt-cache', 'policy', name).stdout ?? ''),
+  );
+  const planned = apt('apt-get', '-q', 'install', '--simulate', '--no-install-recommends', `postgresql-${major}`, ...extensions);
   if (planned.status !== 0) return `apt-get finds no postgresql-${major} in the sources of ${from}: ${lastLine(planned)}`;
   const packages = [...planned.stdout.matchAll(/^Inst (\S+)/gm)]
     .map(([, name]) => name)
@@ -187,6 +197,7 @@ function download(apt, major, from, folder) {
     const unpacked = run('dpkg-deb', ['-x', join(folder, 'debs', file), join(folder, 'root')], folder);
     if (unpacked.status !== 0) throw new Error(`${file} cannot be unpacked: ${lastLine(unpacked)}`);
   }
+  writeFileSync(join(folder, 'root', ASKED), EXTENSIONS.join('\n'));
   return undefined;
 }
 

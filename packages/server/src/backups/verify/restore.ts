@@ -34,8 +34,10 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
 
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
   const ended = await watch.time('restore', () => instance.pgRestore(restoreArgumentsFor(manifest)));
+  const outcome = interpretRestore(ended);
   // A view that could not be filled is judged by the comparison.
-  const end = onlyViewsFailed(ended) ? ({ kind: 'success', warnings: [] } as const) : interpretRestore(ended);
+  const unfilled = onlyViewsFailed(ended) && outcome.kind === 'failed' ? outcome : undefined;
+  const end = unfilled === undefined ? outcome : ({ kind: 'success', warnings: [] } as const);
   const stopped = trouble();
   if (stopped !== undefined)
     return { verdict: 'inconclusive', summary: stopped, ...(end.kind === 'success' ? {} : { toolOutput: end.output }) };
@@ -77,7 +79,9 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
     );
     // A server that restarted after a crash answers, but its answers are wrong.
     const late = trouble();
-    return late === undefined ? withWarnings(judgeComparison(comparison), end.warnings) : { verdict: 'inconclusive', summary: late };
+    return late === undefined
+      ? withUnfilled(withWarnings(judgeComparison(comparison), end.warnings), unfilled)
+      : { verdict: 'inconclusive', summary: late };
   } catch (error) {
     const why = trouble();
     if (why === undefined) throw error;
@@ -92,6 +96,15 @@ function withWarnings(verdict: Verdict, lines: readonly string[]): Verdict {
 }
 
 const MAX_WARNINGS = 40;
+
+/** Why a materialized view could not be filled stays in the proof; when that is what failed, with the cure. */
+function withUnfilled(verdict: Verdict, unfilled: { readonly message: string; readonly output: string } | undefined): Verdict {
+  if (unfilled === undefined) return verdict;
+  const toolOutput = [verdict.toolOutput, unfilled.output].filter((part) => part !== undefined).join('\n');
+  if (verdict.verdict !== 'failed') return { ...verdict, toolOutput };
+  const summary = `${verdict.summary} A materialized view could not be filled: ${unfilled.message}.${cureFor(unfilled.message)}`;
+  return { ...verdict, summary, toolOutput };
+}
 
 function describeTrouble(instance: DisposableInstance): string | undefined {
   const exceeded = instance.exceeded();

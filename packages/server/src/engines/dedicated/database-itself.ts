@@ -1,6 +1,6 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
 import { sqlStateOf } from '../../postgres/connect.ts';
-import { databaseItselfQueries } from '../../postgres/manifest/objects/database-itself.ts';
+import { OF_DATABASE } from '../../postgres/manifest/objects/database-itself.ts';
 import { databaseStatements } from '../../postgres/manifest/prerequisites/database-itself.ts';
 import type { SchemaObject } from '../../postgres/manifest.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
@@ -24,7 +24,9 @@ export async function completeDatabase(
   for (const { kind, setting, role, sql } of databaseStatements(objects, quoteIdentifier(database))) {
     if (setting !== null && !setting.includes('.') && !allowed.has(setting.toLowerCase())) continue;
     if (role !== null && !known.has(role)) continue;
-    if (kind === 'role_setting' && roles === 'in use') continue;
+    if (['role_setting', 'role_limit', 'membership'].includes(kind) && roles === 'in use') continue;
+    // Which settings of its server somebody may change is for its administrator to say.
+    if (kind === 'setting_grant') continue;
     if (kind === 'database_grant' && role === null && sql.startsWith('GRANT')) continue;
     await session.run(sql).catch((error: unknown) => {
       if (sqlStateOf(error) === undefined) throw error;
@@ -34,8 +36,7 @@ export async function completeDatabase(
 
 /** Copies comment, limit and grants of the live database to another one of the same server. @param live the superuser's, in the live database */
 export async function copyDatabaseItself(live: PostgresSession, to: string): Promise<void> {
-  const objects: SchemaObject[] = [];
-  for (const { sql } of databaseItselfQueries(0).slice(1)) objects.push(...(await live.query<SchemaObject>(sql, [null, []])));
+  const objects = await live.query<SchemaObject>(OF_DATABASE.sql, [null, []]);
   for (const { sql } of databaseStatements(objects, quoteIdentifier(to))) await live.run(sql);
 }
 

@@ -4,7 +4,16 @@ import { difference } from './difference.ts';
 import { parseExtensionVersion } from './facts.ts';
 
 /** What belongs to the database itself or to a role. Flux brings it back where the database is its own. */
-const OF_THE_DATABASE = ['database_setting', 'role_setting', 'database_comment', 'database_limit', 'database_grant'];
+const OF_THE_DATABASE = [
+  'database_setting',
+  'role_setting',
+  'database_comment',
+  'database_limit',
+  'database_grant',
+  'role_limit',
+  'membership',
+  'setting_grant',
+];
 
 /** Kinds of objects that no archive contains: a difference in them is named, and never a failure. */
 const NAMED: ReadonlySet<string> = new Set(['extension_member', 'extension_sequence', 'column_order', ...OF_THE_DATABASE]);

@@ -36,11 +36,30 @@ export function databaseStatements(objects: readonly SchemaObject[], database: s
         return [{ kind, setting: null, role: null, sql: `COMMENT ON DATABASE ${database} IS ${quoteLiteral(definition)}` }];
       case 'database_limit':
         return [{ kind, setting: null, role: null, sql: `ALTER DATABASE ${database} CONNECTION LIMIT ${Number(definition)}` }];
+      case 'role_limit': {
+        const role = unquoteIdentifier(name);
+        return limitsOf(definition).map((limit) => ({ kind, setting: null, role, sql: `ALTER ROLE ${quoteIdentifier(role)} ${limit}` }));
+      }
+      case 'membership': {
+        const [member = '', group = ''] = splitNames(name);
+        const sql = `GRANT ${quoteIdentifier(group)} TO ${quoteIdentifier(member)} WITH ${optionsOf(definition).join(', ')}`;
+        return member === '' || group === '' ? [] : [{ kind, setting: null, role: member, sql }];
+      }
+      case 'setting_grant': {
+        const { role, setting } = splitSetting(name);
+        if (role === null) return [];
+        return grantsOf(definition, ['SET', 'ALTER SYSTEM']).map(({ privilege, grantable }) => ({
+          kind,
+          setting,
+          role,
+          sql: `GRANT ${privilege} ON PARAMETER ${settingName(setting)} TO ${quoteIdentifier(role)}${grantable ? ' WITH GRANT OPTION' : ''}`,
+        }));
+      }
       case 'database_grant': {
         const role = name === 'PUBLIC' ? null : unquoteIdentifier(name);
         const to = role === null ? 'PUBLIC' : quoteIdentifier(role);
         const none = { kind, setting: null, role, sql: `REVOKE ALL ON DATABASE ${database} FROM PUBLIC` };
-        const grants = grantsOf(definition).map(({ privilege, grantable }) => ({
+        const grants = grantsOf(definition, ['CONNECT', 'CREATE', 'TEMPORARY']).map(({ privilege, grantable }) => ({
           kind,
           setting: null,
           role,
@@ -91,9 +110,28 @@ function settingValue(setting: string, value: string): string {
   return names.length === 0 ? quoteLiteral('') : names.map(quoteLiteral).join(', ');
 }
 
-function grantsOf(definition: string): { readonly privilege: string; readonly grantable: boolean }[] {
+function grantsOf(definition: string, privileges: readonly string[]): { readonly privilege: string; readonly grantable: boolean }[] {
   return definition
     .split(', ')
     .map((one) => ({ privilege: one.replace('*', ''), grantable: one.endsWith('*') }))
-    .filter(({ privilege }) => ['CONNECT', 'CREATE', 'TEMPORARY'].includes(privilege));
+    .filter(({ privilege }) => privileges.includes(privilege));
+}
+
+/** `CONNECTION LIMIT 3 VALID UNTIL '...'`, either or both. */
+function limitsOf(definition: string): string[] {
+  const [, connections, until] = /^(?:CONNECTION LIMIT (\d+))? ?(?:VALID UNTIL '([^']*)')?$/.exec(definition) ?? [];
+  return [
+    ...(connections === undefined ? [] : [`CONNECTION LIMIT ${Number(connections)}`]),
+    ...(until === undefined ? [] : [`VALID UNTIL ${quoteLiteral(until)}`]),
+  ];
+}
+
+/** `member in group`, both as SQL. */
+function splitNames(name: string): string[] {
+  const [, member, group] = /^("(?:[^"]|"")+"|\S+) in ("(?:[^"]|"")+"|\S+)$/.exec(name) ?? [];
+  return [member, group].filter((part) => part !== undefined).map(unquoteIdentifier);
+}
+
+function optionsOf(definition: string): string[] {
+  return definition.split(', ').filter((option) => /^(ADMIN OPTION|INHERIT (TRUE|FALSE)|SET FALSE)$/.test(option));
 }
