@@ -28,7 +28,7 @@ export async function renderStandardRights(session: PostgresSession, schema: str
        (SELECT json_agg(json_build_object('grantee', CASE x.grantee WHEN 0 THEN NULL ELSE pg_catalog.pg_get_userbyid(x.grantee) END,
           'privilege', x.privilege_type)) FROM aclexplode(standard) x) AS standard
      FROM named WHERE subid = 0 AND kind <> 'SCHEMA'`,
-    [schema],
+    [[schema]],
   );
   return changed.flatMap(({ kind, identity, grantees, standard }) => [
     ...(grantees ?? []).map((grantee) => `REVOKE ALL ON ${kind} ${identity} FROM ${nameOf(grantee)}`),
