@@ -99,7 +99,8 @@ describe('into a project comes', () => {
        set role h_mid; grant select, update (amount) on ledger to h_end; grant execute on function f(int, text[]) to h_end, "a""b, c: d"; reset role;
        alter default privileges for role "Größe; 'x'" grant select on tables to "a""b, c: d" with grant option;
        alter default privileges for role "Größe; 'x'" in schema public grant all on sequences to h_mid;
-       alter default privileges for role h_mid revoke execute on functions from public;`,
+       alter default privileges for role h_mid revoke execute on functions from public;
+       alter default privileges for role pg_signal_backend revoke usage on types from pg_signal_backend;`,
     );
     const who = (
       role: string,

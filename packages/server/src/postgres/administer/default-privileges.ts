@@ -20,9 +20,7 @@ const ITEM = new RegExp(`(${IDENTIFIER}): ([A-Z]+)(\\*?)(?:, |$)`, 'y');
  */
 export async function renderDefaultPrivileges(session: PostgresSession, wanted: readonly Wanted[]): Promise<readonly string[]> {
   const ordinary = new Set(
-    (await session.query<{ name: string }>(`SELECT rolname AS name FROM pg_roles WHERE NOT rolsuper AND rolname !~ '^pg_'`)).map(
-      ({ name }) => name,
-    ),
+    (await session.query<{ name: string }>('SELECT rolname AS name FROM pg_roles WHERE NOT rolsuper')).map(({ name }) => name),
   );
   return wanted.flatMap(({ name, definition }) => {
     const [, role = '', schema, letter = ''] = NAME.exec(name) ?? [];
