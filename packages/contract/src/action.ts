@@ -34,6 +34,7 @@ export const ACTIONS = {
   'project.push': { level: 'write', reach: 'project' },
   'project.extensions': { level: 'write', reach: 'project' },
   'project.restore': { level: 'admin', reach: 'project' },
+  'project.restore_as_superuser': { level: 'admin', reach: 'all_projects' },
   'project.reset': { level: 'admin', reach: 'project' },
   'project.migrate': { level: 'admin', reach: 'project' },
   'project.nuke': { level: 'admin', reach: 'project' },

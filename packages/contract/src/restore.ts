@@ -17,6 +17,11 @@ export const RestoreRequest = z
     prerequisites: z.boolean().optional(),
     /** In an emergency: restores into a new project or to `to` what is left of a backup that is damaged, or that does not restore as a whole. */
     acceptUnproven: z.boolean().optional(),
+    /**
+     * Only into a new dedicated project: pg_restore runs as a superuser of its server, so that what no owner may create comes back too. Everything
+     * in the archive then runs with all rights of that server. Needs the action `project.restore_as_superuser`.
+     */
+    asSuperuser: z.boolean().optional(),
     /** Restores only these tables, into a schema next to the live ones: `orders`, or `schema.table`. */
     tables: z.array(z.string().min(1)).min(1).max(100).optional(),
     /** Replaces the data of the project itself; the gate must allow it. */

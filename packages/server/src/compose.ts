@@ -124,6 +124,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     defaultMode: config.defaultMode,
     undoKeepMs: config.undoKeepMs,
     allowedExtensions: config.allowedExtensions,
+    restoreAsSuperuser: config.restoreAsSuperuser,
     clock,
     log,
   };

@@ -47,6 +47,8 @@ export interface Config {
   readonly answerChecks: 'on' | 'off';
   /** Extensions that an admin may enable although only a superuser may create them, and those that the pool may have. */
   readonly allowedExtensions: readonly string[];
+  /** Whether an admin may restore with the rights of a superuser, and so of the account that Postgres runs as. */
+  readonly restoreAsSuperuser: 'on' | 'off';
   /** How many dumps or verifications run at once. */
   readonly concurrency: number;
 }
@@ -105,6 +107,7 @@ const SETTINGS = {
     `address_standardizer,btree_gin,btree_gist,citext,cube,dict_int,earthdistance,fuzzystrmatch,hstore,intarray,isn,ltree,pg_trgm,
     pgcrypto,postgis,postgis_raster,postgis_tiger_geocoder,postgis_topology,seg,tablefunc,unaccent,uuid-ossp,vector`,
   ),
+  FLUX_RESTORE_AS_SUPERUSER: z.enum(['on', 'off']).default('on'),
   FLUX_CONCURRENCY: z
     .string()
     .regex(/^[1-9]\d?$/, 'is a whole number from 1 to 99')
@@ -166,6 +169,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
     undoKeepMs: s.FLUX_UNDO_KEEP,
     answerChecks: s.FLUX_CHECK_ANSWERS,
+    restoreAsSuperuser: s.FLUX_RESTORE_AS_SUPERUSER,
     allowedExtensions: s.FLUX_EXTENSIONS_ALLOWED.split(',')
       .map((name) => name.trim())
       .filter((name) => name !== ''),

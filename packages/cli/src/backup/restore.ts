@@ -20,6 +20,7 @@ type RestoreOptions = {
   inPlace?: boolean;
   table?: string[];
   acceptUnproven?: boolean;
+  asSuperuser?: boolean;
   skipPresentBackup?: boolean;
 };
 
@@ -37,6 +38,11 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
     {
       flags: '--accept-unproven',
       summary: 'in an emergency, with --into or --to: restore what is left of a backup that is damaged or does not restore as a whole',
+    },
+    {
+      flags: '--as-superuser',
+      summary:
+        'with --into: restore with all rights of the new server, so that what needs a superuser comes back too (only what you trust; audited)',
     },
     { flags: '--table <name...>', summary: 'restore only these tables, into a schema next to the live ones' },
     { flags: '--in-place', summary: 'replace the data of the project itself' },
@@ -64,7 +70,8 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
         options.inPlace ||
         options.to !== undefined ||
         options.into !== undefined ||
-        options.table !== undefined
+        options.table !== undefined ||
+        options.asSuperuser
       )
         throw new FluxError('usage', '--undo cannot be combined with other options that select or place a backup.', {
           hint: 'Run `flux backup restore --undo`: it swaps back the data that the newest restore in place replaced.',
@@ -89,6 +96,12 @@ export const command = defineCommand<ProjectOptions & BackupOptions & RestoreOpt
       context.output.warn('--accept-unproven: what comes back may be a part of what was dumped, or not what it was. This is audited.');
       await confirmByName(context, project.slug, `This restores what is left of a backup of ${project.slug}.`, options);
     }
+    if (options.asSuperuser === true) {
+      context.output.warn(
+        '--as-superuser: everything in the archive runs with all rights of the new server and of the account that it runs as. Do it only for a database that you trust. This is audited.',
+      );
+      await confirmByName(context, project.slug, `This restores a backup of ${project.slug} as a superuser of a new server.`, options);
+    }
     const answer = await restoreBackup(context, project, backupId, body);
     for (const line of warnOfLoss(answer)) context.output.warn(line);
     context.output.answer(describeRestore(answer, context.now()), answer);
@@ -111,12 +124,14 @@ async function toRestoreRequest(
 ): Promise<NonNullable<RestoreRequest>> {
   const { into, mode, to, force, prerequisites, inPlace, skipPresentBackup, table } = options;
   const acceptUnproven = options.acceptUnproven === true ? ({ acceptUnproven: true } as const) : {};
+  const asSuperuser = options.asSuperuser === true ? ({ asSuperuser: true } as const) : {};
   if ([into !== undefined || mode !== undefined, to !== undefined, inPlace === true, table !== undefined].filter(Boolean).length > 1)
     throw new FluxError('usage', 'A restore has one destination.', {
       hint: 'Give one of --into <slug>, --to <uri>, --in-place and --table <name>; --mode belongs to --into.',
     });
   refuseStray('--to', to !== undefined, { '--force': force, '--prerequisites': prerequisites });
   refuseStray('--into or --to', inPlace !== true && table === undefined, { '--accept-unproven': options.acceptUnproven });
+  refuseStray('--into', inPlace !== true && table === undefined && to === undefined, { '--as-superuser': options.asSuperuser });
   refuseStray('--in-place', inPlace === true, {
     '--skip-present-backup': skipPresentBackup,
     '--skip-backup-check': options.skipBackupCheck,
@@ -135,7 +150,12 @@ async function toRestoreRequest(
       throw new FluxError('usage', 'The URI of the database is empty.', { hint: 'Pass postgresql://user:password@host:port/database.' });
     return { to: uri, ...acceptUnproven, ...(force === true ? { force } : {}), ...(prerequisites === true ? { prerequisites } : {}) };
   }
-  return { ...acceptUnproven, ...(into === undefined ? {} : { into }), ...(mode === undefined ? {} : { mode: mode as EngineKind }) };
+  return {
+    ...acceptUnproven,
+    ...asSuperuser,
+    ...(into === undefined ? {} : { into }),
+    ...(mode === undefined ? {} : { mode: mode as EngineKind }),
+  };
 }
 
 /** Starts a restore and waits for its end. */

@@ -40,6 +40,7 @@ const EXPECTED: Record<Action, string> = {
   'project.push': 'write',
   'project.extensions': 'write',
   'project.restore': 'admin',
+  'project.restore_as_superuser': 'admin *',
   'project.reset': 'admin',
   'project.migrate': 'admin',
   'project.attach': 'admin',

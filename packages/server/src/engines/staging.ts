@@ -7,6 +7,9 @@ import type { EngineProject } from './engine.ts';
 import type { TableStaging } from './table-staging.ts';
 import type { SwapOutcome } from './undo.ts';
 
+/** Whose rights pg_restore has while it loads an archive. */
+export type RestoreRights = 'owner' | 'superuser';
+
 /** What the staging area needs to know about the data to restore. */
 export interface StagingSpec {
   readonly kind: 'project_db' | 'tenant_export';
@@ -30,12 +33,17 @@ export interface StagingSpec {
   readonly internalRoles: readonly string[];
   /** Whether extensions that the server does not have are left out; `refused` unless it says so. */
   readonly lacking?: 'refused' | 'accepted' | undefined;
+  /** Whose rights pg_restore has; those of the `owner` unless it says so. Of a `superuser` only in a fresh dedicated project: see adr/0013. */
+  readonly rights?: RestoreRights | undefined;
 }
 
 /** An empty database or schema next to the live data of a project, to restore into. The live data does not change before `swapIn`. */
 export interface Staging {
-  /** Where pg_restore connects. Never a superuser: a dump runs its owner's code with the rights of the role that restores it. */
-  readonly target: PostgresTarget;
+  /**
+   * Runs what loads the archive, which connects as the owner. A dump runs its owner's code with the rights of the role that restores it, so
+   * this is a superuser only where the spec says so, and not longer than the work takes.
+   */
+  load<T>(work: (target: PostgresTarget) => Promise<T>): Promise<T>;
   /** The session that compares the restored data connects here. */
   readonly inspector: PostgresTarget;
   readonly major: number;

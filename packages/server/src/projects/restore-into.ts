@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
-import type { EngineKind } from '@flux/contract/labels';
-import type { RestoreAnswer } from '@flux/contract/restore';
+import type { RestoreAnswer, RestoreRequest } from '@flux/contract/restore';
 import { type Principal, requireAllowed } from '../access/policy.ts';
 import type { LendingDeps } from '../backups/reading.ts';
 import { answerRestore } from '../backups/restore/answer.ts';
@@ -14,6 +13,7 @@ import type { Order, Task } from '../operations/define.ts';
 import { preloadOf } from '../postgres/manifest/preload.ts';
 import { type RemoveIncompleteDeps, removeIncompleteProject } from './incomplete.ts';
 import { newSecrets, type RecordProjectDeps, recordProject, refuseRacedName, refuseTakenName, requireSlug } from './record.ts';
+import { requireSuperuserPlan } from './restore/as-superuser.ts';
 import type { IntoPlan } from './restore/plan.ts';
 import { requireSameKind, restoreIntoStaging, type StagingDeps } from './restore/staging.ts';
 
@@ -25,6 +25,9 @@ export interface RestoreIntoDeps {
   readonly staging: StagingDeps;
 }
 
+const AS_SUPERUSER =
+  'pg_restore ran as a superuser of the new server. The owner of the project was that superuser meanwhile and is an ordinary role again.';
+
 /**
  * Chooses the name and the engine of the project that the backup goes to.
  *
@@ -35,10 +38,10 @@ export async function planInto(
   sourceProject: ProjectRow,
   backup: BackupRow,
   principal: Principal,
-  wanted: { readonly into: string | undefined; readonly mode: EngineKind | undefined; readonly acceptUnproven: boolean },
+  wanted: Pick<NonNullable<RestoreRequest>, 'into' | 'mode' | 'acceptUnproven' | 'asSuperuser'>,
 ): Promise<IntoPlan> {
   const slug = wanted.into ?? (await chooseName(catalog, sourceProject));
-  const { acceptUnproven } = wanted;
+  const { acceptUnproven = false, asSuperuser = false } = wanted;
   // In the pool a tenant export gets another schema in a sandbox, where it has to come back whole.
   const mode = wanted.mode ?? (acceptUnproven ? 'v1_dedicated' : backup.engine);
   if (acceptUnproven && mode === 'v2_shared')
@@ -47,8 +50,9 @@ export async function planInto(
     });
   requireSlug(slug);
   requireSameKind(backup.kind, mode);
+  if (asSuperuser) requireSuperuserPlan(backup.kind, mode);
   await refuseTakenName(catalog, slug);
-  const plan: IntoPlan = { how: 'into', slug, mode, acceptUnproven };
+  const plan: IntoPlan = { how: 'into', slug, mode, acceptUnproven, asSuperuser };
   if (!revives(sourceProject, plan)) requireAllowed(principal, 'project.create');
   return plan;
 }
@@ -77,17 +81,20 @@ export async function restoreIntoProject(
       if (preload.extensions.length > 0) await engine.power?.preload(project, preload, during, task.signal);
     };
     await load('restore');
-    const goal = { engine, project, place: 'fresh', unproven: plan.acceptUnproven ? 'accepted' : 'refused' } as const;
+    const unproven = plan.acceptUnproven ? 'accepted' : 'refused';
+    const goal = { engine, project, place: 'fresh', unproven, rights: plan.asSuperuser ? 'superuser' : 'owner' } as const;
     const { staging, compared } = await restoreIntoStaging(deps.staging, source, sourceProject, goal, task);
     task.signal.throwIfAborted();
     await staging.swapIn('drop');
     await load('life');
     await catalog.db.transaction().execute(async (db) => {
       await setProjectLifecycle(db, row.id, 'active');
-      const details = { backupId: source.row.id, engine: row.engine, revived: isRevival };
+      const chosen = plan.asSuperuser ? { asSuperuser: true } : {};
+      const details = { backupId: source.row.id, engine: row.engine, revived: isRevival, ...chosen };
       await recordAudit(db, requester, { action: 'project.restore', projectId: row.id, subject: row.slug, details });
     });
-    return answerRestore(isRevival ? 'revived' : 'into', source.row.id, row, compared);
+    const notes = plan.asSuperuser ? [AS_SUPERUSER, ...compared.notes] : compared.notes;
+    return answerRestore(isRevival ? 'revived' : 'into', source.row.id, row, { ...compared, notes });
   } catch (error) {
     await removeIncompleteProject(deps.project, row, sourceProject.removed_at);
     throw error;

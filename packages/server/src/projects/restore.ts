@@ -16,6 +16,7 @@ import { defineOperation, type Order, type Task } from '../operations/define.ts'
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import type { Seal } from '../system/seal.ts';
 import { requireActive } from './active.ts';
+import { requireSuperuserRequest } from './restore/as-superuser.ts';
 import { RestorePlan, type ToPlan } from './restore/plan.ts';
 import { planInPlace, type RestoreInPlaceDeps, restoreInPlace } from './restore-in-place.ts';
 import { planInto, type RestoreIntoDeps, restoreIntoProject } from './restore-into.ts';
@@ -27,6 +28,8 @@ export interface RequestRestoreDeps extends RequestDeps {
   readonly store: BlobStore;
   readonly engines: EngineDirectory;
   readonly seal: Seal;
+  /** Whether the operator allows `asSuperuser`. */
+  readonly restoreAsSuperuser: 'on' | 'off';
 }
 
 /** What each kind of restore uses. */
@@ -59,6 +62,7 @@ export const backupRestore = defineOperation({
       how: request.how,
       ...(request.how === 'into' ? { slug: request.slug, mode: request.mode } : {}),
       ...('acceptUnproven' in request && request.acceptUnproven ? { acceptUnproven: true } : {}),
+      ...('asSuperuser' in request && request.asSuperuser ? { asSuperuser: true } : {}),
     },
   }),
   afterWorkerLoss: 'end',
@@ -120,10 +124,11 @@ async function planRestore(
         hint: 'Give --into or --to with --accept-unproven: live data is never replaced by what nobody has proven.',
       },
     );
+  requireSuperuserRequest(deps.restoreAsSuperuser, principal, body);
   if (to !== undefined) return planTo(deps, to, body);
   if (tables !== undefined) return await planTables(deps, project, backup, tables);
   if (inPlace) return await planInPlace(deps, project, backup, body);
-  return await planInto(deps, project, backup, principal, { into, mode, acceptUnproven: body.acceptUnproven ?? false });
+  return await planInto(deps, project, backup, principal, body);
 }
 
 function planTo({ seal }: RequestRestoreDeps, uri: string, options: NonNullable<RestoreRequest>): ToPlan {

@@ -193,6 +193,36 @@ describe('a dedicated project', () => {
     await rm(file);
   }, 60_000);
 
+  it('makes its owner a superuser for the time of a restore when the spec says so, with another password', async () => {
+    const support = requireCapability(engine, 'staging', project);
+    const powers = 'select rolname as name from pg_roles where rolsuper order by 1';
+    const superusers = async () => await ask((await engine.backupSource(project)).target, powers);
+    const [before, parts] = [await superusers(), await login()];
+    const staging = await support.open(project, { ...STAGING, place: 'fresh', rights: 'superuser' });
+    const loaded = await staging.load(async (target) => {
+      await expect(ask({ ...target, password: parts.password }, 'select')).rejects.toMatchObject({ details: { sqlState: '28P01' } });
+      return await ask(target, 'select rolsuper from pg_roles where rolname = current_user');
+    });
+    expect(loaded).toEqual([{ rolsuper: true }]);
+    await expect(
+      staging.load(async (target) => {
+        await ask(target, 'select 1 / 0');
+      }),
+    ).rejects.toThrow('division by zero');
+    expect(await superusers()).toEqual(before);
+    // What the archive does as a superuser does not stay.
+    await expect(staging.load(async (target) => await ask(target, 'alter role anon superuser'))).rejects.toThrow('anon SUPERUSER');
+    await ask((await engine.backupSource(project)).target, 'alter role anon nosuperuser');
+    expect(await superusers()).toEqual(before);
+    expect(await ask(await login(), 'select current_user as me')).toEqual([{ me: 'bloom_atelier_owner' }]);
+    await staging.discard();
+
+    const beside = await support.open(project, { ...STAGING, rights: 'superuser' });
+    const own = async (target: PostgresTarget) => await ask(target, 'select rolsuper from pg_roles where rolname = current_user');
+    expect(await beside.load(own)).toEqual([{ rolsuper: false }]);
+    await beside.discard();
+  });
+
   it('says that it is stopped and how to start it', async () => {
     const parts = await login();
     await requireCapability(engine, 'power', project).stop(project);

@@ -20,6 +20,7 @@ import { createExtensions } from './extensions.ts';
 import { becomePublic, refuseSameNames } from './into-public.ts';
 import { databaseNameOf, ownerNameOf } from './names.ts';
 import { provisionDatabase } from './provision.ts';
+import { whileSuperuser } from './superuser-for-a-time.ts';
 import { copySettings, swapDatabases } from './swap.ts';
 
 /** How the superuser connects to a dedicated project's server. */
@@ -76,7 +77,8 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
   }
 
   return {
-    target,
+    load: (work) =>
+      spec.place === 'fresh' && spec.rights === 'superuser' ? whileSuperuser(admin('postgres'), target, work) : work(target),
     inspector,
     major: place.major,
     schema: null,

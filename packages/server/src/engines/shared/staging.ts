@@ -57,7 +57,7 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
   );
 
   return {
-    target: owner,
+    load: (work) => work(owner),
     inspector: place.backup,
     major: place.major,
     schema,

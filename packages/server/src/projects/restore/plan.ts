@@ -5,7 +5,14 @@ import { OverrideSchema } from '../../backups/gate.ts';
 /** Whether what is left of a backup that is not proven, or is damaged, is restored. */
 const acceptUnproven = z.boolean().default(false);
 
-const IntoPlan = z.object({ how: z.literal('into'), slug: z.string(), mode: Mode, acceptUnproven });
+const IntoPlan = z.object({
+  how: z.literal('into'),
+  slug: z.string(),
+  mode: Mode,
+  acceptUnproven,
+  /** Whether pg_restore runs as a superuser of the new project's server. */
+  asSuperuser: z.boolean().default(false),
+});
 /** Into a project that is created for it, or was removed and comes back. */
 export type IntoPlan = z.infer<typeof IntoPlan>;
 

@@ -11,12 +11,13 @@ import type { ProjectRow } from '../../catalog/projects.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
 import type { EngineDirectory } from '../../engines/directory.ts';
 import type { Engine, EngineProject } from '../../engines/engine.ts';
-import type { Staging, StagingSpec } from '../../engines/staging.ts';
+import type { RestoreRights, Staging, StagingSpec } from '../../engines/staging.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
 import type { Log } from '../../system/log.ts';
 import { requireActive } from '../active.ts';
+import { SUPERUSER_WARNING } from './as-superuser.ts';
 import { type Compared, proveRestored, type Restored } from './prove.ts';
 import { withoutRoleDefaults } from './without-role-defaults.ts';
 
@@ -35,6 +36,8 @@ export interface StagingGoal {
   readonly place: StagingSpec['place'];
   /** `accepted`: restores what can be restored, and names what is lost. */
   readonly unproven?: 'accepted' | 'refused';
+  /** Whose rights pg_restore has: of a `superuser` only in a new dedicated project. */
+  readonly rights?: RestoreRights;
 }
 
 /** Restored data that was compared with its manifest: all that is left is to swap it in. */
@@ -43,10 +46,17 @@ export interface ProvenStaging {
   readonly compared: Compared;
 }
 
-const LOAD_FAILURE = {
-  summary: 'The backup could not be restored',
-  hint: 'Nothing was changed. What needs a superuser, and what depends on it, is restored by --to with the URI of a superuser.',
-};
+/** What to say of an archive that does not load, and the next command. */
+function loadFailure({ manifest, row }: OpenedBackup, rights: RestoreRights) {
+  const summary = 'The backup could not be restored';
+  if (manifest.backupKind === 'tenant_export' || rights === 'superuser')
+    return { summary, hint: 'Nothing was changed. --to with the URI of a superuser restores it into a server of yours.' };
+  const command = `flux backup restore --id ${row.id} --into <name> --as-superuser`;
+  return {
+    summary,
+    hint: `Nothing was changed. What needs a superuser, and what depends on it, comes back with \`${command}\`: ${SUPERUSER_WARNING} Or restore it with --to and the URI of a superuser.`,
+  };
+}
 
 /**
  * Refuses a project beside whose live data this backup cannot be restored.
@@ -93,19 +103,20 @@ export async function restoreIntoStaging(
   const owner = roles[0] ?? null;
   task.progress({ phase: 'prepare', message: 'Creating an empty staging beside the live data' });
   const support = requireCapability(goal.engine, 'staging', goal.project);
-  const staging = await support.open(goal.project, { ...specOf(manifest, owner, goal.place), lacking: goal.unproven }, task.signal);
+  const { rights = 'owner' } = goal;
+  const staging = await support.open(goal.project, { ...specOf(manifest, owner, goal.place), lacking: goal.unproven, rights }, task.signal);
   let relayed: RelayedArchive | undefined;
   try {
     relayed = await renameArchiveSchema({ sandbox, programs }, source, roles, goal, staging, task);
     const archive = relayed ?? source;
     const grants = manifest.backupKind === 'tenant_export' ? 'left out' : 'restored';
-    const { major, target, afterError } = staging;
+    const { major, afterError } = staging;
     const { moneyLocale } = archive.manifest.server;
     const omits: Staging['omits'] = (entry) => staging.omits(entry);
-    const destination = { major, target, grants, transaction: 'statement by statement', omits, afterError, moneyLocale } as const;
-    const isEmergency = goal.unproven === 'accepted';
-    const load = isEmergency ? salvageArchive : loadArchive;
-    const problem = await load(programs, archive, destination, LOAD_FAILURE, task);
+    const destination = { major, grants, transaction: 'statement by statement', omits, afterError, moneyLocale } as const;
+    const load = goal.unproven === 'accepted' ? salvageArchive : loadArchive;
+    const failure = loadFailure(source, rights);
+    const problem = await staging.load((target) => load(programs, archive, { ...destination, target }, failure, task));
     task.progress({ phase: 'complete', message: 'Restoring owners, grants and the ledger' });
     await staging.complete(archive.manifest.prerequisites);
     const compared = await proveRestored(
