@@ -3,6 +3,4 @@
  * and goes.
  */
 export const OPEN: Readonly<Record<string, string>> = {
-  'regression database: into':
-    'types, functions in C, operator families and access methods that only a superuser may create are refused as a whole',
 };

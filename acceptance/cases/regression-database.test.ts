@@ -28,5 +28,6 @@ describe.skipIf('refused' in source)('the regression database of PostgreSQL', ()
       return await makeRegressionDatabase(cluster, source, libraries);
     },
     tables: 500,
+    needsSuperuser: true,
   });
 });

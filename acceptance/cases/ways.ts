@@ -184,7 +184,8 @@ export async function nuke(flux: Flux, project: Pick<TestProject, 'slug' | 'hash
   await flux.flux('nuke', project.slug, '--hash', project.hash, '--yes', '--skip-backup-check');
 }
 
-async function projectAt(flux: Flux, slug: string, hash: string): Promise<TestProject> {
+/** A project that was restored into, with the URI of its owner. */
+export async function projectAt(flux: Flux, slug: string, hash: string): Promise<TestProject> {
   const flags = ['--project', slug, '--hash', hash] as const;
   const uri = (await flux.flux('project', 'credentials', slug, '--hash', hash, '--field', 'postgres.url')).stdout.trim();
   return { slug, hash, uri, flags: [...flags] };
