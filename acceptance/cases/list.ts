@@ -67,6 +67,7 @@ const NAMED: readonly Case[] = [
     says: [/public\.outbox/, /500 rows/, /ALTER EXTENSION "hstore" DROP TABLE public\.outbox/],
   },
   { input: 'own-objects-in-extension', on: OWN, says: [/rate/, /prices/, /unit/] },
+  { input: 'what-no-dump-contains', on: ALL, says: [/dangling.*replica identity/, /paid\.positive/] },
   {
     input: 'invalid-index',
     on: OWN,

@@ -169,8 +169,8 @@ async function dumpInto(take: TakeBytes, session: DumpSession): Promise<Manifest
   if (first !== undefined) throw (first as { readonly error: unknown }).error;
   const manifest = await session.completeManifest(await recording);
   // Both have succeeded.
-  const warnings = (await dumping) ?? [];
-  return { ...manifest, leftOut: [...manifest.leftOut, ...leftOutByWarnings(warnings)] };
+  const { warnings, statements } = await dumping;
+  return { ...manifest, leftOut: [...manifest.leftOut, ...leftOutByWarnings(warnings)], statements };
 }
 
 async function recordComplete(

@@ -1,5 +1,7 @@
+import type { Readable } from 'node:stream';
 import type { DatabaseLocale } from '../postgres/database-locale.ts';
 import type { HostNeeds } from '../postgres/manifest/host-needs.ts';
+import type { SessionSettings } from '../postgres/session-settings.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { ProcessResult } from '../system/process.ts';
 
@@ -36,6 +38,14 @@ export type LimitExceeded = { readonly limit: 'memory' | 'disk' | 'processes' | 
 /** How a disposable server is isolated. `off` only when the operator chose it. */
 export type SandboxKind = 'bubblewrap' | 'unshare' | 'docker' | 'off';
 
+/** A pg_dump of the restored database. What it writes comes from the sandbox: it may be anything, and of any length. */
+export interface InsideDump {
+  readonly args: readonly string[];
+  /** What its session begins with. */
+  readonly settings: SessionSettings;
+  readonly onStdout: (stdout: Readable) => Promise<void>;
+}
+
 /**
  * A Postgres that exists for one verification. Nothing that runs in it reaches the network, the host's files or another
  * process; disposing of it kills every process inside and removes every byte.
@@ -50,6 +60,12 @@ export interface DisposableInstance extends AsyncDisposable {
    * A failing exit status is a value.
    */
   pgRestore(args: readonly string[]): Promise<ProcessResult>;
+  /**
+   * Runs pg_dump inside the sandbox against the superuser's database. A failing exit status is a value; the error of `onStdout` is thrown.
+   *
+   * @throws FluxError `verification_inconclusive` when there is no pg_dump here
+   */
+  pgDump(dump: InsideDump): Promise<ProcessResult>;
   /** The limit that was exceeded, if any; then everything inside has already been killed. */
   exceeded(): LimitExceeded | undefined;
   /** True when the server ended or restarted unexpectedly since it was ready: its answers since then prove nothing. */

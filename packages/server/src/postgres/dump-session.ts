@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
-import type { Readable } from 'node:stream';
 import type { BackupScope } from '@flux/contract/backup-scope';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { Progress } from '@flux/contract/operation';
+import { tapToc } from './archive/tap-toc.ts';
+import type { ArchiveToc } from './archive/toc.ts';
 import { type ChangeMarks, readChangeMarks } from './change-marks.ts';
 import type { PostgresSession } from './connect.ts';
 import { dumpDatabase } from './dump.ts';
@@ -10,7 +11,8 @@ import type { ContentProgress } from './manifest/content.ts';
 import { type ManifestSource, recordManifest, scopeOf } from './manifest/record.ts';
 import { type ChosenPart, choosePart } from './manifest/selection/part.ts';
 import { addLaterSequences, readSequences } from './manifest/sequences.ts';
-import type { Manifest } from './manifest.ts';
+import { statementsOf } from './manifest/statements.ts';
+import type { DumpedStatements, Manifest } from './manifest.ts';
 import type { PostgresPrograms } from './programs.ts';
 import { estimateBytes, openSnapshot } from './snapshot.ts';
 import { asSourceError } from './source-error.ts';
@@ -30,14 +32,21 @@ export interface DumpSession extends AsyncDisposable {
   /**
    * Runs pg_dump under the snapshot; resolves only when pg_dump has ended with status 0.
    *
-   * @returns what pg_dump warned of, each as one line
    * @throws FluxError `dump_failed`
    */
-  dump(onStdout: (bytes: Readable) => Promise<void>): Promise<readonly string[]>;
+  dump(onBytes: (bytes: AsyncIterable<Buffer>) => Promise<void>): Promise<Dumped>;
   /** Records what the dump must contain, under the same snapshot. */
   recordManifest(onProgress: (progress: Progress) => void): Promise<Manifest>;
   /** Adds what is known only after the dump: how far sequences have advanced meanwhile. */
   completeManifest(manifest: Manifest): Promise<Manifest>;
+}
+
+/** What is known of a dump that has succeeded. */
+export interface Dumped {
+  /** What pg_dump warned of, each as one line. */
+  readonly warnings: readonly string[];
+  /** What it said of each object. */
+  readonly statements: readonly DumpedStatements[];
 }
 
 /** What is dumped, and where it is. */
@@ -83,8 +92,10 @@ export async function openDumpSession(programs: PostgresPrograms, given: DumpSou
       changeMarks,
       estimatedBytes: await estimateBytes(snapshot.session, scope),
       abort: (reason) => aborter.abort(reason),
-      dump: async (onStdout) => {
+      dump: async (onBytes) => {
         const { target, schema } = source;
+        const tapped = Promise.withResolvers<ArchiveToc>();
+        tapped.promise.catch(() => undefined);
         const { warnings } = await dumpDatabase({
           tools,
           target,
@@ -94,10 +105,14 @@ export async function openDumpSession(programs: PostgresPrograms, given: DumpSou
           compression,
           account,
           given: snapshot.session.given,
-          onStdout,
+          onStdout: (stdout) => {
+            const { bytes, toc } = tapToc(stdout);
+            tapped.resolve(toc);
+            return onBytes(bytes);
+          },
           signal: both,
         });
-        return warningsOf(warnings);
+        return { warnings: warningsOf(warnings), statements: statementsOf((await tapped.promise).entries) };
       },
       recordManifest: (onProgress) =>
         recordManifest({

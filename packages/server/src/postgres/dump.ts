@@ -76,7 +76,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
 }
 
 /** Amounts of money stay as the source writes them, because a restore by hand reads them in the same way. */
-function dumpSettings({ given = {} }: Pick<DumpRequest, 'given'>): SessionSettings {
+export function dumpSettings({ given = {} }: Pick<DumpRequest, 'given'>): SessionSettings {
   return Object.fromEntries(Object.entries(given).filter(([name]) => name !== 'lc_monetary'));
 }
 
@@ -99,6 +99,12 @@ function selectionOptions({ schemas, otherSchemas, extensions, withoutRows }: Se
   ];
 }
 
+/** What is dumped of a database: only this schema, this selection, or all of it. */
+interface DumpedScope {
+  readonly schema?: string | null | undefined;
+  readonly selection?: Selection | undefined;
+}
+
 /** The options of pg_dump; address and password are in its environment, never here. */
 function dumpArguments(
   request: Pick<DumpRequest, 'snapshotId' | 'schema' | 'selection' | 'compression' | 'lockTimeoutMs' | 'tools'>,
@@ -109,8 +115,19 @@ function dumpArguments(
     `--compress=${compressionOption(request.tools.major, request.compression)}`,
     `--lock-wait-timeout=${request.lockTimeoutMs ?? 60_000}`,
     '--no-password',
-    ...(request.schema === undefined ? [] : [`--schema=${exactly(request.schema)}`, '--strict-names', '--no-owner', '--no-acl']),
-    ...(request.selection === undefined ? [] : selectionOptions(request.selection)),
+    ...scopeArguments(request),
+  ];
+}
+
+/** The options of pg_dump for an archive that says of every object what `dumpDatabase` has it say, and has no data. */
+export function schemaDumpArguments(scope: DumpedScope): string[] {
+  return ['--format=custom', '--schema-only', '--compress=0', '--no-password', ...scopeArguments(scope)];
+}
+
+function scopeArguments({ schema, selection }: DumpedScope): string[] {
+  return [
+    ...(schema ? [`--schema=${exactly(schema)}`, '--strict-names', '--no-owner', '--no-acl'] : []),
+    ...(selection === undefined ? [] : selectionOptions(selection)),
   ];
 }
 

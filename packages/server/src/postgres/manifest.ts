@@ -59,6 +59,16 @@ export interface LeftOut {
   readonly reason: string;
 }
 
+/** What pg_dump wrote about objects of one kind in one schema into the table of contents of the archive, as digests. */
+export interface DumpedStatements {
+  /** As pg_dump names it: TABLE, DEFAULT, INDEX ATTACH... */
+  readonly kind: string;
+  /** Null for what belongs to no schema. */
+  readonly schema: string | null;
+  /** The tag of each entry, which is a plain name, with that of its table before it for a part of a table; and its SHA-256 in base64url. */
+  readonly digests: readonly (readonly [name: string, sha256: string])[];
+}
+
 /** What the artifact must contain, recorded in the snapshot that was dumped. Stored as `<backupId>.manifest.json`. */
 export interface Manifest {
   readonly version: 3;
@@ -91,6 +101,11 @@ export interface Manifest {
   readonly prerequisites: Prerequisites;
   /** What the archive does not contain or could not be recorded. */
   readonly leftOut: readonly LeftOut[];
+  /**
+   * What pg_dump said of every object whose definition is compared, read while the archive was written: an archive that somebody changed
+   * afterwards must not speak for itself. Absent in manifests of older releases.
+   */
+  readonly statements?: readonly DumpedStatements[] | undefined;
 }
 
 /** The result of the same queries in a restored database. */

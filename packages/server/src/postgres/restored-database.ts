@@ -51,7 +51,7 @@ export async function runSql(target: PostgresTarget, sql: string, signal: AbortS
 /**
  * Runs the queries of the manifest in a restored database and compares the results. No code of the database is executed.
  *
- * @param how in a `live` server, what would run functions of the database's owner is not read; `arbiter` decides about definitions with different texts; called only when there are any
+ * @param how in a `live` server, what would run functions of the database's owner is not read; `arbiter` decides about definitions that differ; called only when there are any
  */
 export async function compareRestored(
   target: PostgresTarget,

@@ -1,7 +1,10 @@
+import type { Readable } from 'node:stream';
 import type { FluxError } from '@flux/contract/errors';
 import { afterAll, afterEach, beforeAll, describe, expect, it, type TestOptions } from 'vitest';
 import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../../src/disposable/provider.ts';
+import { walkArchiveStream } from '../../src/postgres/archive/walk.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
+import { schemaDumpArguments } from '../../src/postgres/dump.ts';
 import { ask, eventually } from './instance-runtime.ts';
 
 /** A change of a request; limits that are not named stay. */
@@ -47,6 +50,28 @@ export function describeDisposables(name: string, options: TestOptions, prepareP
         exitCode: 1,
         stderr: expect.stringContaining('does not appear to be a valid archive'),
       });
+    });
+
+    it('dumps what was restored, with given settings, and returns the status of a pg_dump that failed', async () => {
+      await using instance = await open();
+      expect(await instance.pgRestore(['--exit-on-error'])).toMatchObject({ exitCode: 0 });
+      const kinds: string[] = [];
+      const dumped = await instance.pgDump({
+        args: schemaDumpArguments({}),
+        settings: { quote_all_identifiers: 'off' },
+        onStdout: async (stdout) => {
+          for (const { kind } of (await walkArchiveStream(stdout)).entries) kinds.push(kind);
+        },
+      });
+      expect(dumped).toMatchObject({ exitCode: 0, stderr: '' });
+      expect(kinds).toContain('TABLE');
+      expect(kinds).not.toContain('TABLE DATA');
+      const refused = {
+        args: ['--schema=missing', '--strict-names'],
+        settings: {},
+        onStdout: async (stdout: Readable) => void stdout.resume(),
+      };
+      expect(await instance.pgDump(refused)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('missing') });
     });
 
     it('creates the database with the requested encoding and locale', async () => {

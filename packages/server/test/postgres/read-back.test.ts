@@ -2,10 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { changedDefinitions } from '../../src/postgres/manifest/changed-definitions.ts';
 import { compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
-import { findEqualDefinitions } from '../../src/postgres/manifest/read-back.ts';
 import type { Manifest } from '../../src/postgres/manifest.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
-import { type RoundTrip, roundTrip } from './round-trip.ts';
+import { judgeIn, type RoundTrip, roundTrip } from './round-trip.ts';
 
 /** Everyday conditions that Postgres words in nested brackets, and flattens when it reads its own words once more. */
 const BETWEEN = (column: string) => `${column} between 1 and 5 and state <> ''`;
@@ -84,11 +83,11 @@ async function compareChanged(sql: string, manifest: Manifest = trip.manifest) {
   const target = await cluster.cloneDatabase(name, 'restored');
   await cluster.run(name, sql);
   const found = await measureRestored({ target, manifest, server: 'disposable', parallel: 1 });
-  const equal = await findEqualDefinitions(target, changedDefinitions(manifest, found));
+  const judged = await judgeIn(cluster, target, manifest, changedDefinitions(manifest, found));
   const after = await measureRestored({ target, manifest, server: 'disposable', parallel: 1 });
   expect(after.objects, 'the comparison has changed the database').toEqual(found.objects);
   await cluster.run('postgres', `drop database ${name}`);
-  return compareManifests(manifest, found, equal)
+  return compareManifests(manifest, found, judged)
     .differences.filter(({ judgement }) => judgement === 'failure')
     .map(({ kind, name }) => `${kind} ${name}`);
 }
@@ -229,8 +228,8 @@ it('a column without a default is equal to one whose default is null, and to no 
   const target = cluster.superuser('children_back');
   await cluster.run('children_back', `alter table dog alter name set default 'Rex'`);
   const found = await measureRestored({ target, manifest, parallel: 1, server: 'disposable' });
-  const equal = await findEqualDefinitions(target, changedDefinitions(manifest, found));
-  expect(compareManifests(manifest, found, equal).differences.map(({ name }) => name)).toEqual(['public.dog.name']);
+  const judged = await judgeIn(cluster, target, manifest, changedDefinitions(manifest, found));
+  expect(compareManifests(manifest, found, judged).differences.map(({ name }) => name)).toEqual(['public.dog.name']);
 });
 
 describe('a table that belongs to an extension', () => {

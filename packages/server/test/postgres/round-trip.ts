@@ -3,19 +3,22 @@ import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BackupScope } from '@flux/contract/backup-scope';
+import { judgeDefinitions } from '../../src/backups/judge-definitions.ts';
+import type { DisposableInstance } from '../../src/disposable/provider.ts';
 import { walkArchive } from '../../src/postgres/archive/walk.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { chooseCompression, dumpDatabase } from '../../src/postgres/dump.ts';
-import { type ChangedDefinition, changedDefinitions } from '../../src/postgres/manifest/changed-definitions.ts';
+import { type ChangedDefinition, changedDefinitions, type JudgedDefinitions } from '../../src/postgres/manifest/changed-definitions.ts';
 import { type Comparison, compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
 import { renderAfter, renderBefore } from '../../src/postgres/manifest/prerequisites/render.ts';
-import { findEqualDefinitions } from '../../src/postgres/manifest/read-back.ts';
 import { recordManifest, scopeOf } from '../../src/postgres/manifest/record.ts';
 import { choosePart } from '../../src/postgres/manifest/selection/part.ts';
 import { addLaterSequences, readSequences } from '../../src/postgres/manifest/sequences.ts';
+import { statementsOf } from '../../src/postgres/manifest/statements.ts';
 import type { Manifest } from '../../src/postgres/manifest.ts';
 import { interpretRestore, restoreArguments } from '../../src/postgres/restore.ts';
+import { libpqOptions } from '../../src/postgres/session-settings.ts';
 import { openSnapshot } from '../../src/postgres/snapshot.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
 import { runProcess } from '../../src/system/process.ts';
@@ -55,8 +58,9 @@ export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
     phases[name] = Math.round(performance.now() - began);
     return result;
   };
-  const manifest = await dump(request, path, timed);
-  await timed('walk', () => walkArchive(path));
+  const recorded = await dump(request, path, timed);
+  const { entries } = await timed('walk', () => walkArchive(path));
+  const manifest = { ...recorded, statements: statementsOf(entries) };
   await chmod(path, 0o644);
   const target = await to.createDatabase(request.restored);
   await using restorer = await connectPostgres(target, { searchPath: 'role' });
@@ -74,8 +78,20 @@ export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
   await rm(path);
   const found = await timed('measure', () => measureRestored({ target, manifest, server: 'disposable', parallel: 2 }));
   const changed = changedDefinitions(manifest, found);
-  const equal = await timed('read back', () => findEqualDefinitions(target, changed));
-  return { manifest, comparison: compareManifests(manifest, found, equal), changed, phases };
+  const judged = await timed('judge', () => judgeIn(to, target, manifest, changed));
+  return { manifest, comparison: compareManifests(manifest, found, judged), changed, phases };
+}
+
+/** Judges definitions in a restored database of a cluster, as in a disposable instance. */
+export async function judgeIn(
+  { tools, account }: TestCluster,
+  superuser: PostgresTarget,
+  manifest: Manifest,
+  changed: readonly ChangedDefinition[],
+): Promise<JudgedDefinitions> {
+  const pgDump: DisposableInstance['pgDump'] = ({ args, settings, onStdout }) =>
+    runProcess(tools.pgDump as string, args, { env: { ...libpqEnvironment(superuser), ...libpqOptions(settings) }, account, onStdout });
+  return await judgeDefinitions({ superuser, pgDump }, manifest, changed);
 }
 
 async function dump(

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { changedDefinitions } from '../../src/postgres/manifest/changed-definitions.ts';
 import { compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
 import type { Manifest } from '../../src/postgres/manifest.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
-import { roundTrip } from './round-trip.ts';
+import { judgeIn, roundTrip } from './round-trip.ts';
 
 let cluster: TestCluster;
 let restorer: TestCluster;
@@ -46,8 +47,9 @@ const damaged = async (sql: string, expected = manifest) => {
   const target = await restorer.cloneDatabase(name, 'restored');
   if (sql !== '') await restorer.run(name, sql);
   const found = await measureRestored({ target, manifest: expected, server: 'disposable', parallel: 1 });
+  const judged = await judgeIn(restorer, target, expected, changedDefinitions(expected, found));
   await restorer.run('postgres', `DROP DATABASE ${name}`);
-  return compareManifests(expected, found);
+  return compareManifests(expected, found, judged);
 };
 
 const PEOPLE = 'public.people';

@@ -9,12 +9,12 @@ import { compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
 import { NO_PREREQUISITES } from '../../src/postgres/manifest/prerequisites/data.ts';
 import { renderAfter, renderBefore } from '../../src/postgres/manifest/prerequisites/render.ts';
-import { findEqualDefinitions } from '../../src/postgres/manifest/read-back.ts';
 import { parseManifest } from '../../src/postgres/manifest/schema.ts';
 import { interpretRestore, restoreArguments } from '../../src/postgres/restore.ts';
 import { libpqEnvironment } from '../../src/postgres/target.ts';
 import { runProcess } from '../../src/system/process.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
+import { judgeIn } from './round-trip.ts';
 
 let to: TestCluster;
 
@@ -42,8 +42,8 @@ it.each(['tenant', 'everything'])('a backup with a manifest of version 1 is rest
   await session.run(renderAfter(manifest.prerequisites, manifest.schema));
 
   const found = await measureRestored({ target, manifest, server: 'disposable', parallel: 2 });
-  const equal = await findEqualDefinitions(target, changedDefinitions(manifest, found));
-  const { differences } = compareManifests(manifest, found, equal);
+  const judged = await judgeIn(to, target, manifest, changedDefinitions(manifest, found));
+  const { differences } = compareManifests(manifest, found, judged);
   expect(differences.filter(({ judgement }) => judgement === 'failure')).toEqual([]);
   if (name !== 'tenant') return;
   expect(await session.query('SELECT version, filename, checksum FROM flux.flux_migrations ORDER BY 1')).toEqual([

@@ -1,19 +1,20 @@
 import { FluxError } from '@flux/contract/errors';
 import type { Task } from '../../operations/define.ts';
-import type { Arbiter } from '../../postgres/manifest/changed-definitions.ts';
+import { type Arbiter, changedDefinitions, keyOf } from '../../postgres/manifest/changed-definitions.ts';
+import { measureRestored } from '../../postgres/manifest/measure.ts';
 import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
-import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import { interpretRestore, onlyViewsFailed } from '../../postgres/restore.ts';
 import { restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
 import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
+import { judgeDefinitions } from '../judge-definitions.ts';
 import type { OpenedBackup } from './open.ts';
 
 /** The archive whose definitions are judged. One of our own making has nobody who could write into it. */
 export type JudgedArchive = Pick<OpenedBackup, 'path' | 'manifest'> & Partial<Pick<OpenedBackup, 'requireUnmodified'>>;
 
 /**
- * Decides whether two definitions in a live database are equivalent, by letting Postgres create them. That runs SQL of the dump's owner
- * as a superuser, so it happens only in a disposable instance, into which the archive's schema is restored without rows.
+ * Asks Postgres about definitions that differ in a live database: see `judgeDefinitions`. That runs SQL of the dump's owner as a superuser,
+ * so it happens only in a disposable instance, into which the archive's schema is restored without rows.
  *
  * @throws FluxError `verification_inconclusive` when that schema cannot be restored there; what `DisposableProvider.open` throws
  */
@@ -33,6 +34,13 @@ export function arbiterInSandbox({ disposables, limits }: VerificationSandbox, a
       throw new FluxError('verification_inconclusive', `Definitions with different texts could not be compared: ${problem}`, {
         hint: 'See the details with `flux backup verify`.',
       });
-    return await findEqualDefinitions(instance.superuser, changed, signal);
+    const judged = await judgeDefinitions(instance, manifest, changed, signal);
+    if (judged.undumped.size === 0) return judged;
+    // pg_dump has dumped the disposable database: what it says is true of the live one where both have the same definition.
+    const here = await measureRestored({ target: instance.superuser, manifest, server: 'disposable', parallel: 1, signal });
+    const live = changed.map(({ kind, name, found }) => ({ kind, name, definition: found }));
+    const others = new Set(changedDefinitions({ objects: live }, here).map(keyOf));
+    const same = here.objects.map(keyOf).filter((key) => judged.undumped.has(key) && !others.has(key));
+    return { ...judged, undumped: new Set(same) };
   };
 }

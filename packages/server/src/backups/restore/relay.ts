@@ -68,11 +68,11 @@ export async function relayArchive(deps: RelayDeps, source: OpenedBackup, reques
   try {
     const recorded = await session.recordManifest(task.progress);
     let written = { sha256: '', sizeBytes: 0 };
-    await session.dump(async (bytes) => {
+    const { statements } = await session.dump(async (bytes) => {
       written = await file.write(bytes, task.signal);
     });
     const relayed = await session.completeManifest(recorded);
-    return { path: file.path, ...written, manifest: relayed, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() };
+    return { path: file.path, ...written, manifest: { ...relayed, statements }, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() };
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;

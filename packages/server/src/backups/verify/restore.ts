@@ -2,12 +2,12 @@ import type { DisposableInstance } from '../../disposable/provider.ts';
 import type { Task } from '../../operations/define.ts';
 import { databaseStatements } from '../../postgres/manifest/prerequisites/database-itself.ts';
 import { renderAfter, renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
-import { findEqualDefinitions } from '../../postgres/manifest/read-back.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore, onlyViewsFailed } from '../../postgres/restore.ts';
 import { compareRestored, restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { warningsOf } from '../../postgres/tool-warnings.ts';
+import { judgeDefinitions } from '../judge-definitions.ts';
 import { cureFor } from './cure.ts';
 import { adviseOnMinor, isOlderMinor } from './minor.ts';
 import type { Stopwatch } from './stopwatch.ts';
@@ -72,7 +72,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
       compareRestored(
         instance.superuser,
         manifest,
-        { server: 'disposable', arbiter: (changed) => findEqualDefinitions(instance.superuser, changed, signal) },
+        { server: 'disposable', arbiter: (changed) => judgeDefinitions(instance, manifest, changed, signal) },
         task.progress,
         signal,
       ),

@@ -5,7 +5,9 @@ import { awaitSession } from '../../instances/await-session.ts';
 import { engineError } from '../../instances/docker/engine.ts';
 import { RUN_PROGRAM } from '../../instances/docker/scripts.ts';
 import { SUPERUSER } from '../../instances/names.ts';
+import { libpqOptions } from '../../postgres/session-settings.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../postgres/target.ts';
+import type { ProcessOptions, ProcessResult } from '../../system/process.ts';
 import { PreloadNeeded, requireHost } from '../preload.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../provider.ts';
 import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion, setMoneyLocale } from '../restore-database.ts';
@@ -106,22 +108,29 @@ export async function openDisposable(
     });
   }
 
+  const runClient = async (
+    program: string,
+    args: readonly string[],
+    { env, onStdout }: Pick<ProcessOptions, 'env' | 'onStdout'>,
+  ): Promise<ProcessResult> => {
+    const command = ['/bin/sh', '-c', RUN_PROGRAM, 'sh', String(setting.major), program, ...args];
+    const address = libpqEnvironment({ ...target, host: INSIDE.socket });
+    const run = runInside(server.container, command, { ...address, TZ: 'UTC', LC_ALL: 'C.UTF-8', ...env }, onStdout);
+    const result = await run.catch((error: unknown) => {
+      // Removing a container ends its programs and breaks the connections that follow them.
+      if (gone.signal.aborted) return { exitCode: null, stdout: '', stderr: '' };
+      throw engineError(error, engine, 'sandbox_unavailable');
+    });
+    if (result.exitCode !== 0) await settle();
+    return { command: program, signal: result.exitCode === null ? 'SIGKILL' : null, ...result };
+  };
+
   return {
     sandbox: 'docker',
     postgresVersion,
     superuser: target,
-    async pgRestore(args) {
-      const command = ['/bin/sh', '-c', RUN_PROGRAM, 'sh', String(setting.major), 'pg_restore', ...args];
-      const env = { ...libpqEnvironment({ ...target, host: INSIDE.socket }), TZ: 'UTC', LC_ALL: 'C.UTF-8' };
-      const run = runInside(server.container, [...command, '--dbname', RESTORE_DATABASE, INSIDE.archive], env);
-      const result = await run.catch((error: unknown) => {
-        // Removing a container ends its programs and breaks the connections that follow them.
-        if (gone.signal.aborted) return { exitCode: null, stdout: '', stderr: '' };
-        throw engineError(error, engine, 'sandbox_unavailable');
-      });
-      if (result.exitCode !== 0) await settle();
-      return { command: 'pg_restore', signal: result.exitCode === null ? 'SIGKILL' : null, ...result };
-    },
+    pgRestore: (args) => runClient('pg_restore', [...args, '--dbname', RESTORE_DATABASE, INSIDE.archive], {}),
+    pgDump: ({ args, settings, onStdout }) => runClient('pg_dump', args, { env: libpqOptions(settings), onStdout }),
     exceeded() {
       if (exceeded === undefined && !gone.signal.aborted) {
         const limit = limitInWords(server.words());

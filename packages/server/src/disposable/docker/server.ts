@@ -3,6 +3,7 @@ import type Docker from 'dockerode';
 import { LABELS, labelsOf, unlessMissing } from '../../instances/docker/engine.ts';
 import { consume, makerLabel } from '../../instances/docker/run-tool.ts';
 import { DISPOSABLE_DATA } from '../../instances/docker/scripts.ts';
+import type { ProcessOptions } from '../../system/process.ts';
 import type { DisposableLimits, LimitExceeded } from '../provider.ts';
 import { limitInWords } from '../server-words.ts';
 import { type DisposableSetting, disposableContainer, disposableName } from './container.ts';
@@ -106,6 +107,7 @@ export async function runInside(
   container: Docker.Container,
   command: readonly string[],
   env: Readonly<Record<string, string>>,
+  onStdout?: ProcessOptions['onStdout'],
 ): Promise<{ readonly exitCode: number | null; readonly stdout: string; readonly stderr: string }> {
   const exec = await container.exec({
     Cmd: [...command],
@@ -116,7 +118,7 @@ export async function runInside(
   });
   const stream = await exec.start({ hijack: true, stdin: false });
   const texts = { stdout: '', stderr: '' };
-  await consume(Readable.from(stream), undefined, (name, text) => {
+  await consume(Readable.from(stream), onStdout, (name, text) => {
     texts[name] = (texts[name] + text).slice(-MAX_WORDS);
   });
   for (let attempt = 0; ; attempt++) {

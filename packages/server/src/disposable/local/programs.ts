@@ -1,10 +1,13 @@
 import { chmod, chown, open } from 'node:fs/promises';
+import { FluxError } from '@flux/contract/errors';
 import { SUPERUSER } from '../../instances/names.ts';
+import { adviseOnInstalling } from '../../postgres/install-advice.ts';
 import { type ServerSettings, settingArguments } from '../../postgres/server-settings.ts';
+import { libpqOptions } from '../../postgres/session-settings.ts';
 import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
 import { libpqEnvironment } from '../../postgres/target.ts';
-import { type Account, type Daemon, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
-import type { DisposableLimits } from '../provider.ts';
+import { type Account, type Daemon, type ProcessOptions, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
+import type { DisposableLimits, InsideDump } from '../provider.ts';
 import { RESTORE_DATABASE } from '../restore-database.ts';
 import { boundingLines, type Sandbox, type SandboxSpec, type SystemPath } from '../sandbox/sandbox.ts';
 import { disposableSettings } from '../settings.ts';
@@ -86,23 +89,47 @@ export async function runRestore(
   args: readonly string[],
   onSpawn: (pid: number) => void,
 ): Promise<ProcessResult> {
-  const { sandbox, folders, tools, account, limits } = setting;
+  const archive = setting.sandbox.kind === 'off' ? archivePath : ARCHIVE_INSIDE;
+  const program = [setting.tools.pgRestore as string, ...args, '--dbname', RESTORE_DATABASE, archive];
+  return await runClient(setting, program, [{ source: archivePath, target: archive, access: 'read' }], { onSpawn });
+}
+
+/** Runs pg_dump in such a sandbox. @throws FluxError `verification_inconclusive` when this host has none */
+export async function runDump(
+  setting: DisposableSetting,
+  { args, settings, onStdout }: InsideDump,
+  onSpawn: (pid: number) => void,
+): Promise<ProcessResult> {
+  const { pgDump, major } = setting.tools;
+  if (pgDump === undefined)
+    throw new FluxError('verification_inconclusive', `There is no pg_dump of major version ${major} on this host.`, {
+      hint: adviseOnInstalling(major, `postgresql-client-${major}`),
+    });
+  return await runClient(setting, [pgDump, ...args], [], { onSpawn, onStdout, env: libpqOptions(settings) });
+}
+
+async function runClient(
+  setting: DisposableSetting,
+  program: readonly string[],
+  binds: SandboxSpec['binds'],
+  { env, ...options }: Pick<ProcessOptions, 'env' | 'onSpawn' | 'onStdout'>,
+): Promise<ProcessResult> {
+  const { sandbox, folders, account, limits } = setting;
   const inside = insideOf(setting);
-  const archive = sandbox.kind === 'off' ? archivePath : ARCHIVE_INSIDE;
   const command = sandbox.enter({
     ...commonSpec(setting),
     binds: [
       // Connecting to a socket needs no write access to its folder.
       { source: folders.socket, target: inside.socket, access: 'read' },
-      { source: archivePath, target: archive, access: 'read' },
+      ...binds,
       { source: folders.accounts, target: '/etc/passwd', access: 'read' },
     ],
     memoryFolders: SCRATCH,
     script: `${boundingLines(sandbox.kind, bounds(limits))}exec "$@"`,
-    args: [tools.pgRestore as string, ...args, '--dbname', RESTORE_DATABASE, archive],
+    args: program,
   });
-  const env = { ...libpqEnvironment({ ...disposableTarget(folders), host: inside.socket }), TZ: 'UTC' };
-  return runProcess(command.command, command.args, { account, env, onSpawn });
+  const address = libpqEnvironment({ ...disposableTarget(folders), host: inside.socket });
+  return await runProcess(command.command, command.args, { account, env: { ...address, TZ: 'UTC', ...env }, ...options });
 }
 
 /** Temporary space in memory, with a limit: by default a tmpfs may use half of the host's memory. */

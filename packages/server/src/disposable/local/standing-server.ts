@@ -10,12 +10,20 @@ import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../pr
 import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion, setMoneyLocale } from '../restore-database.ts';
 import { removeDisposableFolders } from './folders.ts';
 import { killTree } from './kill-tree.ts';
-import { type DisposableSetting, disposableTarget, insideOf, runRestore, sealSocketFolder, startDisposableServer } from './programs.ts';
+import {
+  type DisposableSetting,
+  disposableTarget,
+  insideOf,
+  runDump,
+  runRestore,
+  sealSocketFolder,
+  startDisposableServer,
+} from './programs.ts';
 import { hasCrashInLog, limitInLog } from './server-log.ts';
 import { startWatchdog, type Watchdog } from './watchdog.ts';
 
-/** The result of a pg_restore that was not started, because its server no longer exists. */
-const NEVER_RAN: ProcessResult = { command: 'pg_restore', exitCode: null, signal: 'SIGKILL', stdout: '', stderr: '' };
+/** The result of a program that was not started, because its server no longer exists. */
+const NEVER_RAN: ProcessResult = { command: 'sandbox', exitCode: null, signal: 'SIGKILL', stdout: '', stderr: '' };
 
 const HOST = { name: 'This host' };
 
@@ -109,6 +117,22 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
     }
   };
 
+  const runClient = async (run: (onSpawn: (pid: number) => void) => Promise<ProcessResult>): Promise<ProcessResult> => {
+    if (gone.signal.aborted) return NEVER_RAN;
+    let pid: number | undefined;
+    // Ended by `bringDown`, like everything else inside: killing only the creator of a sandbox leaves it behind.
+    try {
+      const result = await run((spawned) => {
+        pid = spawned;
+        roots.add(spawned);
+      });
+      if (result.exitCode !== 0) await settle();
+      return result;
+    } finally {
+      if (pid !== undefined) roots.delete(pid);
+    }
+  };
+
   const session = await bringUp(signal, async () => {
     const opened = await awaitSession(disposableTarget(folders, 'template1'), gone.signal, signal);
     await sealSocketFolder(folders, setting.account);
@@ -147,18 +171,8 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
       sandbox: sandbox.kind,
       postgresVersion,
       superuser: disposableTarget(folders),
-      async pgRestore(args) {
-        if (gone.signal.aborted) return NEVER_RAN;
-        let pid: number | undefined;
-        // Ended by `bringDown`, like everything else inside: killing only the creator of a sandbox leaves it behind.
-        const result = await runRestore(setting, archivePath, args, (spawned) => {
-          pid = spawned;
-          roots.add(spawned);
-        });
-        if (pid !== undefined) roots.delete(pid);
-        if (result.exitCode !== 0) await settle();
-        return result;
-      },
+      pgRestore: (args) => runClient((onSpawn) => runRestore(setting, archivePath, args, onSpawn)),
+      pgDump: (dump) => runClient((onSpawn) => runDump(setting, dump, onSpawn)),
       exceeded() {
         if (exceeded === undefined && !gone.signal.aborted) {
           // A statement that hit a limit of the kernel fails like any other; the SQLSTATE in the log identifies it.

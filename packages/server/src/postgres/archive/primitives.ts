@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import { type ByteReader, damagedAt } from './byte-reader.ts';
 
 /** Integers in an archive: a sign byte, then this many bytes, smallest first. Every supported platform writes 4. */
@@ -41,4 +42,15 @@ export async function readText(reader: ByteReader, what: string, limit: number):
 export async function skipText(reader: ByteReader, what: string): Promise<void> {
   const length = await readInt(reader, `the length of ${what}`);
   if (length > 0) await reader.skip(length);
+}
+
+/** Hashes a text, which may be long, without keeping it. @throws FluxError `artifact_invalid` at the end */
+export async function hashText(reader: ByteReader, hash: Hash, what: string): Promise<void> {
+  let left = await readInt(reader, `the length of ${what}`);
+  while (left > 0) {
+    if (reader.available === 0 && !(await reader.fill(1))) throw damagedAt(reader.position, `it ends inside ${what}`);
+    const piece = reader.takeBytes(Math.min(left, reader.available));
+    hash.update(piece);
+    left -= piece.length;
+  }
 }

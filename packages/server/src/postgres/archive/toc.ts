@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto';
 import { type ByteReader, createByteReader, damagedAt, readFileInChunks } from './byte-reader.ts';
 import { type ArchiveHeader, readHeader } from './header.ts';
-import { OFFSET_BYTES, readByte, readInt, readText, skipText } from './primitives.ts';
+import { hashText, OFFSET_BYTES, readByte, readInt, readText, skipText } from './primitives.ts';
 
-/** One entry of the table of contents; its SQL texts are skipped, but for grants. */
+/** One entry of the table of contents; of its SQL texts only those of grants are kept. */
 export interface ArchiveEntry {
   readonly dumpId: number;
   /** TABLE, TABLE DATA, INDEX, SEQUENCE SET, ACL... */
@@ -15,6 +16,8 @@ export interface ArchiveEntry {
   readonly owner: string;
   /** The statements of an ACL; undefined for every other kind. */
   readonly acl?: string | undefined;
+  /** SHA-256, in base64url, of the SQL that defines the object and of the access method, which is written beside it. */
+  readonly statementSha256: string;
   readonly section: 'none' | 'pre-data' | 'data' | 'post-data';
   /** True when a block of data belongs to the entry. */
   readonly hasData: boolean;
@@ -88,11 +91,13 @@ async function readEntry(reader: ByteReader, minor: number): Promise<ArchiveEntr
   const section = SECTIONS[(await readInt(reader, 'the section of an entry')) - 1];
   if (section === undefined) throw damagedAt(at, `entry ${dumpId} is in no section`);
   const acl = kind === 'ACL' ? await readText(reader, 'the definition of an entry', MAX_ACL) : undefined;
-  if (acl === undefined) await skipText(reader, 'the definition of an entry');
+  const statement = createHash('sha256');
+  if (acl === undefined) await hashText(reader, statement, 'the definition of an entry');
   for (const part of ['drop statement', 'copy statement']) await skipText(reader, `the ${part} of an entry`);
   const schema = await readText(reader, 'the schema of an entry', MAX_NAME);
   await readText(reader, 'the tablespace of an entry', MAX_NAME);
-  await readText(reader, 'the access method of an entry', MAX_NAME);
+  const accessMethod = await readText(reader, 'the access method of an entry', MAX_NAME);
+  const statementSha256 = statement.update(`\0${acl ?? ''}\0${accessMethod ?? ''}`).digest('base64url');
   if (minor >= 16) await readInt(reader, 'the relation kind of an entry');
   const owner = (await readText(reader, 'the owner of an entry', MAX_NAME)) ?? '';
   const withOids = await readText(reader, 'a flag of an entry', 8);
@@ -100,7 +105,7 @@ async function readEntry(reader: ByteReader, minor: number): Promise<ArchiveEntr
   while ((await readDigits(reader, 'a dependency')) !== null);
   const data = await readOffset(reader, dumpId);
   if (data.hasData !== (dumper === 1)) throw damagedAt(at, `entry ${dumpId} says both that it has data and that it has none`);
-  return { dumpId, kind, tag, schema: schema === '' ? null : schema, owner, ...(acl ? { acl } : {}), section, ...data };
+  return { dumpId, kind, tag, schema: schema === '' ? null : schema, owner, ...(acl ? { acl } : {}), statementSha256, section, ...data };
 }
 
 async function readDigits(reader: ByteReader, what: string): Promise<string | null> {

@@ -13,8 +13,16 @@ export interface ChangedDefinition {
   readonly found: string;
 }
 
-/** Decides which changed definitions are equivalent; returns their keys. */
-export type Arbiter = (changed: readonly ChangedDefinition[]) => Promise<ReadonlySet<string>>;
+/** What Postgres says of changed definitions: the keys (`keyOf`) of those that are no failure. */
+export interface JudgedDefinitions {
+  /** Those that are equivalent. */
+  readonly equal: ReadonlySet<string>;
+  /** Those of which pg_dump says the same before and after the restore, so that no dump carries the difference. */
+  readonly undumped: ReadonlySet<string>;
+}
+
+/** Decides about changed definitions. */
+export type Arbiter = (changed: readonly ChangedDefinition[]) => Promise<JudgedDefinitions>;
 
 /** The key of an object, unique in its database. */
 export function keyOf({ kind, name }: Pick<SchemaObject, 'kind' | 'name'>): string {

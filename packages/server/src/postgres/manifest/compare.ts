@@ -1,11 +1,12 @@
 import type { Difference } from '@flux/contract/backup';
 import type { Manifest, MeasuredDatabase, SchemaObject } from '../manifest.ts';
-import { type ChangedDefinition, changedDefinitions, keyOf } from './changed-definitions.ts';
+import { type ChangedDefinition, changedDefinitions, type JudgedDefinitions, keyOf } from './changed-definitions.ts';
 import { compareContent } from './compare-content.ts';
 import { difference } from './difference.ts';
 import { compareNamed, isOnlyNamed } from './named-kinds.ts';
 import { isOfAllSchemas } from './objects/rights.ts';
 import { isPossibleValue } from './sequences.ts';
+import { undumpedDifference } from './undumped.ts';
 
 /** The result of a comparison, and how much was compared. */
 export interface Comparison {
@@ -19,7 +20,9 @@ export interface Comparison {
 
 /** Differences beyond this number are counted, not listed: a receipt must stay readable, whatever is in a dump. */
 const MAX_DIFFERENCES = 1000;
-const NONE: ReadonlySet<string> = new Set();
+const NONE: JudgedDefinitions = { equal: new Set(), undumped: new Set() };
+/** A difference in one of these is not the cause of a difference in the definition of another object. */
+const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['owner', 'grant', 'default_privileges', 'comment', 'security_label']);
 
 /**
  * Compares a restored database with its manifest. A pure function.
@@ -28,14 +31,14 @@ const NONE: ReadonlySet<string> = new Set();
  * design, `left_out` when a restore does not bring it back, and `not_compared` when nothing can be concluded from it; the last three
  * are listed so that they are never silently ignored.
  *
- * @param equal keys (`keyOf`) of objects that are equivalent although their definition texts differ, see `findEqualDefinitions`
+ * @param judged what Postgres says of definitions that differ, see `judgeDefinitions`
  */
-export function compareManifests(expected: Manifest, found: MeasuredDatabase, equal: ReadonlySet<string> = NONE): Comparison {
+export function compareManifests(expected: Manifest, found: MeasuredDatabase, judged: JudgedDefinitions = NONE): Comparison {
   const content = compareContent(expected, found);
   const compared: Record<string, number> = {};
   const differences: Difference[] = [
     ...content.differences,
-    ...compareObjects(expected, found, equal, compared),
+    ...compareObjects(expected, found, judged, compared),
     ...compareSequences(expected, found, compared),
     ...compareLargeObjects(expected, found, compared),
     ...compareServer(expected, found),
@@ -64,7 +67,7 @@ export function compareManifests(expected: Manifest, found: MeasuredDatabase, eq
 function compareObjects(
   expected: Manifest,
   found: MeasuredDatabase,
-  equal: ReadonlySet<string>,
+  { equal, undumped }: JudgedDefinitions,
   compared: Record<string, number>,
 ): Difference[] {
   const there = new Set(found.objects.map(keyOf));
@@ -74,6 +77,7 @@ function compareObjects(
     expected.objects.filter((object) => isRelation(object) && !there.has(keyOf(object))).map(({ name }) => name),
   );
   const differences: Difference[] = [];
+  const tolerable: ChangedDefinition[] = [];
   for (const object of expected.objects) {
     if (isOnlyNamed(object)) continue;
     compared[object.kind] = (compared[object.kind] ?? 0) + 1;
@@ -81,8 +85,10 @@ function compareObjects(
     const change = changed.get(keyOf(object));
     if (!there.has(keyOf(object))) {
       if (!isPartOf(object, missingTables)) differences.push(difference('failure', kind, name, 'missing', object.definition, null));
-    } else if (change !== undefined && !equal.has(keyOf(object)))
-      differences.push(difference(judgeChange(change), kind, name, 'changed', ...aroundChange(change)));
+    } else if (change === undefined || equal.has(keyOf(object))) {
+      // The same.
+    } else if (undumped.has(keyOf(object))) tolerable.push(change);
+    else differences.push(failedChange(change));
   }
   const schemas = new Set(expected.objects.filter(({ kind }) => kind === 'schema').map(({ name }) => name));
   for (const object of found.objects) {
@@ -96,7 +102,14 @@ function compareObjects(
       continue;
     differences.push(difference('failure', object.kind, object.name, 'extra', null, object.definition));
   }
+  // An object can differ because another one does, on which its own statement depends: a column of a view has the type of a table's.
+  const isTolerated = !differences.some(({ judgement, kind }) => judgement === 'failure' && !WITHOUT_EFFECT.has(kind));
+  for (const change of tolerable) differences.push(isTolerated ? undumpedDifference(change) : failedChange(change));
   return differences;
+}
+
+function failedChange(change: ChangedDefinition): Difference {
+  return difference(judgeChange(change), change.kind, change.name, 'changed', ...aroundChange(change));
 }
 
 /** pg_dump leaves the version of an extension to the server that restores: it is a condition of the restore, not a part of it. */

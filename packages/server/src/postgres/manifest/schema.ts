@@ -66,6 +66,10 @@ const version3: z.ZodType<Manifest> = z.strictObject({
   selection: selectionSchema.optional(),
   prerequisites: prerequisitesSchema,
   leftOut: z.array(z.strictObject({ kind: z.string(), name: z.string(), reason: z.string() })),
+  // Absent in manifests of older releases.
+  statements: z
+    .array(z.strictObject({ kind: z.string(), schema: z.string().nullable(), digests: z.array(z.tuple([z.string(), z.string()])) }))
+    .optional(),
 });
 const notes = z.array(z.string());
 const version2 = z.strictObject({ version: z.literal(2), ...measured, prerequisites: prerequisitesSchema, notes });
