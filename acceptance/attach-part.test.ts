@@ -42,7 +42,7 @@ it('attaches a database of which the login may read a part, backs that part up a
   const refused = await attach('part');
   expect(refused.stderr).toContain('schema auth of platform: USAGE is not granted');
   const created = await attach('part', '--exclude-schema', 'auth', '--exclude-table-data', 'shop.log*');
-  expect(created.stderr).toContain('in no backup: schema auth: The schema auth is excluded by the project');
+  expect(created.stderr).toContain('left out by choice: schema auth: The schema auth is excluded by the project');
   expect(created.stdout).toMatch(/^Backed up: +all schemas but auth; without the rows of shop\.log\*$/m);
   expect(created.exitCode).toBe(0);
 
@@ -120,7 +120,8 @@ it('makes no backup that would not restore, and names what it lacks and the opti
   expect(failed.stderr).toContain('Add --schema auth.');
   expect(failed.exitCode).toBe(1);
   const doctor = await flux.flux('doctor', 'bound');
-  expect(doctor.stdout).toContain('needs table auth.users');
+  expect(doctor.stdout).toMatch(/✗ what is backed up: What is chosen needs what is not, .* needs table auth\.users, .* Add --schema auth\./);
+  expect(doctor.exitCode).toBe(1);
   const own = await flux.flux('create', 'own', '--schema', 'public');
   expect(own.stderr).toContain('Only of an attached database a part can be backed up.');
   expect(own.exitCode).toBe(2);

@@ -3,9 +3,13 @@ import { FluxError } from '@flux/contract/errors';
 import type { Context } from '../context.ts';
 import { readStdin } from '../prompt.ts';
 
-/** What a look at a database found, as one line. */
-export function warnOf({ what, found, command }: Finding): string {
-  return `${what}: ${found}${command === null ? '' : ` ${command}`}`;
+/** Tells what a look at a database found: warnings, and what was chosen. */
+export function tellFindings(output: Pick<Context['output'], 'note' | 'warn'>, findings: readonly Finding[] = []): void {
+  for (const { severity, what, found, command } of findings) {
+    const text = `${what}: ${found}${command === null ? '' : ` ${command}`}`;
+    if (severity === 'fine') output.note(text);
+    else output.warn(text);
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { describeScope } from '@flux/contract/backup-scope';
 import { FluxError } from '@flux/contract/errors';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { askSecret } from '../prompt.ts';
-import { readAttachUri, warnOf } from './attach-uri.ts';
+import { readAttachUri, tellFindings } from './attach-uri.ts';
 import { resolveProject } from './resolve.ts';
 import { ABOUT_PATTERNS, SCOPE_OPTIONS, type ScopeOptions, scopeOf } from './scope.ts';
 
@@ -58,7 +58,7 @@ export const command = defineCommand<
       ...(scope === undefined ? [] : [backedUp]),
     ];
     context.output.answer(lines, { summary });
-    for (const finding of findings) context.output.warn(warnOf(finding));
+    tellFindings(context.output, findings);
     return 0;
   },
 });

@@ -1,7 +1,7 @@
 import { describeScope } from '@flux/contract/backup-scope';
 import { defineCommand } from '../command.ts';
 import { formatFields } from '../output/table.ts';
-import { readAttachUri, warnOf } from './attach-uri.ts';
+import { readAttachUri, tellFindings } from './attach-uri.ts';
 import { parseMode } from './mode.ts';
 import { slugOf } from './name.ts';
 import { ABOUT_PATTERNS, SCOPE_OPTIONS, type ScopeOptions, scopeOf } from './scope.ts';
@@ -50,7 +50,7 @@ export const command = defineCommand<ScopeOptions & { mode?: string; attach?: st
       ]),
       { summary: answer.project, mode: engine },
     );
-    for (const finding of answer.findings ?? []) output.warn(warnOf(finding));
+    tellFindings(output, answer.findings);
     // An attached database has its own migrations and its own address.
     const own = [
       `flux init ${slug}`,

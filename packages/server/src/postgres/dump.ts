@@ -85,10 +85,11 @@ export function dumpSettings({ given = {} }: Pick<DumpRequest, 'given'>): Sessio
  * leaves out all other extensions and what belongs to no schema, as with `--schema`; but `--schema=public` would write a CREATE SCHEMA public,
  * which fails in every database. plpgsql is in almost every database, and pg_dump never writes it.
  */
-function selectionOptions({ schemas, otherSchemas, extensions, withoutRows }: Selection): string[] {
+function selectionOptions({ schemas, otherSchemas, extensions, publications, withoutRows }: Selection): string[] {
   const chosen = extensions?.length === 0 ? schemas.map((name) => `--schema=${exactly(name)}`) : undefined;
   return [
     ...(chosen ?? otherSchemas.map((name) => `--exclude-schema=${exactly(name)}`)),
+    ...(publications ? [] : ['--no-publications']),
     ...(extensions ?? []).map((name) => `--extension=${exactly(name)}`),
     ...withoutRows.map(
       (name) =>

@@ -77,7 +77,9 @@ describe('a part of a database comes back as it was', () => {
       { extname: 'pgcrypto' },
       { extname: 'unaccent' },
     ]);
-    expect(trip.comparison.objectsCompared).toMatchObject({ cast: 1, event_trigger: 1, publication: 1, large_object: 1 });
+    expect(trip.comparison.objectsCompared).toMatchObject({ cast: 1, event_trigger: 1, large_object: 1 });
+    // One of its tables is in an excluded schema.
+    expect(named(trip)).toContain('publication changes');
   });
 
   it('as one schema, with the extensions that it needs and without what belongs to no schema', async () => {
@@ -181,6 +183,95 @@ describe('what is chosen and cannot be backed up alone', () => {
     expect(await refusal({ schemas: ['"app'] })).toMatchObject({ message: 'The pattern "app has a double quote that is not closed.' });
     expect(await refusal({ schemas: ['(app'] })).toMatchObject({ message: '(app is not a pattern.' });
     expect(await refusal({ excludeSchemas: ['*'] })).toMatchObject({ message: 'No schema is left to be backed up.' });
+  });
+});
+
+describe('what stands across the border of a part', () => {
+  it('is made beforehand, named or does not matter', async () => {
+    await from.createDatabase('border');
+    await from.run(
+      'border',
+      `create schema app; create schema archive; create schema "we""ird.*"; create schema tools;
+       create extension citext schema tools; create extension hstore schema tools;
+       create table app.events (id int, at date, note tools.citext) partition by range (at);
+       create table app.events_new partition of app.events for values from ('2025-01-01') to ('2026-01-01');
+       create table archive.events_old partition of app.events for values from ('2024-01-01') to ('2025-01-01');
+       insert into app.events values (1, '2024-06-01', 'Old'), (2, '2025-06-01', 'New');
+       create table app.keys (id int primary key); insert into app.keys values (1);
+       -- The other way round: something outside needs something inside.
+       create table archive.uses (id int references app.keys); create view archive.recent as select * from app.events;
+       create domain "we""ird.*".positive as int check (value > 0);
+       create type tools.pair as (a int, b "we""ird.*".positive);
+       create function tools.first(tools.pair) returns int language sql immutable begin atomic select ($1).a; end;
+       create operator tools.# (function = tools.first, rightarg = tools.pair);
+       create table app.pairs (p tools.pair, first int generated always as (tools.first(p)) stored, check (operator(tools.#) p > 0));
+       insert into app.pairs (p) values ((1, 2)), ((3, 4));
+       create function archive.note() returns trigger language plpgsql as 'begin return new; end';
+       create trigger note before insert on app.keys for each row execute function archive.note();
+       comment on trigger note on app.keys is 'a trigger'; comment on column app.keys.id is 'a column'; comment on schema archive is 'outside';
+       comment on extension hstore is 'ours'; grant usage on schema archive to platform; grant select on archive.uses, app.keys to platform`,
+    );
+    for (const scope of [{ schemas: ['app'] }, { excludeSchemas: ['archive', 'tools', '"we""ird.*"'] }]) {
+      const trip = await there(scope, 'border', 'postgres');
+      expect(failures(trip)).toEqual([]);
+      expect(named(trip)).toEqual(
+        expect.arrayContaining(['rows archive.events_old', 'schema archive', 'schema tools', 'schema "we""ird.*"']),
+      );
+      expect(await ask('select count(*) from app.events')).toEqual([{ count: '1' }]);
+      expect(await ask('select first from app.pairs order by 1')).toEqual([{ first: 1 }, { first: 3 }]);
+      expect(await ask(`select count(*) from pg_extension where extname = 'hstore'`)).toEqual([{ count: 'schemas' in scope ? '0' : '1' }]);
+    }
+    await from.run('border', 'create publication keys for table app.keys');
+    const rows = await there({ excludeSchemas: ['public'], excludeTableData: ['app.events'] }, 'border', 'postgres');
+    expect(rows.comparison.objectsCompared.publication).toBe(1);
+    expect(failures(rows)).toEqual([]);
+    expect(await ask('select (select count(*) from app.events) as events, (select count(*) from archive.recent) as recent')).toEqual([
+      { events: '0', recent: '0' },
+    ]);
+    expect((await refusal({ schemas: ['archive'] }, 'border'))?.excerpt).toMatch(/table archive\.events_old needs table app\.events/);
+  });
+
+  it('is a server of foreign tables, which comes only with the whole database', async () => {
+    await from.createDatabase('far');
+    await from.run(
+      'far',
+      `create schema app; create extension postgres_fdw schema public; create server away foreign data wrapper postgres_fdw; create table public.other (id int);
+       create foreign table app.f (id int) server away`,
+    );
+    expect(await refusal({ schemas: ['app'] }, 'far')).toMatchObject({
+      excerpt: '  foreign table app.f needs server away, which belongs to no schema and comes only with the whole database',
+      hint: 'Name the schemas to leave out with --exclude-schema instead of choosing some with --schema.',
+    });
+    const trip = await there({ excludeSchemas: ['public'] }, 'far', 'postgres');
+    expect(failures(trip)).toEqual([]);
+    expect(await ask(`select to_regclass('app.f') is not null as f, to_regclass('public.other') as other`)).toEqual([
+      { f: true, other: null },
+    ]);
+  });
+
+  it('is nothing in a database without any extension', async () => {
+    await from.createDatabase('bare');
+    await from.run('bare', 'drop extension plpgsql; create schema app; create table app.t (id int); create table public.t (id int)');
+    const trip = await there({ schemas: ['app'] }, 'bare', 'postgres');
+    expect(failures(trip)).toEqual([]);
+    expect(named(trip)).toEqual(['schema public']);
+    expect(await refusal({ schemas: ['public'] }, 'bare')).toMatchObject({ hint: expect.stringContaining('--exclude-schema app') });
+  });
+
+  it('is an extension with rows of its own', async ({ skip }) => {
+    await from.createDatabase('geo');
+    await using session = await connectPostgres(from.superuser('geo'));
+    const has = await session.query(`select from pg_available_extensions where name = 'postgis'`);
+    skip(has.length === 0, 'this Postgres has no PostGIS');
+    await from.run(
+      'geo',
+      `create schema gis; create extension postgis schema gis; create schema app; create table app.places (at gis.geometry(point, 4326));
+       insert into app.places values (gis.st_setsrid(gis.st_makepoint(1, 2), 4326)); insert into gis.spatial_ref_sys (srid, proj4text) values (990001, 'x')`,
+    );
+    for (const scope of [{ schemas: ['app'] }, { excludeSchemas: ['gis'] }, { schemas: ['app', 'gis'] }, { schemas: ['public'] }]) {
+      const trip = await there(scope, 'geo', 'postgres');
+      expect(failures(trip)).toEqual([]);
+    }
   });
 });
 

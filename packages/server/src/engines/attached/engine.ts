@@ -27,10 +27,11 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
     apiSchema: () => 'public',
     roleNames: () => [],
     async provision(project, signal) {
-      requireReadable(await examineSource(toolbox, await hostOf(project, signal), project.scope, signal));
+      requireReadable(await examineSource(toolbox, await hostOf(project, signal), project.scope, 'every pattern', signal));
     },
     attachment: {
-      look: async (project, signal) => findingsOf(await examineSource(toolbox, await hostOf(project, signal), project.scope, signal)),
+      look: async (project, signal) =>
+        findingsOf(await examineSource(toolbox, await hostOf(project, signal), project.scope, 'chosen schemas', signal)),
       identify: async (project, signal) => readIdentity(await hostOf(project, signal), signal),
     },
     remove: async () => undefined,

@@ -6,7 +6,9 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { describeUnreadable, grantsFor } from '../../postgres/grants.ts';
 import { displaySafe } from '../../postgres/manifest/difference.ts';
+import type { Strictness } from '../../postgres/manifest/selection/match.ts';
 import { choosePart } from '../../postgres/manifest/selection/part.ts';
+import type { LeftOut } from '../../postgres/manifest.ts';
 import { isPoolersRefusal, poolerRefused, refusePooler } from '../../postgres/pooler.ts';
 import { lookAtSource, readLogin, type SourceLook } from '../../postgres/source-look.ts';
 import type { PostgresTarget, PostgresToolbox, PostgresTools } from '../../postgres/target.ts';
@@ -16,6 +18,8 @@ import { versionOf } from '../running.ts';
 /** All that was found at a database that Flux does not run, and about the host that is to prove its backups. */
 export interface Examination extends SourceLook {
   readonly major: number;
+  /** What is in no backup because the settings of the project say so. */
+  readonly byChoice: readonly LeftOut[];
   /** Why the part that is wanted cannot be backed up; nothing of it was looked at then. */
   readonly impossiblePart: FluxError | undefined;
   /** The error of what is missing on this host. */
@@ -36,19 +40,20 @@ export async function examineSource(
   toolbox: PostgresToolbox,
   target: PostgresTarget,
   scope: BackupScope | undefined,
+  strict: Strictness,
   signal?: AbortSignal,
 ): Promise<Examination> {
   await using session = await open(target, signal);
   await refusePooler(session, target, signal);
   const { major } = await versionOf(session);
-  const part = scope === undefined ? undefined : await choosePart(session, scope, [], 'every pattern').catch(asProblem);
+  const part = scope === undefined ? undefined : await choosePart(session, scope, [], strict).catch(asProblem);
   const look = isFluxError(part)
     ? { ...(await readLogin(session)), unreadable: [], leftOut: [], extensions: [] }
     : await lookAtSource(session, { schema: null, internalRoles: [], selection: part?.selection });
   const tools = findTools(toolbox, major);
   return {
     ...look,
-    leftOut: [...(part === undefined || isFluxError(part) ? [] : part.leftOut), ...look.leftOut],
+    byChoice: part === undefined || isFluxError(part) ? [] : part.leftOut,
     impossiblePart: isFluxError(part) ? part : undefined,
     major,
     missingTools: isFluxError(tools) ? tools : undefined,
@@ -103,14 +108,14 @@ export function requireReadable(found: Examination): void {
   const also = [
     ...(missingTools === undefined ? [] : [`${missingTools.message} ${missingTools.hint ?? ''}`]),
     ...(missingExtensions.length === 0 ? [] : [lackOfExtensions(missingExtensions, major)]),
-    ...leftOut.map(({ kind, name, reason }) => `${kind.replaceAll('_', ' ')} ${name}: ${reason}`),
+    ...leftOut.map(inWords),
   ];
   const lines = [...describeUnreadable(unreadable, MOST_LINES), ...(also.length === 0 ? [] : ['Also found:', ...bounded(also)])];
   throw new FluxError('source_unreadable', `${login} may not read everything in this database, so no backup of it can be made.`, {
     hint: [
       'Run this as a superuser, or each statement as the owner of what it names, and attach it again:',
       ...bounded(grantsFor(found)).map((line) => `  ${line}`),
-      'Or attach it with a login that may read everything.',
+      'Or attach it with a login that may read everything; or leave schemas that nobody needs back out with --exclude-schema.',
     ].join('\n'),
     details: { excerpt: displaySafeLines(lines), unreadable: unreadable.length },
   });
@@ -126,7 +131,7 @@ function bounded(lines: readonly string[]): readonly string[] {
 
 /** What does not stop a backup, but its proof, or is in none; and, of a project that has been attached, what stops it by now. */
 export function findingsOf(found: Examination): readonly Finding[] {
-  const { unreadable, missingTools, missingExtensions, leftOut, login, major, impossiblePart } = found;
+  const { unreadable, missingTools, missingExtensions, leftOut, byChoice, login, major, impossiblePart } = found;
   const finding = (severity: Finding['severity'], what: string, text: string, command: string | null = null): Finding => ({
     severity,
     what,
@@ -146,9 +151,9 @@ export function findingsOf(found: Examination): readonly Finding[] {
         ]),
     ...(missingTools === undefined ? [] : [finding('danger', 'Postgres programs', `${missingTools.message} ${missingTools.hint ?? ''}`)]),
     ...(missingExtensions.length === 0 ? [] : [finding('warning', 'extensions', lackOfExtensions(missingExtensions, major))]),
-    ...leftOut
-      .slice(0, MOST_LINES)
-      .map(({ kind, name, reason }) => finding('warning', 'in no backup', `${kind.replaceAll('_', ' ')} ${name}: ${reason}`)),
+    ...leftOut.slice(0, MOST_LINES).map((one) => finding('warning', 'in no backup', inWords(one))),
+    ...byChoice.slice(0, MOST_LINES).map((one) => finding('fine', 'left out by choice', inWords(one))),
+    ...(byChoice.length <= MOST_LINES ? [] : [finding('fine', 'left out by choice', `and ${byChoice.length - MOST_LINES} more`)]),
   ];
 }
 
@@ -161,6 +166,10 @@ function inOneLine({ message, hint = '', details }: FluxError): string {
   ]
     .filter(Boolean)
     .join(' ');
+}
+
+function inWords({ kind, name, reason }: LeftOut): string {
+  return `${kind.replaceAll('_', ' ')} ${name}: ${reason}`;
 }
 
 function lackOfExtensions(names: readonly string[], major: number): string {

@@ -1,4 +1,4 @@
-import type { Manifest, SequenceValue } from '../manifest.ts';
+import type { Manifest, SchemaObject, SequenceValue } from '../manifest.ts';
 import { type ExportedSnapshot, estimateBytes } from '../snapshot.ts';
 import { unquoteIdentifier } from '../sql/quote.ts';
 import type { ContentProgress } from './content.ts';
@@ -33,6 +33,11 @@ export interface RecordRequest {
   readonly onProgress?: ((progress: ContentProgress) => void) | undefined;
   /** Checked before the work begins; to stop in the middle, abort the signal that the snapshot was opened with. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A publication, its owner or its comment. */
+function isOfPublication({ kind, name }: SchemaObject): boolean {
+  return kind === 'publication' || name.startsWith('publication ');
 }
 
 /** The scope of a manifest of this source. */
@@ -88,8 +93,12 @@ export async function recordManifest(request: RecordRequest): Promise<Manifest> 
     sequences,
     largeObjects: measured.largeObjects,
     // All tenants of a server share its extensions; only those that this one uses are a condition of its restore.
-    objects: measured.objects.filter(
-      ({ kind, name }) => kind !== 'extension' || (tenant ? needed.has(name) : hasExtension(scope, unquoteIdentifier(name))),
+    objects: measured.objects.filter((object) =>
+      object.kind !== 'extension'
+        ? part?.selection.publications !== false || !isOfPublication(object)
+        : tenant
+          ? needed.has(object.name)
+          : hasExtension(scope, unquoteIdentifier(object.name)),
     ),
     prerequisites,
     leftOut: [

@@ -1,4 +1,5 @@
 import type { PostgresSession } from '../../connect.ts';
+import { unquoteIdentifier } from '../../sql/quote.ts';
 import { type Scope, scopeParameter } from '../scope.ts';
 import type { StatementPrerequisite } from './data.ts';
 import type { ObjectId } from './outside-bodies.ts';
@@ -9,6 +10,7 @@ import { NEEDED_OBJECTS, TENANT_OBJECTS } from './tenant-objects.ts';
 export interface OutsideObject extends ObjectId {
   readonly type: string;
   readonly identity: string;
+  /** Its plain name. */
   readonly schema: string | null;
   /** The extension that it belongs to, which brings it. */
   readonly extension: string | null;
@@ -71,7 +73,7 @@ export async function readOutside(
       named.map(({ objid }) => objid),
     ],
   );
-  return inOrder(objects);
+  return inOrder(objects.map((object) => ({ ...object, schema: object.schema === null ? null : unquoteIdentifier(object.schema) })));
 }
 
 /** Each object after those that it needs; where they need each other, in the order of their numbers. */

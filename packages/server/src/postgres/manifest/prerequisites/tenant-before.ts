@@ -1,6 +1,6 @@
 import type { PostgresSession } from '../../connect.ts';
 import type { LeftOut } from '../../manifest.ts';
-import { quoteIdentifier } from '../../sql/quote.ts';
+import { quoteIdentifier, quoteLiteral } from '../../sql/quote.ts';
 import type { Scope } from '../scope.ts';
 import type { ExtensionPrerequisite, Prerequisites, StatementPrerequisite } from './data.ts';
 import { findNamedInBodies, type NamedInBodies, type ObjectId } from './outside-bodies.ts';
@@ -64,10 +64,24 @@ const IS_USED = 'The tenant uses it, and a tenant export does not contain it.';
 const leftOut = (kind: string, name: string, reason: string): LeftOut => ({ kind, name, reason });
 const before = (sql: string, unlessType: string | null = null): StatementPrerequisite => ({ phase: 'before', unlessType, sql });
 
+/** The constraints of domains. */
+const CAN_BE_REPEATED = /^DO /;
+
+/**
+ * A domain that a function uses by now takes no more constraints, so they are added at once where they do not call a function that is made
+ * later; those come with the others.
+ */
+function ifItCan(statement: string): string {
+  return `DO ${quoteLiteral(`BEGIN EXECUTE ${quoteLiteral(statement)}; EXCEPTION WHEN undefined_function OR undefined_object THEN NULL; END`)}`;
+}
+
 /** The statements that make objects outside of the scope before a restore of what needs them. */
 export function makeStatements(made: readonly OutsideObject[]): readonly StatementPrerequisite[] {
   return [
-    ...made.map(({ type, identity, ddl }) => before(ddl as string, type === 'type' ? identity : null)),
+    ...made.flatMap(({ type, identity, ddl, parts }) => [
+      before(ddl as string, type === 'type' ? identity : null),
+      ...(parts ?? []).filter(({ phase, sql }) => phase === 'before' && CAN_BE_REPEATED.test(sql)).map(({ sql }) => before(ifItCan(sql))),
+    ]),
     ...made.flatMap(({ parts }) => (parts ?? []).map(({ phase, sql }) => ({ phase, unlessType: null, sql }))),
     ...made.flatMap(({ words }) => (words ?? []).map((sql) => before(sql))),
   ];

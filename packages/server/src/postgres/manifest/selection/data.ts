@@ -13,6 +13,8 @@ export interface Selection {
   readonly databaseWide: boolean;
   /** The extensions that the archive creates, null for all. */
   readonly extensions: readonly string[] | null;
+  /** Whether the archive has publications: some versions of pg_dump write them with tables that are not backed up. */
+  readonly publications: boolean;
   /** Tables of these schemas whose rows are not backed up, as SQL; the partitions of a partitioned table are listed as well. */
   readonly withoutRows: readonly string[];
 }
@@ -26,5 +28,6 @@ export const selectionSchema: z.ZodType<Selection> = z.strictObject({
   otherSchemas: names,
   databaseWide: z.boolean(),
   extensions: names.nullable(),
+  publications: z.boolean(),
   withoutRows: names,
 });

@@ -35,7 +35,7 @@ export async function readNeeds(session: PostgresSession, scope: Scope, roles: r
   const unmet = lacking.map(({ classid, objid, type, identity, schema }) => ({
     by: users.get(`${classid} ${objid}`) ?? null,
     what: `${type} ${identity}`,
-    schema: schema === null ? null : plainName(schema),
+    schema,
     lacks: 'definition' as const,
   }));
   return {
@@ -76,8 +76,4 @@ async function readUnmetRows(session: PostgresSession, scope: Scope): Promise<re
     [scopeParameter(scope), withoutRows],
   );
   return rows.map(({ by, what, schema }) => ({ by, what: `table ${what}`, schema, lacks: 'rows' }));
-}
-
-function plainName(sql: string): string {
-  return sql.startsWith('"') ? sql.slice(1, -1).replaceAll('""', '"') : sql;
 }

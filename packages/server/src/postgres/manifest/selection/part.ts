@@ -35,14 +35,23 @@ export async function choosePart(
   strict: Strictness,
 ): Promise<ChosenPart> {
   const matched = await matchScope(session, wanted, strict);
-  const first = firstSelection(wanted, matched);
+  const first = firstSelection(wanted, matched, { isComplete: await publishesNothingElse(session, matched.otherSchemas) });
   const scope: Scope = { schema: null, internalRoles, selection: first };
   const { roles } = await databaseRoles(session);
   const roleNames = roles.map(({ name }) => name);
   const needs = await readNeeds(session, scope, roleNames);
   refuseUnmet(needs.unmet, wanted);
   const extensions = await readExtensions(session, first, needs.extensions);
-  const selection = first.databaseWide ? first : { ...first, extensions: extensions.map(({ name }) => name) };
+  const selection = first.databaseWide
+    ? first
+    : {
+        ...first,
+        extensions: await nameable(
+          session,
+          first,
+          extensions.map(({ name }) => name),
+        ),
+      };
   const made = needs.made.map(({ schema, type, identity }) => ({ schema, name: `${type} ${identity}` }));
   const outside = new Set([...extensions.map(({ schema }) => schema), ...made.map(({ schema }) => schema ?? 'public')]);
   const schemas = [...outside].filter((name) => !selection.schemas.includes(name) && name !== 'pg_catalog' && name !== 'public');
@@ -57,8 +66,23 @@ export async function choosePart(
   };
 }
 
+/** Whether no publication names a table or a schema outside of the chosen schemas. */
+async function publishesNothingElse(session: PostgresSession, otherSchemas: readonly string[]): Promise<boolean> {
+  const [row] = await session.query<{ found: boolean }>(
+    `SELECT EXISTS (SELECT FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY ($1::text[]))
+       OR EXISTS (SELECT FROM pg_depend d JOIN pg_namespace n ON n.oid = d.refobjid
+         WHERE d.classid = to_regclass('pg_catalog.pg_publication_namespace') AND d.refclassid = 'pg_namespace'::regclass AND n.nspname = ANY ($1::text[])) AS found`,
+    [otherSchemas],
+  );
+  return row?.found === false;
+}
+
 /** Before it is known which extensions are needed. */
-function firstSelection(wanted: BackupScope, { schemas, otherSchemas, withoutRows }: Matched): Selection {
+function firstSelection(
+  wanted: BackupScope,
+  { schemas, otherSchemas, withoutRows }: Matched,
+  { isComplete }: { readonly isComplete: boolean },
+): Selection {
   const tables = withoutRows.flatMap((table) => [table, ...table.partitions]).filter(({ schema }) => schemas.includes(schema));
   return {
     wanted,
@@ -66,6 +90,7 @@ function firstSelection(wanted: BackupScope, { schemas, otherSchemas, withoutRow
     otherSchemas,
     databaseWide: wanted.schemas.length === 0,
     extensions: null,
+    publications: wanted.schemas.length === 0 && isComplete,
     withoutRows: [...new Set(tables.map(({ name }) => name))],
   };
 }
@@ -88,6 +113,33 @@ async function readExtensions(
      SELECT e.extname AS name, n.nspname AS schema FROM used u JOIN pg_extension e ON e.oid = u.oid JOIN pg_namespace n ON n.oid = e.extnamespace
      ORDER BY e.oid`,
     [databaseWide, schemas, needed],
+  );
+}
+
+/** From this major on, pg_dump has `--extension`. */
+const FIRST_WITH_EXTENSION = 14;
+
+/**
+ * The extensions that pg_dump is told to write; none where it has no such option, or where there is none, not even plpgsql.
+ *
+ * @throws FluxError `invalid_request` when the chosen schemas cannot be dumped without the option
+ */
+async function nameable(
+  session: PostgresSession,
+  { schemas, otherSchemas }: Selection,
+  extensions: readonly string[],
+): Promise<readonly string[]> {
+  const [server] = await session.query<{ major: number }>(`SELECT current_setting('server_version_num')::int / 10000 AS major`);
+  const isOld = (server?.major ?? 0) < FIRST_WITH_EXTENSION;
+  if (!isOld && extensions.length > 0) return extensions;
+  const needed = extensions.filter((name) => name !== 'plpgsql');
+  if (needed.length === 0 && !schemas.includes('public')) return [];
+  throw new FluxError(
+    'invalid_request',
+    isOld
+      ? `pg_dump before PostgreSQL ${FIRST_WITH_EXTENSION} cannot dump ${needed.length > 0 ? `the extensions ${needed.join(', ')} with` : 'the schema public as one of'} chosen schemas.`
+      : 'pg_dump cannot dump the schema public as one of chosen schemas, since the database has no extension, not even plpgsql.',
+    { hint: `Name the others instead: ${otherSchemas.map((name) => `--exclude-schema ${name}`).join(' ')}` },
   );
 }
 

@@ -61,6 +61,7 @@ export async function readUnselected(
     ...views.map(({ name, table }) =>
       leftOut('materialized_view', name, `A restore computes it anew, without the rows of ${table}, which are excluded.`),
     ),
+    ...(selection.databaseWide && !selection.publications ? await readPublications(session) : []),
     ...(selection.databaseWide ? [] : await readDatabaseWide(session, selection.extensions ?? [])),
   ];
 }
@@ -83,6 +84,13 @@ const VIEWS_OF_TABLES = `SELECT ${qualified('n.nspname', 'c.relname')} AS name, 
     ) SELECT oid FROM reach) reached
   JOIN pg_class t ON t.oid = reached.oid JOIN pg_namespace tn ON tn.oid = t.relnamespace
   WHERE c.relkind = 'm' AND n.nspname = ANY ($1::text[]) AND ${qualified('tn.nspname', 't.relname')} = ANY ($2::text[]) GROUP BY 1 ORDER BY 1`;
+
+async function readPublications(session: PostgresSession): Promise<LeftOut[]> {
+  const rows = await session.query<{ name: string }>('SELECT quote_ident(pubname) AS name FROM pg_publication ORDER BY 1');
+  return rows.map(({ name }) =>
+    leftOut('publication', name, 'A publication of the database names what is not backed up, so all of them are left out.'),
+  );
+}
 
 const OF_NO_SCHEMA = "It belongs to no schema, and the project's settings choose schemas (--schema).";
 
