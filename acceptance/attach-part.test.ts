@@ -120,7 +120,9 @@ it('makes no backup that would not restore, and names what it lacks and the opti
   expect(failed.stderr).toContain('Add --schema auth.');
   expect(failed.exitCode).toBe(1);
   const doctor = await flux.flux('doctor', 'bound');
-  expect(doctor.stdout).toMatch(/✗ what is backed up: What is chosen needs what is not, .* needs table auth\.users, .* Add --schema auth\./);
+  expect(doctor.stdout).toMatch(
+    /✗ what is backed up: What is chosen needs what is not, .* needs table auth\.users, .* Add --schema auth\./,
+  );
   expect(doctor.exitCode).toBe(1);
   const own = await flux.flux('create', 'own', '--schema', 'public');
   expect(own.stderr).toContain('Only of an attached database a part can be backed up.');
