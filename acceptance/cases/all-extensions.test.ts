@@ -54,5 +54,5 @@ async function makeAllExtensions(cluster: ThrowAwayCluster): Promise<string> {
 }
 
 describe('a database with every extension that the host has', () => {
-  describeWholeDatabase({ key: 'all extensions', slug: 'extensions', make: makeAllExtensions, tables: 12 });
+  describeWholeDatabase({ slug: 'extensions', make: makeAllExtensions, tables: 12 });
 });

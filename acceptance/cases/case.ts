@@ -38,8 +38,3 @@ export interface Case {
   /** Needs these extensions on the host; the case is left out, and listed as such, where they are not. */
   readonly needs?: readonly string[];
 }
-
-/** The name of one test, under which `open.ts` knows it. */
-export function keyOf(one: Pick<Case, 'input'>, engine: Engine, way: Way): string {
-  return `${one.input} ${engine} ${way}`;
-}

@@ -19,5 +19,5 @@ async function makeManyTables(cluster: ThrowAwayCluster): Promise<string> {
 }
 
 describe('a database with thousands of tables on servers with stock settings', () => {
-  describeWholeDatabase({ key: 'many tables', slug: 'many', make: makeManyTables, tables: TABLES });
+  describeWholeDatabase({ slug: 'many', make: makeManyTables, tables: TABLES });
 });

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Flux, startFlux } from '../harness/flux.ts';
 import { psql, startThrowAwayCluster, type ThrowAwayCluster } from '../harness/postgres.ts';
 import { leaveOut } from '../harness/sandbox.ts';
-import { declareOpen } from './declare.ts';
 import { makeOtherHost, type OtherHost } from './other-host.ts';
 import { textOf } from './world.ts';
 
@@ -41,48 +40,38 @@ async function attach(slug: string, options: string, sql: string, user?: string)
   };
 }
 
-declareOpen(
-  'extension that is not here: verify',
-  'is inconclusive, and says what to install, when an extension is not on this host',
-  {},
-  async () => {
-    const { created, verified, flags } = await attach(
-      'only-there',
-      '',
-      'create extension only_there; create table items (id int, e vector); insert into items values (1, zero())',
-    );
-    expect((await created()).exitCode).toBe(0);
+it('is inconclusive, and says what to install, when an extension is not on this host', {}, async () => {
+  const { created, verified, flags } = await attach(
+    'only-there',
+    '',
+    'create extension only_there; create table items (id int, e vector); insert into items values (1, zero())',
+  );
+  expect((await created()).exitCode).toBe(0);
 
-    const ended = await verified();
+  const ended = await verified();
 
-    expect(ended.exitCode, textOf(ended)).toBe(10);
-    expect(textOf(ended)).toContain('only_there');
-    expect(textOf(ended)).toMatch(/install/);
-    const into = await flux.flux('backup', 'restore', ...flags, '--latest', '--into', 'only-there-copy');
-    expect(into.exitCode).not.toBe(0);
-    expect(textOf(into)).toContain('only_there');
-    expect(textOf(into)).not.toMatch(/Unexpected error/);
-  },
-);
+  expect(ended.exitCode, textOf(ended)).toBe(10);
+  expect(textOf(ended)).toContain('only_there');
+  expect(textOf(ended)).toMatch(/install/);
+  const into = await flux.flux('backup', 'restore', ...flags, '--latest', '--into', 'only-there-copy');
+  expect(into.exitCode).not.toBe(0);
+  expect(textOf(into)).toContain('only_there');
+  expect(textOf(into)).not.toMatch(/Unexpected error/);
+});
 
-declareOpen(
-  'locale that is not here: verify',
-  'is inconclusive, and says which command helps, when a locale is not on this host',
-  hasLocale,
-  async () => {
-    const sql = `create table names (id int primary key, name text unique); insert into names values (1, 'ärger'), (2, 'Zebra'), (3, 'apfel')`;
-    const { created, verified } = await attach('german', `template template0 lc_collate 'de_DE.UTF-8' lc_ctype 'de_DE.UTF-8'`, sql);
-    expect((await created()).exitCode).toBe(0);
+it('is inconclusive, and says which command helps, when a locale is not on this host', hasLocale, async () => {
+  const sql = `create table names (id int primary key, name text unique); insert into names values (1, 'ärger'), (2, 'Zebra'), (3, 'apfel')`;
+  const { created, verified } = await attach('german', `template template0 lc_collate 'de_DE.UTF-8' lc_ctype 'de_DE.UTF-8'`, sql);
+  expect((await created()).exitCode).toBe(0);
 
-    const ended = await verified();
+  const ended = await verified();
 
-    expect(ended.exitCode, textOf(ended)).toBe(10);
-    expect(textOf(ended)).toMatch(/locale-gen|localedef|locales/);
-    expect(textOf(ended)).toContain('de_DE.UTF-8');
-  },
-);
+  expect(ended.exitCode, textOf(ended)).toBe(10);
+  expect(textOf(ended)).toMatch(/locale-gen|localedef|locales/);
+  expect(textOf(ended)).toContain('de_DE.UTF-8');
+});
 
-declareOpen('locale that is not here: into', 'says the same when it is to be restored into a project', hasLocale, async () => {
+it('says the same when it is to be restored into a project', hasLocale, async () => {
   const projects = JSON.parse((await flux.flux('list', '--json')).stdout) as { slug: string; hash: string }[];
   const hash = projects.find(({ slug }) => slug === 'german')?.hash ?? '';
   const into = await flux.flux('backup', 'restore', '--project', 'german', '--hash', hash, '--latest', '--into', 'german-copy');
@@ -92,52 +81,37 @@ declareOpen('locale that is not here: into', 'says the same when it is to be res
   expect(textOf(into)).not.toMatch(/Unexpected error/);
 });
 
-declareOpen(
-  'money of another country: verify',
-  'does not condemn money in the currency of a locale that is not on this host',
-  hasLocale,
-  async () => {
-    const sql = `alter database money set lc_monetary = 'de_DE.UTF-8';
+it('does not condemn money in the currency of a locale that is not on this host', hasLocale, async () => {
+  const sql = `alter database money set lc_monetary = 'de_DE.UTF-8';
     \\c
     create table prices (id int primary key, p money); insert into prices values (1, 1234.56::numeric::money), (2, (-7.5)::numeric::money);`;
-    const { created, verified } = await attach('money', '', sql);
-    expect((await created()).exitCode).toBe(0);
+  const { created, verified } = await attach('money', '', sql);
+  expect((await created()).exitCode).toBe(0);
 
-    const ended = await verified();
+  const ended = await verified();
 
-    expect([0, 10], textOf(ended)).toContain(ended.exitCode);
-    if (ended.exitCode === 10) expect(textOf(ended)).toMatch(/de_DE\.UTF-8/);
-  },
-);
+  expect([0, 10], textOf(ended)).toContain(ended.exitCode);
+  if (ended.exitCode === 10) expect(textOf(ended)).toMatch(/de_DE\.UTF-8/);
+});
 
-declareOpen(
-  'login that may not read all: attach',
-  'tells everything that a login may not read at once, when it is attached',
-  {},
-  async () => {
-    const sql = `create role house_reader login password 'x'; create table t (a int); create sequence s; create schema hidden; create table hidden.x (a int);
+it('tells everything that a login may not read at once, when it is attached', {}, async () => {
+  const sql = `create role house_reader login password 'x'; create table t (a int); create sequence s; create schema hidden; create table hidden.x (a int);
     create table mine (a int, t text); grant select (a) on mine to house_reader;`;
-    const { attached } = await attach('half-seen', '', sql, 'house_reader');
+  const { attached } = await attach('half-seen', '', sql, 'house_reader');
 
-    expect(textOf(attached)).not.toMatch(/Unexpected error/);
-    for (const name of ['public.t', 'public.s', 'hidden', 'public.mine']) expect(textOf(attached)).toContain(name);
-  },
-);
+  expect(textOf(attached)).not.toMatch(/Unexpected error/);
+  for (const name of ['public.t', 'public.s', 'hidden', 'public.mine']) expect(textOf(attached)).toContain(name);
+});
 
-declareOpen(
-  'login that may not read all: create',
-  'never says that it is an unexpected error when such a login makes a backup',
-  {},
-  async () => {
-    const sql = `create role house_other_reader login password 'x'; create sequence s; create table t (a int); grant select on t to house_other_reader`;
-    const { attached, created } = await attach('half-read', '', sql, 'house_other_reader');
-    if (attached.exitCode !== 0) return;
-    const ended = await created();
-    expect(ended.exitCode).not.toBe(0);
-    expect(textOf(ended)).not.toMatch(/Unexpected error|does not know/);
-    expect(textOf(ended)).toMatch(/public\.s|sequence s/);
-  },
-);
+it('never says that it is an unexpected error when such a login makes a backup', {}, async () => {
+  const sql = `create role house_other_reader login password 'x'; create sequence s; create table t (a int); grant select on t to house_other_reader`;
+  const { attached, created } = await attach('half-read', '', sql, 'house_other_reader');
+  if (attached.exitCode !== 0) return;
+  const ended = await created();
+  expect(ended.exitCode).not.toBe(0);
+  expect(textOf(ended)).not.toMatch(/Unexpected error|does not know/);
+  expect(textOf(ended)).toMatch(/public\.s|sequence s/);
+});
 
 it('names the table when an ordinary owner has a policy in the way', async () => {
   const sql = `create role house_ops login password 'x'; create role house_other; create table mine (id int primary key); alter table mine owner to house_ops;

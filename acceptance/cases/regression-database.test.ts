@@ -19,7 +19,6 @@ describe.skipIf('refused' in source)('the regression database of PostgreSQL', ()
   });
 
   describeWholeDatabase({
-    key: 'regression database',
     slug: 'regression',
     settings: { wal_level: 'logical', max_prepared_transactions: '2' },
     make: async (cluster) => {

@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VerificationProof } from '@flux/contract/backup';
-import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeFinding } from '../harness/by-other-means/compare.ts';
 import { findClient } from '../harness/postgres.ts';
 import { run } from '../harness/process.ts';
 import { leaveOut } from '../harness/sandbox.ts';
-import { type Case, type Engine, keyOf, WAYS, type Way } from './case.ts';
-import { declareOpen } from './declare.ts';
+import { type Case, type Engine, WAYS, type Way } from './case.ts';
 import { CASES } from './list.ts';
 import { BRING_BACK, findUnnamed, nuke } from './ways.ts';
 import { type Prepared, prepareCase, startWorld, type World } from './world.ts';
@@ -40,7 +39,7 @@ export function describeCases(engine: Engine, cases: readonly Case[]): void {
     for (const way of ways) {
       const left = missingHere(one);
       const options = { timeout: TIMEOUT_MS, ...(left === undefined ? {} : leaveOut(left)) };
-      declareOpen(keyOf(one, engine, way), titleOf(one, way), options, async () =>
+      it(titleOf(one, way), options, async () =>
         way === 'verify' ? checkVerdict(one, await prepare()) : checkWay(one, way, await prepare()),
       );
     }

@@ -1,17 +1,14 @@
 import type { VerificationProof } from '@flux/contract/backup';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { compareObservations, describeFinding, unnamed } from '../harness/by-other-means/compare.ts';
 import { type Observation, observe } from '../harness/by-other-means/observe.ts';
 import { type Flux, startFlux } from '../harness/flux.ts';
 import { psql, startThrowAwayCluster, type ThrowAwayCluster } from '../harness/postgres.ts';
-import { declareOpen } from './declare.ts';
 import { findUnnamed, projectAt } from './ways.ts';
 import { placeOf, textOf } from './world.ts';
 
 /** A large database that somebody has, made for the purpose. */
 export interface WholeDatabase {
-  /** Begins the keys of its tests in `open.ts`. */
-  readonly key: string;
   readonly slug: string;
   readonly settings?: Readonly<Record<string, string>>;
   /** Makes it in a cluster, and gives its URI. */
@@ -29,7 +26,7 @@ const AS_OWNER = { without: ['flux', 'auth'], renames: [['elsewhere', '<owner>']
 const OF_THE_TARGET = ['owner', 'right', 'default right', 'role', 'membership', 'right on a setting', 'right on the database'];
 
 /** Declares tests that attach the database, back it up, verify it, and bring it back to another server and into a project. */
-export function describeWholeDatabase({ key, slug, settings = {}, make, tables, needsSuperuser = false }: WholeDatabase): void {
+export function describeWholeDatabase({ slug, settings = {}, make, tables, needsSuperuser = false }: WholeDatabase): void {
   let flux: Flux;
   let cluster: ThrowAwayCluster;
   let target: ThrowAwayCluster;
@@ -52,7 +49,7 @@ export function describeWholeDatabase({ key, slug, settings = {}, make, tables, 
     await flux?.[Symbol.asyncDispose]();
   });
 
-  declareOpen(`${key}: verify`, `is restorable, with at least ${tables} tables in it`, { timeout: TIMEOUT_MS }, async () => {
+  it(`is restorable, with at least ${tables} tables in it`, { timeout: TIMEOUT_MS }, async () => {
     const made = await flux.flux('backup', 'create', ...flags);
     expect(made.exitCode, made.stderr).toBe(0);
 
@@ -64,7 +61,7 @@ export function describeWholeDatabase({ key, slug, settings = {}, make, tables, 
     expect(proof.tablesCompared).toBeGreaterThanOrEqual(tables);
   });
 
-  declareOpen(`${key}: to`, 'comes back to another server, with every exception named', { timeout: TIMEOUT_MS }, async () => {
+  it('comes back to another server, with every exception named', { timeout: TIMEOUT_MS }, async () => {
     await psql(target.uri('postgres'), 'create database empty template template0');
     const uri = target.uri('empty');
     const options = ['--latest', '--to', '-', '--prerequisites', '--json'];
@@ -78,7 +75,7 @@ export function describeWholeDatabase({ key, slug, settings = {}, make, tables, 
     expect(left.map(describeFinding)).toEqual([]);
   });
 
-  declareOpen(`${key}: into`, 'comes back into a project, with every exception named', { timeout: TIMEOUT_MS }, async () => {
+  it('comes back into a project, with every exception named', { timeout: TIMEOUT_MS }, async () => {
     const restore = ['backup', 'restore', ...flags, '--latest', '--into', `${slug}-copy`];
     if (needsSuperuser) {
       const refused = await flux.flux(...restore);
