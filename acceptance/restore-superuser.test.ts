@@ -140,13 +140,19 @@ describe('into a project comes', () => {
       'rest',
       `create table t (id int primary key); insert into t select generate_series(1, 100);
        create function native(int) returns int language c as '$libdir/pg_trgm', 'show_limit'; comment on function native(int) is 'in C';
+       do $$ begin for i in 1..25 loop execute format('create function native%s(int) returns int language c as ''$libdir/pg_trgm'', ''show_limit''', i); end loop; end $$;
        create function quiet(int) returns boolean leakproof language sql return $1 > 0;
        create extension file_fdw; create server files foreign data wrapper file_fdw;
        create foreign table passwords (line text) server files options (filename '/etc/passwd');
        grant execute on function pg_read_file(text) to public;`,
     );
     expect(notes.join('\n')).toMatch(/^Not restored, since the owner of a project may not have it: .*foreign table public\.passwords/m);
-    for (const named of ['function public.native(integer)', 'function public.quiet(integer)', 'pg_read_file'])
+    for (const named of [
+      'function public.native(integer)',
+      'function public.native25(integer)',
+      'function public.quiet(integer)',
+      'pg_read_file',
+    ])
       expect(notes.join()).toContain(named);
     expect(await psql(uri, 'select count(*) from t')).toBe('100\n');
     await expect(psql(uri, `select pg_read_file('/etc/passwd')`)).rejects.toThrow('permission denied');

@@ -1,6 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { VerificationSandbox } from '../../backups/disposable-request.ts';
 import { arbiterInSandbox, type JudgedArchive } from '../../backups/restore/arbiter.ts';
+import type { RestoreRights } from '../../engines/staging.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { type Comparison, compareRestored } from '../../postgres/restored-database.ts';
@@ -21,6 +22,8 @@ export interface Restored {
   readonly problem?: FluxError | undefined;
   /** `accepted`: what failed is an answer, not an error. */
   readonly unproven?: 'accepted' | 'refused' | undefined;
+  /** Those that pg_restore had; the owner's unless it says so. */
+  readonly rights?: RestoreRights | undefined;
 }
 
 /** What a comparison found, for the answer of a restore. */
@@ -50,7 +53,7 @@ export async function proveRestored(sandbox: VerificationSandbox, restored: Rest
     task.signal,
   );
   const { tablesCompared, rowsCompared } = comparison;
-  const excused = superuserOnly(restored.owners === 'ignored' ? [] : comparison.differences);
+  const excused = superuserOnly(restored.owners === 'ignored' ? [] : comparison.differences, restored.rights ?? 'owner');
   const failures = failuresOf(comparison, restored, excused.is);
   const isAccepted = restored.unproven === 'accepted';
   if (!isAccepted) refuseFailures(failures, restored);

@@ -128,6 +128,7 @@ export async function restoreIntoStaging(
         owners: { were: owner },
         problem,
         unproven: goal.unproven,
+        rights,
       },
       task,
     );
