@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { API_PREFIX, type RouteName, STARTS } from '@flux/contract/endpoints';
 import { OPERATION_RESULTS } from '@flux/contract/operation-results';
@@ -10,6 +11,8 @@ interface Sent {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | number>>;
   readonly body?: object;
+  /** A file, instead of a body in JSON. */
+  readonly bytes?: Buffer;
   readonly headers?: Record<string, string>;
   readonly token?: string;
 }
@@ -22,9 +25,10 @@ async function call(name: RouteName, sent: Sent = {}): Promise<{ status: number;
     headers: {
       authorization: `Bearer ${sent.token ?? world.flux.token()}`,
       ...(sent.body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(sent.bytes === undefined ? {} : { 'content-type': 'application/octet-stream' }),
       ...sent.headers,
     },
-    body: sent.body === undefined ? null : JSON.stringify(sent.body),
+    body: sent.bytes ?? (sent.body === undefined ? null : JSON.stringify(sent.body)),
   });
   const body = (await answer.json()) as Json;
   if (answer.ok && route.answer !== undefined) {
@@ -111,7 +115,11 @@ describe('our own API', () => {
     const download = await fetch(`${world.flux.url}${API_PREFIX}/projects/${hash}/backups/latest/download`, {
       headers: { authorization: `Bearer ${world.flux.token()}` },
     });
-    expect([download.status, (await download.text()).slice(0, 5)]).toEqual([200, 'PGDMP']);
+    const bytes = Buffer.from(await download.arrayBuffer());
+    expect([download.status, bytes.subarray(0, 5).toString()]).toEqual([200, 'PGDMP']);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    const imported = await walkWork('importBackup', { params: { hash: world.v1.hash }, query: { sha256 }, bytes });
+    expect(imported.backup).toMatchObject({ origin: 'imported', checksumSha256: sha256, tables: 1, rows: 1 });
 
     await walkWork('restoreBackup', { params: one, body: { inPlace: true } });
     await walkWork('undoRestore', { params });

@@ -13,7 +13,7 @@ export const GROUPS: Readonly<Record<string, string>> = {
   operation: 'Watch, list or cancel long work',
   extension: 'The extensions of a project: list and enable',
   migrations: 'The migration ledger of a project',
-  backup: 'Create, list, verify, download, restore, pin and delete backups',
+  backup: 'Create, import, list, verify, download, restore, pin and delete backups',
   receipt: 'Check the signed receipts of verifications; show and rotate their keys',
   token: 'API tokens',
 };
@@ -59,6 +59,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { words: ['migrate'], summary: 'Move a pooled project to its own Postgres server', load: () => import('./migrate/migrate.ts') },
   { words: ['nuke'], summary: 'Remove a project; its backups are kept', load: () => import('./project/nuke.ts') },
   { words: ['backup', 'create'], summary: 'Create a backup', load: () => import('./backup/create.ts') },
+  { words: ['backup', 'import'], summary: 'Import an archive of pg_dump as a backup', load: () => import('./backup/import.ts') },
   { words: ['backup', 'list'], summary: 'List backups and what they allow', load: () => import('./backup/list.ts') },
   { words: ['backup', 'show'], summary: 'Show one backup with its verifications', load: () => import('./backup/show.ts') },
   { words: ['backup', 'verify'], summary: 'Verify a backup by restoring it', load: () => import('./backup/verify.ts') },

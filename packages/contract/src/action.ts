@@ -41,6 +41,7 @@ export const ACTIONS = {
   'backup.read': { level: 'read', reach: 'project' },
   'backup.read_paths': { level: 'admin', reach: 'project' },
   'backup.create': { level: 'write', reach: 'project' },
+  'backup.import': { level: 'write', reach: 'project' },
   'backup.verify': { level: 'write', reach: 'project' },
   'backup.pin': { level: 'write', reach: 'project' },
   'backup.delete': { level: 'admin', reach: 'project' },

@@ -40,8 +40,11 @@ export const BackupItem = z.object({
   expiresAt: optionalTime,
   pinned: z.boolean(),
   note: z.string().nullable(),
-  /** `safety`: taken by an operation that was about to replace the data. A restore of the latest backup does not mean it. */
-  origin: z.enum(['requested', 'safety']),
+  /**
+   * `safety`: taken by an operation that was about to replace the data. A restore of the latest backup does not mean it. `imported`: made
+   * elsewhere; never the latest backup, and no way back for the data of the project.
+   */
+  origin: z.enum(['requested', 'safety', 'imported']),
   postgresVersion: z.string().nullable(),
   /** Why a backup with status `failed` failed. */
   failure: z.string().nullable(),
@@ -82,6 +85,15 @@ export type BackupList = z.infer<typeof BackupList>;
 
 /** `POST /projects/:hash/backups` */
 export const CreateBackupRequest = z.strictObject({ note: z.string().max(500).optional() }).optional();
+/** `POST /projects/:hash/backups/import`; the body is the file itself. */
+export const ImportBackupQuery = z.strictObject({
+  /** Of the file, lowercase hex: what arrived is compared with it. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  note: z.string().max(500).optional(),
+  /** Name of the file, for the note when none is given. */
+  name: z.string().max(255).optional(),
+});
+
 /** `POST /projects/:hash/backups` */
 export const BackupAnswer = z.object({ backup: BackupItem });
 /** `POST /projects/:hash/backups` */

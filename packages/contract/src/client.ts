@@ -7,7 +7,7 @@ import type { Operation, OperationEvent } from './operation.ts';
 import type { OperationResult } from './operation-results.ts';
 import { buildPath, type ParamsIn } from './route.ts';
 import type { ROUTES } from './routes.ts';
-import type { AbortSignalLike, HttpRequest, HttpResponse, HttpTransport } from './transport.ts';
+import type { AbortSignalLike, ByteSource, HttpRequest, HttpResponse, HttpTransport } from './transport.ts';
 
 /** What a client needs. */
 export interface ClientOptions {
@@ -34,6 +34,8 @@ export interface CallInput<Name extends RouteName> {
   readonly params: ParamsOf<Name>;
   readonly query?: Readonly<Record<string, string | number | undefined>>;
   readonly body?: BodyOf<Name>;
+  /** The body of a route that receives a file. */
+  readonly content?: ByteSource;
   readonly signal?: AbortSignalLike | undefined;
   /** Timeout without any bytes received, in milliseconds; by default 60 s for a GET and 10 min otherwise. Null waits forever. */
   readonly idleMs?: number | null;
@@ -102,8 +104,9 @@ export function createFluxClient(options: ClientOptions): FluxClient {
 
   const prepare = <Name extends RouteName>(name: Name, input: CallInput<Name>, extra: Readonly<Record<string, string>> = {}) => {
     const { method, path } = ENDPOINTS[name];
-    const body = input.body === undefined ? null : JSON.stringify(input.body);
-    const content: Record<string, string> = body === null ? {} : { 'content-type': 'application/json' };
+    const body = input.content ?? (input.body === undefined ? null : JSON.stringify(input.body));
+    const type = input.content === undefined ? 'application/json' : 'application/octet-stream';
+    const content: Record<string, string> = body === null ? {} : { 'content-type': type };
     return {
       method,
       url: root + buildPath(path, input.params, input.query),

@@ -38,6 +38,7 @@ export const ENDPOINTS = {
 
   listBackups: { method: 'GET', path: '/projects/:hash/backups' },
   createBackup: { method: 'POST', path: '/projects/:hash/backups' },
+  importBackup: { method: 'POST', path: '/projects/:hash/backups/import' },
   showBackup: { method: 'GET', path: '/projects/:hash/backups/:id' },
   verifyBackup: { method: 'POST', path: '/projects/:hash/backups/:id/verify' },
   restoreBackup: { method: 'POST', path: '/projects/:hash/backups/:id/restore' },
@@ -62,6 +63,7 @@ export type RouteName = keyof typeof ENDPOINTS;
 /** The kind of operation that a route starts; its answer is 202 with the operation. */
 export const STARTS = {
   createBackup: 'backup_create',
+  importBackup: 'backup_import',
   verifyBackup: 'backup_verify',
   restoreBackup: 'backup_restore',
   undoRestore: 'backup_restore',

@@ -33,6 +33,9 @@ const LABELS: Record<TrustTier, Record<BackupKind, string>> = {
   no_backups: { project_db: 'No backups', tenant_export: 'No tenant exports' },
 };
 
+/** What is shown wherever an imported backup is trusted. */
+export const IMPORTED_NOTE = 'Imported: compared with what the archive itself holds, not with a source.';
+
 /** The label that users see for a tier. */
 export function trustLabel(tier: TrustTier, kind: BackupKind): string {
   return LABELS[tier][kind];

@@ -3,6 +3,8 @@ import * as z from 'zod';
 /** What an operation does. */
 export const OperationKind = z.enum([
   'backup_create',
+  /** Restores an uploaded archive in a sandbox and records what it holds. */
+  'backup_import',
   'backup_verify',
   'push',
   'backup_restore',
@@ -21,6 +23,7 @@ export type OperationKind = z.infer<typeof OperationKind>;
 /** What each kind is called at the beginning of a sentence. */
 export const OPERATION_TITLES: Readonly<Record<OperationKind, string>> = {
   backup_create: 'A backup',
+  backup_import: 'An import',
   backup_verify: 'A verification',
   backup_restore: 'A restore',
   backup_delete: 'A deletion',

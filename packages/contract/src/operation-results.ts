@@ -8,6 +8,7 @@ import { RestoreAnswer } from './restore.ts';
 /** The `result` of a successful operation, by kind. What is recorded, parsed and typed comes from this table. */
 export const OPERATION_RESULTS = {
   backup_create: BackupAnswer,
+  backup_import: BackupAnswer,
   backup_verify: z.object({ proof: VerificationProof }),
   backup_restore: RestoreAnswer,
   backup_delete: BackupAnswer,

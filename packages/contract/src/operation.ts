@@ -62,6 +62,7 @@ const answerOf = <K extends OperationKind>(kind: K) =>
 /** `GET /operations/:id`. Its kind decides the type of its `result`. */
 export const OperationAnswer = z.discriminatedUnion('kind', [
   answerOf('backup_create'),
+  answerOf('backup_import'),
   answerOf('backup_verify'),
   answerOf('backup_restore'),
   answerOf('backup_delete'),

@@ -65,6 +65,7 @@ const statement = object({
     verdict: matching('a verdict', /^(?:restorable|failed|inconclusive)$/),
     artifact: object({ sha256, sizeBytes: count, readSha256: orNull(sha256), readSizeBytes: count }),
     manifestSha256: sha256,
+    comparedWith: optional(literal('archive')),
     versions: object({ sourcePostgres: orNull(text), disposablePostgres: orNull(text), flux: text }),
     sandbox: orNull(text),
     compared: object({

@@ -47,6 +47,8 @@ export interface ReceiptPredicate {
   };
   /** SHA-256 of the manifest, which is `<backupId>.manifest.json` beside the artifact. */
   readonly manifestSha256: string;
+  /** `archive` for an imported backup: there was no source to compare with. Absent where it was the source. */
+  readonly comparedWith?: 'archive';
   readonly versions: {
     readonly sourcePostgres: string | null;
     /** Of the disposable instance; null when none was started. */

@@ -21,6 +21,8 @@ export interface Route extends Endpoint {
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   readonly body?: z.ZodType;
+  /** The body is a file of any size, sent as `application/octet-stream`, and is read while it arrives. */
+  readonly bytes?: true;
   /** Limit of the body; 1 MiB when absent. */
   readonly maxBodyBytes?: number;
   /** Absent when the answer is not JSON. */

@@ -4,12 +4,19 @@ export interface AbortSignalLike {
   readonly reason: unknown;
 }
 
+/** Bytes that are sent while they are read. */
+export interface ByteSource {
+  readonly sizeBytes: number;
+  /** Begins at the first byte; called again when a request is repeated. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
 /** One HTTP request, ready to go. */
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | null;
+  readonly body: string | ByteSource | null;
   readonly signal: AbortSignalLike | null;
   /** Timeout without any bytes received, in milliseconds, before and during the answer; null waits forever. */
   readonly idleMs: number | null;

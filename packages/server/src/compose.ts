@@ -107,6 +107,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     lease,
     engines,
     programs,
+    toolbox,
     sandbox: {
       disposables,
       workspace,

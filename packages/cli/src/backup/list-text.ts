@@ -1,4 +1,5 @@
 import type { BackupItem, BackupList } from '@flux/contract/backup';
+import { IMPORTED_NOTE } from '@flux/contract/labels';
 import type { Output } from '../output/output.ts';
 import { paintTier } from '../output/paint.ts';
 import { formatBytes, formatCounted } from '../output/quantity.ts';
@@ -43,10 +44,12 @@ export function describeBackups(list: Pick<BackupList, 'backups' | 'freshness'>,
   return lines;
 }
 
+const ORIGINS: Readonly<Partial<Record<BackupItem['origin'], string>>> = { safety: ' (safety backup)', imported: ' (imported)' };
+
 /** The label, or that somebody has deleted the file: such a backup is not damaged. */
 function describeLabel(item: BackupItem, { colors, now }: ListStyle): string {
-  const safety = item.origin === 'safety' ? ' (safety backup)' : '';
-  if (item.deletedAt == null) return paintTier(colors, item.tier, item.label) + safety;
+  const origin = ORIGINS[item.origin] ?? '';
+  if (item.deletedAt == null) return paintTier(colors, item.tier, item.label) + origin;
   return `Deleted ${formatAge(new Date(item.deletedAt), now)} by ${item.deletedBy ?? 'somebody'}`;
 }
 
@@ -63,6 +66,7 @@ export function describeBackup(item: BackupItem, now: Date, indent = ''): string
       ['Kind', `${item.kind} (${item.engine})`],
       ['Label', item.label],
       ['Tier', item.tier],
+      ['Origin', item.origin === 'imported' ? IMPORTED_NOTE : null],
       ['Status', item.status],
       ['Failure', item.failure],
       ['Created', time(item.createdAt)],

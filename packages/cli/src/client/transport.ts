@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { StringDecoder } from 'node:string_decoder';
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import type { HttpRequest, HttpResponse, HttpTransport } from '@flux/contract/transport';
+import type { ByteSource, HttpRequest, HttpResponse, HttpTransport } from '@flux/contract/transport';
 
 /** A transport with connections of its own. */
 export interface NodeTransport {
@@ -51,11 +51,12 @@ function sendOnce(request: HttpRequest, agents: { readonly http: http.Agent; rea
   return new Promise((resolve, reject) => {
     const url = new URL(request.url);
     const isTls = url.protocol === 'https:';
-    const body = request.body === null ? null : Buffer.from(request.body);
+    const body = typeof request.body === 'string' ? Buffer.from(request.body) : request.body;
+    const sizeBytes = body === null || Buffer.isBuffer(body) ? body?.length : body.sizeBytes;
     const outgoing = (isTls ? https : http).request(url, {
       method: request.method,
       agent: isTls ? agents.https : agents.http,
-      headers: { ...request.headers, ...(body === null ? {} : { 'content-length': body.length }) },
+      headers: { ...request.headers, ...(sizeBytes === undefined ? {} : { 'content-length': sizeBytes }) },
       ...(request.signal === null ? {} : { signal: request.signal as AbortSignal }),
     });
     let isConnected = false;
@@ -85,9 +86,36 @@ function sendOnce(request: HttpRequest, agents: { readonly http: http.Agent; rea
       outgoing.setTimeout(idleMs, () => outgoing.destroy(lostContact(url, `no data for ${idleMs / 1000} s`)));
     }
     outgoing.on('error', fail);
-    outgoing.on('response', (incoming) => resolve(wrap(incoming, url, request)));
-    outgoing.end(body ?? undefined);
+    if (body === null || Buffer.isBuffer(body)) {
+      outgoing.on('response', (incoming) => resolve(wrap(incoming, url, request)));
+      outgoing.end(body ?? undefined);
+      return;
+    }
+    outgoing.on('response', (incoming) => {
+      // An answer before the last byte refuses the rest of it; the connection has no other use then.
+      if (!outgoing.writableEnded) incoming.once('end', () => outgoing.destroy());
+      resolve(wrap(incoming, url, request));
+    });
+    sendBytes(outgoing, body).catch((error: Error) => outgoing.destroy(error));
   });
+}
+
+/** Sends bytes as fast as they are taken, until there is an answer. */
+async function sendBytes(outgoing: http.ClientRequest, source: ByteSource): Promise<void> {
+  let isOver = false;
+  const over = new Promise<void>((resolve) => {
+    for (const event of ['response', 'close'])
+      outgoing.once(event, () => {
+        isOver = true;
+        resolve();
+      });
+  });
+  for await (const chunk of source.open()) {
+    if (isOver) return;
+    if (outgoing.write(chunk)) continue;
+    await Promise.race([over, new Promise((resolve) => outgoing.once('drain', resolve))]);
+  }
+  if (!isOver) outgoing.end();
 }
 
 function wrap(incoming: http.IncomingMessage, url: URL, request: HttpRequest): HttpResponse {

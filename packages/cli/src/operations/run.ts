@@ -14,6 +14,8 @@ export interface RunTexts {
   readonly doing: string;
   /** The command that shows the outcome later. */
   readonly checkCommand: string;
+  /** What Ctrl-C says before the operation has started; by default that it may have. */
+  readonly beforeStart?: { readonly message: string; readonly hint: string };
 }
 
 /** After this long without contact, the command stops watching. */
@@ -35,8 +37,10 @@ export async function runOperation<Name extends OperationRoute>(
   const client = context.client();
   status.idle(`Asking ${client.base}`);
   const facts: { message: string; hint: string } = {
-    message: 'Stopped watching. The operation may have been started in the control plane.',
-    hint: `Check it with \`${words.checkCommand}\`.`,
+    ...(words.beforeStart ?? {
+      message: 'Stopped watching. The operation may have been started in the control plane.',
+      hint: `Check it with \`${words.checkCommand}\`.`,
+    }),
   };
   try {
     return await interruptible(facts, async (signal) => {

@@ -20,7 +20,7 @@ export function decodeSqlFile(path: string, bytes: Buffer): DecodedText {
   }
   if (bytes.subarray(0, 5).toString('latin1') === 'PGDMP')
     throw new FluxError('local_file', `${path} is not UTF-8 text: it is an archive of \`pg_dump -Fc\`.`, {
-      hint: `Restore it with \`pg_restore --no-owner --no-acl --dbname "$(flux project credentials --field postgres.url)" ${path}\`.`,
+      hint: `Bring it into Flux with \`flux backup import ${path}\`, or restore it yourself with \`pg_restore --no-owner --no-acl --dbname "$(flux project credentials --field postgres.url)" ${path}\`.`,
     });
   // The byte order mark stays: the control plane compares the checksum with the text that it receives.
   const text = decodeAs('utf-8', bytes);

@@ -19,6 +19,7 @@ export function describeStatement({ subject: [subject], predicate }: ReceiptStat
   const fields = formatFields(
     [
       ['Verdict', VERDICTS[predicate.verdict]],
+      ['Compared with', predicate.comparedWith === 'archive' ? 'what the imported archive itself holds, not with a source' : null],
       ['Project', `${project.slug} (${project.hash}), ${predicate.engine}`],
       ['Backup', predicate.backupId],
       ['Artifact', `${subject.name}, SHA-256 ${subject.digest.sha256}`],

@@ -27,6 +27,15 @@ export const BACKUP_ROUTES = {
     body: backup.CreateBackupRequest,
     ...started,
   },
+  importBackup: {
+    ...ENDPOINTS.importBackup,
+    summary: 'Import an archive of pg_dump -Fc as a backup; the body is the file',
+    access: 'backup.import',
+    ...projectParams,
+    query: backup.ImportBackupQuery,
+    bytes: true,
+    ...started,
+  },
   showBackup: {
     ...ENDPOINTS.showBackup,
     summary: 'Show a backup',

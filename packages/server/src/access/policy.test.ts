@@ -48,6 +48,7 @@ const EXPECTED: Record<Action, string> = {
   'backup.read': 'read',
   'backup.read_paths': 'admin',
   'backup.create': 'write',
+  'backup.import': 'write',
   'backup.verify': 'write',
   'backup.pin': 'write',
   'backup.delete': 'admin',

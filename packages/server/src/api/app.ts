@@ -12,8 +12,10 @@ import { registerHealthRoutes } from './health.ts';
 import { parseJsonBody } from './json-body.ts';
 import { registerKeyDocument } from './key-document.ts';
 import { registerOpenApi } from './openapi.ts';
+import { acceptFiles, limitReceiving } from './receive.ts';
 import { createRouter } from './router.ts';
 import { trackAnswers } from './track-answers.ts';
+import { registerImportRoute } from './v1/import.ts';
 import { registerV1 } from './v1/register.ts';
 
 /** The limit of a body where its route sets none. */
@@ -28,13 +30,14 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
     logger: false,
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: () => randomUUID(),
-    // A synchronous create may take hours; only receiving a request has a timeout.
-    requestTimeout: 300_000,
+    // A synchronous create may take hours; only receiving a request has a timeout, which `limitReceiving` sets.
+    requestTimeout: 0,
     connectionTimeout: 0,
     forceCloseConnections: true,
   });
   const { http, health } = deps;
   renderErrors(app, http.log);
+  limitReceiving(app);
   const answering = trackAnswers();
   // Work that a stop has interrupted says so to whoever waits for it; only then are connections cut.
   app.addHook('preClose', () => answering.settled(LAST_ANSWERS_MS));
@@ -66,6 +69,11 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
   );
   const admission = createAdmission(http);
   registerV1(createRouter(app, http, admission, API_PREFIX), deps);
+  // A scope of its own: no other route accepts a file.
+  app.register(async (scope) => {
+    acceptFiles(scope);
+    registerImportRoute(createRouter(scope, http, admission, API_PREFIX), deps.backups);
+  });
   registerCliV1(createRouter(app, http, admission, CLI_V1_PREFIX), deps);
   registerProjectTokenRoutes(app, http, deps.projects);
   registerHealthRoutes(app, health);

@@ -74,6 +74,9 @@ function describeRoute(name: string, route: Route): object {
     summary: route.summary,
     description: `Needs a token with access level \`${ACTIONS[route.access].level}\`.`,
     parameters: [...parametersOf(route.params, 'path'), ...parametersOf(route.query, 'query')],
+    ...(route.bytes === true
+      ? { requestBody: { required: true, content: { 'application/octet-stream': { schema: { type: 'string', format: 'binary' } } } } }
+      : {}),
     ...(route.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: jsonSchema(route.body, 'input') } } } }),
     responses: { [route.status]: { description: 'Done', ...content }, default: problem },
   };

@@ -33,7 +33,8 @@ export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: 
     principal: admission.principalOf(request),
     params: parseInput(route, 'path', request.params) as Parsed<R['params']>,
     query: parseInput(route, 'query', request.query) as Parsed<R['query']>,
-    body: parseInput(route, 'body', request.body) as Parsed<R['body']>,
+    // A file is read by its handler, as it arrives.
+    body: (route.bytes === true ? undefined : parseInput(route, 'body', request.body)) as Parsed<R['body']>,
     request,
     reply,
     signal: AbortSignal.any([deps.stopping, whenDisconnected(reply)]),
@@ -43,6 +44,7 @@ export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: 
       method: route.method,
       url: prefix + route.path,
       ...(route.maxBodyBytes === undefined ? {} : { bodyLimit: route.maxBodyBytes }),
+      config: { receivesFile: route.bytes === true },
       onRequest: async (request) => {
         await admission.admit(route, request);
         if (route.method !== 'GET' && deps.stopping.aborted) throw isStopping();

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { BackupAnswer } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
@@ -7,11 +6,8 @@ import { backupKindOf } from '@flux/contract/labels';
 import * as z from 'zod';
 import { artifactKey, manifestKey } from '../blobs/artifact-keys.ts';
 import { putConfirmed, type TakeBytes } from '../blobs/put-confirmed.ts';
-import type { StoredBlob } from '../blobs/store.ts';
 import type { Actor } from '../catalog/audit.ts';
-import { type BackupRow, findBackupById, insertBackup, insertManifest, updateBackup } from '../catalog/backups.ts';
-import { insertChangeMarks } from '../catalog/change-marks.ts';
-import { insertCopy } from '../catalog/copies.ts';
+import { insertBackup, updateBackup } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Task } from '../operations/define.ts';
@@ -23,10 +19,8 @@ import { leftOutByWarnings } from '../postgres/tool-warnings.ts';
 import type { Log } from '../system/log.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { abandonBackups } from './abandon.ts';
-import { readBackupItem } from './item.ts';
-import { boundLeftOut } from './left-out.ts';
+import { completeBackup, recordComplete, requireBackup } from './complete.ts';
 import type { ReadingDeps } from './reading.ts';
-import { validateBackup } from './validate.ts';
 
 /** What creating a backup uses. */
 export interface CreateDeps extends ReadingDeps {
@@ -93,32 +87,12 @@ export function newBackup(project: ProjectRow, operationId: OperationId, now: Da
  * validated.
  */
 export async function createBackup(deps: CreateDeps, project: ProjectRow, backupId: BackupId, task: Task): Promise<BackupAnswer> {
-  const { catalog, store, clock } = deps;
+  const { catalog } = deps;
   if ((await requireBackup(deps, backupId)).status !== 'complete') {
     await updateBackup(catalog.db, backupId, { status: 'running' });
     await writeArtifact(deps, project, backupId, task);
   }
-  task.progress({ phase: 'validate', message: 'Reading the artifact again' });
-  await validateBackup(deps, backupId, task.signal);
-  const row = await requireBackup(deps, backupId);
-  if (row.artifact_validation === 'artifact_invalid') {
-    throw new FluxError('artifact_invalid', `The artifact that was just written is not valid: ${row.artifact_validation_error}`, {
-      hint: 'Check the disk of the backup volume, then run `flux backup create` again.',
-      details: { backupId },
-    });
-  }
-  deps.log.info(
-    { backup: backupId, project: project.hash, sizeBytes: row.size_bytes, ms: clock.now().getTime() - row.created_at.getTime() },
-    'backup complete',
-  );
-  return { backup: await readBackupItem({ catalog, store }, row, 'other') };
-}
-
-/** @throws FluxError `backup_not_found` */
-async function requireBackup({ catalog }: Pick<CreateDeps, 'catalog'>, id: BackupId): Promise<BackupRow> {
-  const row = await findBackupById(catalog.db, id);
-  if (row === undefined) throw new FluxError('backup_not_found', `Backup ${id} is no longer in the catalog.`);
-  return row;
+  return await completeBackup(deps, backupId, task);
 }
 
 /** The backup of an operation that always has one. */
@@ -171,41 +145,4 @@ async function dumpInto(take: TakeBytes, session: DumpSession): Promise<Manifest
   // Both have succeeded.
   const { warnings, statements } = await dumping;
   return { ...manifest, leftOut: [...manifest.leftOut, ...leftOutByWarnings(warnings)], statements };
-}
-
-async function recordComplete(
-  deps: CreateDeps,
-  backupId: BackupId,
-  copy: StoredBlob & { readonly store: string; readonly key: string },
-  { manifest, text, changeMarks }: { readonly manifest: Manifest; readonly text: string } & Pick<DumpSession, 'changeMarks'>,
-  task: Task,
-): Promise<void> {
-  const manifestSha256 = createHash('sha256').update(text).digest('hex');
-  const now = deps.clock.now();
-  await deps.catalog.db.transaction().execute(async (db) => {
-    await task.requireHeld(db);
-    await insertManifest(db, backupId, manifestSha256, text);
-    if (changeMarks !== undefined) await insertChangeMarks(db, backupId, changeMarks);
-    await insertCopy(db, {
-      backup_id: backupId,
-      store: copy.store,
-      key: copy.key,
-      stored_size_bytes: copy.sizeBytes,
-      stored_sha256: copy.sha256,
-      state: 'present',
-      created_at: now,
-    });
-    await updateBackup(db, backupId, {
-      status: 'complete',
-      completed_at: now,
-      // The size of the content, which is stored unchanged.
-      size_bytes: copy.sizeBytes,
-      sha256: copy.sha256,
-      manifest_sha256: manifestSha256,
-      postgres_version: manifest.server.version,
-      tables_total: manifest.tables.length,
-      rows_total: manifest.tables.reduce((sum, table) => sum + table.rows, 0),
-      left_out: JSON.stringify(boundLeftOut(manifest.leftOut)),
-    });
-  });
 }

@@ -7,7 +7,10 @@ import { trustTierOf } from './trust.ts';
 
 /** Whether a backup can be deleted, and which backup is kept then. */
 export type DeletionExamination =
-  /** `behind` is the backup that is kept, whose file has just been read and is intact; null when the row has no artifact that could be lost. */
+  /**
+   * `behind` is the backup that is kept, whose file has just been read and is intact; null when nothing has to be kept: the row has no
+   * artifact that could be lost, or was imported.
+   */
   { readonly kind: 'cleared'; readonly behind: BackupRow | null } | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /**
@@ -18,10 +21,11 @@ export type DeletionExamination =
  *   It may itself be deleted when an older restore-verified backup with an intact file is kept.
  * - When no backup is restore-verified, another one with an intact file that may still be verified must be kept.
  *
- * A backup that never became complete has no file and may always be deleted.
+ * A backup that never became complete has no file and may always be deleted. So may an imported one: it is no way back for the data of
+ * the project.
  */
 export async function examineDeletion(deps: ReadingDeps, row: BackupRow, signal: AbortSignal): Promise<DeletionExamination> {
-  if (row.status !== 'complete' || row.removed_at !== null) return { kind: 'cleared', behind: null };
+  if (row.status !== 'complete' || row.removed_at !== null || row.origin === 'imported') return { kind: 'cleared', behind: null };
   const [newest, ...older] = await listProvenBackups(deps.catalog.db, row.project_id);
   if (newest === undefined) return await examineUnproven(deps, row, signal);
   const problem = await findProblem(deps, newest, 'a deletion', signal);

@@ -59,6 +59,8 @@ async function verdictOn(
     const found = await examineDeletion(deps, row, signal);
     if (found.kind === 'refused') return { decision: 'refused', ...found.refusal };
     const tier = await tierOf(deps.store, (await findBackupById(deps.catalog.db, row.id)) ?? row);
+    if (found.behind === null && row.origin === 'imported')
+      return cleared(row, tier, 'It was imported, so it is no way back for the data of this project. The file may exist nowhere else.');
     if (found.behind === null) return cleared(row, tier, 'It has no artifact that could be lost.');
     return cleared(row, tier, `Backup ${found.behind.id} is kept, and its file is intact.`);
   }

@@ -156,7 +156,8 @@ async function readOnce(
 
 type Walk = (bytes: AsyncIterable<Buffer>) => Promise<string | undefined>;
 
-async function digestPieces(pieces: BlobPieces, signal: AbortSignal, walk: Walk | undefined) {
+/** Hashes pieces, and walks them in the same pass. */
+export async function digestPieces(pieces: BlobPieces, signal: AbortSignal, walk: Walk | undefined) {
   const hash = createHash('sha256');
   let sizeBytes = 0;
   async function* digested(): AsyncGenerator<Buffer, undefined> {

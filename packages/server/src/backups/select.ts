@@ -1,6 +1,6 @@
 import { FluxError } from '@flux/contract/errors';
 import { type BackupId, isBackupId } from '@flux/contract/ids';
-import { type BackupRow, findBackup, findLatestBackup, findLatestRequestedBackup } from '../catalog/backups.ts';
+import { type BackupRow, findBackup, findLatestBackup, findLatestRequestedBackup, hasBackups } from '../catalog/backups.ts';
 import type { Database } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 
@@ -11,7 +11,7 @@ export type BackupSelector = BackupId | 'latest';
 export function parseBackupSelector(text: string): BackupSelector {
   if (text === 'latest' || isBackupId(text)) return text;
   throw new FluxError('invalid_request', `"${text}" is not a backup id.`, {
-    hint: 'Ids are listed by `flux backup list`; `latest` means the newest.',
+    hint: 'Ids are listed by `flux backup list`; `latest` means the newest that is of the data of the project.',
   });
 }
 
@@ -19,8 +19,9 @@ export function parseBackupSelector(text: string): BackupSelector {
 export async function selectBackup(db: Database, project: ProjectRow, selector: BackupSelector): Promise<BackupRow> {
   const row = selector === 'latest' ? await findLatestBackup(db, project.id) : await findBackup(db, project.id, selector);
   if (row !== undefined) return row;
+  const others = selector === 'latest' && (await hasBackups(db, project.id)) ? ', only imported files, which are named with --id' : '';
   throw selector === 'latest'
-    ? new FluxError('backup_not_found', `${project.slug} has no backup yet.`, {
+    ? new FluxError('backup_not_found', `${project.slug} has no backup yet${others}.`, {
         hint: `Create one with \`flux backup create --project ${project.slug} --hash ${project.hash}\`.`,
       })
     : new FluxError('backup_not_found', `${project.slug} has no backup ${selector}.`, {

@@ -11,18 +11,34 @@ export async function insertBackup(db: Database, row: Insertable<BackupsTable>):
   return db.insertInto('backups').values(row).returningAll().executeTakeFirstOrThrow();
 }
 
-/** The one definition of *latest*: the row that was recorded last, whatever became of it. */
+/**
+ * The one definition of *latest*: the row that was recorded last, whatever became of it. An imported file is never the latest: it is not
+ * of the data of the project.
+ */
 export async function findLatestBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
-  return db.selectFrom('backups').selectAll().where('project_id', '=', projectId).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  return db
+    .selectFrom('backups')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .where('origin', '<>', 'imported')
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
 }
 
-/** The newest backup of a project that was completed, whatever it was found to be since. */
+/** Tells whether a project has backups of any origin, in any state. */
+export async function hasBackups(db: Database, projectId: ProjectId): Promise<boolean> {
+  return (await db.selectFrom('backups').select('id').where('project_id', '=', projectId).limit(1).executeTakeFirst()) !== undefined;
+}
+
+/** The newest backup of the data of a project that was completed, whatever it was found to be since. */
 export async function findLatestCompleteBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
   return db
     .selectFrom('backups')
     .selectAll()
     .where('project_id', '=', projectId)
     .where('status', '=', 'complete')
+    .where('origin', '<>', 'imported')
     .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
@@ -118,12 +134,12 @@ export async function lockBackup(db: DatabaseTransaction, id: BackupId): Promise
   return db.selectFrom('backups').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
 }
 
-/** Every backup whose bytes, as they were written, have been restored and compared, and which Flux has not removed, newest first. */
+/** Every backup of the data of a project whose bytes, as they were written, have been restored and compared, and which Flux has not removed, newest first. */
 export async function listProvenBackups(db: Database, projectId: ProjectId): Promise<readonly BackupRow[]> {
   return backupsWithArtifact(db, projectId).whereRef('verified_sha256', '=', 'sha256').execute();
 }
 
-/** Every backup of a project that has an artifact which Flux has not removed, newest first. Whether the files are good is not known. */
+/** Every backup of the data of a project that has an artifact which Flux has not removed, newest first. Whether the files are good is not known. */
 export async function listBackupsWithArtifact(db: Database, projectId: ProjectId): Promise<readonly BackupRow[]> {
   return backupsWithArtifact(db, projectId).execute();
 }
@@ -134,6 +150,7 @@ function backupsWithArtifact(db: Database, projectId: ProjectId) {
     .selectAll()
     .where('project_id', '=', projectId)
     .where('status', '=', 'complete')
+    .where('origin', '<>', 'imported')
     .where('removed_at', 'is', null)
     .orderBy('seq', 'desc');
 }

@@ -14,6 +14,7 @@ import * as leftOut from './migrations/007-left-out.ts';
 import * as backupOrigin from './migrations/008-backup-origin.ts';
 import * as pushPolicy from './migrations/010-push-policy.ts';
 import * as projectScope from './migrations/011-project-scope.ts';
+import * as importedBackups from './migrations/012-imported-backups.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -129,6 +130,7 @@ const MIGRATIONS = {
   '008-backup-origin': { up: backupOrigin.up },
   '010-push-policy': { up: pushPolicy.up },
   '011-project-scope': { up: projectScope.up },
+  '012-imported-backups': { up: importedBackups.up },
 };
 
 async function migrate(db: Database): Promise<void> {

@@ -89,8 +89,8 @@ export interface BackupsTable {
   engine: EngineKind;
   status: 'queued' | 'running' | 'complete' | 'failed';
   note: string | null;
-  /** `safety`: taken by an operation that was about to replace the data. */
-  origin: Generated<'requested' | 'safety'>;
+  /** `safety`: taken by an operation that was about to replace the data. `imported`: made elsewhere, so it is no way back for that data. */
+  origin: Generated<'requested' | 'safety' | 'imported'>;
   /** The operation that creates or created it; null for some that are older than this column. */
   operation_id: ColumnType<OperationId | null, OperationId | null | undefined, OperationId | null>;
   created_at: Time;

@@ -1,5 +1,7 @@
 import type { OperationKind } from '@flux/contract/operation-kind';
 import { backupCreate, type CreateDeps } from '../backups/create.ts';
+import { backupImport } from '../backups/import/request.ts';
+import type { ImportDeps } from '../backups/import/run.ts';
 import { backupDelete } from '../backups/keep.ts';
 import type { RestoreToDeps } from '../backups/restore/to.ts';
 import { backupVerify } from '../backups/verify/request.ts';
@@ -15,7 +17,7 @@ import { backupRestore, type RestoreDeps } from '../projects/restore.ts';
 import { type ExpireUndoDeps, undoExpire } from '../projects/undo/expire.ts';
 
 /** What the work of all operations together uses. */
-export type OperationParts = CreateDeps & VerifyDeps & RestoreToDeps & RecordProjectDeps & ExpireUndoDeps;
+export type OperationParts = CreateDeps & ImportDeps & VerifyDeps & RestoreToDeps & RecordProjectDeps & ExpireUndoDeps;
 
 /** Every kind of operation that can be found unfinished in the catalog, bound to what its work uses. */
 export function composeOperations(parts: OperationParts): ReadonlyMap<OperationKind, BoundOperation> {
@@ -31,6 +33,7 @@ export function composeOperations(parts: OperationParts): ReadonlyMap<OperationK
   const migration: MigrateDeps = { catalog, engines, artifacts: parts, safetyBackup, staging: parts, log };
   const bound = [
     bindOperation(backupCreate, parts),
+    bindOperation(backupImport, parts),
     bindOperation(backupVerify, parts),
     bindOperation(backupDelete, parts),
     bindOperation(backupRestore, restores),

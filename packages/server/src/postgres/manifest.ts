@@ -72,6 +72,8 @@ export interface DumpedStatements {
 /** What the artifact must contain, recorded in the snapshot that was dumped. Stored as `<backupId>.manifest.json`. */
 export interface Manifest {
   readonly version: 3;
+  /** `archive`: read from what an imported archive restored to. Absent when it was recorded in the source. */
+  readonly madeFrom?: 'archive' | undefined;
   readonly backupKind: 'project_db' | 'tenant_export';
   /** The tenant schema; null for a whole database. */
   readonly schema: string | null;

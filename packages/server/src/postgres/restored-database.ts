@@ -26,7 +26,12 @@ const JOBS_FROM_BYTES = 64 * 2 ** 20;
 /** The options of pg_restore for the verification of an archive with this manifest. */
 export function restoreArgumentsFor({ backupKind, server, tables }: Pick<Manifest, 'backupKind' | 'server' | 'tables'>): readonly string[] {
   const afterError = tables.some(({ readsOtherServers }) => readsOtherServers === true) ? 'go on' : 'stop';
-  return restoreArguments({ kind: backupKind, jobs: server.databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL, afterError });
+  return restoreArguments({ kind: backupKind, jobs: jobsFor(server.databaseBytes), afterError });
+}
+
+/** How many jobs of pg_restore a database of this size is worth. */
+export function jobsFor(databaseBytes: number): number {
+  return databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL;
 }
 
 /**

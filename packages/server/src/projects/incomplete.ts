@@ -1,4 +1,4 @@
-import { findLatestBackup } from '../catalog/backups.ts';
+import { hasBackups } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import { deleteIncompleteProject, listIncompleteProjects, markProjectRemoved, type ProjectRow } from '../catalog/projects.ts';
 import { isWorkerAlive } from '../catalog/worker-lease.ts';
@@ -29,7 +29,7 @@ export async function removeIncompleteProject(
   try {
     const { engine, project } = engines.of(row);
     await engine.remove(project);
-    const hasHistory = (await findLatestBackup(catalog.db, row.id)) !== undefined;
+    const hasHistory = await hasBackups(catalog.db, row.id);
     if (hasHistory) await markProjectRemoved(catalog.db, row.id, removedAt ?? clock.now());
     else await deleteIncompleteProject(catalog.db, row.id);
   } catch (error) {

@@ -36,6 +36,7 @@ export function stateVerification(verified: Verified): ReceiptStatement {
       verdict: proof.verdict,
       artifact: { sha256, sizeBytes, readSha256: proof.artifactSha256, readSizeBytes: proof.bytesRead },
       manifestSha256,
+      ...(backup.origin === 'imported' ? { comparedWith: 'archive' } : {}),
       versions: {
         sourcePostgres: backup.postgres_version,
         disposablePostgres: proof.postgresVersion,

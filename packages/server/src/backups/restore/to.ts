@@ -2,6 +2,7 @@ import { isAbsolute } from 'node:path';
 import type { Difference } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
+import { IMPORTED_NOTE } from '@flux/contract/labels';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
@@ -108,7 +109,11 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
   // Those that stay empty are named by the comparison.
   for (const name of views) await runSql(target, `REFRESH MATERIALIZED VIEW ${name}`, task.signal);
   const compared = await compare(deps, source, target, { wasEmpty: found.objects === 0, isEmergency }, task);
-  const notes = transaction === 'all or nothing' || isEmergency ? compared.notes : [IN_STEPS, ...compared.notes];
+  const notes = [
+    ...(transaction === 'all or nothing' || isEmergency ? [] : [IN_STEPS]),
+    ...(manifest.madeFrom === 'archive' ? [IMPORTED_NOTE] : []),
+    ...compared.notes,
+  ];
   return answerRestore('to', row.id, null, { ...compared, notes });
 }
 

@@ -80,7 +80,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
     // A server that restarted after a crash answers, but its answers are wrong.
     const late = trouble();
     return late === undefined
-      ? withUnfilled(withWarnings(judgeComparison(comparison), end.warnings), unfilled)
+      ? withUnfilled(withWarnings(judgeComparison(comparison, manifest), end.warnings), unfilled)
       : { verdict: 'inconclusive', summary: late };
   } catch (error) {
     const why = trouble();

@@ -1,4 +1,6 @@
 import type { Difference } from '@flux/contract/backup';
+import { IMPORTED_NOTE } from '@flux/contract/labels';
+import type { Manifest } from '../../postgres/manifest.ts';
 import type { Comparison } from '../../postgres/restored-database.ts';
 
 /**
@@ -19,13 +21,13 @@ export type Verdict =
 const NAMED_IN_SUMMARY = 3;
 
 /** Judges a comparison: a single difference with the judgement `failure` is enough. */
-export function judgeComparison(comparison: Comparison): Verdict {
+export function judgeComparison(comparison: Comparison, { madeFrom }: Pick<Manifest, 'madeFrom'>): Verdict {
   const failures = comparison.differences.filter((difference) => difference.judgement === 'failure');
   if (failures.length === 0) {
     const { tablesCompared, rowsCompared } = comparison;
     return {
       verdict: 'restorable',
-      summary: `Restored and compared: ${count(tablesCompared, 'table')}, ${count(rowsCompared, 'row')}; ${describeExceptions(comparison)}.`,
+      summary: `Restored and compared: ${count(tablesCompared, 'table')}, ${count(rowsCompared, 'row')}; ${describeExceptions(comparison)}.${madeFrom === 'archive' ? ` ${IMPORTED_NOTE}` : ''}`,
       comparison,
     };
   }

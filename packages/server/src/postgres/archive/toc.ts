@@ -3,7 +3,7 @@ import { type ByteReader, createByteReader, damagedAt, readFileInChunks } from '
 import { type ArchiveHeader, readHeader } from './header.ts';
 import { hashText, OFFSET_BYTES, readByte, readInt, readText, skipText } from './primitives.ts';
 
-/** One entry of the table of contents; of its SQL texts only those of grants are kept. */
+/** One entry of the table of contents; of its SQL texts only those of grants are kept, and what a restore of it needs beforehand. */
 export interface ArchiveEntry {
   readonly dumpId: number;
   /** TABLE, TABLE DATA, INDEX, SEQUENCE SET, ACL... */
@@ -18,6 +18,8 @@ export interface ArchiveEntry {
   readonly acl?: string | undefined;
   /** SHA-256, in base64url, of the SQL that defines the object and of the access method, which is written beside it. */
   readonly statementSha256: string;
+  /** The statement of a DATABASE, an ENCODING or an EXTENSION; undefined for every other kind. */
+  readonly definition?: string | undefined;
   readonly section: 'none' | 'pre-data' | 'data' | 'post-data';
   /** True when a block of data belongs to the entry. */
   readonly hasData: boolean;
@@ -36,6 +38,8 @@ const MAX_ENTRIES = 4_000_000;
 const MAX_KEPT_TEXT = 256 << 20;
 const MAX_NAME = 1 << 20;
 const MAX_ACL = 64 << 20;
+/** Kinds whose statements are kept. */
+const KEPT: ReadonlySet<string> = new Set(['ACL', 'DATABASE', 'ENCODING', 'EXTENSION']);
 const SECTIONS = ['none', 'pre-data', 'data', 'post-data'] as const;
 const OFFSET_NOT_SET = 1;
 const OFFSET_SET = 2;
@@ -69,7 +73,12 @@ export async function readToc(reader: ByteReader): Promise<ArchiveToc> {
     const entry = await readEntry(reader, minor);
     if (seen.has(entry.dumpId)) throw damagedAt(at, `entry ${entry.dumpId} occurs twice`);
     seen.add(entry.dumpId);
-    kept += entry.tag.length + entry.kind.length + (entry.schema?.length ?? 0) + entry.owner.length + (entry.acl?.length ?? 0);
+    kept +=
+      entry.tag.length +
+      entry.kind.length +
+      (entry.schema?.length ?? 0) +
+      entry.owner.length +
+      (entry.acl ?? entry.definition ?? '').length;
     if (kept > MAX_KEPT_TEXT) throw damagedAt(at, 'the table of contents is larger than any real one');
     entries.push(entry);
   }
@@ -90,9 +99,11 @@ async function readEntry(reader: ByteReader, minor: number): Promise<ArchiveEntr
   if (kind === null || !/^[A-Z][A-Z ]*$/.test(kind)) throw damagedAt(at, `entry ${dumpId} has no kind`);
   const section = SECTIONS[(await readInt(reader, 'the section of an entry')) - 1];
   if (section === undefined) throw damagedAt(at, `entry ${dumpId} is in no section`);
-  const acl = kind === 'ACL' ? await readText(reader, 'the definition of an entry', MAX_ACL) : undefined;
+  const text = KEPT.has(kind) ? await readText(reader, 'the definition of an entry', MAX_ACL) : undefined;
   const statement = createHash('sha256');
-  if (acl === undefined) await hashText(reader, statement, 'the definition of an entry');
+  const acl = kind === 'ACL' ? text : undefined;
+  if (text === undefined) await hashText(reader, statement, 'the definition of an entry');
+  else if (acl === undefined) statement.update(text ?? '');
   for (const part of ['drop statement', 'copy statement']) await skipText(reader, `the ${part} of an entry`);
   const schema = await readText(reader, 'the schema of an entry', MAX_NAME);
   await readText(reader, 'the tablespace of an entry', MAX_NAME);
@@ -105,7 +116,17 @@ async function readEntry(reader: ByteReader, minor: number): Promise<ArchiveEntr
   while ((await readDigits(reader, 'a dependency')) !== null);
   const data = await readOffset(reader, dumpId);
   if (data.hasData !== (dumper === 1)) throw damagedAt(at, `entry ${dumpId} says both that it has data and that it has none`);
-  return { dumpId, kind, tag, schema: schema === '' ? null : schema, owner, ...(acl ? { acl } : {}), statementSha256, section, ...data };
+  return {
+    dumpId,
+    kind,
+    tag,
+    schema: schema === '' ? null : schema,
+    owner,
+    ...(acl ? { acl } : text ? { definition: text } : {}),
+    statementSha256,
+    section,
+    ...data,
+  };
 }
 
 async function readDigits(reader: ByteReader, what: string): Promise<string | null> {

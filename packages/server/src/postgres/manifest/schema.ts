@@ -61,6 +61,7 @@ const measured = {
 
 const version3: z.ZodType<Manifest> = z.strictObject({
   version: z.literal(3),
+  madeFrom: z.literal('archive').optional(),
   ...measured,
   // Absent when the whole database is backed up.
   selection: selectionSchema.optional(),

@@ -1,4 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
+import { IMPORTED_NOTE } from '@flux/contract/labels';
 import type { VerificationSandbox } from '../../backups/disposable-request.ts';
 import { arbiterInSandbox, type JudgedArchive } from '../../backups/restore/arbiter.ts';
 import type { RestoreRights } from '../../engines/staging.ts';
@@ -63,7 +64,12 @@ export async function proveRestored(sandbox: VerificationSandbox, restored: Rest
     rowsCompared,
     exceptions,
     ...(isAccepted ? { lost: failures } : {}),
-    notes: [...excused.notes, ...otherOwners(comparison, restored), ...namedSchema(restored)],
+    notes: [
+      ...(restored.original.madeFrom === 'archive' ? [IMPORTED_NOTE] : []),
+      ...excused.notes,
+      ...otherOwners(comparison, restored),
+      ...namedSchema(restored),
+    ],
   };
 }
 

@@ -107,6 +107,7 @@ export async function restoreIntoStaging(
   const staging = await support.open(goal.project, { ...specOf(manifest, owner, goal.place), lacking: goal.unproven, rights }, task.signal);
   let relayed: RelayedArchive | undefined;
   try {
+    requireMajor(manifest, staging.major, goal.project.slug);
     relayed = await renameArchiveSchema({ sandbox, programs }, source, roles, goal, staging, task);
     const archive = relayed ?? source;
     const grants = manifest.backupKind === 'tenant_export' ? 'left out' : 'restored';
@@ -141,6 +142,16 @@ export async function restoreIntoStaging(
   } finally {
     await relayed?.[Symbol.asyncDispose]();
   }
+}
+
+/** @throws FluxError `not_ready` when the server is too old to read the backup, as it may be for an imported one */
+function requireMajor({ server }: Manifest, major: number, slug: string): void {
+  if (server.major <= major) return;
+  throw new FluxError(
+    'not_ready',
+    `The backup is of PostgreSQL ${server.major}, which PostgreSQL ${major} of ${slug} cannot read. Nothing was changed.`,
+    { hint: 'Restore it into a new project with --into, which gets a server that can.' },
+  );
 }
 
 /** Leaves out what only `swapIn` brings back. */

@@ -1,0 +1,54 @@
+import type { Readable } from 'node:stream';
+import { FluxError } from '@flux/contract/errors';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The body is a file of any size: it has no time limit as a whole, only one without any bytes. */
+    receivesFile?: boolean;
+  }
+}
+
+/** The time for receiving a request, and the time without any bytes of a file. */
+const RECEIVE_MS = 300_000;
+
+/** The type of a body that is a file. */
+const FILE_TYPE = 'application/octet-stream';
+
+/** Cuts the connection of a request that takes too long to arrive. Node has one limit for a whole server, and a file may take hours. */
+export function limitReceiving(app: FastifyInstance): void {
+  app.addHook('onRequest', async ({ raw, routeOptions }) => {
+    if (routeOptions.config.receivesFile === true) return;
+    const timer = setTimeout(() => raw.complete || raw.destroy(), RECEIVE_MS);
+    raw.once('close', () => clearTimeout(timer));
+  });
+}
+
+/** Hands the body of a file to the handler of its route, unread. */
+export function acceptFiles(app: FastifyInstance): void {
+  app.addContentTypeParser(FILE_TYPE, (_request, payload, done) => done(null, payload));
+}
+
+/**
+ * Lets work read the file that a request sends. When the work fails, the rest of the file is read and discarded, so that the client can
+ * read why.
+ *
+ * @throws FluxError `invalid_request` when there is no file; what the work throws
+ */
+export async function receiveFile<T>({ body, raw }: FastifyRequest, work: (bytes: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
+  if (body !== raw)
+    throw new FluxError('invalid_request', `The body of this request is the file itself, sent as ${FILE_TYPE}.`, {
+      hint: 'Nothing was imported. `flux backup import <file>` sends it.',
+    });
+  raw.socket.setTimeout(RECEIVE_MS, () => raw.destroy(new Error(`no bytes have arrived for ${RECEIVE_MS / 1000} s`)));
+  // A reader that stops early must not close the connection.
+  const bytes: AsyncIterable<Buffer> = { [Symbol.asyncIterator]: () => (raw as Readable).iterator({ destroyOnReturn: false }) };
+  try {
+    return await work(bytes);
+  } catch (error) {
+    raw.resume();
+    throw error;
+  } finally {
+    raw.socket.setTimeout(0);
+  }
+}
