@@ -143,6 +143,25 @@ describe('a part of a database comes back as it was', () => {
     const { differences } = compareManifests(manifest, found);
     expect(differences.filter(({ judgement }) => judgement === 'failure').map(({ name }) => name)).toContain('app.log_2024');
   });
+
+  it('when the database has everything that we could think of', async () => {
+    await from.createDatabase('everything');
+    await from.run('everything', readFileSync(new URL('everything.sql', import.meta.url), 'utf8'));
+    for (const scope of [{ excludeSchemas: ['public'] }, { excludeTableData: ['*.*'] }])
+      expect(failures(await there(scope, 'everything', 'postgres'))).toEqual([]);
+    expect((await refusal({ schemas: ['public'] }, 'everything'))?.excerpt).toBe(
+      [
+        '  server elsewhere needs foreign-data wrapper nothing, which belongs to no schema and comes only with the whole database',
+        '  foreign table public.remote needs server elsewhere, which belongs to no schema and comes only with the whole database',
+      ].join('\n'),
+    );
+    await from.run('everything', 'drop server elsewhere cascade');
+    const trip = await there({ schemas: ['public'] }, 'everything', 'postgres');
+    expect(failures(trip)).toEqual([]);
+    expect(named(trip)).toEqual(
+      expect.arrayContaining(['event_trigger ddl', 'extension pgcrypto', 'default_privileges of app_owner on f']),
+    );
+  });
 });
 
 describe('what is chosen and cannot be backed up alone', () => {

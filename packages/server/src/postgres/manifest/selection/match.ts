@@ -2,8 +2,9 @@ import type { BackupScope } from '@flux/contract/backup-scope';
 import { FluxError } from '@flux/contract/errors';
 import { nearestWord } from '../../../system/nearest-word.ts';
 import { type PostgresSession, sqlStateOf } from '../../connect.ts';
+import { displaySafe } from '../difference.ts';
 import { isDumpable, qualified } from '../scope.ts';
-import { patternParts } from './pattern.ts';
+import { patternOf, patternParts } from './pattern.ts';
 
 /** What the patterns of a scope match. */
 export interface Matched {
@@ -45,7 +46,7 @@ export async function matchScope(session: PostgresSession, wanted: BackupScope, 
   const schemas = all.filter((name) => chosen.includes(name) && !excluded.includes(name));
   if (schemas.length === 0)
     throw new FluxError('invalid_request', 'No schema is left to be backed up.', {
-      hint: `The database has ${all.slice(0, 20).join(', ') || 'none'}.`,
+      hint: `The database has ${displaySafe(all.slice(0, 20).map(patternOf).join(', ')) || 'none'}.`,
     });
   const otherSchemas = all.filter((name) => !schemas.includes(name));
   return { schemas, otherSchemas, withoutRows: await matchTables(session, wanted.excludeTableData, strict) };
@@ -72,7 +73,7 @@ async function matchSchemas(
         [parts[0]],
       ),
     );
-    if (rows.length === 0 && isStrict) throw matchesNothing(option, pattern, 'schema', all);
+    if (rows.length === 0 && isStrict) throw matchesNothing(option, pattern, 'schema', all.map(patternOf));
     for (const { name } of rows) found.add(name);
   }
   return [...found];
@@ -120,7 +121,9 @@ function matchesNothing(option: string, pattern: string, what: string, all: read
   const near = nearest(pattern, all);
   return new FluxError('invalid_request', `${option} ${pattern} matches no ${what} of the database.`, {
     hint:
-      near.length === 0 ? `It has no ${what} at all.` : `The nearest ${near.length === 1 ? 'name is' : 'names are'} ${near.join(', ')}.`,
+      near.length === 0
+        ? `It has no ${what} at all.`
+        : `The nearest ${near.length === 1 ? 'name is' : 'names are'} ${displaySafe(near.join(', '))}.`,
     details: { pattern },
   });
 }

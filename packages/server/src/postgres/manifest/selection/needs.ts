@@ -5,7 +5,7 @@ import { qualified, type Scope, scopeParameter } from '../scope.ts';
 
 /** Something that is backed up needs something that is not, and that a restore cannot make without it. */
 export interface Unmet {
-  /** Kind and name of what needs it, as SQL; null when only what is made beforehand needs it. */
+  /** Kind and name of what needs it, as SQL; null when the catalogs do not tell. */
   readonly by: string | null;
   /** Kind and name of what is needed. */
   readonly what: string;
@@ -31,7 +31,7 @@ export async function readNeeds(session: PostgresSession, scope: Scope, roles: r
   const outside = await readOutside(session, scope, roles, []);
   const own = outside.filter(({ extension, partOf, type }) => extension === null && !partOf && type !== 'extension');
   const lacking = own.filter(({ ddl }) => ddl === null);
-  const users = await readUsers(session, scope, lacking);
+  const users = await readUsers(session, scope, lacking, own);
   const unmet = lacking.map(({ classid, objid, type, identity, schema }) => ({
     by: users.get(`${classid} ${objid}`) ?? null,
     what: `${type} ${identity}`,
@@ -45,21 +45,31 @@ export async function readNeeds(session: PostgresSession, scope: Scope, roles: r
   };
 }
 
-/** What uses each of some objects outside, one for each. */
-async function readUsers(session: PostgresSession, scope: Scope, outside: readonly OutsideObject[]): Promise<ReadonlyMap<string, string>> {
+/** What uses each of some objects outside, one for each: something that is chosen, or else something that this needs. */
+async function readUsers(
+  session: PostgresSession,
+  scope: Scope,
+  outside: readonly OutsideObject[],
+  others: readonly OutsideObject[],
+): Promise<ReadonlyMap<string, string>> {
   if (outside.length === 0) return new Map();
   const rows = await session.query<{ id: string; by: string }>(
     `WITH RECURSIVE ${TENANT_OBJECTS}
-     SELECT d.refclassid || ' ' || d.refobjid AS id, min(i.type || ' ' || i.identity) AS by
-     FROM tenant t JOIN pg_depend d ON d.classid = t.classid AND d.objid = t.objid
+     SELECT DISTINCT ON (1) d.refclassid || ' ' || d.refobjid AS id, i.type || ' ' || i.identity AS by
+     FROM (SELECT classid, objid, 1 AS place FROM tenant UNION ALL SELECT classid::oid, objid::oid, 2 FROM unnest($4::text[], $5::text[]) x(classid, objid)) t
+     JOIN pg_depend d ON d.classid = t.classid AND d.objid = t.objid
      JOIN unnest($2::text[], $3::text[]) o(classid, objid) ON d.refclassid = o.classid::oid AND d.refobjid = o.objid::oid
      LEFT JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid AND r.rulename = '_RETURN'
      CROSS JOIN LATERAL pg_identify_object(CASE WHEN r.oid IS NULL THEN d.classid ELSE 'pg_class'::regclass END, coalesce(r.ev_class, d.objid),
        CASE WHEN r.oid IS NULL THEN d.objsubid ELSE 0 END) i
-     WHERE i.identity IS NOT NULL GROUP BY 1`,
-    [scopeParameter(scope), outside.map(({ classid }) => classid), outside.map(({ objid }) => objid)],
+     WHERE i.identity IS NOT NULL ORDER BY 1, t.place, 2`,
+    [scopeParameter(scope), ...idsOf(outside), ...idsOf(others)],
   );
   return new Map(rows.map(({ id, by }) => [id, by]));
+}
+
+function idsOf(objects: readonly OutsideObject[]): readonly [readonly string[], readonly string[]] {
+  return [objects.map(({ classid }) => classid), objects.map(({ objid }) => objid)];
 }
 
 /** Foreign keys whose rows come back, to tables whose rows do not. One that is not valid is not checked by a restore. */

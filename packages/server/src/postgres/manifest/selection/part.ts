@@ -10,6 +10,7 @@ import type { Scope } from '../scope.ts';
 import type { Selection } from './data.ts';
 import { type Matched, matchScope, type Strictness } from './match.ts';
 import { readNeeds, type Unmet } from './needs.ts';
+import { patternOf } from './pattern.ts';
 import { readUnselected } from './unselected.ts';
 
 /** The chosen part of a database, with what a restore of it needs that its archive does not contain. */
@@ -139,7 +140,7 @@ async function nameable(
     isOld
       ? `pg_dump before PostgreSQL ${FIRST_WITH_EXTENSION} cannot dump ${needed.length > 0 ? `the extensions ${needed.join(', ')} with` : 'the schema public as one of'} chosen schemas.`
       : 'pg_dump cannot dump the schema public as one of chosen schemas, since the database has no extension, not even plpgsql.',
-    { hint: `Name the others instead: ${otherSchemas.map((name) => `--exclude-schema ${name}`).join(' ')}` },
+    { hint: `Name the others instead: ${displaySafe(otherSchemas.map((name) => `--exclude-schema ${patternOf(name)}`).join(' '))}` },
   );
 }
 
@@ -155,7 +156,7 @@ function refuseUnmet(unmet: readonly Unmet[], wanted: BackupScope): void {
 }
 
 function sentenceOf({ by, what, schema, lacks }: Unmet): string {
-  const who = by ?? 'Something that a restore makes beforehand';
+  const who = by ?? 'Something that is chosen';
   if (lacks === 'rows') return `${who} needs the rows of ${what}, which are excluded`;
   return `${who} needs ${what}, which ${schema === null ? 'belongs to no schema and comes only with the whole database' : `is in the schema ${schema}`}`;
 }
@@ -164,6 +165,7 @@ function cureOf({ by, what, schema, lacks }: Unmet, { schemas, excludeSchemas }:
   if (lacks === 'rows')
     return `Exclude the rows of ${by?.replace(/^.* of /, '') ?? 'what needs them'} too, or do not exclude those of ${what.replace(/^table /, '')}.`;
   if (schema === null) return 'Name the schemas to leave out with --exclude-schema instead of choosing some with --schema.';
-  if (schemas.length > 0 && excludeSchemas.length === 0) return `Add --schema ${schema}.`;
-  return `Leave ${schema} out of --exclude-schema${schemas.length > 0 ? `, and add --schema ${schema}` : ''}; or exclude the schema of what needs it, too.`;
+  const pattern = patternOf(schema);
+  if (schemas.length > 0 && excludeSchemas.length === 0) return `Add --schema ${pattern}.`;
+  return `Leave ${pattern} out of --exclude-schema${schemas.length > 0 ? `, and add --schema ${pattern}` : ''}; or exclude the schema of what needs it, too.`;
 }

@@ -1,4 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
+import { quoteIdentifier } from '../../sql/quote.ts';
 
 /** Between double quotes, what is special in a regular expression is not. */
 const SPECIAL = /[|*+?()[\]{}.^$\\]/;
@@ -28,6 +29,11 @@ export function patternParts(pattern: string): readonly string[] {
       hint: 'Write a name with capitals as "Name", and a quote in it twice.',
     });
   return parts.map((part) => `^(${part})$`);
+}
+
+/** The pattern that matches only this name, as it is written in a shell. */
+export function patternOf(name: string): string {
+  return /^[a-z_][a-z0-9_]*$/.test(name) ? name : `'${quoteIdentifier(name)}'`;
 }
 
 const OUTSIDE_QUOTES: Readonly<Record<string, string>> = { '*': '.*', '?': '.', $: '\\$' };
