@@ -14,6 +14,7 @@ import { parseBackupSelector, selectBackup } from '../backups/select.ts';
 import { requestVerification } from '../backups/verify/request.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
+import { requireSuperuserRequest } from '../projects/restore/as-superuser.ts';
 import { requestRestore } from '../projects/restore.ts';
 import type { BackupRouteDeps } from './deps.ts';
 import { sendDownload } from './download.ts';
@@ -65,7 +66,10 @@ export function createBackupRequests(deps: BackupRouteDeps): BackupRequests {
     show: async (call) => showBackup(deps, await projectOf(call), parseBackupSelector(call.params.id), viewerOf(call.principal)),
     create: async (call, note) => requestBackup(deps, await projectOf(call), call.principal.actor, note),
     verify: async (call) => requestVerification(deps, await projectOf(call), call.principal.actor, parseBackupSelector(call.params.id)),
-    restore: async (call, body) => requestRestore(deps, await projectOf(call), call.principal, parseBackupSelector(call.params.id), body),
+    restore: async (call, body) => {
+      requireSuperuserRequest(deps.restoreAsSuperuser, call.principal, body ?? {});
+      return requestRestore(deps, await projectOf(call), call.principal, parseBackupSelector(call.params.id), body);
+    },
     async delete(call, override) {
       const { project, row } = await select(call);
       const requester = { ...call.principal.actor, name: call.principal.token.userName };

@@ -34,8 +34,8 @@ export interface HealthDeps {
   readonly lease: Pick<Lease, 'isHeld'>;
 }
 
-/** What the use cases of backups use that a request calls. */
-export type BackupRouteDeps = CreateDeps & RequestRestoreDeps;
+/** What the use cases of backups use that a request calls; `restoreAsSuperuser` is whether the operator allows that. */
+export type BackupRouteDeps = CreateDeps & RequestRestoreDeps & { readonly restoreAsSuperuser: 'on' | 'off' };
 
 /** What the use cases of projects use that a request calls; `publicUrl` is where people reach the control plane. */
 export type ProjectRouteDeps = CreateProjectDeps &

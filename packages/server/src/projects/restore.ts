@@ -16,7 +16,6 @@ import { defineOperation, type Order, type Task } from '../operations/define.ts'
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import type { Seal } from '../system/seal.ts';
 import { requireActive } from './active.ts';
-import { requireSuperuserRequest } from './restore/as-superuser.ts';
 import { RestorePlan, type ToPlan } from './restore/plan.ts';
 import { planInPlace, type RestoreInPlaceDeps, restoreInPlace } from './restore-in-place.ts';
 import { planInto, type RestoreIntoDeps, restoreIntoProject } from './restore-into.ts';
@@ -28,8 +27,6 @@ export interface RequestRestoreDeps extends RequestDeps {
   readonly store: BlobStore;
   readonly engines: EngineDirectory;
   readonly seal: Seal;
-  /** Whether the operator allows `asSuperuser`. */
-  readonly restoreAsSuperuser: 'on' | 'off';
 }
 
 /** What each kind of restore uses. */
@@ -124,7 +121,6 @@ async function planRestore(
         hint: 'Give --into or --to with --accept-unproven: live data is never replaced by what nobody has proven.',
       },
     );
-  requireSuperuserRequest(deps.restoreAsSuperuser, principal, body);
   if (to !== undefined) return planTo(deps, to, body);
   if (tables !== undefined) return await planTables(deps, project, backup, tables);
   if (inPlace) return await planInPlace(deps, project, backup, body);
