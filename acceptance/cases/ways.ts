@@ -29,6 +29,8 @@ const OF_THE_TARGET = ['owner', 'right', 'default right', 'role', 'membership', 
  */
 function isByDesign({ aspect, name, there }: Finding): boolean {
   if (aspect === 'role' && name === '<owner>') return true;
+  // How amounts are written is compared as what is in force; a server with another default needs the setting.
+  if (aspect === 'setting of the database' && name === 'lc_monetary' && there === null) return true;
   if (aspect === 'right on the database' && / to (public|<owner>) by/.test(name)) return there !== null && name.includes(' to public ');
   return name.includes('<tenant>_backup');
 }
@@ -107,10 +109,11 @@ export async function bringInto(
   flux: Flux,
   { project, place, engine }: Pick<Prepared, 'project' | 'place' | 'engine'>,
   way: 'into' | 'into dedicated',
+  options: readonly string[] = [],
 ): Promise<CameBack> {
   const slug = `${project.slug}-${way === 'into' ? 'copy' : 'own'}`;
   const mode = way === 'into' ? [] : ['--mode', 'v1_dedicated'];
-  const ended = await flux.flux('backup', 'restore', ...project.flags, '--latest', '--into', slug, ...mode, '--json');
+  const ended = await flux.flux('backup', 'restore', ...project.flags, '--latest', '--into', slug, ...mode, ...options, '--json');
   if (ended.exitCode !== 0) return refused(ended.exitCode, textOf(ended));
   const { hash } = (JSON.parse(ended.stdout) as { project: { hash: string } }).project;
   const copy = await projectAt(flux, slug, hash);

@@ -12,6 +12,8 @@ export interface Good {
   readonly push?: string;
   /** What only a superuser can create; runs first, with the tenant's schema and owner as `:schema` and `:owner`. */
   readonly prepare?: string;
+  /** Holds what only a superuser can create, so that a copy needs --as-superuser. */
+  readonly needsSuperuser?: true;
   /** A script for pgbench, which runs while the backup is created. */
   readonly meanwhile?: string;
 }
@@ -211,6 +213,7 @@ export function listGood(options: { readonly withMany: boolean }): readonly Good
     {
       name: 'large objects, event triggers, publications, foreign tables, operators and whatever else Postgres has',
       engine: 'v1_dedicated',
+      needsSuperuser: true,
       prepare: readFileSync(join(ROOT, 'packages/server/test/postgres/everything.sql'), 'utf8'),
     },
     ...either.map((good) => ({ ...good, engine: 'v2_shared' as const })),

@@ -36,7 +36,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
   const ended = await watch.time('restore', () => instance.pgRestore(restoreArgumentsFor(manifest)));
   const outcome = interpretRestore(ended);
   // A view that could not be filled is judged by the comparison.
-  const unfilled = onlyViewsFailed(ended) && outcome.kind === 'failed' ? outcome : undefined;
+  const unfilled = onlyViewsFailed(ended) && outcome.kind !== 'success' ? outcome : undefined;
   const end = unfilled === undefined ? outcome : ({ kind: 'success', warnings: [] } as const);
   const stopped = trouble();
   if (stopped !== undefined)
