@@ -42,7 +42,7 @@ function isByDesign({ aspect, name, there }: Finding): boolean {
 function withoutNewGrantors(findings: readonly Finding[]): Finding[] {
   const rights = findings.filter(({ aspect }) => aspect === 'right');
   const isPair = (there: string, here: string) => {
-    const [, what = '', grantee = '', grantor = ''] = /^(.*) to (.*?) by (.*)$/.exec(there) ?? [];
+    const [, what = '', grantee = '', grantor = ''] = /^(.*) to (.*?) by (.*)$/s.exec(there) ?? [];
     return ['<owner>', 'pg_database_owner'].some((owner) => here === `${what} to ${grantee === grantor ? owner : grantee} by ${owner}`);
   };
   const left = new Set(rights.filter((one) => rights.some((two) => isPair(one.name, two.name) || isPair(two.name, one.name))));

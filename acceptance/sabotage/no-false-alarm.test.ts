@@ -42,7 +42,7 @@ describe(`${REPEATS} times in a row, a verification accepts`, () => {
       }
       expect(alarms).toEqual([]);
       if (good.meanwhile !== undefined) await backUpAndVerify(project);
-      expect(await lookAtCopy(server, project, good.engine, good.needsSuperuser ? ['--as-superuser'] : [])).toEqual([]);
+      expect(await lookAtCopy(server, project, good.engine, good.needsSuperuser ? ['--as-superuser', '--yes'] : [])).toEqual([]);
       const middle = seconds.sort((a, b) => a - b)[Math.floor(seconds.length / 2)] as number;
       records.push({ name, engine, times: REPEATS, falseAlarms: alarms.length, seconds: Math.round(middle * 10) / 10 });
     },
