@@ -3,10 +3,8 @@ import { formatFields } from '../output/table.ts';
 import { resolveProject } from '../project/resolve.ts';
 import { describeLeftOut } from './left-out-text.ts';
 import { formatSize } from './list-text.ts';
-import { adviseAfter } from './proof-advice.ts';
-import { describeProof, VERDICT_EXIT_CODES } from './proof-text.ts';
+import { reportCreated } from './report-created.ts';
 import { createBackup } from './run-create.ts';
-import { verifyBackup } from './run-verify.ts';
 
 /** `flux backup create` */
 export const command = defineCommand<ProjectOptions & { note?: string; verify?: boolean }>({
@@ -23,7 +21,6 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
   ],
   about: 'Exit code 0 only when the artifact is complete and validated; with --verify also 7 (failed) and 10 (inconclusive).',
   async run(context, { note, verify, ...options }, [slug]) {
-    const { output } = context;
     const project = await resolveProject(context, options, slug);
     const backup = await createBackup(context, project, note);
     const fields = formatFields([
@@ -33,17 +30,8 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
       ['Label', backup.label],
     ]);
     const lines = [...fields, ...describeLeftOut(backup.leftOut)];
-    if (verify !== true) {
-      output.answer(lines, { backup });
-      output.next(`flux backup verify ${project.flags} --latest`, 'Prove that it can be restored:');
-      return 0;
-    }
-    // Human output shows the backup before it is verified: it exists, whatever the verdict.
-    for (const line of lines) output.line(line);
-    output.line('');
-    const { proof, label } = await verifyBackup(context, project, backup.id);
-    output.answer(describeProof(proof, label), { backup, proof, label });
-    adviseAfter(context, project, proof);
-    return VERDICT_EXIT_CODES[proof.verdict];
+    return await reportCreated(context, project, { backup, lines, verify: verify === true }, (verdict) => {
+      if (verdict === undefined) context.output.next(`flux backup verify ${project.flags} --latest`, 'Prove that it can be restored:');
+    });
   },
 });

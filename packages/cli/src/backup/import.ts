@@ -9,9 +9,7 @@ import { resolveProject } from '../project/resolve.ts';
 import { openDumpFile } from './dump-file.ts';
 import { describeLeftOut } from './left-out-text.ts';
 import { formatSize } from './list-text.ts';
-import { adviseAfter } from './proof-advice.ts';
-import { describeProof, VERDICT_EXIT_CODES } from './proof-text.ts';
-import { verifyBackup } from './run-verify.ts';
+import { reportCreated } from './report-created.ts';
 
 /** `flux backup import` */
 export const command = defineCommand<ProjectOptions & { note?: string; verify?: boolean }>({
@@ -57,19 +55,10 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
       ['Label', backup.label],
     ]);
     const lines = [...fields, ...describeLeftOut(backup.leftOut), '', IMPORTED_NOTE];
-    const restore = () => output.next(`flux backup restore ${project.flags} --id ${backup.id} --into <new-name>`, 'Restore it:');
-    if (verify !== true) {
-      output.answer(lines, { backup });
-      output.next(`flux backup verify ${project.flags} --id ${backup.id}`, 'Prove that it restores to the same again:');
-      restore();
-      return 0;
-    }
-    for (const line of lines) output.line(line);
-    output.line('');
-    const { proof, label } = await verifyBackup(context, project, backup.id);
-    output.answer(describeProof(proof, label), { backup, proof, label });
-    adviseAfter(context, project, proof);
-    if (proof.verdict === 'restorable') restore();
-    return VERDICT_EXIT_CODES[proof.verdict];
+    return await reportCreated(context, project, { backup, lines, verify: verify === true }, (verdict) => {
+      if (verdict === undefined)
+        output.next(`flux backup verify ${project.flags} --id ${backup.id}`, 'Prove that it restores to the same again:');
+      output.next(`flux backup restore ${project.flags} --id ${backup.id} --into <new-name>`, 'Restore it:');
+    });
   },
 });

@@ -11,19 +11,17 @@ export async function insertBackup(db: Database, row: Insertable<BackupsTable>):
   return db.insertInto('backups').values(row).returningAll().executeTakeFirstOrThrow();
 }
 
+/** A query for one backup of a project: of those that its conditions leave, the one that was recorded last. */
+function newestOf(db: Database, projectId: ProjectId) {
+  return db.selectFrom('backups').selectAll().where('project_id', '=', projectId).orderBy('seq', 'desc').limit(1);
+}
+
 /**
  * The one definition of *latest*: the row that was recorded last, whatever became of it. An imported file is never the latest: it is not
  * of the data of the project.
  */
 export async function findLatestBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
-  return db
-    .selectFrom('backups')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where('origin', '<>', 'imported')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+  return newestOf(db, projectId).where('origin', '<>', 'imported').executeTakeFirst();
 }
 
 /** Tells whether a project has backups of any origin, in any state. */
@@ -33,27 +31,12 @@ export async function hasBackups(db: Database, projectId: ProjectId): Promise<bo
 
 /** The newest backup of the data of a project that was completed, whatever it was found to be since. */
 export async function findLatestCompleteBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
-  return db
-    .selectFrom('backups')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where('status', '=', 'complete')
-    .where('origin', '<>', 'imported')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+  return newestOf(db, projectId).where('status', '=', 'complete').where('origin', '<>', 'imported').executeTakeFirst();
 }
 
 /** The newest backup that a person or a schedule asked for: what a restore of the latest one means. */
 export async function findLatestRequestedBackup(db: Database, projectId: ProjectId): Promise<BackupRow | undefined> {
-  return db
-    .selectFrom('backups')
-    .selectAll()
-    .where('project_id', '=', projectId)
-    .where('origin', '=', 'requested')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+  return newestOf(db, projectId).where('origin', '=', 'requested').executeTakeFirst();
 }
 
 export async function findBackup(db: Database, projectId: ProjectId, id: BackupId): Promise<BackupRow | undefined> {

@@ -3,6 +3,7 @@ import { changedDefinitions } from '../../src/postgres/manifest/changed-definiti
 import { compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
 import type { Manifest } from '../../src/postgres/manifest.ts';
+import { compareChangedCopy } from './changed-copy.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
 import { judgeIn, type RoundTrip, roundTrip } from './round-trip.ts';
 
@@ -63,7 +64,6 @@ const EVENT_TRIGGER = 'create event trigger et on ddl_command_end execute functi
 
 let cluster: TestCluster;
 let trip: RoundTrip;
-let number = 0;
 
 beforeAll(async () => {
   cluster = await startCluster({ wal_level: 'logical' });
@@ -79,17 +79,8 @@ afterAll(async () => {
 
 /** What a comparison says when the restored database was changed by this SQL. */
 async function compareChanged(sql: string, manifest: Manifest = trip.manifest) {
-  const name = `changed_${++number}`;
-  const target = await cluster.cloneDatabase(name, 'restored');
-  await cluster.run(name, sql);
-  const found = await measureRestored({ target, manifest, server: 'disposable', parallel: 1 });
-  const judged = await judgeIn(cluster, target, manifest, changedDefinitions(manifest, found));
-  const after = await measureRestored({ target, manifest, server: 'disposable', parallel: 1 });
-  expect(after.objects, 'the comparison has changed the database').toEqual(found.objects);
-  await cluster.run('postgres', `drop database ${name}`);
-  return compareManifests(manifest, found, judged)
-    .differences.filter(({ judgement }) => judgement === 'failure')
-    .map(({ kind, name }) => `${kind} ${name}`);
+  const differences = await compareChangedCopy(cluster, manifest, 'restored', sql);
+  return differences.filter(({ judgement }) => judgement === 'failure').map(({ kind, name }) => `${kind} ${name}`);
 }
 
 describe('definitions that Postgres words differently after a restore', () => {

@@ -7,16 +7,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tapToc } from '../../src/postgres/archive/tap-toc.ts';
 import { readArchiveToc } from '../../src/postgres/archive/toc.ts';
 import { schemaDumpArguments } from '../../src/postgres/dump.ts';
-import { changedDefinitions, keyOf } from '../../src/postgres/manifest/changed-definitions.ts';
-import { compareManifests } from '../../src/postgres/manifest/compare.ts';
-import { measureRestored } from '../../src/postgres/manifest/measure.ts';
+import { keyOf } from '../../src/postgres/manifest/changed-definitions.ts';
 import { findEqualDefinitions } from '../../src/postgres/manifest/read-back.ts';
 import { statementsOf } from '../../src/postgres/manifest/statements.ts';
 import type { Manifest } from '../../src/postgres/manifest.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
 import { runProcess } from '../../src/system/process.ts';
+import { compareChangedCopy } from './changed-copy.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
-import { judgeIn, type RoundTrip, roundTrip } from './round-trip.ts';
+import { type RoundTrip, roundTrip } from './round-trip.ts';
 
 /** What pg_dump has no words for, each with what a restore makes of it. */
 const SOURCE = `
@@ -39,7 +38,6 @@ const UNDUMPED = [
 
 let cluster: TestCluster;
 let trip: RoundTrip;
-let number = 0;
 
 beforeAll(async () => {
   cluster = await startCluster({ wal_level: 'logical' });
@@ -55,13 +53,7 @@ afterAll(async () => {
 
 /** What is said of the restored database after this SQL. */
 async function compareChanged(sql: string, manifest: Manifest = trip.manifest) {
-  const name = `changed_${++number}`;
-  const target = await cluster.cloneDatabase(name, 'restored');
-  await cluster.run(name, sql);
-  const found = await measureRestored({ target, manifest, server: 'disposable', parallel: 1 });
-  const changed = changedDefinitions(manifest, found);
-  const { differences } = compareManifests(manifest, found, await judgeIn(cluster, target, manifest, changed));
-  await cluster.run('postgres', `drop database ${name}`);
+  const differences = await compareChangedCopy(cluster, manifest, 'restored', sql);
   const of = (judgement: string) =>
     differences
       .filter((found) => found.judgement === judgement)
@@ -172,13 +164,7 @@ describe('pg_dump excuses no difference', () => {
       ['column public.seen.v', 'column public.t.v'],
     ],
   ])('%s', async (_what, sql, objects) => {
-    const name = `changed_${++number}`;
-    const target = await cluster.cloneDatabase(name, 'own_back');
-    await cluster.run(name, sql);
-    const found = await measureRestored({ target, manifest: own.manifest, server: 'disposable', parallel: 1 });
-    const changed = changedDefinitions(own.manifest, found);
-    const { differences } = compareManifests(own.manifest, found, await judgeIn(cluster, target, own.manifest, changed));
-    await cluster.run('postgres', `drop database ${name}`);
+    const differences = await compareChangedCopy(cluster, own.manifest, 'own_back', sql);
     const failures = differences.filter(({ judgement }) => judgement === 'failure').map(({ kind, name: object }) => `${kind} ${object}`);
     expect(failures).toEqual(expect.arrayContaining(objects));
     expect(differences.filter(({ judgement }) => judgement === 'left_out')).toEqual([]);
