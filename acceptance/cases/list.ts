@@ -44,6 +44,12 @@ const OF_A_DATABASE: readonly Case[] = [
   { input: 'large-objects', on: ['attached'], names: { into: /house_files|belonged to another role/ } },
   { input: 'tablespace', on: ['attached'], says: [/tablespace|house_space/] },
   { input: 'role-settings', on: ['attached'], names: { ...settings(/statement_timeout/), into: /log_min_messages/ } },
+  {
+    input: 'roles-with-odd-names',
+    on: ['attached'],
+    names: { ...settings(/app.*two/), into: /work_mem/ },
+  },
+  { input: 'settings-with-odd-values', on: OWN, asSuperuser: true, names: settings(/my conf/) },
   { input: 'default-privileges-without-schema', on: ['shared', 'dedicated'] },
 ];
 
@@ -77,6 +83,7 @@ const NAMED: readonly Case[] = [
   { input: 'foreign-key-checks-off', on: ['attached'], says: [/\bc\b.*(trigger|foreign key)|(trigger|foreign key).*\bc\b/i] },
   { input: 'matview-over-foreign-table', on: ['attached'], says: [/items_here/] },
   { input: 'materialized-view-over-a-foreign-table', on: ['attached'], says: [/counts/] },
+  { input: 'views-that-fail-for-other-reasons', on: ['attached'], says: [/gathered/, /on_top/] },
   {
     input: 'tenant-uses-public-type',
     on: ['shared'],
