@@ -22,6 +22,7 @@ export const LONG_FILES: readonly string[] = [
   'acceptance/cases/readme.test.ts',
   'acceptance/cases/regression-database.test.ts',
   'acceptance/comeback-kill.test.ts',
+  'acceptance/import-kill.test.ts',
   'acceptance/large.test.ts',
   'acceptance/majors.test.ts',
   'acceptance/power/power.test.ts',

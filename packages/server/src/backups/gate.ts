@@ -9,16 +9,12 @@ import type { DatabaseTransaction } from '../catalog/open.ts';
 import { awaitOtherDeletions, type ProjectRow } from '../catalog/projects.ts';
 import { examineDeletion } from './deletion-check.ts';
 import { checkArtifact } from './item.ts';
+import type { Override } from './override.ts';
 import { findProblem, lookAtArtifact, type ReadingDeps } from './reading.ts';
 import { isProven, NOTHING_WRONG, stateOf, trustTierOf } from './trust.ts';
 
 /** An action that destroys data. */
 export type DestructiveAction = 'push' | 'nuke' | 'reset' | 'restore_in_place' | 'migrate_drop_source' | 'delete_last_verified';
-
-/** Permission to continue without a restore-verified backup. The actor is recorded with it. */
-export interface Override {
-  readonly reason: string;
-}
 
 declare const made: unique symbol;
 
@@ -245,22 +241,6 @@ const CHANGED = 'it changed while the command ran';
 function isStillGood({ removed_at, artifact_validation, restore_verification }: BackupRow): boolean {
   return removed_at === null && artifact_validation === 'artifact_valid' && restore_verification !== 'restore_failed';
 }
-
-/** The override that a request contains; null when there is none. @throws FluxError `invalid_request` for an empty reason */
-export function overrideOf({ skipBackupCheck, reason }: OverrideRequest): Override | null {
-  if (skipBackupCheck !== true && skipBackupCheck !== 'true' && skipBackupCheck !== '1') return null;
-  if (reason !== undefined && reason.trim() === '') throw new FluxError('invalid_request', 'The reason for the override is empty.');
-  return { reason: reason ?? 'none was given' };
-}
-
-/** An override in the body or query of a request. */
-export interface OverrideRequest {
-  readonly skipBackupCheck?: boolean | string | undefined;
-  readonly reason?: string | undefined;
-}
-
-/** An override in the recorded request of an operation. */
-export const OverrideSchema = z.strictObject({ reason: z.string() }).nullable();
 
 /** Audits the override of a clearance, if it has one. Refuses a clearance for another project or action. */
 async function redeemOverride(

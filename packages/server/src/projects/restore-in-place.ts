@@ -1,5 +1,6 @@
 import type { RestoreAnswer, RestoreRequest } from '@flux/contract/restore';
-import { overrideOf, precheckGate, redeemClearance, refuseShutGate, requireGate } from '../backups/gate.ts';
+import { precheckGate, redeemClearance, refuseShutGate, requireGate } from '../backups/gate.ts';
+import { overrideOf } from '../backups/override.ts';
 import type { LendingDeps, ReadingDeps } from '../backups/reading.ts';
 import { answerRestore } from '../backups/restore/answer.ts';
 import { openBackup } from '../backups/restore/open.ts';

@@ -1,8 +1,8 @@
 import { CLI_V1_ROUTES as ROUTES } from '@flux/contract/cli-v1/routes';
 import { toSlug } from '@flux/contract/ids';
 import { type Principal, pusherOf, visibleProjects } from '../../access/policy.ts';
-import { overrideOf } from '../../backups/gate.ts';
 import { answerGate } from '../../backups/gate-answer.ts';
+import { overrideOf } from '../../backups/override.ts';
 import { createProject, linkProject } from '../../projects/create.ts';
 import { readCredentials } from '../../projects/credentials.ts';
 import { examineProject } from '../../projects/doctor.ts';

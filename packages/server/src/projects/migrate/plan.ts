@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import { MigrateFinding, MigratePlan, MigrateRequest } from '@flux/contract/migrate';
 import * as z from 'zod';
-import { OverrideSchema } from '../../backups/gate.ts';
+import { OverrideSchema } from '../../backups/override.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { EngineDirectory } from '../../engines/directory.ts';
 import type { TenantSurvey } from '../../engines/pooled.ts';

@@ -1,6 +1,6 @@
 import { Mode } from '@flux/contract/project';
 import * as z from 'zod';
-import { OverrideSchema } from '../../backups/gate.ts';
+import { OverrideSchema } from '../../backups/override.ts';
 
 /** Whether what is left of a backup that is not proven, or is damaged, is restored. */
 const acceptUnproven = z.boolean().default(false);
