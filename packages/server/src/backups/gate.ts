@@ -2,7 +2,6 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import { backupKindOf, type TrustTier, trustLabel } from '@flux/contract/labels';
 import { REFUSAL_COMMAND, refusalText } from '@flux/contract/refusal';
-import * as z from 'zod';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { type BackupRow, belongsToFailedOperation, findBackupById, findLatestBackup } from '../catalog/backups.ts';
 import type { DatabaseTransaction } from '../catalog/open.ts';

@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Permission to continue without a restore-verified backup. The actor is recorded with it. */
 export interface Override {
