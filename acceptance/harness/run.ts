@@ -29,7 +29,10 @@ export default function prepare(): () => void {
   }
   process.env.NODE_COMPILE_CACHE ??= join(folder, 'compiled');
   if (process.env.TMPDIR === undefined && readTier() === 'quick' && hasRoomInMemory()) process.env.TMPDIR = MEMORY;
-  return () => rmSync(folder, { recursive: true, force: true });
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  // Workers write their part of the compile cache when they end, which may be after the tests have been torn down.
+  process.once('exit', remove);
+  return remove;
 }
 
 function hasRoomInMemory(): boolean {
