@@ -33,13 +33,16 @@ const files = () =>
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name))
     .sort();
-const isRestoring = () => existsSync(disposables()) && readdirSync(disposables()).length > 0 && files().length > 0;
-const disposables = () => join(flux.dataFolder, 'disposable');
 
 interface Listed {
   readonly backups: readonly { readonly id: string; readonly status: string }[];
 }
 const list = async () => (JSON.parse((await flux.flux('backup', 'list', ...project.flags, '--json', '--all')).stdout) as Listed).backups;
+
+/** Whether the upload has been accepted, and a disposable instance is there. A start of the control plane may have one of its own. */
+const isRestoring = async () => existsSync(disposables()) && readdirSync(disposables()).length > 0 && (await list()).some(isRunning);
+const disposables = () => join(flux.dataFolder, 'disposable');
+const isRunning = ({ status }: { readonly status: string }) => status === 'running';
 
 it('is finished by the next start when the control plane dies while the archive is being read', async () => {
   const running = flux.flux('backup', 'import', 'slow.dump', ...project.flags);
