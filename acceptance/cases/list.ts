@@ -98,6 +98,7 @@ const NAMED: readonly Case[] = [
     needs: ['postgis_topology'],
     says: [/31467|spatial_ref_sys/, /topology_id_seq/],
   },
+  { input: 'child-with-the-usual-storage', on: ALL, says: [/special\.note.*storage/, /special\.body.*compression/] },
   { input: 'columns-of-a-child', on: ALL, says: [/child/] },
   { input: 'readme-restore-by-hand', on: ['dedicated'] },
   { input: 'partitions-by-hand', on: ['dedicated'] },

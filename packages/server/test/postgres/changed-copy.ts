@@ -3,16 +3,15 @@ import { expect } from 'vitest';
 import { changedDefinitions } from '../../src/postgres/manifest/changed-definitions.ts';
 import { compareManifests } from '../../src/postgres/manifest/compare.ts';
 import { measureRestored } from '../../src/postgres/manifest/measure.ts';
-import type { Manifest } from '../../src/postgres/manifest.ts';
 import type { TestCluster } from './cluster.ts';
-import { judgeIn } from './round-trip.ts';
+import { judgeIn, type RoundTrip } from './round-trip.ts';
 
 let number = 0;
 
 /** Changes a copy of a restored database by SQL, and gives what a verification finds different there. The comparison changes nothing. */
 export async function compareChangedCopy(
   cluster: TestCluster,
-  manifest: Manifest,
+  { path, manifest }: Pick<RoundTrip, 'path' | 'manifest'>,
   restored: string,
   sql: string,
 ): Promise<readonly Difference[]> {
@@ -21,7 +20,7 @@ export async function compareChangedCopy(
   await cluster.run(name, sql);
   const measure = () => measureRestored({ target, manifest, server: 'disposable', parallel: 1 });
   const found = await measure();
-  const judged = await judgeIn(cluster, target, manifest, changedDefinitions(manifest, found));
+  const judged = await judgeIn(cluster, target, { path, manifest }, changedDefinitions(manifest, found));
   expect((await measure()).objects, 'the comparison has changed the database').toEqual(found.objects);
   await cluster.run('postgres', `drop database ${name}`);
   return compareManifests(manifest, found, judged).differences;

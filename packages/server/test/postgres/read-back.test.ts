@@ -79,7 +79,7 @@ afterAll(async () => {
 
 /** What a comparison says when the restored database was changed by this SQL. */
 async function compareChanged(sql: string, manifest: Manifest = trip.manifest) {
-  const differences = await compareChangedCopy(cluster, manifest, 'restored', sql);
+  const differences = await compareChangedCopy(cluster, { path: trip.path, manifest }, 'restored', sql);
   return differences.filter(({ judgement }) => judgement === 'failure').map(({ kind, name }) => `${kind} ${name}`);
 }
 
@@ -213,13 +213,13 @@ it('a column without a default is equal to one whose default is null, and to no 
      create table dog (tricks int) inherits (animal); alter table dog alter name drop default, alter weight drop default;
      create table called (nick short default 'x'); create table pup () inherits (called); alter table pup alter nick drop default`,
   );
-  const { manifest, changed, comparison } = await roundTrip({ from: cluster, to: cluster, source, restored: 'children_back' });
+  const { path, manifest, changed, comparison } = await roundTrip({ from: cluster, to: cluster, source, restored: 'children_back' });
   expect(changed.map(({ name }) => name)).toContain('public.dog.name');
   expect(comparison.differences).toEqual([]);
   const target = cluster.superuser('children_back');
   await cluster.run('children_back', `alter table dog alter name set default 'Rex'`);
   const found = await measureRestored({ target, manifest, parallel: 1, server: 'disposable' });
-  const judged = await judgeIn(cluster, target, manifest, changedDefinitions(manifest, found));
+  const judged = await judgeIn(cluster, target, { path, manifest }, changedDefinitions(manifest, found));
   expect(compareManifests(manifest, found, judged).differences.map(({ name }) => name)).toEqual(['public.dog.name']);
 });
 

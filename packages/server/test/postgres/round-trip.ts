@@ -1,9 +1,9 @@
 import { createWriteStream } from 'node:fs';
-import { chmod, rm } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BackupScope } from '@flux/contract/backup-scope';
-import { judgeDefinitions } from '../../src/backups/judge-definitions.ts';
+import { type ArchivedDefinitions, judgeDefinitions } from '../../src/backups/judge-definitions.ts';
 import type { DisposableInstance } from '../../src/disposable/provider.ts';
 import { walkArchive } from '../../src/postgres/archive/walk.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
@@ -25,6 +25,8 @@ import { runProcess } from '../../src/system/process.ts';
 import type { TestCluster } from './cluster.ts';
 
 export interface RoundTrip {
+  /** The archive. It lies in the folder of the cluster that was dumped. */
+  readonly path: string;
   readonly manifest: Manifest;
   readonly comparison: Comparison;
   /** Definitions that Postgres words differently after the restore. */
@@ -75,23 +77,22 @@ export async function roundTrip(request: RoundTripRequest): Promise<RoundTrip> {
   const outcome = interpretRestore(ended);
   if (outcome.kind !== 'success') throw new Error(`${outcome.message}\n${outcome.output}`);
   await restorer.run(renderAfter(manifest.prerequisites, manifest.schema));
-  await rm(path);
   const found = await timed('measure', () => measureRestored({ target, manifest, server: 'disposable', parallel: 2 }));
   const changed = changedDefinitions(manifest, found);
-  const judged = await timed('judge', () => judgeIn(to, target, manifest, changed));
-  return { manifest, comparison: compareManifests(manifest, found, judged), changed, phases };
+  const judged = await timed('judge', () => judgeIn(to, target, { path, manifest }, changed));
+  return { path, manifest, comparison: compareManifests(manifest, found, judged), changed, phases };
 }
 
 /** Judges definitions in a restored database of a cluster, as in a disposable instance. */
 export async function judgeIn(
   { tools, account }: TestCluster,
   superuser: PostgresTarget,
-  manifest: Manifest,
+  archive: ArchivedDefinitions,
   changed: readonly ChangedDefinition[],
 ): Promise<JudgedDefinitions> {
   const pgDump: DisposableInstance['pgDump'] = ({ args, settings, onStdout }) =>
     runProcess(tools.pgDump as string, args, { env: { ...libpqEnvironment(superuser), ...libpqOptions(settings) }, account, onStdout });
-  return await judgeDefinitions({ superuser, pgDump }, manifest, changed);
+  return await judgeDefinitions({ superuser, pgDump }, archive, changed);
 }
 
 async function dump(

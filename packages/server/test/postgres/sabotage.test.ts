@@ -8,6 +8,7 @@ import { judgeIn, roundTrip } from './round-trip.ts';
 
 let cluster: TestCluster;
 let restorer: TestCluster;
+let path: string;
 let manifest: Manifest;
 let number = 0;
 
@@ -34,7 +35,7 @@ beforeAll(async () => {
   await cluster.run('source', SOURCE);
   const trip = await roundTrip({ from: cluster, to: restorer, source, restored: 'restored' });
   expect(trip.comparison.differences).toEqual([]);
-  manifest = trip.manifest;
+  ({ path, manifest } = trip);
 });
 
 afterAll(async () => {
@@ -47,7 +48,7 @@ const damaged = async (sql: string, expected = manifest) => {
   const target = await restorer.cloneDatabase(name, 'restored');
   if (sql !== '') await restorer.run(name, sql);
   const found = await measureRestored({ target, manifest: expected, server: 'disposable', parallel: 1 });
-  const judged = await judgeIn(restorer, target, expected, changedDefinitions(expected, found));
+  const judged = await judgeIn(restorer, target, { path, manifest: expected }, changedDefinitions(expected, found));
   await restorer.run('postgres', `DROP DATABASE ${name}`);
   return compareManifests(expected, found, judged);
 };

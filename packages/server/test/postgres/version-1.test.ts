@@ -42,7 +42,7 @@ it.each(['tenant', 'everything'])('a backup with a manifest of version 1 is rest
   await session.run(renderAfter(manifest.prerequisites, manifest.schema));
 
   const found = await measureRestored({ target, manifest, server: 'disposable', parallel: 2 });
-  const judged = await judgeIn(to, target, manifest, changedDefinitions(manifest, found));
+  const judged = await judgeIn(to, target, { path, manifest }, changedDefinitions(manifest, found));
   const { differences } = compareManifests(manifest, found, judged);
   expect(differences.filter(({ judgement }) => judgement === 'failure')).toEqual([]);
   if (name !== 'tenant') return;

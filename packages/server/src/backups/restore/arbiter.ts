@@ -34,13 +34,13 @@ export function arbiterInSandbox({ disposables, limits }: VerificationSandbox, a
       throw new FluxError('verification_inconclusive', `Definitions with different texts could not be compared: ${problem}`, {
         hint: 'See the details with `flux backup verify`.',
       });
-    const judged = await judgeDefinitions(instance, manifest, changed, signal);
+    const judged = await judgeDefinitions(instance, archive, changed, signal);
     if (judged.undumped.size === 0) return judged;
     // pg_dump has dumped the disposable database: what it says is true of the live one where both have the same definition.
     const here = await measureRestored({ target: instance.superuser, manifest, server: 'disposable', parallel: 1, signal });
     const live = changed.map(({ kind, name, found }) => ({ kind, name, definition: found }));
     const others = new Set(changedDefinitions({ objects: live }, here).map(keyOf));
-    const same = here.objects.map(keyOf).filter((key) => judged.undumped.has(key) && !others.has(key));
-    return { ...judged, undumped: new Set(same) };
+    const there = new Set(here.objects.map(keyOf));
+    return { ...judged, undumped: new Map([...judged.undumped].filter(([key]) => there.has(key) && !others.has(key))) };
   };
 }

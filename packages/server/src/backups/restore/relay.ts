@@ -43,7 +43,7 @@ export interface RelayedArchive extends LocalArchive, AsyncDisposable {
 export async function relayArchive(deps: RelayDeps, source: OpenedBackup, request: RelayRequest, task: Task): Promise<RelayedArchive> {
   const { manifest, path, row } = source;
   await using instance = await deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, path, task.signal));
-  const verdict = await restoreAndCompare(instance, manifest, task, startStopwatch());
+  const verdict = await restoreAndCompare(instance, source, task, startStopwatch());
   await source.requireUnmodified();
   if (verdict.verdict !== 'restorable')
     throw new FluxError(

@@ -17,7 +17,13 @@ import { judgeComparison, type Verdict } from './verdict.ts';
  * Restores an artifact into a disposable instance and judges the result. Problems of the instance itself (a limit that was reached, a
  * crash) are checked before any of its answers counts.
  */
-export async function restoreAndCompare(instance: DisposableInstance, manifest: Manifest, task: Task, watch: Stopwatch): Promise<Verdict> {
+export async function restoreAndCompare(
+  instance: DisposableInstance,
+  archive: { readonly path: string; readonly manifest: Manifest },
+  task: Task,
+  watch: Stopwatch,
+): Promise<Verdict> {
+  const { manifest } = archive;
   const signal = AbortSignal.any([task.signal, instance.gone]);
   const trouble = () => describeTrouble(instance);
 
@@ -72,7 +78,7 @@ export async function restoreAndCompare(instance: DisposableInstance, manifest: 
       compareRestored(
         instance.superuser,
         manifest,
-        { server: 'disposable', arbiter: (changed) => judgeDefinitions(instance, manifest, changed, signal) },
+        { server: 'disposable', arbiter: (changed) => judgeDefinitions(instance, archive, changed, signal) },
         task.progress,
         signal,
       ),

@@ -130,7 +130,7 @@ async function restoreLent(
     const ready = await instance;
     seen.postgresVersion = ready.postgresVersion;
     seen.sandbox = ready.sandbox;
-    return await restoreAndCompare(ready, manifest, task, watch);
+    return await restoreAndCompare(ready, { path: lent.path, manifest }, task, watch);
   } finally {
     opening.abort(new Error('the verification has ended'));
     const opened = await instance.catch(() => undefined);

@@ -13,12 +13,18 @@ export interface ChangedDefinition {
   readonly found: string;
 }
 
+/**
+ * Why no dump carries a difference: pg_dump says the same of the object before and after the restore, or it has no words for the column of
+ * a child table that lacks what its parent's has.
+ */
+export type Undumped = 'same statements' | 'taken from the parent';
+
 /** What Postgres says of changed definitions: the keys (`keyOf`) of those that are no failure. */
 export interface JudgedDefinitions {
   /** Those that are equivalent. */
   readonly equal: ReadonlySet<string>;
-  /** Those of which pg_dump says the same before and after the restore, so that no dump carries the difference. */
-  readonly undumped: ReadonlySet<string>;
+  /** Those whose difference no dump carries, each with the reason. */
+  readonly undumped: ReadonlyMap<string, Undumped>;
 }
 
 /** Decides about changed definitions. */

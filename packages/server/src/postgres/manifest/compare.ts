@@ -1,6 +1,6 @@
 import type { Difference } from '@flux/contract/backup';
 import type { Manifest, MeasuredDatabase, SchemaObject } from '../manifest.ts';
-import { type ChangedDefinition, changedDefinitions, type JudgedDefinitions, keyOf } from './changed-definitions.ts';
+import { type ChangedDefinition, changedDefinitions, type JudgedDefinitions, keyOf, type Undumped } from './changed-definitions.ts';
 import { compareContent } from './compare-content.ts';
 import { difference } from './difference.ts';
 import { compareNamed, isOnlyNamed } from './named-kinds.ts';
@@ -20,7 +20,7 @@ export interface Comparison {
 
 /** Differences beyond this number are counted, not listed: a receipt must stay readable, whatever is in a dump. */
 const MAX_DIFFERENCES = 1000;
-const NONE: JudgedDefinitions = { equal: new Set(), undumped: new Set() };
+const NONE: JudgedDefinitions = { equal: new Set(), undumped: new Map() };
 /** A difference in one of these is not the cause of a difference in the definition of another object. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['owner', 'grant', 'default_privileges', 'comment', 'security_label']);
 
@@ -77,9 +77,10 @@ function compareObjects(
     expected.objects.filter((object) => isRelation(object) && !there.has(keyOf(object))).map(({ name }) => name),
   );
   const differences: Difference[] = [];
-  const tolerable: ChangedDefinition[] = [];
+  const tolerable: (readonly [change: ChangedDefinition, why: Undumped])[] = [];
   for (const object of expected.objects) {
     if (isOnlyNamed(object)) continue;
+    const why = undumped.get(keyOf(object));
     compared[object.kind] = (compared[object.kind] ?? 0) + 1;
     const { kind, name } = object;
     const change = changed.get(keyOf(object));
@@ -87,7 +88,7 @@ function compareObjects(
       if (!isPartOf(object, missingTables)) differences.push(difference('failure', kind, name, 'missing', object.definition, null));
     } else if (change === undefined || equal.has(keyOf(object))) {
       // The same.
-    } else if (undumped.has(keyOf(object))) tolerable.push(change);
+    } else if (why !== undefined) tolerable.push([change, why]);
     else differences.push(failedChange(change));
   }
   const schemas = new Set(expected.objects.filter(({ kind }) => kind === 'schema').map(({ name }) => name));
@@ -104,7 +105,7 @@ function compareObjects(
   }
   // An object can differ because another one does, on which its own statement depends: a column of a view has the type of a table's.
   const isTolerated = !differences.some(({ judgement, kind }) => judgement === 'failure' && !WITHOUT_EFFECT.has(kind));
-  for (const change of tolerable) differences.push(isTolerated ? undumpedDifference(change) : failedChange(change));
+  for (const [change, why] of tolerable) differences.push(isTolerated ? undumpedDifference(change, why) : failedChange(change));
   return differences;
 }
 

@@ -1,21 +1,19 @@
 import type { Difference } from '@flux/contract/backup';
-import type { ChangedDefinition } from './changed-definitions.ts';
+import type { ChangedDefinition, Undumped } from './changed-definitions.ts';
 import { difference } from './difference.ts';
 
-/** Names a difference that no dump carries: pg_dump says the same of the object before and after the restore. */
-export function undumpedDifference(change: ChangedDefinition): Difference {
+const WHY: Readonly<Record<Undumped, string>> = {
+  'same statements': 'pg_dump says the same of both, so no dump carries the difference',
+  'taken from the parent': "pg_dump has no words for a column that lacks what the parent table's has, so a restore gives it that",
+};
+
+/** Names a difference that no dump carries. */
+export function undumpedDifference(change: ChangedDefinition, why: Undumped): Difference {
   const { kind, name } = change;
   const values = differingFacts(change).map(
     ([fact, there, here]) => `${fact === '' ? '' : `${fact}: `}${there} there, ${here} after a restore`,
   );
-  return difference(
-    'left_out',
-    kind,
-    name,
-    'changed',
-    `pg_dump says the same of both, so no dump carries the difference: ${values.join('; ')}.`,
-    null,
-  );
+  return difference('left_out', kind, name, 'changed', `${WHY[why]}: ${values.join('; ')}.`, null);
 }
 
 /** What differs: single facts where both definitions have such, else the whole, as a fact without a name. */
