@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { IMPORTED_NOTE } from '@flux/contract/labels';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { backUp } from './harness/backups.ts';
+import { artifactOf, backUp } from './harness/backups.ts';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
 import { findClient, psql, readRows, startThrowAwayCluster, type ThrowAwayCluster } from './harness/postgres.ts';
 import { runWell } from './harness/process.ts';
@@ -143,6 +143,19 @@ describe('flux backup import', () => {
 
     expect((await flux.flux('backup', 'download', ...project.flags, '--id', id, '-o', 'again.dump')).exitCode).toBe(0);
     expect(readFileSync(here('again.dump'))).toEqual(readFileSync(here('shop.dump')));
+  });
+
+  it('is to be imported again when its file is damaged', async () => {
+    const { id: damaged } = await imported('shop.dump');
+    const path = await artifactOf(flux, project, damaged);
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 10] = (bytes[bytes.length - 10] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    const verified = await flux.flux('backup', 'verify', ...project.flags, '--id', damaged);
+    expect(verified.stdout + verified.stderr).toContain(`Import the file again from where it came from:`);
+    expect(verified.stdout + verified.stderr).toContain(`flux backup import <file> ${project.flags.join(' ')} --verify`);
+    expect(verified.stdout + verified.stderr).not.toContain('flux backup create');
+    expect(verified.exitCode).toBe(7);
   });
 
   it('takes what Flux itself has dumped, and an attached project takes archives too', async () => {

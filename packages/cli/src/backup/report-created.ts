@@ -27,9 +27,10 @@ export async function reportCreated(
   // People see the backup before it is verified: it exists, whatever the verdict.
   for (const line of lines) output.line(line);
   output.line('');
-  const { proof, label } = await verifyBackup(context, project, backup.id);
+  const verified = await verifyBackup(context, project, backup.id);
+  const { proof, label } = verified;
   output.answer(describeProof(proof, label), { backup, proof, label });
-  adviseAfter(context, project, proof);
+  adviseAfter(context, project, verified);
   if (proof.verdict === 'restorable') next(proof.verdict);
   return VERDICT_EXIT_CODES[proof.verdict];
 }

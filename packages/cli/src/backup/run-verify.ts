@@ -8,6 +8,8 @@ import type { ResolvedProject } from '../project/resolve.ts';
 export interface Verified {
   readonly proof: VerificationProof;
   readonly label: string;
+  /** Undefined when it could not be asked for. */
+  readonly origin: BackupItem['origin'] | undefined;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface Verified {
  */
 export async function verifyBackup(context: CallContext, project: ResolvedProject, backupId: string): Promise<Verified> {
   const proof = await obtainProof(context, project, backupId);
-  return { proof, label: await labelAfter(context, project, proof) };
+  return { proof, ...(await standingAfter(context, project, proof)) };
 }
 
 async function obtainProof(context: CallContext, project: ResolvedProject, backupId: string): Promise<VerificationProof> {
@@ -29,14 +31,18 @@ async function obtainProof(context: CallContext, project: ResolvedProject, backu
   return (await runOperation(context, 'verifyBackup', { params: { hash: project.hash, id: backupId } }, words)).proof;
 }
 
-/** The current label, from the server. The verdict is shown even when this last request fails. */
-async function labelAfter(context: CallContext, project: ResolvedProject, proof: VerificationProof): Promise<string> {
+/** What the server says of the backup now. The verdict is shown even when this last request fails. */
+async function standingAfter(
+  context: CallContext,
+  project: ResolvedProject,
+  proof: VerificationProof,
+): Promise<Pick<Verified, 'label' | 'origin'>> {
   try {
     const details = await context.client().call('showBackup', { params: { hash: project.hash, id: proof.backupId } });
-    return details.backup.label;
+    return details.backup;
   } catch {
     const kind: BackupItem['kind'] = backupKindOf(project.mode);
-    if (proof.verdict === 'inconclusive') return 'unknown, see `flux backup list`';
-    return trustLabel(proof.verdict === 'restorable' ? 'restorable' : 'restore_failed', kind);
+    if (proof.verdict === 'inconclusive') return { label: 'unknown, see `flux backup list`', origin: undefined };
+    return { label: trustLabel(proof.verdict === 'restorable' ? 'restorable' : 'restore_failed', kind), origin: undefined };
   }
 }

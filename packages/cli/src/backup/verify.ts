@@ -20,9 +20,10 @@ export const command = defineCommand<ProjectOptions & BackupOptions>({
     const named = selectBackup({ latest, id }, 'verify');
     const project = await resolveProject(context, options, slug);
     const backupId = await completeBackup(context, project, named);
-    const { proof, label } = await verifyBackup(context, project, backupId);
+    const verified = await verifyBackup(context, project, backupId);
+    const { proof, label } = verified;
     context.output.answer(describeProof(proof, label), { proof, label });
-    adviseAfter(context, project, proof);
+    adviseAfter(context, project, verified);
     return VERDICT_EXIT_CODES[proof.verdict];
   },
 });
