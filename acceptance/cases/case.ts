@@ -37,4 +37,6 @@ export interface Case {
   readonly refused?: Partial<Record<Way, RegExp>>;
   /** Needs these extensions on the host; the case is left out, and listed as such, where they are not. */
   readonly needs?: readonly string[];
+  /** The last major of Postgres whose server takes such a source. */
+  readonly until?: number;
 }

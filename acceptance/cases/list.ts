@@ -115,11 +115,11 @@ const FAILED: readonly Case[] = [
   },
   { input: 'generated-column-unqualified', on: ALL, verdict: 'failed', says: [/fold/, CURE] },
   { input: 'check-and-index-unqualified', on: ALL, verdict: 'failed', says: [/fold/, CURE] },
-  { input: 'matview-with-name-in-string', on: ALL, verdict: 'failed', says: [/texts/, CURE] },
+  { input: 'matview-with-name-in-string', on: ALL, until: 16, verdict: 'failed', says: [/texts/, CURE] },
   { input: 'check-looks-into-other-table', on: OWN, verdict: 'failed', says: [/zone/, CURE] },
   { input: 'check-with-clock', on: ALL, after: 'select pg_sleep(2)', verdict: 'failed', says: [/still_open/, CURE] },
-  { input: 'child-more-nullable', on: ALL, verdict: 'failed', says: [/special|note/, CURE] },
-  { input: 'sql-function-in-an-index', on: ALL, verdict: 'failed', says: [/squeeze/, CURE] },
+  { input: 'child-more-nullable', on: ALL, until: 17, verdict: 'failed', says: [/special|note/, CURE] },
+  { input: 'sql-function-in-an-index', on: ALL, until: 16, verdict: 'failed', says: [/squeeze/, CURE] },
 ];
 
 /** Every case that needs nothing but a server, a pool and a cluster of somebody else. Others are in files of their own. */

@@ -89,10 +89,12 @@ async function checkWay({ says, names, refused }: Case, way: Exclude<Way, 'verif
   }
 }
 
-/** Why a case cannot be tried on this host: an extension is not installed. */
-function missingHere({ needs = [] }: Case): string | undefined {
+/** Why a case cannot be tried on this host: an extension is not installed, or its Postgres refuses the source. */
+function missingHere({ needs = [], until = MAJOR }: Case): string | undefined {
+  if (MAJOR > until) return `PostgreSQL ${MAJOR} refuses the source, as every major after ${until} does`;
   const missing = needs.filter((name) => !existsSync(join(SHARE, 'extension', `${name}.control`)));
   return missing.length === 0 ? undefined : `the extension ${missing.join(', ')} is not installed on this host`;
 }
 
+const MAJOR = Number.parseInt((await run(join(findClient(), 'pg_config'), ['--version'])).stdout.replace(/^\D+/, ''), 10);
 const SHARE = (await run(join(findClient(), 'pg_config'), ['--sharedir'])).stdout.trim();

@@ -213,8 +213,10 @@ export const QUESTIONS: readonly Question[] = [
   {
     aspect: 'member of an extension',
     ofDatabase: true,
+    // Since 18 the array type of a member is one too; it comes and goes with its element type.
     sql: `select i.type || ' ' || i.identity, e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid cross join lateral pg_identify_object(d.classid, d.objid, d.objsubid) i
-      where d.deptype = 'e' and d.refclassid = 'pg_extension'::regclass`,
+      where d.deptype = 'e' and d.refclassid = 'pg_extension'::regclass
+        and not (d.classid = 'pg_type'::regclass and exists (select from pg_type t where t.typarray = d.objid))`,
   },
   {
     aspect: 'security label',
