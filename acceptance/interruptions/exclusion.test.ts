@@ -9,7 +9,7 @@ import { catalogUri } from '../harness/superuser.ts';
 /** A verification of it lasts as long as its view takes to be filled. */
 const DATA = `create table readings (id int primary key, note text not null);
   insert into readings select i, md5(i::text) from generate_series(1, 2000) i;
-  create materialized view slow as select 1 as one from pg_sleep(4);`;
+  create materialized view slow as select 1 as one from pg_sleep(10);`;
 
 let flux: Flux;
 let projects: TestProject[];
