@@ -1,6 +1,10 @@
 /** Errors of pg_restore that the source causes: it fails everywhere, and for the next backup as well. They are texts of another program. */
 const CURES: readonly (readonly [RegExp, string])[] = [
   [
+    /cannot cast type/,
+    'a view or an expression there uses a cast between types of the schema. A cast belongs to no schema, so it is created after everything that the dump of one schema holds. To cure it, write the call of its function instead of the cast.',
+  ],
+  [
     /(function|relation|type|operator) .*does not exist/,
     'a function there names something without its schema, which no restore finds. To cure it, write the schema, or ALTER FUNCTION ... SET search_path.',
   ],
