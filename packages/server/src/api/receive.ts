@@ -33,7 +33,7 @@ export function acceptFiles(app: FastifyInstance): void {
  * Lets work read the file that a request sends. When the work fails, the rest of the file is read and discarded, so that the client can
  * read why.
  *
- * @throws FluxError `invalid_request` when there is no file, and every error of `work`
+ * @throws FluxError `invalid_request` when there is no file; whatever `work` throws
  */
 export async function receiveFile<T>({ body, raw }: FastifyRequest, work: (bytes: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
   if (body !== raw)

@@ -54,7 +54,8 @@ export async function restoreAndCompare(
       summary: `${end.message}. ${adviseOnMinor(instance.postgresVersion, manifest.server)}`,
       toolOutput: end.output,
     };
-  if (end.kind === 'failed') return { verdict: 'failed', summary: `${end.message}${cureFor(end.message)}`, toolOutput: end.output };
+  if (end.kind === 'failed')
+    return { verdict: 'failed', summary: `${end.message}${cureFor(end.message, manifest)}`, toolOutput: end.output };
 
   let after: { readonly problem: string | undefined };
   try {
@@ -86,7 +87,7 @@ export async function restoreAndCompare(
     // A server that restarted after a crash answers, but its answers are wrong.
     const late = trouble();
     return late === undefined
-      ? withUnfilled(withWarnings(judgeComparison(comparison, manifest), end.warnings), unfilled)
+      ? withUnfilled(withWarnings(judgeComparison(comparison, manifest), end.warnings), unfilled, manifest)
       : { verdict: 'inconclusive', summary: late };
   } catch (error) {
     const why = trouble();
@@ -104,11 +105,15 @@ function withWarnings(verdict: Verdict, lines: readonly string[]): Verdict {
 const MAX_WARNINGS = 40;
 
 /** Why a materialized view could not be filled stays in the proof; when that is what failed, with the cure. */
-function withUnfilled(verdict: Verdict, unfilled: { readonly message: string; readonly output: string } | undefined): Verdict {
+function withUnfilled(
+  verdict: Verdict,
+  unfilled: { readonly message: string; readonly output: string } | undefined,
+  manifest: Manifest,
+): Verdict {
   if (unfilled === undefined) return verdict;
   const toolOutput = [verdict.toolOutput, unfilled.output].filter((part) => part !== undefined).join('\n');
   if (verdict.verdict !== 'failed') return { ...verdict, toolOutput };
-  const summary = `${verdict.summary} A materialized view could not be filled: ${unfilled.message}.${cureFor(unfilled.message)}`;
+  const summary = `${verdict.summary} A materialized view could not be filled: ${unfilled.message}.${cureFor(unfilled.message, manifest)}`;
   return { ...verdict, summary, toolOutput };
 }
 

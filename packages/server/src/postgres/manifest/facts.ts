@@ -15,6 +15,13 @@ export function parseFacts(definition: string): Facts {
   return parse(AnyFacts, definition);
 }
 
+/** The names of the facts that two definitions do not have alike. */
+export function differingFacts(before: Facts, after: Facts): readonly string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+    (fact) => JSON.stringify(before[fact]) !== JSON.stringify(after[fact]),
+  );
+}
+
 /** The facts of a column. @throws FluxError `verification_inconclusive` */
 export function parseColumnFacts(definition: string): z.infer<typeof ColumnFacts> {
   return parse(ColumnFacts, definition);
