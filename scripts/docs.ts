@@ -4,12 +4,15 @@ import { powerPage } from '../acceptance/power/page.ts';
 import { readPowerRun } from '../acceptance/power/record.ts';
 import { sabotagePage } from '../acceptance/sabotage/page.ts';
 import { readRecord } from '../acceptance/sabotage/record.ts';
+import { siegePage } from '../acceptance/siege/page.ts';
+import { readSiege } from '../acceptance/siege/record.ts';
 import { ERROR_KINDS } from '../packages/contract/src/errors.ts';
 
 const PAGES: Readonly<Record<string, () => string>> = {
   'docs/errors.md': errorsPage,
   'docs/power.md': () => powerPage(readPowerRun()),
   'docs/sabotage.md': () => sabotagePage(readRecord()),
+  'docs/siege.md': () => siegePage(readSiege()),
 };
 
 function errorsPage(): string {

@@ -59,6 +59,16 @@ const COMMANDS = {
       ['node', 'scripts/docs.ts', '--write'],
     ],
   },
+  'test:siege': {
+    postgres: true,
+    sandboxes: 'all',
+    build: true,
+    env: { ...BUILT, FLUX_TEST_TIER: 'all', FLUX_TEST_RECORD: 'yes' },
+    steps: [
+      ['vitest', 'run', 'acceptance/siege', '--maxWorkers=1'],
+      ['node', 'scripts/docs.ts', '--write'],
+    ],
+  },
   bench: { postgres: true, build: true, steps: [['node', 'bench/main.ts']] },
   'bench:outage': { postgres: true, build: true, steps: [['node', 'bench/outage.ts']] },
   build: { postgres: false, build: true, steps: [] },

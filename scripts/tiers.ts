@@ -14,7 +14,7 @@ export function readTier(): Tier {
   throw new Error(`FLUX_TEST_TIER is ${JSON.stringify(tier)}; it is quick, full or all`);
 }
 
-/** Files that only the full tier runs: their subject is size, repetition, waiting, or another Postgres than the newest here. */
+/** Files, and folders of them, that only the full tier runs: their subject is size, repetition, waiting, or another Postgres than the newest here. */
 export const LONG_FILES: readonly string[] = [
   'acceptance/cases/all-extensions.test.ts',
   'acceptance/cases/many-tables.test.ts',
@@ -29,6 +29,7 @@ export const LONG_FILES: readonly string[] = [
   'acceptance/restore-extensions.test.ts',
   'acceptance/restore-load.test.ts',
   'acceptance/sabotage/inconclusive.test.ts',
+  'acceptance/siege/**/*.test.ts',
   'acceptance/two-servers.test.ts',
   'acceptance/undo-keep.test.ts',
 ];

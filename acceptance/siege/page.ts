@@ -1,0 +1,26 @@
+import type { SiegeChapter } from './record.ts';
+
+/** `docs/siege.md`, from the last recorded run. */
+export function siegePage(chapters: readonly SiegeChapter[]): string {
+  return `# Attacks, and what was seen
+
+What one user, one crash or one file can do to the others, tried on the built server. Each line is a test in \`acceptance/siege/\`, which
+fails when its bound does not hold; all of them run with \`npm run test:full\`, some for a shorter time. This page is written by
+\`npm run test:siege\`. Times are those of a machine with two processors.
+
+${chapters.map(chapterText).join('\n')}`;
+}
+
+function chapterText({ title, attacks }: SiegeChapter): string {
+  const rows = attacks.map(({ attack, bound, seen }) => `| ${[attack, bound, seen].map(cellOf).join(' | ')} |`);
+  return `## ${title}
+
+| Attack | Bound | Seen |
+| --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+function cellOf(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
