@@ -87,11 +87,12 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const queue = await openQueue(catalog, log);
   const stopping = new AbortController();
   const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
+  const foreign = { lookWithinMs: config.foreignTimeoutMs };
   const engines = new EngineDirectory(
     {
       v1_dedicated: createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
       v2_shared: createSharedEngine({ cluster, log }),
-      attached: createAttachedEngine({ toolbox }),
+      attached: createAttachedEngine({ toolbox, foreign }),
     },
     seal,
   );
@@ -119,6 +120,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
       },
     },
     dumps: { programs, timeoutMs: config.backupTimeoutMs },
+    foreign,
     seal,
     signing: { seal, fluxVersion: VERSION },
     operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },

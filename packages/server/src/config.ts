@@ -41,6 +41,8 @@ export interface Config {
   };
   /** A backup whose newest proof is older than this is said to be old in confirmations. */
   readonly backupTimeoutMs: number;
+  /** For how long a database that Flux does not run may take to answer what is asked of it before a backup or a restore. */
+  readonly foreignTimeoutMs: number;
   /** For how long what a restore in place has replaced is kept for an undo. */
   readonly undoKeepMs: number;
   /** Whether answers are compared with their schemas; for tests. */
@@ -101,6 +103,7 @@ const SETTINGS = {
   FLUX_VERIFY_TIMEOUT: duration.default(2 * 3_600_000),
   FLUX_VERIFY_STANDBY: z.enum(['on', 'off']).default('on'),
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
+  FLUX_FOREIGN_TIMEOUT: duration.default(2 * 60_000),
   FLUX_UNDO_KEEP: duration.default(7 * 86_400_000),
   FLUX_CHECK_ANSWERS: z.enum(['on', 'off']).default('off'),
   FLUX_EXTENSIONS_ALLOWED: z.string().default(
@@ -167,6 +170,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       standby: s.FLUX_VERIFY_STANDBY,
     },
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
+    foreignTimeoutMs: s.FLUX_FOREIGN_TIMEOUT,
     undoKeepMs: s.FLUX_UNDO_KEEP,
     answerChecks: s.FLUX_CHECK_ANSWERS,
     restoreAsSuperuser: s.FLUX_RESTORE_AS_SUPERUSER,

@@ -2,6 +2,7 @@ import { isFluxError } from '@flux/contract/errors';
 import { startControlPlane } from './compose.ts';
 import { readConfig } from './config.ts';
 import { createLog } from './system/log.ts';
+import { surviveStrayErrors } from './system/stray-errors.ts';
 import { VERSION } from './version.ts';
 
 const USAGE = `flux-server runs the control plane of Flux.
@@ -25,6 +26,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const config = readConfig(process.env, process.getuid?.() === 0);
     const log = createLog(config.logLevel);
+    surviveStrayErrors(log);
     const signal = untilSignal();
     const starting = startControlPlane(config, log, command);
     const controlPlane = await Promise.race([starting, signal]);

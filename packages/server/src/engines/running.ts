@@ -45,7 +45,7 @@ export interface ServerVersion {
 
 /** Connects and asks for the version. @throws FluxError `instance_unavailable` */
 export async function askVersion(target: PostgresTarget, signal?: AbortSignal): Promise<ServerVersion> {
-  await using session = await connectPostgres(target, { signal });
+  await using session = await connectPostgres(target, { signal, withinMs: target.lookWithinMs });
   return await versionOf(session);
 }
 

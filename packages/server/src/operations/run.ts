@@ -8,6 +8,7 @@ import { claimOperation, endOperation, holdOperation, type OperationRow, recordP
 import { findProjectById } from '../catalog/projects.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { answerFor } from '../system/stray-errors.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { type BoundOperation, bindOperation, type OperationDefinition, type Order, type Task } from './define.ts';
 import type { HeldLease, Lease } from './lease.ts';
@@ -98,7 +99,14 @@ async function carryOut(
   // The notification makes cancelling fast; the heartbeat of the lease makes it reliable.
   const stopListening = [catalog.listener.on('flux_cancel', cancel), held.onCancelRequested(cancel)];
   if (operation.cancel_requested_at !== null) cancel(id);
-  const stops: Stops = { cancelled: cancelled.signal, stopping: deps.stopping, lost: held.lost, callers: AbortSignal.any([...callers]) };
+  const astray = new AbortController();
+  const stops: Stops = {
+    cancelled: cancelled.signal,
+    stopping: deps.stopping,
+    lost: held.lost,
+    astray: astray.signal,
+    callers: AbortSignal.any([...callers]),
+  };
   const reporter = createReporter(catalog, id, log);
   let order: Order<object> | undefined;
   try {
@@ -111,7 +119,11 @@ async function carryOut(
         if (!(await holdOperation(db, id, held.workerId))) throw takenOver();
       },
     };
-    const result = await bound.run(order, task);
+    const ready = order;
+    const result = await answerFor(
+      (error) => astray.abort(error),
+      () => bound.run(ready, task),
+    );
     await reporter.settle();
     return { kind: 'done', result, isRecorded: await recordSuccess(deps, bound, operation, order, result, held.workerId) };
   } catch (error) {
@@ -203,18 +215,24 @@ interface Stops extends Record<string, AbortSignal> {
   readonly cancelled: AbortSignal;
   readonly stopping: AbortSignal;
   readonly lost: AbortSignal;
+  /** An error escaped from a socket or a timer of the work. */
+  readonly astray: AbortSignal;
   readonly callers: AbortSignal;
 }
 
 /** The error to record: an abort by Flux keeps its reason, whatever the interrupted work threw. */
-function describeFailure(error: unknown, { cancelled, stopping, lost, callers }: Stops): FluxError {
+function describeFailure(error: unknown, { cancelled, stopping, lost, astray, callers }: Stops): FluxError {
   // That it may be done all the same counts more than why it was interrupted.
   if (isFluxError(error) && error.details.outcome === 'unknown') return error;
   if (cancelled.aborted) return cancelled.reason as FluxError;
   if (stopping.aborted) return interrupted('The control plane stopped while this was running.', error);
   if (lost.aborted) return interrupted('The control plane lost its catalog database while this was running.', error);
+  if (astray.aborted && !isFluxError(error)) return unexpected(astray.reason);
   if (callers.aborted) return new FluxError('cancelled', 'The client that asked for this has gone, so it was cancelled.', { cause: error });
-  if (isFluxError(error)) return error;
+  return isFluxError(error) ? error : unexpected(error);
+}
+
+function unexpected(error: unknown): FluxError {
   const reason = (error instanceof Error ? error.message : String(error)).slice(0, MAX_REASON_CHARACTERS);
   return new FluxError('internal', `Unexpected error: ${reason}`, {
     hint: 'Run the command again; if it happens again, report it with the log of the control plane.',

@@ -21,7 +21,7 @@ export async function chooseHost(target: PostgresTarget, signal?: AbortSignal): 
   for (const candidate of hosts) {
     signal?.throwIfAborted();
     try {
-      await using session = await connectPostgres(candidate, { signal });
+      await using session = await connectPostgres(candidate, { signal, withinMs: candidate.lookWithinMs });
       const state = await stateOf(session);
       if (sessionAttributes === undefined || fits(state, sessionAttributes)) return candidate;
       if (sessionAttributes === 'prefer-standby') second ??= candidate;

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { Client, DatabaseError, Query, types } from 'pg';
-import { boundMessages } from '../system/bounded-messages.ts';
+import { type BoundedReading, boundMessages, type MessageBounds } from '../system/bounded-messages.ts';
 import { applySettings, libpqOptions, RESET_GIVEN_SETTINGS, type SessionSettings } from './session-settings.ts';
 import type { PostgresTarget } from './target.ts';
 import { type Encryption, encryptionOrder, tlsOptions } from './tls.ts';
@@ -40,8 +40,13 @@ export interface ConnectOptions {
    */
   readonly searchPath?: 'ours' | 'role';
   readonly connectTimeoutMs?: number;
-  /** The largest row, notice or error that is read; a larger one ends the connection with `postgres_failed`. */
-  readonly maxMessageBytes?: number;
+  /** The largest row, notice or error that is read, and the largest answer; a larger one ends the connection with `postgres_failed`. */
+  readonly maxBytes?: MessageBounds;
+  /**
+   * The time that the whole session may last, for one that asks only what a server answers at once: then the connection ends, with
+   * `instance_unavailable`. A server that is not ours may never answer.
+   */
+  readonly withinMs?: number | undefined;
   /** Drops the connection when aborted; the statement that runs then fails. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -106,6 +111,7 @@ const NO_ENTRY_FOR_SESSION = '28000';
 
 interface OpenedClient {
   readonly client: Client;
+  readonly reading: BoundedReading;
   readonly given: SessionSettings;
   close(): Promise<void>;
 }
@@ -139,7 +145,7 @@ async function openClient(
         EXACT_AS_TEXT.has(oid) ? String : types.getTypeParser(oid, format as 'text'),
     } as never,
   });
-  boundMessages(client, options.maxMessageBytes);
+  const reading = boundMessages(client, options.maxBytes);
   // Without a listener, a connection that breaks while idle would end the whole process.
   let lost: Error | undefined;
   client.on('error', (error) => {
@@ -150,6 +156,8 @@ async function openClient(
     hasAnswered = true;
   });
   const drop = () => wireOf(client).stream.destroy();
+  const { withinMs } = options;
+  const late = withinMs === undefined ? undefined : setTimeout(() => wireOf(client).stream.destroy(tooLate(target, withinMs)), withinMs);
   let refused: FluxError | undefined;
   if (target.channelBinding === 'require')
     requireChannelBinding(client, (error) => {
@@ -164,6 +172,7 @@ async function openClient(
   } catch (error) {
     // `end` of a client that never connected waits for an event that may have passed; only its socket has to be closed.
     options.signal?.removeEventListener('abort', drop);
+    clearTimeout(late);
     drop();
     if (refused !== undefined) return { error: refused, otherMayWork: false };
     const next = healedSettings(sqlStateOf(error) === undefined ? (lost ?? error) : error, heal);
@@ -172,9 +181,11 @@ async function openClient(
   }
   return {
     client,
+    reading,
     given: { ...heal, ...given },
     async close() {
       options.signal?.removeEventListener('abort', drop);
+      clearTimeout(late);
       // A connection that broke in the middle of a statement may never report its end, so the wait is limited.
       await new Promise<void>((resolve) => {
         const timer = setTimeout(() => {
@@ -222,13 +233,13 @@ function requireChannelBinding(client: Client, refuse: (error: FluxError) => voi
     wire.prependListener(event, check);
 }
 
-function toSession({ client, given, close }: OpenedClient): PostgresSession {
+function toSession({ client, reading, given, close }: OpenedClient): PostgresSession {
   return {
     given,
     backendPid: (client as unknown as { processID: number }).processID,
     query: async (sql, parameters) => (await client.query(sql, parameters as unknown[])).rows,
-    run: (sql, onStatement) => runText(client, sql, onStatement),
-    copyOut: (sql, onRow) => copyText(client, sql, onRow),
+    run: (sql, onStatement) => withoutCollecting(reading, () => runText(client, sql, onStatement)),
+    copyOut: (sql, onRow) => withoutCollecting(reading, () => copyText(client, sql, onRow)),
     onNotice: (listener) => void client.on('notice', (notice) => listener(notice.message ?? '', notice.severity ?? '', notice.code ?? '')),
     close,
     [Symbol.asyncDispose]: close,
@@ -252,6 +263,15 @@ export function serverErrorOf(error: unknown): DatabaseError | undefined {
 
 // date, timestamp, timestamptz and interval stay text too: a JavaScript Date has no microseconds.
 const EXACT_AS_TEXT = new Set([20, 1700, 1082, 1114, 1184, 1186]);
+
+async function withoutCollecting(reading: BoundedReading, work: () => Promise<void>): Promise<void> {
+  reading.rows = 'discarded';
+  try {
+    await work();
+  } finally {
+    reading.rows = 'collected';
+  }
+}
 
 async function runText(client: Client, sql: string, onStatement: () => void = () => undefined): Promise<void> {
   client.connection.on('commandComplete', onStatement);
@@ -277,6 +297,12 @@ async function copyText(client: Client, sql: string, onRow: (row: Uint8Array) =>
     query.on('error', reject);
     query.on('end', () => resolve());
     client.query(query);
+  });
+}
+
+function tooLate({ host, port }: PostgresTarget, withinMs: number): FluxError {
+  return new FluxError('instance_unavailable', `Postgres at ${host}:${port} has not answered within ${withinMs / 1000} s.`, {
+    hint: 'Look at that server: whether it is a Postgres, whether it is overloaded, and whether a lock on its system catalogs is held.',
   });
 }
 

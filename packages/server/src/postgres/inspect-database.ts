@@ -12,7 +12,7 @@ export interface DatabaseContent {
 
 /** Examines a database as the role of the target. @throws FluxError `instance_unavailable` */
 export async function inspectDatabase(target: PostgresTarget, signal?: AbortSignal): Promise<DatabaseContent> {
-  await using session = await connectPostgres(target, { signal });
+  await using session = await connectPostgres(target, { signal, withinMs: target.lookWithinMs });
   const [row] = await session.query<{ number: number; objects: string; locks: number }>(
     `with own as (select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'),
      made as (

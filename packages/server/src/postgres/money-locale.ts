@@ -26,6 +26,6 @@ export async function requireMoneyLocale(
 
 /** The same in a session of its own. @throws FluxError `verification_inconclusive`, `instance_unavailable` */
 export async function checkMoneyLocale(target: PostgresTarget, moneyLocale: string, signal?: AbortSignal): Promise<void> {
-  await using session = await connectPostgres(target, { signal });
+  await using session = await connectPostgres(target, { signal, withinMs: target.lookWithinMs });
   await requireMoneyLocale(session, moneyLocale);
 }

@@ -22,7 +22,7 @@ export async function refusePooler(session: PostgresSession, target: PostgresTar
 }
 
 async function keepsBackends(session: PostgresSession, before: number, target: PostgresTarget, signal?: AbortSignal): Promise<boolean> {
-  await using other = await connectPostgres(target, { signal });
+  await using other = await connectPostgres(target, { signal, withinMs: target.lookWithinMs });
   await other.run('BEGIN');
   const others = await backendOf(other);
   const after = await backendOf(session);

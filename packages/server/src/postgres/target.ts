@@ -19,6 +19,8 @@ export interface PostgresTarget {
   /** `options` of libpq: command line options that the server gets when a session begins, such as `-c search_path=app`. */
   readonly options?: string | undefined;
   readonly connectTimeoutMs?: number | undefined;
+  /** How long a session may last that only looks; without a limit when absent. See `ForeignRules`. */
+  readonly lookWithinMs?: number | undefined;
   /** Further hosts of the same database. `chooseHost` takes one; whatever connects to a target takes `host` alone. */
   readonly otherHosts?: readonly { readonly host: string; readonly port: number }[] | undefined;
   /** What `chooseHost` asks of a host; absent for any. */

@@ -6,6 +6,24 @@ import { FluxError } from '@flux/contract/errors';
  */
 const MAX_MESSAGE_BYTES = 128 * 2 ** 20;
 
+/**
+ * How much memory the answer to one question may take, by an estimate: its rows are collected. A server that lies may send rows for ever,
+ * and rows of a few bytes each take far more memory than they have bytes.
+ */
+const MAX_ANSWER_BYTES = 512 * 2 ** 20;
+const MEMORY = { ofRow: 128, ofField: 32 };
+
+/** What a client may be sent, in bytes. */
+export interface MessageBounds {
+  readonly message?: number | undefined;
+  readonly answer?: number | undefined;
+}
+
+/** What is done with the rows that arrive; only those that are collected are limited in their sum. */
+export interface BoundedReading {
+  rows: 'collected' | 'discarded';
+}
+
 /** The part of a `pg` connection used here; the types of the driver do not declare it. */
 interface Wire {
   attachListeners(stream: Incoming): void;
@@ -18,16 +36,17 @@ interface Incoming {
 
 /**
  * Limits what a `pg` client reads; call it before connecting. A message that is too large ends the connection as soon as its length
- * is known, and the running query rejects with a FluxError; so does anything that the driver cannot read.
+ * is known, and the running query rejects with a FluxError; so does an answer of too many rows, and anything that the driver cannot read.
  */
-export function boundMessages(client: object, maxBytes = MAX_MESSAGE_BYTES): void {
+export function boundMessages(client: object, bounds: MessageBounds = {}): BoundedReading {
   const { connection } = client as { readonly connection: Wire };
+  const reading: BoundedReading = { rows: 'collected' };
   const attach = connection.attachListeners.bind(connection);
-  connection.attachListeners = (stream) => attach(guard(stream, maxBytes));
+  connection.attachListeners = (stream) => attach(guard(stream, createMeter(bounds, reading)));
+  return reading;
 }
 
-function guard(stream: Incoming, maxBytes: number): Incoming {
-  const findTooLarge = createMeter(maxBytes);
+function guard(stream: Incoming, findProblem: Meter): Incoming {
   let isOver = false;
   const end = (error: Error) => {
     isOver = true;
@@ -39,8 +58,8 @@ function guard(stream: Incoming, maxBytes: number): Incoming {
       if (event !== 'data') return stream.on(event, listener);
       return stream.on('data', (bytes) => {
         if (isOver) return;
-        const tooLarge = findTooLarge(bytes);
-        if (tooLarge !== undefined) return end(tooLargeError(tooLarge, maxBytes));
+        const problem = findProblem(bytes);
+        if (problem !== undefined) return end(problem);
         try {
           listener(bytes);
         } catch (error) {
@@ -51,32 +70,50 @@ function guard(stream: Incoming, maxBytes: number): Incoming {
   };
 }
 
+/** Takes the next bytes of a stream, and returns why no more of it may be read. */
+type Meter = (bytes: Buffer) => FluxError | undefined;
+
 const LENGTH_BYTES = 4;
+const COUNT_BYTES = 2;
+const [DATA_ROW, READY_FOR_QUERY] = [0x44, 0x5a];
 
 /**
- * Follows the messages of a stream: one byte for the type, four for the length (including themselves), and the rest. Source:
- * the manual, 55.7 "Message Formats".
- *
- * @returns a function that takes the next bytes and returns the length of a message that is too large or invalid
+ * Follows the messages of a stream: one byte for the type, four for the length (including themselves), and the rest, of which that of a row
+ * begins with its number of fields in two bytes. Source: the manual, 55.7 "Message Formats".
  */
-function createMeter(maxBytes: number): (bytes: Buffer) => number | undefined {
+function createMeter({ message = MAX_MESSAGE_BYTES, answer = MAX_ANSWER_BYTES }: MessageBounds, reading: BoundedReading): Meter {
+  let type = 0;
   let headerBytes = 0;
   let length = 0;
   let left = 0;
+  let countBytes = 0;
+  let fields = 0;
+  let collected = 0;
   return (bytes) => {
     for (let at = 0; at < bytes.length; ) {
       if (left > 0) {
+        for (; countBytes > 0 && left > 0 && at < bytes.length; countBytes--, left--) fields = fields * 256 + (bytes[at++] as number);
         const skipped = Math.min(left, bytes.length - at);
         left -= skipped;
         at += skipped;
+        if (left > 0) continue;
+        collected += fields * MEMORY.ofField;
+        if (collected > answer) return tooManyRows(answer);
         continue;
       }
-      if (headerBytes > 0) length = length * 256 + (bytes[at] as number);
+      const byte = bytes[at++] as number;
+      if (headerBytes === 0) type = byte;
+      else length = length * 256 + byte;
       headerBytes += 1;
-      at += 1;
       if (headerBytes <= LENGTH_BYTES) continue;
-      if (length > maxBytes || length < LENGTH_BYTES) return length;
+      if (length > message || length < LENGTH_BYTES) return unreadable(length, message);
+      if (type === READY_FOR_QUERY) collected = 0;
+      const counts = type === DATA_ROW && reading.rows === 'collected';
+      if (counts) collected += length + MEMORY.ofRow;
+      if (collected > answer) return tooManyRows(answer);
       left = length - LENGTH_BYTES;
+      countBytes = counts ? COUNT_BYTES : 0;
+      fields = 0;
       headerBytes = 0;
       length = 0;
     }
@@ -84,12 +121,23 @@ function createMeter(maxBytes: number): (bytes: Buffer) => number | undefined {
   };
 }
 
-function tooLargeError(length: number, maxBytes: number): FluxError {
-  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
-  if (length < LENGTH_BYTES) return new FluxError('postgres_failed', 'The server sent something that is not a valid Postgres message.');
+const ENDED = { connection: 'ended' };
+const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+
+function unreadable(length: number, maxBytes: number): FluxError {
+  if (length < LENGTH_BYTES)
+    return new FluxError('postgres_failed', 'The server sent something that is not a valid Postgres message.', { details: ENDED });
   return new FluxError(
     'postgres_failed',
     `Postgres sent a value, notice or error of ${mebibytes(length)}, and Flux reads at most ${mebibytes(maxBytes)}; the connection was ended.`,
-    { hint: 'Query less data at once.' },
+    { hint: 'Query less data at once.', details: ENDED },
+  );
+}
+
+function tooManyRows(maxBytes: number): FluxError {
+  return new FluxError(
+    'postgres_failed',
+    `Postgres answered a question with more rows than fit into ${mebibytes(maxBytes)}; the connection was ended.`,
+    { hint: 'The database has too many objects, or the server is not a Postgres that answers truthfully.', details: ENDED },
   );
 }

@@ -15,7 +15,7 @@ let engine: Engine;
 beforeAll(async () => {
   place = await openTestRuntime();
   runtime = place.runtime;
-  engine = createAttachedEngine({ toolbox: place.toolbox });
+  engine = createAttachedEngine({ toolbox: place.toolbox, foreign: { lookWithinMs: 60_000 } });
 }, 60_000);
 
 afterAll(() => place?.close());
@@ -59,7 +59,7 @@ describe('an attached database', () => {
     expect(await engine.credentials(attached)).toEqual(target);
     expect(await engine.backupSource(attached)).toEqual({
       kind: 'project_db',
-      target: { ...target, sslMode: 'prefer' },
+      target: { ...target, sslMode: 'prefer', lookWithinMs: 60_000 },
       major: place.major,
       internalRoles: [],
     });

@@ -68,7 +68,7 @@ describeEngine('the attached engine', async () => {
     ...superuser,
     database: new URL(project.secrets.attachedUri ?? '').pathname.slice(1),
   });
-  return placeOf(place, createAttachedEngine({ toolbox: place.toolbox }), [], {
+  return placeOf(place, createAttachedEngine({ toolbox: place.toolbox, foreign: { lookWithinMs: 60_000 } }), [], {
     prepareProject: async (slug) => {
       const name = `theirs_${count++}`;
       await using admin = await connectPostgres(superuser);

@@ -7,6 +7,7 @@ import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
 import { chooseHost } from '../../postgres/choose-host.ts';
+import { asForeign, askForeign, type ForeignRules } from '../../postgres/foreign.ts';
 import { type DatabaseContent, inspectDatabase } from '../../postgres/inspect-database.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
@@ -30,6 +31,9 @@ export interface RestoreToDeps extends LendingDeps {
   readonly sandbox: VerificationSandbox;
   readonly programs: PostgresPrograms;
   readonly seal: Seal;
+  readonly foreign: ForeignRules;
+  /** The time limit of a dump is that of such a restore as well: a server that never answers must not keep a worker for ever. */
+  readonly dumps: { readonly timeoutMs: number };
 }
 
 /** The destination and the options. */
@@ -63,13 +67,33 @@ export function parseTarget(uri: string): PostgresTarget {
  *
  * @throws FluxError `not_ready` for a database that is not empty; `postgres_failed`, `instance_unavailable`
  */
-export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | null, request: ToRequest, task: Task): Promise<RestoreAnswer> {
+export async function restoreToUri(
+  deps: RestoreToDeps,
+  backupId: BackupId | null,
+  request: ToRequest,
+  given: Task,
+): Promise<RestoreAnswer> {
+  const enough = AbortSignal.timeout(deps.dumps.timeoutMs);
+  const task = { ...given, signal: AbortSignal.any([given.signal, enough]) };
+  try {
+    return await restoreWithin(deps, backupId, request, task);
+  } catch (error) {
+    if (!enough.aborted || given.signal.aborted) throw error;
+    throw new FluxError('postgres_failed', `The restore has not ended within ${deps.dumps.timeoutMs / 1000} s, and was given up.`, {
+      hint: 'Look at the database, and whether its server answers. FLUX_BACKUP_TIMEOUT of the control plane is the limit.',
+      cause: error,
+    });
+  }
+}
+
+async function restoreWithin(deps: RestoreToDeps, backupId: BackupId | null, request: ToRequest, task: Task): Promise<RestoreAnswer> {
   const isEmergency = request.acceptUnproven;
   await using source = await openBackup(deps, backupId, task, isEmergency ? 'accepted' : 'refused');
-  const target = await chooseHost(parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64'))), task.signal);
+  const parsed = parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
+  const target = await askForeign(parsed, () => chooseHost(asForeign(parsed, deps.foreign), task.signal));
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
-  const found = await inspectDatabase(target, task.signal);
+  const found = await askForeign(target, () => inspectDatabase(target, task.signal));
   if (found.objects > 0 && (!request.force || isEmergency))
     throw new FluxError(
       'not_ready',
@@ -79,9 +103,9 @@ export async function restoreToUri(deps: RestoreToDeps, backupId: BackupId | nul
       },
     );
   const transaction = isEmergency ? 'statement by statement' : chooseTransaction(manifest, found);
-  if (request.prerequisites) await createPrerequisites(manifest.prerequisites, target, task.signal);
+  if (request.prerequisites) await askForeign(target, () => createPrerequisites(manifest.prerequisites, target, task.signal));
   const { moneyLocale } = manifest.server;
-  if (moneyLocale) await checkMoneyLocale(target, moneyLocale, task.signal);
+  if (moneyLocale) await askForeign(target, () => checkMoneyLocale(target, moneyLocale, task.signal));
   const views = manifest.tables.filter(({ readsOtherServers }) => readsOtherServers === true).map(({ name }) => name);
   const ofOtherServers = new Set(views.map((name) => splitQualifiedName(name).map(unquoteIdentifier).join('.')));
   const load = isEmergency ? salvageArchive : loadArchive;

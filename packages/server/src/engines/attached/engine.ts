@@ -2,6 +2,8 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import { readChangeMarks } from '../../postgres/change-marks.ts';
 import { chooseHost } from '../../postgres/choose-host.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
+import { asForeign, askForeign, type ForeignRules } from '../../postgres/foreign.ts';
+import type { Strictness } from '../../postgres/manifest/selection/match.ts';
 import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
@@ -20,29 +22,44 @@ const NO_SUCH_DATABASE = '3D000';
  *
  * @param toolbox must have the pg_dump of the server's major version
  */
-export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresToolbox }): Engine {
+export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: PostgresToolbox; readonly foreign: ForeignRules }): Engine {
+  const targetOf = (project: EngineProject) => asForeign(parseUriOf(project), foreign);
+  const hostOf = (project: EngineProject, signal: AbortSignal | undefined) => {
+    const target = targetOf(project);
+    return askForeign(target, () => chooseHost(target, signal));
+  };
+  const ask = async <T>(
+    project: EngineProject,
+    signal: AbortSignal | undefined,
+    work: (target: PostgresTarget) => Promise<T>,
+  ): Promise<T> => {
+    const target = await hostOf(project, signal);
+    return await askForeign(target, () => work(target));
+  };
+  const examine = (project: EngineProject, strict: Strictness, signal: AbortSignal | undefined) =>
+    ask(project, signal, (target) => examineSource(toolbox, target, project.scope, strict, signal));
   return {
     name: 'attached',
     kind: 'v1_dedicated',
     apiSchema: () => 'public',
     roleNames: () => [],
     async provision(project, signal) {
-      requireReadable(await examineSource(toolbox, await hostOf(project, signal), project.scope, 'every pattern', signal));
+      requireReadable(await examine(project, 'every pattern', signal));
     },
     attachment: {
-      look: async (project, signal) =>
-        findingsOf(await examineSource(toolbox, await hostOf(project, signal), project.scope, 'chosen schemas', signal)),
-      identify: async (project, signal) => readIdentity(await hostOf(project, signal), signal),
+      look: async (project, signal) => findingsOf(await examine(project, 'chosen schemas', signal)),
+      identify: async (project, signal) => ask(project, signal, (target) => readIdentity(target, signal)),
     },
     remove: async () => undefined,
     async status(project, signal) {
       const target = targetOf(project);
       const known = { id: `a-${shortIdOf(project)}`, port: target.port, restarts: 0, lastRestartAt: null };
       try {
-        const { version, major } = await askVersion(await chooseHost(target, signal), signal);
+        const { version, major } = await ask(project, signal, (host) => askVersion(host, signal));
         return { ...known, state: 'running', major, problem: null, postgresVersion: version };
       } catch (error) {
-        if (!isFluxError(error, 'instance_unavailable')) throw error;
+        // Whatever such a server does, it must not spoil a list of all projects.
+        if (!isFluxError(error)) throw error;
         const state = error.details.sqlState === NO_SUCH_DATABASE ? 'missing' : 'failing';
         return { ...known, state, major: null, problem: error.message, postgresVersion: null };
       }
@@ -54,12 +71,12 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
     },
     async backupSource(project, signal) {
       const target = await hostOf(project, signal);
-      const { major } = await askVersion(target, signal);
+      const { major } = await askForeign(target, () => askVersion(target, signal));
       toolbox.require(major, 'client');
       return { kind: 'project_db', target, major, internalRoles: [], ...(project.scope === undefined ? {} : { scope: project.scope }) };
     },
     async readChangeMarks(project, signal) {
-      await using session = await connectPostgres(await hostOf(project, signal), { signal });
+      await using session = await connectPostgres(await hostOf(project, signal), { signal, withinMs: foreign.lookWithinMs });
       return await readChangeMarks(session, null);
     },
     async ownerAccess(project, signal) {
@@ -74,11 +91,7 @@ export function createAttachedEngine({ toolbox }: { readonly toolbox: PostgresTo
   };
 }
 
-function hostOf(project: EngineProject, signal: AbortSignal | undefined): Promise<PostgresTarget> {
-  return chooseHost(targetOf(project), signal);
-}
-
-function targetOf({ slug, secrets }: EngineProject): PostgresTarget {
+function parseUriOf({ slug, secrets }: EngineProject): PostgresTarget {
   if (secrets.attachedUri === undefined) throw new Error(`the attached project ${slug} has no URI among its secrets`);
   return parsePostgresUri(secrets.attachedUri);
 }

@@ -68,7 +68,7 @@ function asProblem(error: unknown): FluxError {
 
 async function open(target: PostgresTarget, signal: AbortSignal | undefined): Promise<PostgresSession> {
   try {
-    return await connectPostgres(target, { signal });
+    return await connectPostgres(target, { signal, withinMs: target.lookWithinMs });
   } catch (error) {
     if (error instanceof Error && isPoolersRefusal(error.message)) throw poolerRefused(target);
     throw error;

@@ -13,7 +13,7 @@ export interface DatabaseIdentity {
 
 /** Reads what tells a database from another; only names, no rows. @throws FluxError `instance_unavailable` */
 export async function readIdentity(target: PostgresTarget, signal?: AbortSignal): Promise<DatabaseIdentity> {
-  await using session = await connectPostgres(target, { signal });
+  await using session = await connectPostgres(target, { signal, withinMs: target.lookWithinMs });
   const [row] = await session.query<Omit<DatabaseIdentity, 'system'> & { allowed: boolean }>(
     `SELECT d.oid::text AS "databaseOid", d.datname::text AS database, has_function_privilege('pg_control_system()', 'EXECUTE') AS allowed,
        ARRAY(SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
