@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { sampleOf } from '../scripts/tiers.ts';
 import { type Flux, processesOf, startFlux, type TestProject } from './harness/flux.ts';
 import { psql } from './harness/postgres.ts';
+import { postmasterPid } from './harness/postmaster.ts';
 import { pause, until } from './harness/process.ts';
 import { catalogUri } from './harness/superuser.ts';
 
@@ -130,11 +131,9 @@ function read(path: string): string {
   }
 }
 
-function postmasters(): Record<string, string> {
+function postmasters(): Record<string, number> {
   const folder = join(flux.dataFolder, 'instances');
-  return Object.fromEntries(
-    readdirSync(folder).map((id) => [id, readFileSync(join(folder, id, 'data/postmaster.pid'), 'utf8').split('\n')[0] ?? '']),
-  );
+  return Object.fromEntries(readdirSync(folder).map((id) => [id, postmasterPid(join(folder, id, 'data'))]));
 }
 
 /** Asks for a create or a verify of the latest backup and waits for the answer, or for the end of the connection. */

@@ -1,19 +1,15 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { type Flux, processesOf, startFlux } from './harness/flux.ts';
 import { psql } from './harness/postgres.ts';
+import { postmasterPid } from './harness/postmaster.ts';
 import { until } from './harness/process.ts';
 
 /** The postmaster of each instance, by the name of the instance. */
 function postmasters(flux: Flux): Map<string, number> {
   const folder = join(flux.dataFolder, 'instances');
-  return new Map(
-    readdirSync(folder).map((id) => {
-      const path = join(folder, id, 'data/postmaster.pid');
-      return [id, existsSync(path) ? Number(readFileSync(path, 'utf8').split('\n')[0]) : 0];
-    }),
-  );
+  return new Map(readdirSync(folder).map((id) => [id, postmasterPid(join(folder, id, 'data'))]));
 }
 
 it('starts what dies again, says so, and finds everything again after a stop', async () => {

@@ -1,16 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type Flux, startFlux } from '../harness/flux.ts';
 import { psql } from '../harness/postgres.ts';
+import { postmasterPid } from '../harness/postmaster.ts';
 import { until } from '../harness/process.ts';
 import { catalogUri } from '../harness/superuser.ts';
 import { siegeChapter } from './attack.ts';
 
 const attack = siegeChapter('Catalog');
 
-const catalogPid = (flux: Flux) =>
-  Number(readFileSync(join(flux.dataFolder, 'instances/catalog/data/postmaster.pid'), 'utf8').split('\n')[0]);
+const catalogPid = (flux: Flux) => postmasterPid(join(flux.dataFolder, 'instances/catalog/data'));
 const catalogQuery = async (flux: Flux, sql: string) => (await psql(catalogUri(flux), sql)).trim();
 const openFiles = (flux: Flux) => readdirSync(`/proc/${flux.pid()}/fd`).length;
 const ready = async (flux: Flux) => {
@@ -35,8 +35,8 @@ attack(
     for (const end = Date.now() + 5000; Date.now() < end; ) {
       try {
         const pid = catalogPid(flux);
-        if (killed.size < 2 && !killed.has(pid)) process.kill(pid, 'SIGKILL');
-        killed.add(pid);
+        if (pid > 0 && killed.size < 2 && !killed.has(pid)) process.kill(pid, 'SIGKILL');
+        if (pid > 0) killed.add(pid);
       } catch {
         // It has not been started again yet.
       }

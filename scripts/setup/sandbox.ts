@@ -3,8 +3,8 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { adviseOnSandbox, readHostFacts } from '../../packages/server/src/disposable/sandbox/advice.ts';
-import { trySandbox } from '../../packages/server/src/disposable/sandbox/sandbox.ts';
+import { adviseOnSandbox, readHostFacts } from '../../packages/server/src/instances/sandbox/advice.ts';
+import { trySandbox } from '../../packages/server/src/instances/sandbox/sandbox.ts';
 import { resolveAccount } from '../../packages/server/src/system/account.ts';
 
 /** What a trial found. */

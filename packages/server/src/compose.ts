@@ -71,7 +71,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   if (until === 'all') await requireFreePort(config);
 
   const seal = createSeal(await readSecretKey(config.dataFolder));
-  const { runtime, disposables, toolbox, account, defaultMajor, removeRunFolder } = await composeRuntime(config, clock, log);
+  const { runtime, disposables, wall, toolbox, account, defaultMajor, removeRunFolder } = await composeRuntime(config, clock, log);
   releasers.add('the folder for sockets', removeRunFolder);
   let failed = new AbortController().signal;
   releasers.add('the instances', () => runtime.close(failed.aborted ? 'keep' : config.onStop));
@@ -151,7 +151,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 
   const metrics = createMetrics();
   const { backupsFolder, dataFolder } = config;
-  const machine = { disposables, toolbox, backupsFolder, dataFolder };
+  const machine = { disposables, wall, toolbox, backupsFolder, dataFolder };
   const { answerChecks } = config;
   const served = { ...parts, machine, metrics, kinds, publicUrl: url, version: VERSION, stopping: stopping.signal, answerChecks };
   const app = buildApp({ http: served, health: served, account: served, projects: served, backups: served, operations: served });

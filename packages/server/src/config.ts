@@ -27,6 +27,8 @@ export interface Config {
   readonly postgresAccount: string | undefined;
   /** Major for new instances; undefined means the newest that is installed whole. */
   readonly postgresMajor: number | undefined;
+  /** What keeps local instances apart. */
+  readonly instanceWall: 'auto' | 'bubblewrap' | 'unshare' | 'off';
   readonly logLevel: string;
   /** What happens to instances when the control plane stops in an orderly way. */
   readonly onStop: 'stop' | 'keep';
@@ -90,6 +92,7 @@ const SETTINGS = {
   FLUX_POSTGRES_BIN_DIRS: z.string().default(''),
   FLUX_POSTGRES_ACCOUNT: z.string().optional(),
   FLUX_POSTGRES_MAJOR: major.optional(),
+  FLUX_INSTANCE_WALL: z.enum(['auto', 'bubblewrap', 'unshare', 'off']).default('auto'),
   FLUX_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   FLUX_ON_STOP: z.enum(['stop', 'keep']).default('stop'),
   FLUX_VERIFY_SANDBOX: z.enum(['auto', 'bubblewrap', 'unshare', 'off']).default('auto'),
@@ -159,6 +162,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     path: environment.PATH ?? '',
     postgresAccount: s.FLUX_POSTGRES_ACCOUNT,
     postgresMajor: s.FLUX_POSTGRES_MAJOR,
+    instanceWall: s.FLUX_INSTANCE_WALL,
     logLevel: s.FLUX_LOG_LEVEL,
     onStop: s.FLUX_ON_STOP,
     verify: {

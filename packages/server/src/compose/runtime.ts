@@ -12,6 +12,8 @@ import { createDockerRuntime } from '../instances/docker/runtime.ts';
 import { createDockerToolbox } from '../instances/docker/toolbox.ts';
 import type { InstanceRuntime } from '../instances/instance.ts';
 import { createLocalRuntime } from '../instances/local/runtime.ts';
+import { chooseWall, listUnwalled } from '../instances/local/wall.ts';
+import type { IsolationKind } from '../instances/sandbox/sandbox.ts';
 import type { PostgresToolbox } from '../postgres/target.ts';
 import { findPostgresTools } from '../postgres/tools.ts';
 import { resolveAccount } from '../system/account.ts';
@@ -23,12 +25,22 @@ import type { Account } from '../system/process.ts';
 export interface Runtime {
   readonly runtime: InstanceRuntime;
   readonly disposables: DisposableProvider;
+  readonly wall: WallReport;
   readonly toolbox: PostgresToolbox;
   readonly account: Account | undefined;
   /** The major for new instances. @throws FluxError `postgres_missing` */
   defaultMajor(): number;
   /** Removes the folder for sockets; call when nothing runs any more. */
   removeRunFolder(): Promise<void>;
+}
+
+/** How instances are kept apart. */
+export interface WallReport {
+  readonly kind: IsolationKind | 'docker';
+  /** Why there is no wall although one was wanted. */
+  readonly problem: string | undefined;
+  /** Names of running instances that have none yet: an earlier version has started them. */
+  unwalled(): Promise<readonly string[]>;
 }
 
 /** Finds the programs and the account, and builds the runtime on them. */
@@ -55,10 +67,19 @@ interface Parts {
 /** Servers as processes of this host. */
 async function composeLocal(config: Config, parts: Parts): Promise<Omit<Runtime, 'removeRunFolder'>> {
   const account = await resolveAccount(config.postgresAccount);
-  const { toolbox } = parts;
-  const runtime = createLocalRuntime({ ...parts, account });
-  const disposables = await openDisposables({ ...parts, account, sandbox: config.verify.sandbox });
-  return { runtime, disposables, toolbox, account, defaultMajor: () => chooseMajor(config, toolbox) };
+  const { toolbox, dataFolder, runFolder, log } = parts;
+  const [disposables, wall] = await Promise.all([
+    openDisposables({ ...parts, account, sandbox: config.verify.sandbox }),
+    chooseWall({ wanted: config.instanceWall, dataFolder, runFolder, hidden: [config.backupsFolder], account }),
+  ]);
+  if (wall.problem !== undefined)
+    log.warn({ problem: wall.problem }, 'no wall between instances works on this host: the superuser of one can reach the others');
+  const runtime = createLocalRuntime({ ...parts, account, wall });
+  const unwalled = async () => {
+    const running = (await runtime.list()).filter(({ state }) => state === 'running').map(({ id }) => id);
+    return await listUnwalled(dataFolder, runFolder, running);
+  };
+  return { runtime, disposables, wall: { ...wall, unwalled }, toolbox, account, defaultMajor: () => chooseMajor(config, toolbox) };
 }
 
 /** Servers in containers; the host's own tools are used where it has some of the right major. */
@@ -69,6 +90,7 @@ async function composeDocker(config: Config, parts: Parts): Promise<Omit<Runtime
   return {
     runtime: createDockerRuntime({ ...parts, engine, image }),
     disposables: createDockerDisposables({ ...parts, engine, image: verifyImage }),
+    wall: { kind: 'docker', problem: undefined, unwalled: async () => [] },
     toolbox: createDockerToolbox({ engine, image, host }),
     // Clients of the host need no account of their own: they only connect.
     account: undefined,

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { IsolationKind } from '../instances/sandbox/sandbox.ts';
 import type { DatabaseLocale } from '../postgres/database-locale.ts';
 import type { HostNeeds } from '../postgres/manifest/host-needs.ts';
 import type { SessionSettings } from '../postgres/session-settings.ts';
@@ -36,7 +37,7 @@ export interface DisposableRequest {
 export type LimitExceeded = { readonly limit: 'memory' | 'disk' | 'processes' | 'time'; readonly message: string };
 
 /** How a disposable server is isolated. `off` only when the operator chose it. */
-export type SandboxKind = 'bubblewrap' | 'unshare' | 'docker' | 'off';
+export type SandboxKind = IsolationKind | 'docker';
 
 /** A pg_dump of the restored database. What it writes comes from the sandbox: it may be anything, and of any length. */
 export interface InsideDump {

@@ -9,9 +9,13 @@ export interface InstanceFolders {
   readonly root: string;
   readonly record: string;
   readonly secret: string;
+  /** A folder with nothing but the settings: the server sees it, and not the folder around it. */
+  readonly settings: string;
   readonly config: string;
   readonly access: string;
   readonly data: string;
+  /** Locked for as long as any process behind the wall of the instance lives. */
+  readonly lock: string;
   readonly log: string;
   /** Folder of the Unix socket. */
   readonly socket: string;
@@ -27,9 +31,11 @@ export function foldersOf(dataFolder: string, runFolder: string, id: string): In
     root,
     record: join(root, 'instance.json'),
     secret: join(root, 'superuser.secret'),
-    config: join(root, 'postgresql.conf'),
-    access: join(root, 'pg_hba.conf'),
+    settings: join(root, 'settings'),
+    config: join(root, 'settings', 'postgresql.conf'),
+    access: join(root, 'settings', 'pg_hba.conf'),
     data: join(root, 'data'),
+    lock: join(root, 'lock'),
     log: join(root, 'log', 'postgres.log'),
     socket: socketFolder(runFolder, id),
   };

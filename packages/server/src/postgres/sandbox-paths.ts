@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { lstat, open, readdir, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
@@ -55,11 +56,23 @@ async function findStill(program: string, major: number): Promise<string> {
   }
 }
 
-/** Where the symbolic links of a folder lead, one hop after the other, when the last is a plain file. */
+/**
+ * Where the symbolic links of a folder lead, one hop after the other, when the last is a plain file. Most of them are other names of a file
+ * beside them (PostGIS has hundreds): these lead nowhere else.
+ */
 async function linkTargets(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  const chains = entries.filter((entry) => entry.isSymbolicLink()).map((entry) => followLink(join(folder, entry.name)));
-  return (await Promise.all(chains)).flat();
+  const links = entries.filter((entry) => entry.isSymbolicLink()).map((entry) => join(folder, entry.name));
+  return (await Promise.all(links.filter(leadsElsewhere).map(followLink))).flat();
+}
+
+function leadsElsewhere(link: string): boolean {
+  try {
+    // At once: handing hundreds of them to threads takes a tenth of a second.
+    return readlinkSync(link).includes('/');
+  } catch {
+    return false;
+  }
 }
 
 async function followLink(link: string): Promise<string[]> {

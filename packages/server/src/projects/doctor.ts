@@ -20,11 +20,21 @@ import { listUndoData } from './undo/data.ts';
 export interface Machine {
   /** The sandbox that verifications run in; null when none works here. */
   readonly disposables: Pick<DisposableProvider, 'sandbox'>;
+  /** What keeps instances apart. */
+  readonly wall: Wall;
   /** Finds the majors whose server and client programs are here. */
   readonly toolbox: Pick<PostgresToolbox, 'majors'>;
   /** It is created with the first backup. */
   readonly backupsFolder: string;
   readonly dataFolder: string;
+}
+
+/** What keeps instances apart; `problem` says why there is nothing although it was wanted. */
+export interface Wall {
+  readonly kind: SandboxKind;
+  readonly problem: string | undefined;
+  /** Names of running instances that have none yet. */
+  unwalled(): Promise<readonly string[]>;
 }
 
 /** What an examination uses. */
@@ -48,6 +58,7 @@ const MAX_PROOF_AGE_MS = 7 * 24 * 3_600_000;
 export async function examineServer(deps: DoctorDeps, projects: readonly ProjectRow[]): Promise<DoctorAnswer> {
   const findings = [
     sandboxFinding(deps.machine.disposables.sandbox),
+    await wallFinding(deps.machine.wall),
     majorsFinding(deps.machine.toolbox.majors()),
     ...(await freeSpaceFindings(deps.machine)),
   ];
@@ -214,6 +225,27 @@ function sandboxFinding(sandbox: SandboxKind | null): Finding {
     };
   }
   return { severity: 'fine', what: 'sandbox', found: `Verifications restore under ${sandbox}.`, command: null };
+}
+
+async function wallFinding({ kind, problem, unwalled }: Wall): Promise<Finding> {
+  const what = 'wall between instances';
+  if (kind === 'off') {
+    const why = problem === undefined ? ' (FLUX_INSTANCE_WALL=off)' : `: none works on this host (${problem})`;
+    return {
+      severity: 'warning',
+      what,
+      found: `Instances run without one${why}. A superuser of one can read the data of the others, and what the Postgres account can.`,
+      command: problem === undefined ? null : 'apt-get install bubblewrap util-linux',
+    };
+  }
+  const open = await unwalled();
+  if (open.length === 0) return { severity: 'fine', what, found: `Instances run behind ${kind}.`, command: null };
+  return {
+    severity: 'warning',
+    what,
+    found: `Started before there was one, and without it until their next start: ${open.join(', ')}.`,
+    command: null,
+  };
 }
 
 function majorsFinding(majors: readonly number[]): Finding {

@@ -79,6 +79,20 @@ export async function worksIn(pid: number, folder: string): Promise<boolean> {
   return its !== undefined && ours !== undefined && its.dev === ours.dev && its.ino === ours.ino;
 }
 
+/** The pid of a process as it sees it itself, in the namespace that it runs in; undefined when it does not exist. See proc(5). */
+export function ownPidOf(pid: number): number | undefined {
+  const text = readNow(`/proc/${pid}/status`);
+  if (text === undefined) return undefined;
+  const pids = /^NSpid:\s+([\d \t]+)$/m.exec(text)?.[1]?.trim().split(/\s+/) ?? [];
+  return Number(pids.at(-1) ?? pid);
+}
+
+/** Whether a process sees other processes than this one does: it runs in a namespace of pids of its own. */
+export function isSeparate(pid: number): boolean {
+  const text = readNow(`/proc/${pid}/status`);
+  return /^NSpid:\s+\d+\s+\d/m.test(text ?? '');
+}
+
 /** The command line of a process, words separated by one space; empty when there is no such process. */
 export async function commandLineOf(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');

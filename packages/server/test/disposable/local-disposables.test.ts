@@ -5,8 +5,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { needsSandbox, whyNoSandbox } from '../../../../acceptance/harness/sandbox.ts';
 import type { DisposableProvider } from '../../src/disposable/provider.ts';
-import { adviseOnSandbox, readHostFacts } from '../../src/disposable/sandbox/advice.ts';
-import { chooseSandbox, countsPerNamespace } from '../../src/disposable/sandbox/sandbox.ts';
+import { adviseOnSandbox, readHostFacts } from '../../src/instances/sandbox/advice.ts';
+import { chooseSandbox, countsPerNamespace } from '../../src/instances/sandbox/sandbox.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
 import { type DisposablePlace, prepareDisposablePlace, writeDump } from './disposable-place.ts';
 

@@ -39,11 +39,12 @@ async function runAmongMounts(kind: string, script: string): Promise<string> {
     MOUNTS,
     [],
     `
-    import { chooseSandbox, describePaths } from ${href('disposable/sandbox/sandbox.ts')};
+    import { chooseSandbox, describePaths } from ${href('instances/sandbox/sandbox.ts')};
     import { runProcess } from ${href('system/process.ts')};
     const options = ${JSON.stringify({ wanted: kind, account, scaffold })};
     const sandbox = await chooseSandbox(options);
     const { command, args } = sandbox.enter({
+      network: 'none', life: 'with-parent',
       systemPaths: await describePaths(['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache']),
       binds: [], memoryFolders: [{ target: '/tmp', bytes: 1 << 20 }], scaffold: options.scaffold, script: ${JSON.stringify(script)}, args: [],
     });
@@ -105,7 +106,7 @@ describe('in a chroot', await needsSandbox('unshare'), () => {
        done`,
       ['chroot', '.'],
       `
-      import { chooseSandbox } from ${href('disposable/sandbox/sandbox.ts')};
+      import { chooseSandbox } from ${href('instances/sandbox/sandbox.ts')};
       const options = ${JSON.stringify({ wanted: 'auto', account, scaffold: '/tmp' })};
       await chooseSandbox(options).catch((error) => console.log(error.code, error.message, error.hint));`,
     );

@@ -1,10 +1,11 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { postmasterPid } from '../../../../acceptance/harness/postmaster.ts';
 import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { createLog } from '../../src/system/log.ts';
 import { describeInstanceRuntime } from '../conformance/instance-runtime.ts';
-import { postmasterPid, prepareLocalPlace } from './local-place.ts';
+import { prepareLocalPlace } from './local-place.ts';
 
 describeInstanceRuntime('the local runtime', async () => {
   const place = await prepareLocalPlace();
@@ -12,7 +13,7 @@ describeInstanceRuntime('the local runtime', async () => {
     major: place.major,
     make: () => createLocalRuntime({ ...place, log: createLog('silent'), clock: systemClock }),
     kill: async (_runtime, spec) => {
-      process.kill(await postmasterPid(join(place.dataFolder, 'instances', spec.id, 'data')), 'SIGKILL');
+      process.kill(postmasterPid(join(place.dataFolder, 'instances', spec.id, 'data')), 'SIGKILL');
     },
     traces: async (id) => {
       const all = await Promise.all([join(place.dataFolder, 'instances'), place.runFolder].map((folder) => readdir(folder)));

@@ -1,6 +1,7 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { chooseWall, type Wall, type WallOptions } from '../../src/instances/local/wall.ts';
 import type { PostgresToolbox } from '../../src/postgres/target.ts';
 import { findPostgresTools } from '../../src/postgres/tools.ts';
 import { resolveAccount } from '../../src/system/account.ts';
@@ -12,28 +13,27 @@ export interface LocalPlace {
   readonly runFolder: string;
   readonly toolbox: PostgresToolbox;
   readonly account: Account | undefined;
+  readonly wall: Wall;
   readonly major: number;
   release(): Promise<void>;
 }
 
-export async function prepareLocalPlace(): Promise<LocalPlace> {
+export async function prepareLocalPlace(wanted: WallOptions['wanted'] = 'auto'): Promise<LocalPlace> {
   // The installation of the run (acceptance/harness/run.ts), whose initdb is quick.
   const toolbox = await findPostgresTools((process.env.FLUX_POSTGRES_BIN_DIRS ?? '').split(':').filter((folder) => folder !== ''));
   const major = toolbox.majors().at(-1);
   if (major === undefined) throw new Error('these tests need PostgreSQL on this host: apt-get install postgresql-15');
   const folder = await mkdtemp(join(tmpdir(), 'flux-local-'));
   await chmod(folder, 0o711);
+  const [dataFolder, runFolder] = [join(folder, 'data'), join(folder, 'run')];
+  const account = await resolveAccount(undefined);
   return {
-    dataFolder: join(folder, 'data'),
-    runFolder: join(folder, 'run'),
+    dataFolder,
+    runFolder,
     toolbox,
-    account: await resolveAccount(undefined),
+    account,
+    wall: await chooseWall({ wanted, dataFolder, runFolder, hidden: [], account }),
     major,
     release: () => rm(folder, { recursive: true, force: true }),
   };
-}
-
-/** Pid of the server on a data folder, as it wrote it down itself. */
-export async function postmasterPid(dataFolder: string): Promise<number> {
-  return Number((await readFile(join(dataFolder, 'postmaster.pid'), 'utf8')).split('\n')[0]);
 }

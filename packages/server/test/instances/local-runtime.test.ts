@@ -4,6 +4,7 @@ import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { postmasterPid } from '../../../../acceptance/harness/postmaster.ts';
 import type { InstanceRuntime } from '../../src/instances/instance.ts';
 import { boundLog } from '../../src/instances/local/log-file.ts';
 import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
@@ -11,7 +12,7 @@ import { systemClock } from '../../src/system/clock.ts';
 import { createLog } from '../../src/system/log.ts';
 import { readProcess } from '../../src/system/process-table.ts';
 import { ask, eventually } from '../conformance/instance-runtime.ts';
-import { type LocalPlace, postmasterPid, prepareLocalPlace } from './local-place.ts';
+import { type LocalPlace, prepareLocalPlace } from './local-place.ts';
 
 let place: LocalPlace;
 let runtime: InstanceRuntime;
@@ -35,10 +36,12 @@ it('adopts the server of a control plane that was killed', async () => {
   await runtime.close('stop');
   const script = `
     import { createLocalRuntime } from ${JSON.stringify(new URL('../../src/instances/local/runtime.ts', import.meta.url).href)};
+    import { chooseWall } from ${JSON.stringify(new URL('../../src/instances/local/wall.ts', import.meta.url).href)};
     import { findPostgresTools } from ${JSON.stringify(new URL('../../src/postgres/tools.ts', import.meta.url).href)};
     import { createLog } from ${JSON.stringify(new URL('../../src/system/log.ts', import.meta.url).href)};
     const options = ${JSON.stringify({ dataFolder: place.dataFolder, runFolder: place.runFolder, account: place.account })};
-    const runtime = createLocalRuntime({ ...options, toolbox: await findPostgresTools([]), log: createLog('silent'), clock: { now: () => new Date() } });
+    const wall = await chooseWall({ ...options, wanted: ${JSON.stringify(place.wall.kind)}, hidden: [] });
+    const runtime = createLocalRuntime({ ...options, wall, toolbox: await findPostgresTools([]), log: createLog('silent'), clock: { now: () => new Date() } });
     await runtime.open();
     await runtime.create({ id: 'orphan', major: ${place.major}, network: 'none' });
     process.stdout.write('ready');
@@ -48,14 +51,14 @@ it('adopts the server of a control plane that was killed', async () => {
   await once(child.stdout, 'data');
   child.kill('SIGKILL');
   await once(child, 'close');
-  const pid = await postmasterPid(join(folderOf('orphan'), 'data'));
+  const pid = postmasterPid(join(folderOf('orphan'), 'data'));
   expect(await readProcess(pid)).toBeDefined();
 
   runtime = make();
   await runtime.open();
 
   expect(await runtime.status('orphan')).toMatchObject({ state: 'running', restarts: 0 });
-  expect(await postmasterPid(join(folderOf('orphan'), 'data'))).toBe(pid);
+  expect(postmasterPid(join(folderOf('orphan'), 'data'))).toBe(pid);
   await runtime.stop('orphan');
   expect(await readProcess(pid)).toBeUndefined();
 });

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { postmasterPid } from '../../../../acceptance/harness/postmaster.ts';
 import { findPostmaster } from '../../src/instances/local/postmaster.ts';
 import { startCluster, type TestCluster } from '../postgres/cluster.ts';
-import { postmasterPid } from './local-place.ts';
 
 const place = mkdtempSync(join(tmpdir(), 'flux-postmaster-'));
 let cluster: TestCluster;
@@ -22,7 +22,7 @@ it('is found through a link to its data folder', async () => {
   const data = join(cluster.folder, 'data');
   const link = join(place, 'link');
   symlinkSync(data, link);
-  const pid = await postmasterPid(data);
+  const pid = postmasterPid(data);
   expect(await findPostmaster(data)).toMatchObject({ pid });
   expect(await findPostmaster(link)).toMatchObject({ pid });
 });
@@ -37,5 +37,5 @@ it.skipIf(cannotMount)('is found through a bind mount of its data folder (needs 
   const script = `import(${JSON.stringify(source)}).then(({ findPostmaster }) => findPostmaster(${JSON.stringify(mounted)})).then((found) => process.stdout.write(String(found?.pid)))`;
   const line = `mount --bind "$1" "$2" && exec "$3" -e "$4"`;
   const answer = spawnSync('unshare', ['-m', 'sh', '-c', line, 'sh', data, mounted, process.execPath, script], { encoding: 'utf8' });
-  expect(answer.stdout, answer.stderr).toBe(String(await postmasterPid(data)));
+  expect(answer.stdout, answer.stderr).toBe(String(postmasterPid(data)));
 });

@@ -1,6 +1,7 @@
 import { chmod, chown, open } from 'node:fs/promises';
 import { FluxError } from '@flux/contract/errors';
 import { SUPERUSER } from '../../instances/names.ts';
+import { boundingLines, type Sandbox, type SandboxSpec, type SystemPath } from '../../instances/sandbox/sandbox.ts';
 import { adviseOnInstalling } from '../../postgres/install-advice.ts';
 import { type ServerSettings, settingArguments } from '../../postgres/server-settings.ts';
 import { libpqOptions } from '../../postgres/session-settings.ts';
@@ -9,7 +10,6 @@ import { libpqEnvironment } from '../../postgres/target.ts';
 import { type Account, type Daemon, type ProcessOptions, type ProcessResult, runProcess, startDaemon } from '../../system/process.ts';
 import type { DisposableLimits, InsideDump } from '../provider.ts';
 import { RESTORE_DATABASE } from '../restore-database.ts';
-import { boundingLines, type Sandbox, type SandboxSpec, type SystemPath } from '../sandbox/sandbox.ts';
 import { disposableSettings } from '../settings.ts';
 import type { DisposableFolders } from './folders.ts';
 import type { Template } from './template.ts';
@@ -138,8 +138,8 @@ const SCRATCH = [
   { target: '/dev/shm', bytes: 128 * 2 ** 20 },
 ];
 
-function commonSpec({ systemPaths, folders }: DisposableSetting): Pick<SandboxSpec, 'systemPaths' | 'scaffold'> {
-  return { systemPaths, scaffold: folders.scaffold };
+function commonSpec({ systemPaths, folders }: DisposableSetting): Pick<SandboxSpec, 'network' | 'life' | 'systemPaths' | 'scaffold'> {
+  return { network: 'none', life: 'with-parent', systemPaths, scaffold: folders.scaffold };
 }
 
 /** A few more processes than the limit, so that the watchdog sees it exceeded before the server fails to fork. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { makeAccountFolder, makeOpenFolder, makeReachable } from '../../instances/folders.ts';
+import { chooseSandbox, describePaths, type SystemPath } from '../../instances/sandbox/sandbox.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import { sandboxPathsOf } from '../../postgres/sandbox-paths.ts';
 import type { ServerSettings } from '../../postgres/server-settings.ts';
@@ -13,7 +14,6 @@ import { chooseMemoryBytes, neededBytes, possibleMemoryBytes } from '../memory.t
 import { PreloadNeeded } from '../preload.ts';
 import type { DisposableInstance, DisposableLimits, DisposableProvider, DisposableRequest } from '../provider.ts';
 import { createMemoryReservations } from '../reservations.ts';
-import { chooseSandbox, describePaths, type SystemPath } from '../sandbox/sandbox.ts';
 import { type DisposableFolders, disposableFolders, exposeArchive, makeDisposableFolders, removeDisposableFolders } from './folders.ts';
 import { disposableTarget } from './programs.ts';
 import { createStandby } from './standby.ts';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import { awaitSession } from '../../instances/await-session.ts';
+import { killTree } from '../../instances/local/kill-tree.ts';
 import { logTail } from '../../instances/local/log-file.ts';
 import { findPostmaster } from '../../instances/local/postmaster.ts';
 import { isSameLocale } from '../../postgres/database-locale.ts';
@@ -9,7 +10,6 @@ import { PreloadNeeded, requireHost } from '../preload.ts';
 import type { DisposableInstance, DisposableRequest, LimitExceeded } from '../provider.ts';
 import { createRestoreDatabase, RESTORE_DATABASE, readServerVersion, setMoneyLocale } from '../restore-database.ts';
 import { removeDisposableFolders } from './folders.ts';
-import { killTree } from './kill-tree.ts';
 import {
   type DisposableSetting,
   disposableTarget,

@@ -76,6 +76,7 @@ export async function writeConfig(folders: InstanceFolders, record: InstanceReco
     port: String(record.port ?? 5432),
     ...instanceSettings(record.spec, { tcpAddresses: '127.0.0.1', socketFolder: folders.socket, socketMode: '0700' }),
   };
+  await makeOpenFolder(folders.settings);
   await writeReadable(folders.config, `# Written by Flux at each start; changes here are lost.\n${renderConfigFile(settings)}`);
   await writeReadable(
     folders.access,

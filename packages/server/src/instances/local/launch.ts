@@ -1,9 +1,8 @@
-import { chmod, open, rm } from 'node:fs/promises';
+import { chmod, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresTarget, PostgresTools } from '../../postgres/target.ts';
-import { type Account, startDaemon } from '../../system/process.ts';
-import { readProcess } from '../../system/process-table.ts';
+import { type Account, type Daemon, startDaemon } from '../../system/process.ts';
 import { awaitReady } from '../await-session.ts';
 import type { RunningServer } from '../driver.ts';
 import { type InstanceFolders, makeAccountFolder, makeOpenFolder, volumeError } from '../folders.ts';
@@ -11,8 +10,10 @@ import { SUPERUSER } from '../names.ts';
 import { isPortFree } from '../ports.ts';
 import type { InstanceRecord } from '../record.ts';
 import { writeConfig } from './cluster.ts';
+import { killTree } from './kill-tree.ts';
 import { logPosition, logTail } from './log-file.ts';
 import { awaitOrphans, findPostmaster, isSameProcess, type Postmaster, stopPostmaster } from './postmaster.ts';
+import { LOCK_CONFLICT, type Wall } from './wall.ts';
 
 /** A server process that answers. */
 export interface LocalServer extends RunningServer {
@@ -25,6 +26,7 @@ export interface LaunchOptions {
   readonly record: InstanceRecord;
   readonly tools: PostgresTools;
   readonly account: Account | undefined;
+  readonly wall: Wall;
   readonly password: string;
   readonly signal: AbortSignal | undefined;
 }
@@ -38,20 +40,48 @@ const WATCH_MS = 500;
  * @throws FluxError `port_taken`, `instance_unavailable` with the last lines of its log, `volume_full`, `volume_unusable`
  */
 export async function launchServer(options: LaunchOptions): Promise<LocalServer> {
-  const { folders, record } = options;
+  const { folders } = options;
   const found = await findPostmaster(folders.data);
-  const from = await logPosition(folders.log);
-  const server = found === undefined ? await spawnServer(options) : watch(found, found.socketFolder ?? folders.socket);
+  return found === undefined ? await startServer(options) : await adoptServer(found, options);
+}
+
+/** An adopted server may have connected users: it is left running even when it does not answer. */
+async function adoptServer(postmaster: Postmaster, options: LaunchOptions): Promise<LocalServer> {
+  const socketFolder = postmaster.socketFolder ?? options.folders.socket;
+  const { ended, unwatch } = watch(postmaster);
   try {
-    await awaitReady(superuserTarget(record.port, server.socketFolder, options.password), server.ended, options.signal);
-    return server;
+    await awaitReady(superuserTarget(options.record.port, socketFolder, options.password), ended, options.signal);
+    return { postmaster, socketFolder, ended, unwatch };
   } catch (error) {
-    const died = server.ended.aborted;
-    server.unwatch();
-    // An adopted server may have connected users: it is left running even when this fails.
-    if (found === undefined) await stopPostmaster(server.postmaster, folders.data, 0);
+    unwatch();
+    throw error;
+  }
+}
+
+async function startServer(options: LaunchOptions): Promise<LocalServer> {
+  const { folders, record } = options;
+  const from = await logPosition(folders.log);
+  const daemon = await spawnServer(options);
+  const ended = new AbortController();
+  let status: number | null = null;
+  void daemon.exited.then(({ exitCode }) => {
+    status = exitCode;
+    ended.abort(endedError());
+  });
+  try {
+    await awaitReady(superuserTarget(record.port, folders.socket, options.password), ended.signal, options.signal);
+    // Behind a wall, the process that was started is the one that waits for the server.
+    const postmaster = await findPostmaster(folders.data);
+    if (postmaster === undefined) throw endedError();
+    return { postmaster, socketFolder: folders.socket, ended: ended.signal, unwatch: () => undefined };
+  } catch (error) {
+    const died = ended.signal.aborted;
+    const running = await findPostmaster(folders.data);
+    if (running !== undefined) await stopPostmaster(running, folders.data, 0);
+    // It may not have become a server yet.
+    if (!ended.signal.aborted) await killTree([daemon.pid]);
     if (!died) throw error;
-    const words = await logTail(folders.log, from);
+    const words = status === LOCK_CONFLICT ? 'processes of an earlier one still use its data.' : await logTail(folders.log, from);
     if (/No space left on device|Disk quota exceeded/.test(words))
       throw new FluxError('volume_full', `Postgres instance ${record.spec.id} has no space left: ${words}`, { cause: error });
     throw new FluxError('instance_unavailable', `Postgres instance ${record.spec.id} ended while it started: ${words}`, { cause: error });
@@ -63,8 +93,7 @@ export function superuserTarget(port: number | null, socketFolder: string, passw
   return { host: socketFolder, port: port ?? 5432, user: SUPERUSER, password, database };
 }
 
-async function spawnServer(options: LaunchOptions): Promise<LocalServer> {
-  const { folders, record, tools, account } = options;
+async function spawnServer({ folders, record, tools, account, wall }: LaunchOptions): Promise<Daemon> {
   await awaitOrphans(folders.data);
   // Nothing runs on this data, so its lock files are stale. Postgres would trust them if their pid was reused by
   // another process of its account, as happens after a reboot to every second one of many instances.
@@ -85,23 +114,16 @@ async function spawnServer(options: LaunchOptions): Promise<LocalServer> {
     await writeConfig(folders, record);
     await using log = await open(folders.log, 'a', 0o600);
     await chmod(folders.log, 0o600);
-    const args = ['-D', folders.data, '-c', `config_file=${folders.config}`];
-    const daemon = await startDaemon(tools.postgres as string, args, { account, logFd: log.fd, detached: true });
-    const entry = await readProcess(daemon.pid);
-    const ended = new AbortController();
-    void daemon.exited.then(() => ended.abort(endedError()));
-    return {
-      postmaster: { pid: daemon.pid, startTicks: entry?.startTicks ?? '', socketFolder: folders.socket },
-      socketFolder: folders.socket,
-      ended: ended.signal,
-      unwatch: () => undefined,
-    };
+    await writeFile(folders.lock, '', { mode: 0o644 });
+    await chmod(folders.lock, 0o644);
+    const { command, args } = await wall.enter(folders, tools, ['-D', folders.data, '-c', `config_file=${folders.config}`]);
+    return await startDaemon(command, args, { account, logFd: log.fd, detached: true });
   } catch (error) {
     throw volumeError(error, `while Postgres instance ${record.spec.id} was being started`);
   }
 }
 
-function watch(postmaster: Postmaster, socketFolder: string): LocalServer {
+function watch(postmaster: Postmaster): RunningServer {
   const ended = new AbortController();
   // biome-ignore lint/style/noRestrictedGlobals: a process that is not our child can only be polled.
   const timer = setInterval(async () => {
@@ -110,7 +132,7 @@ function watch(postmaster: Postmaster, socketFolder: string): LocalServer {
     ended.abort(endedError());
   }, WATCH_MS);
   timer.unref();
-  return { postmaster, socketFolder, ended: ended.signal, unwatch: () => clearInterval(timer) };
+  return { ended: ended.signal, unwatch: () => clearInterval(timer) };
 }
 
 function endedError(): FluxError {

@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signalProcess } from '../../system/process.ts';
-import { listProcesses, readProcess, worksIn } from '../../system/process-table.ts';
+import { isSeparate, listProcesses, ownPidOf, type ProcessEntry, readProcess, worksIn } from '../../system/process-table.ts';
 
 /** A server process that was verified to be ours. */
 export interface Postmaster {
@@ -12,20 +13,54 @@ export interface Postmaster {
   readonly socketFolder: string | undefined;
 }
 
+/** The file in a data folder in which a server says who it is. Its account can put anything there. */
+const PID_FILE = 'postmaster.pid';
+const MAX_PID_FILE_BYTES = 4096;
+/** The programs that build the wall of an instance; they wait for the server, and end with it. */
+const WALL_PROGRAMS: ReadonlySet<string> = new Set(['bwrap', 'unshare', 'setpriv', 'sh']);
+const WALL_ENDS_MS = 2000;
+
 /**
  * Finds the server that runs on a data folder, no matter which process started it.
  *
- * A pid in a file proves nothing: after a crash or a reboot it may belong to another process. The proof is that the process is a postgres
- * whose working directory is this folder, as that of every server is.
+ * A pid in a file proves nothing: after a crash or a reboot it may belong to another process, and behind a wall it counts in a namespace of
+ * its own. The proof is a postgres that has this pid in its own eyes, and whose working directory is this folder, as that of every server is.
  */
 export async function findPostmaster(dataFolder: string): Promise<Postmaster | undefined> {
   // Lines: pid, data folder, start time, port, socket folder, ... Source: src/include/utils/pidfile.h of Postgres.
-  const lines = (await readFile(join(dataFolder, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  const lines = (await readPidFile(join(dataFolder, PID_FILE)).catch(() => '')).split('\n');
   const pid = Number(lines[0]);
-  if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) return undefined;
-  const entry = await readProcess(pid);
-  if (entry?.name !== 'postgres' || !(await worksIn(pid, dataFolder))) return undefined;
-  return { pid, startTicks: entry.startTicks, socketFolder: lines[4] || undefined };
+  if (!Number.isInteger(pid) || pid <= 1) return undefined;
+  const proven = async (entry: ProcessEntry | undefined) =>
+    entry?.name === 'postgres' && ownPidOf(entry.pid) === pid && (await worksIn(entry.pid, dataFolder));
+  const without = await readProcess(pid);
+  const found = (await proven(without)) ? without : await findAsync(await listProcesses(), proven);
+  return found === undefined ? undefined : { pid: found.pid, startTicks: found.startTicks, socketFolder: lines[4] || undefined };
+}
+
+/** Neither a pipe without a writer nor a link out of the folder may hold up the control plane or show it something else. */
+async function readPidFile(path: string): Promise<string> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  if (!(await file.stat()).isFile()) return '';
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_PID_FILE_BYTES), 0, MAX_PID_FILE_BYTES, 0);
+  return buffer.toString('utf8', 0, bytesRead);
+}
+
+async function findAsync<T>(all: readonly T[], matches: (one: T) => Promise<boolean>): Promise<T | undefined> {
+  for (const one of all) if (await matches(one)) return one;
+  return undefined;
+}
+
+/** The processes around a server that make its wall, innermost first. */
+async function wallAround(server: Postmaster): Promise<readonly ProcessEntry[]> {
+  const programs: ProcessEntry[] = [];
+  if (!isSeparate(server.pid)) return programs;
+  for (let at = await readProcess(server.pid); at !== undefined && at.parentPid > 1; ) {
+    at = await readProcess(at.parentPid);
+    if (at === undefined || !WALL_PROGRAMS.has(at.name)) break;
+    programs.push(at);
+  }
+  return programs;
 }
 
 /** Whether this same process is still alive. */
@@ -60,10 +95,13 @@ export async function stopPostmaster(server: Postmaster, dataFolder: string, tim
     ['SIGQUIT', 5000],
     ['SIGKILL', 10_000],
   ];
+  const wall = await wallAround(server);
   for (const [signal, waitMs] of steps) {
     if (!(await isSameProcess(server))) break;
     signalProcess(server.pid, signal);
     for (const deadline = Date.now() + waitMs; Date.now() < deadline && (await isSameProcess(server)); ) await sleep(5);
   }
   await awaitOrphans(dataFolder, 2000);
+  for (const deadline = Date.now() + WALL_ENDS_MS; Date.now() < deadline; await sleep(5))
+    if (!(await Promise.all(wall.map(isSameProcess))).includes(true)) break;
 }

@@ -10,6 +10,7 @@ import { makeCluster } from './cluster.ts';
 import { type LocalServer, launchServer, superuserTarget } from './launch.ts';
 import { boundLog, logTail } from './log-file.ts';
 import { awaitOrphans, findPostmaster, stopPostmaster } from './postmaster.ts';
+import type { Wall } from './wall.ts';
 
 export interface LocalRuntimeOptions {
   /** Instances are stored in its folder `instances`. */
@@ -19,6 +20,8 @@ export interface LocalRuntimeOptions {
   readonly toolbox: PostgresToolbox;
   /** The account of Postgres, when Flux runs as root. */
   readonly account: Account | undefined;
+  /** What each server is started behind. */
+  readonly wall: Wall;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -33,6 +36,7 @@ function createLocalDriver({
   runFolder,
   toolbox,
   account,
+  wall,
 }: Omit<LocalRuntimeOptions, 'log' | 'clock'>): InstanceDriver<LocalServer> {
   const folders = (id: string) => foldersOf(dataFolder, runFolder, id);
   const serverTools = (major: number) => toolbox.require(major, 'server');
@@ -53,7 +57,7 @@ function createLocalDriver({
     makeData: ({ spec }, password, signal) => makeCluster(folders(spec.id), serverTools(spec.major), account, password, signal),
     launch: async (record, password, signal) => {
       const { id, major } = record.spec;
-      return launchServer({ folders: folders(id), record, tools: serverTools(major), account, password, signal });
+      return launchServer({ folders: folders(id), record, tools: serverTools(major), account, wall, password, signal });
     },
     halt,
     async remove(id) {

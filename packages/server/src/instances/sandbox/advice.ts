@@ -43,8 +43,12 @@ const OTHERWISE = 'Allow ordinary users to create user namespaces: `unshare --us
 const INSTALL = 'Install bubblewrap: `apt-get install bubblewrap`.';
 const OFF = 'FLUX_VERIFY_SANDBOX=off runs restores without isolation; use it only with trusted data.';
 
-/** What to do on a host with these facts: the most specific known cause, and its remedy. */
-export function adviseOnSandbox({ container, isChroot, forbiddenBy, hasBubblewrap }: HostFacts): SandboxAdvice {
+/**
+ * What to do on a host with these facts: the most specific known cause, and its remedy.
+ *
+ * @param off a sentence about the setting that does without
+ */
+export function adviseOnSandbox({ container, isChroot, forbiddenBy, hasBubblewrap }: HostFacts, off = OFF): SandboxAdvice {
   const switches = forbiddenBy.map((name) => `\`sysctl -w ${name}=${FORBIDDING[name].allows}\``);
   const causes = [
     ...(isChroot ? [CHROOT] : []),
@@ -56,7 +60,7 @@ export function adviseOnSandbox({ container, isChroot, forbiddenBy, hasBubblewra
   // Distributions that restrict user namespaces with AppArmor allow them for bubblewrap.
   const isHopeless = isChroot || container !== undefined || forbiddenBy.some((name) => !name.includes('apparmor'));
   const bubblewrapMayHelp = !hasBubblewrap && !isHopeless;
-  const sentences = [...(bubblewrapMayHelp ? [INSTALL] : []), ...(causes.length === 0 ? [OTHERWISE] : causes), OFF];
+  const sentences = [...(bubblewrapMayHelp ? [INSTALL] : []), ...(causes.length === 0 ? [OTHERWISE] : causes), off];
   return { hint: sentences.join(' '), bubblewrapMayHelp };
 }
 

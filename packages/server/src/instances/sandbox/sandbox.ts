@@ -2,16 +2,24 @@ import { lstat, readlink } from 'node:fs/promises';
 import { release } from 'node:os';
 import { FluxError } from '@flux/contract/errors';
 import { type Account, runProcess } from '../../system/process.ts';
-import type { SandboxKind } from '../provider.ts';
 import { adviseOnSandbox, readHostFacts } from './advice.ts';
 import { bubblewrapCommand } from './bubblewrap.ts';
 import { unshareCommand } from './unshare.ts';
 
-/** What a sandbox contains. Nothing else exists inside: no network, no other process, no file of the host. */
+/** How processes of this host are isolated; `off`: not at all. */
+export type IsolationKind = 'bubblewrap' | 'unshare' | 'off';
+
+/** What a sandbox contains. Nothing else exists inside: no other process, no file of the host. */
 export interface SandboxSpec {
+  /** `none`: an empty network of its own. `host`: that of the host. */
+  readonly network: 'none' | 'host';
+  /** `with-parent`: everything inside is killed when the process ends that started it. `own`: it goes on, until its first program ends. */
+  readonly life: 'with-parent' | 'own';
   /** Paths of the host that appear read-only under the same name; symbolic links appear as such. */
   readonly systemPaths: readonly SystemPath[];
-  /** Folders and files of the host under other names. */
+  /** Folders below `systemPaths` that must not be seen: empty inside, but for `binds` that lie in them. */
+  readonly hidden?: readonly string[];
+  /** Folders and files of the host, under other names or the same. */
   readonly binds: readonly { readonly source: string; readonly target: string; readonly access: 'read' | 'write' }[];
   /** Folders in memory, each with its limit. */
   readonly memoryFolders: readonly { readonly target: string; readonly bytes: number }[];
@@ -37,18 +45,19 @@ export interface Command {
 
 /** A kind of sandbox that works on this host. */
 export interface Sandbox {
-  readonly kind: Exclude<SandboxKind, 'docker'>;
+  readonly kind: IsolationKind;
   enter(spec: SandboxSpec): Command;
 }
 
-const SANDBOXES: Record<Sandbox['kind'], Sandbox['enter']> = {
+/** The command line that enters a sandbox of each kind. */
+export const SANDBOXES: Readonly<Record<IsolationKind, Sandbox['enter']>> = {
   bubblewrap: bubblewrapCommand,
   unshare: unshareCommand,
   off: (spec) => ({ command: 'sh', args: ['-c', spec.script, 'sh', ...spec.args] }),
 };
 
 export interface ProbeOptions {
-  readonly wanted: 'auto' | Exclude<SandboxKind, 'docker'>;
+  readonly wanted: 'auto' | IsolationKind;
   readonly account: Account | undefined;
   /** A folder that the account can reach. */
   readonly scaffold: string;
@@ -75,8 +84,10 @@ export async function chooseSandbox({ wanted, account, scaffold }: ProbeOptions)
 }
 
 /** Starts a small sandbox and checks its isolation from inside. Undefined when it works, otherwise the problem. */
-export async function trySandbox(kind: Sandbox['kind'], account: Account | undefined, scaffold: string): Promise<string | undefined> {
-  const { command, args } = SANDBOXES[kind]({
+export async function trySandbox(kind: IsolationKind, account: Account | undefined, scaffold: string): Promise<string | undefined> {
+  const spec: SandboxSpec = {
+    network: 'none',
+    life: 'with-parent',
     systemPaths: await describePaths(['/usr', '/lib', '/lib32', '/lib64', '/bin', '/sbin', '/etc/ld.so.cache']),
     binds: [],
     memoryFolders: [{ target: '/tmp', bytes: 1 << 20 }],
@@ -84,7 +95,12 @@ export async function trySandbox(kind: Sandbox['kind'], account: Account | undef
     // Inside, the only network interface is the loopback of an empty network, and nothing of the host's /etc is there.
     script: 'test "$(id -u)" != 0 && test ! -e /etc/shadow && test ! -e /root && test "$(grep -c : /proc/net/dev)" = 1 && echo works',
     args: [],
-  });
+  };
+  return await tryCommand(SANDBOXES[kind](spec), account);
+}
+
+/** Runs a command that prints `works` when it does. Undefined then, otherwise the problem. */
+export async function tryCommand({ command, args }: Command, account: Account | undefined): Promise<string | undefined> {
   const result = await runProcess(command, args, { account, signal: AbortSignal.timeout(10_000) }).catch((error: Error) => error);
   if (!(result instanceof Error) && result.stdout.trim() === 'works') return undefined;
   return (result instanceof Error ? result.message : result.stderr.trim() || `status ${result.exitCode}`).slice(0, 300);
@@ -105,7 +121,7 @@ export async function describePaths(paths: readonly string[]): Promise<readonly 
 /**
  * Lines for the start of a script that limit the processes it starts. Each process is limited separately; the watchdog limits their sum.
  */
-export function boundingLines(kind: SandboxKind, limits: { readonly memoryBytes: number; readonly processes: number }): string {
+export function boundingLines(kind: IsolationKind, limits: { readonly memoryBytes: number; readonly processes: number }): string {
   const addressSpaceKb = Math.ceil(limits.memoryBytes / 1024) + 512 * 1024;
   const lines = ['ulimit -c 0', `ulimit -v ${addressSpaceKb}`, 'echo 1000 > /proc/self/oom_score_adj || true'];
   // The number of processes is counted for each user namespace since Linux 5.14; before that, and without a namespace,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isSameProcess } from '../../instances/local/postmaster.ts';
 import { signalProcess } from '../../system/process.ts';
 import { listProcesses, type ProcessEntry, treeOf } from '../../system/process-table.ts';
+import { isSameProcess } from './postmaster.ts';
 
 /** A fork bomb creates processes as long as any of them runs; after this time the known ones are killed, and the search starts again. */
 const STOP_ROUNDS = 20;

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Pid of the server on a data folder, as this host counts; 0 when none runs. The pid in `postmaster.pid` is the one that the server sees
+ * itself: behind a wall it counts in a namespace of its own.
+ */
+export function postmasterPid(dataFolder: string): number {
+  const own = textOf(join(dataFolder, 'postmaster.pid')).split('\n')[0] ?? '';
+  if (own === '') return 0;
+  const pids = [own, ...readdirSync('/proc').filter((name) => /^\d+$/.test(name))];
+  return Number(pids.find((pid) => isServer(pid, own, dataFolder)) ?? 0);
+}
+
+function isServer(pid: string, own: string, dataFolder: string): boolean {
+  const status = textOf(`/proc/${pid}/status`);
+  if (!status.startsWith('Name:\tpostgres\n') || /^NSpid:.*\s(\d+)$/m.exec(status)?.[1] !== own) return false;
+  try {
+    const [its, ours] = [statSync(`/proc/${pid}/cwd`), statSync(dataFolder)];
+    return its.dev === ours.dev && its.ino === ours.ino;
+  } catch {
+    // It ended between the two looks.
+    return false;
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
