@@ -43,6 +43,7 @@ export const ACTIONS = {
   'backup.create': { level: 'write', reach: 'project' },
   'backup.import': { level: 'write', reach: 'project' },
   'backup.verify': { level: 'write', reach: 'project' },
+  'backup.verify_longer': { level: 'admin', reach: 'all_projects' },
   'backup.pin': { level: 'write', reach: 'project' },
   'backup.delete': { level: 'admin', reach: 'project' },
   'operation.list': { level: 'read', reach: 'account' },

@@ -85,6 +85,15 @@ export type BackupList = z.infer<typeof BackupList>;
 
 /** `POST /projects/:hash/backups` */
 export const CreateBackupRequest = z.strictObject({ note: z.string().max(500).optional() }).optional();
+/** Longest time that a verification may be given, in milliseconds. */
+export const MAX_VERIFY_MS = 24 * 3_600_000;
+/** `POST /projects/:hash/backups/:id/verify` */
+export const VerifyRequest = z
+  .strictObject({
+    /** Instead of the time that follows from the size; needs an admin token that is not limited to projects. */
+    timeLimitMs: z.int().min(1000).max(MAX_VERIFY_MS).optional(),
+  })
+  .optional();
 /** `POST /projects/:hash/backups/import`; the body is the file itself. */
 export const ImportBackupQuery = z.strictObject({
   /** Of the file, lowercase hex: what arrived is compared with it. */

@@ -116,7 +116,8 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
         memoryBytes: config.verify.memoryBytes,
         diskBytes: config.verify.diskBytes,
         processes: config.verify.processes,
-        wallClockMs: config.verify.timeoutMs,
+        minTimeMs: config.verify.minTimeMs,
+        maxTimeMs: config.verify.timeoutMs,
       },
     },
     dumps: { programs, timeoutMs: config.backupTimeoutMs },
@@ -145,7 +146,10 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   await endInterruptedMigrations(parts, stopping.signal);
   await finishRemovals(parts, stopping.signal);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
-  if (config.verify.standby === 'on' && likelyMajor !== undefined) disposables.keepReady?.(likelyMajor, parts.sandbox.limits);
+  if (config.verify.standby === 'on' && likelyMajor !== undefined) {
+    const { minTimeMs: _, maxTimeMs: wallClockMs, ...limits } = parts.sandbox.limits;
+    disposables.keepReady?.(likelyMajor, { ...limits, wallClockMs });
+  }
   const tokenPath = join(config.dataFolder, 'admin-token');
   const isNewToken = await ensureFirstToken(catalog, clock, tokenPath);
 

@@ -37,6 +37,8 @@ export interface Config {
     readonly memoryBytes: number;
     readonly diskBytes: number;
     readonly processes: number;
+    /** Time for the smallest backup; larger ones have more, up to `timeoutMs`. */
+    readonly minTimeMs: number;
     readonly timeoutMs: number;
     /** Whether a disposable instance is kept ready. */
     readonly standby: 'on' | 'off';
@@ -53,7 +55,7 @@ export interface Config {
   readonly allowedExtensions: readonly string[];
   /** Whether an admin may restore with the rights of a superuser, and so of the account that Postgres runs as. */
   readonly restoreAsSuperuser: 'on' | 'off';
-  /** How many dumps or verifications run at once. */
+  /** Slots of each lane of operations for each pace. */
   readonly concurrency: number;
 }
 
@@ -103,6 +105,7 @@ const SETTINGS = {
     .regex(/^\d{1,5}$/, 'is a whole number')
     .transform(Number)
     .default(64),
+  FLUX_VERIFY_TIMEOUT_MIN: duration.default(5 * 60_000),
   FLUX_VERIFY_TIMEOUT: duration.default(2 * 3_600_000),
   FLUX_VERIFY_STANDBY: z.enum(['on', 'off']).default('on'),
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
@@ -170,6 +173,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       memoryBytes: s.FLUX_VERIFY_MEMORY,
       diskBytes: s.FLUX_VERIFY_DISK,
       processes: s.FLUX_VERIFY_PROCESSES,
+      minTimeMs: s.FLUX_VERIFY_TIMEOUT_MIN,
       timeoutMs: s.FLUX_VERIFY_TIMEOUT,
       standby: s.FLUX_VERIFY_STANDBY,
     },

@@ -16,19 +16,31 @@ export interface Verified {
  * Starts a verification and waits for its verdict, good or bad.
  *
  * @param backupId an id, or `latest`
+ * @param timeLimitMs instead of what follows from the size
  * @throws FluxError when the verification ends without a proof
  */
-export async function verifyBackup(context: CallContext, project: ResolvedProject, backupId: string): Promise<Verified> {
-  const proof = await obtainProof(context, project, backupId);
+export async function verifyBackup(
+  context: CallContext,
+  project: ResolvedProject,
+  backupId: string,
+  timeLimitMs?: number,
+): Promise<Verified> {
+  const proof = await obtainProof(context, project, backupId, timeLimitMs);
   return { proof, ...(await standingAfter(context, project, proof)) };
 }
 
-async function obtainProof(context: CallContext, project: ResolvedProject, backupId: string): Promise<VerificationProof> {
+async function obtainProof(
+  context: CallContext,
+  project: ResolvedProject,
+  backupId: string,
+  timeLimitMs: number | undefined,
+): Promise<VerificationProof> {
   const words = {
     doing: `Verifying ${backupId === 'latest' ? 'the latest backup' : `backup ${backupId}`} of ${project.slug}`,
     checkCommand: `flux backup list ${project.flags}`,
   };
-  return (await runOperation(context, 'verifyBackup', { params: { hash: project.hash, id: backupId } }, words)).proof;
+  const body = timeLimitMs === undefined ? {} : { body: { timeLimitMs } };
+  return (await runOperation(context, 'verifyBackup', { params: { hash: project.hash, id: backupId }, ...body }, words)).proof;
 }
 
 /** What the server says of the backup now. The verdict is shown even when this last request fails. */

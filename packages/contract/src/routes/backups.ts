@@ -49,6 +49,7 @@ export const BACKUP_ROUTES = {
     summary: 'Verify a backup by restoring it',
     access: 'backup.verify',
     ...backupParams,
+    body: backup.VerifyRequest,
     ...started,
   },
   restoreBackup: {

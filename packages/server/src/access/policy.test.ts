@@ -50,6 +50,7 @@ const EXPECTED: Record<Action, string> = {
   'backup.create': 'write',
   'backup.import': 'write',
   'backup.verify': 'write',
+  'backup.verify_longer': 'admin *',
   'backup.pin': 'write',
   'backup.delete': 'admin',
   'operation.list': 'read',

@@ -2,7 +2,7 @@ import type { BackupDetails, BackupItem, BackupList } from '@flux/contract/backu
 import type { BackupId, OperationId, VerificationId } from '@flux/contract/ids';
 import type { PageQuery } from '@flux/contract/page';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Principal } from '../access/policy.ts';
+import { type Principal, requireAllowed } from '../access/policy.ts';
 import { requestBackup } from '../backups/create.ts';
 import { openDownload } from '../backups/download.ts';
 import { readBackupItem } from '../backups/item.ts';
@@ -37,7 +37,8 @@ export interface BackupRequests {
   list(call: ProjectCall, page: PageQuery): Promise<BackupList>;
   show(call: BackupCall): Promise<BackupDetails>;
   create(call: ProjectCall, note: string | undefined): Promise<OperationId>;
-  verify(call: BackupCall): Promise<OperationId>;
+  /** @param timeLimitMs instead of what follows from the size; only an admin of the server may give one */
+  verify(call: BackupCall, timeLimitMs?: number): Promise<OperationId>;
   restore(call: BackupCall, body: Parameters<typeof requestRestore>[4]): Promise<OperationId>;
   delete(
     call: BackupCall,
@@ -65,7 +66,13 @@ export function createBackupRequests(deps: BackupRouteDeps): BackupRequests {
     list: async (call, page) => listProjectBackups(deps, await projectOf(call), viewerOf(call.principal), page),
     show: async (call) => showBackup(deps, await projectOf(call), parseBackupSelector(call.params.id), viewerOf(call.principal)),
     create: async (call, note) => requestBackup(deps, await projectOf(call), call.principal.actor, note),
-    verify: async (call) => requestVerification(deps, await projectOf(call), call.principal.actor, parseBackupSelector(call.params.id)),
+    async verify(call, timeLimitMs) {
+      if (timeLimitMs !== undefined) requireAllowed(call.principal, 'backup.verify_longer');
+      return requestVerification(deps, await projectOf(call), call.principal.actor, {
+        selector: parseBackupSelector(call.params.id),
+        timeLimitMs,
+      });
+    },
     restore: async (call, body) => {
       requireSuperuserRequest(deps.restoreAsSuperuser, call.principal, body ?? {});
       return requestRestore(deps, await projectOf(call), call.principal, parseBackupSelector(call.params.id), body);

@@ -39,6 +39,7 @@ export interface DumpSettings {
 /** Creates a backup. Restarted after its worker is lost: nothing counts as a backup before the last step. */
 export const backupCreate = defineOperation({
   kind: 'backup_create',
+  lane: 'create',
   request: z.object({}),
   touches: 'project',
   runsOn: 'project host',

@@ -34,6 +34,7 @@ export async function setPinned(
 /** Deletes the file of a backup. */
 export const backupDelete = defineOperation({
   kind: 'backup_delete',
+  lane: 'short',
   request: z.object({ override: OverrideSchema, by: z.string() }),
   touches: 'backup',
   runsOn: 'any',

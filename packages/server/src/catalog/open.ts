@@ -1,5 +1,5 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import { CompiledQuery, Kysely, PostgresDialect, type Transaction } from 'kysely';
+import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { type Client, Pool, types } from 'pg';
 import { CatalogClient, catalogError } from './client.ts';
@@ -15,18 +15,13 @@ import * as backupOrigin from './migrations/008-backup-origin.ts';
 import * as pushPolicy from './migrations/010-push-policy.ts';
 import * as projectScope from './migrations/011-project-scope.ts';
 import * as importedBackups from './migrations/012-imported-backups.ts';
+import * as pace from './migrations/021-pace.ts';
 import type { CatalogTables } from './tables.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
 export type Database = Kysely<CatalogTables>;
 /** Queries within one transaction. */
 export type DatabaseTransaction = Transaction<CatalogTables>;
-
-/** Runs plain SQL within a transaction of the catalog: for the queue, whose tables are not ours. */
-export async function executeSqlIn(db: DatabaseTransaction, text: string, values: unknown[] = []): Promise<{ rows: unknown[] }> {
-  const { rows } = await db.executeQuery(CompiledQuery.raw(text, values));
-  return { rows };
-}
 
 /** The control plane's own database: the one truth about projects, backups and operations. */
 export interface Catalog {
@@ -131,6 +126,7 @@ const MIGRATIONS = {
   '010-push-policy': { up: pushPolicy.up },
   '011-project-scope': { up: projectScope.up },
   '012-imported-backups': { up: importedBackups.up },
+  '021-pace': { up: pace.up },
 };
 
 async function migrate(db: Database): Promise<void> {

@@ -5,7 +5,7 @@ import type { OperationKind } from '@flux/contract/operation-kind';
 import { type Selectable, sql } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { Visibility } from './projects.ts';
-import type { OperationsTable } from './tables.ts';
+import type { OperationsTable, SlowerPace } from './tables.ts';
 
 /** A row of `operations`, with the names of its project. */
 export type OperationRow = Selectable<OperationsTable> & { readonly projectHash: string; readonly projectSlug: string };
@@ -64,11 +64,17 @@ export async function requeueOperation(
   db: DatabaseTransaction,
   id: OperationId,
   workerId: string,
-  { counts }: { readonly counts: 'as an attempt' | 'not' },
+  { counts, pace }: { readonly counts: 'as an attempt' | 'not'; readonly pace?: SlowerPace | undefined },
 ): Promise<boolean> {
   const { numUpdatedRows } = await db
     .updateTable('operations')
-    .set({ state: 'queued', worker_id: null, started_at: null, ...(counts === 'not' ? { attempts: sql`greatest(attempts - 1, 0)` } : {}) })
+    .set({
+      state: 'queued',
+      worker_id: null,
+      started_at: null,
+      ...(counts === 'not' ? { attempts: sql`greatest(attempts - 1, 0)` } : {}),
+      ...(pace === undefined ? {} : { pace }),
+    })
     .where('id', '=', id)
     .where('state', '=', 'running')
     .where('worker_id', '=', workerId)

@@ -130,6 +130,10 @@ export interface VerificationsTable {
   finished_at: Time;
 }
 
+/** How long an operation takes, roughly: it decides which slots of the workers it waits for. */
+export type Pace = 'quick' | SlowerPace;
+export type SlowerPace = 'medium' | 'long';
+
 export interface OperationsTable {
   id: OperationId;
   project_id: ProjectId;
@@ -149,6 +153,8 @@ export interface OperationsTable {
   worker_id: ColumnType<string | null, string | null | undefined, string | null>;
   created_at: Time;
   started_at: OptionalTime;
+  /** It took longer than a slot could be kept while others waited, and was queued again for slots of this pace. */
+  pace: ColumnType<SlowerPace | null, SlowerPace | null | undefined, SlowerPace | null>;
   finished_at: OptionalTime;
 }
 

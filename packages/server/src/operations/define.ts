@@ -32,6 +32,12 @@ export interface Order<Request> {
   readonly requester: Actor;
 }
 
+/**
+ * Which slots an operation waits for: those of `create` dump, those of `verify` restore in a sandbox, those of `change` replace data and may
+ * do both, and `short` has no work that runs what a tenant wrote.
+ */
+export type Lane = 'short' | 'create' | 'verify' | 'change';
+
 /** What an operation locks against other operations, by a constraint of the catalog. */
 export type Touches = 'project' | 'backup';
 
@@ -41,6 +47,7 @@ export type Touches = 'project' | 'backup';
  */
 export interface OperationDefinition<K extends OperationKind, Request extends object, Deps> {
   readonly kind: K;
+  readonly lane: Lane;
   /** Parsed when the operation is recorded, and again when it is claimed: another version of Flux may have recorded it. */
   readonly request: z.ZodType<Request>;
   /** Parsed before it is recorded; the client's type comes from the same schema. */
@@ -104,9 +111,10 @@ export function bindOperation<K extends OperationKind, Request extends object, D
   deps: Deps,
 ) {
   const kind: OperationKind = definition.kind;
-  const { afterWorkerLoss, request, result } = definition;
+  const { afterWorkerLoss, lane, request, result } = definition;
   return {
     kind,
+    lane,
     afterWorkerLoss,
     hintAfterDeath: (value: object): string | undefined => definition.hintAfterDeath?.(value as Request),
     /** @throws when this version does not understand the recorded request */

@@ -11,25 +11,18 @@ type UnfinishedOperation = Awaited<ReturnType<typeof listUnfinishedOperations>>[
 const MAX_ATTEMPTS = 3;
 
 /**
- * Recovers operations that have no worker: those of dead workers are restarted or ended, and queued ones are sent to the workers
- * again, in case their job was lost. Runs at start and periodically; safe on several servers at once, since the catalog lets each
+ * Restarts or ends the operations of dead workers. Runs at start and periodically; safe on several servers at once, since the catalog lets each
  * step happen only once. Returns how many operations of dead workers it found.
  */
 export async function recoverOperations(deps: RecoverDeps, kinds: ReadonlyMap<string, BoundOperation>): Promise<number> {
   let found = 0;
   for (const operation of await listUnfinishedOperations(deps.catalog.db)) {
-    if (operation.state === 'queued') await resend(deps, operation);
-    else if (operation.lockKey !== null && !(await isWorkerAlive(deps.catalog, operation.lockKey))) {
+    if (operation.state === 'running' && operation.lockKey !== null && !(await isWorkerAlive(deps.catalog, operation.lockKey))) {
       await takeFromDeadWorker(deps, kinds.get(operation.kind), operation);
       found += 1;
     }
   }
   return found;
-}
-
-async function resend({ catalog, queue }: RecoverDeps, { id, requested_by }: UnfinishedOperation): Promise<void> {
-  const requestedBy = requested_by === null ? 'system' : 'user';
-  await catalog.db.transaction().execute((db) => queue.enqueue(db, { id, requestedBy }));
 }
 
 async function takeFromDeadWorker(deps: RecoverDeps, bound: BoundOperation | undefined, operation: UnfinishedOperation): Promise<void> {
@@ -40,8 +33,7 @@ async function takeFromDeadWorker(deps: RecoverDeps, bound: BoundOperation | und
   const failure = interruptionOf(operation, bound, order);
   const cleanUp = await catalog.db.transaction().execute(async (db) => {
     if (!mayRestart || worker_id === null) return await recordFailure(db, bound, { id, workerId: worker_id }, order, failure, clock.now());
-    if (await requeueOperation(db, id, worker_id, { counts: 'as an attempt' }))
-      await queue.enqueue(db, { id, requestedBy: operation.requested_by === null ? 'system' : 'user' });
+    if (await requeueOperation(db, id, worker_id, { counts: 'as an attempt' })) await queue.enqueue(db, id);
     return undefined;
   });
   log.warn({ operation: id, kind, restarted: mayRestart }, 'found an operation whose worker is dead');

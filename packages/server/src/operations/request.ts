@@ -11,11 +11,8 @@ import type { OperationDefinition, Touches } from './define.ts';
 
 /** Brings recorded operations to workers. */
 export interface OperationQueue {
-  /**
-   * Sends an operation to the workers, within the transaction that records it: neither exists without the other. Sending one that
-   * is already queued changes nothing.
-   */
-  enqueue(db: DatabaseTransaction, operation: { readonly id: OperationId; readonly requestedBy: 'user' | 'system' }): Promise<void>;
+  /** Tells the workers of a queued operation when the transaction has committed. They would find it anyway, a little later. */
+  enqueue(db: DatabaseTransaction, id: OperationId): Promise<void>;
 }
 
 /** What recording an operation needs. */
@@ -37,7 +34,7 @@ export interface NewOrder<Request> {
 export const SYSTEM: Actor = { userId: null, tokenId: null };
 
 /**
- * Records an operation and sends it to the workers: exclusion, row, audit and job in one transaction.
+ * Records an operation and sends it to the workers: exclusion, row and audit in one transaction.
  *
  * @param prepare runs first in the same transaction and returns the order
  * @throws FluxError `busy` when another operation touches the same thing (a constraint of the catalog decides)
@@ -51,7 +48,7 @@ export async function requestOperation<K extends OperationKind, Request extends 
   await catalog.db.transaction().execute(async (db) => {
     const order = await prepare(db, id);
     await recordOperation(db, definition, order, { id, now: clock.now(), workerId: null });
-    await queue.enqueue(db, { id, requestedBy: order.requester.tokenId === null ? 'system' : 'user' });
+    await queue.enqueue(db, id);
   });
   return id;
 }

@@ -6,6 +6,7 @@ import type { OperationResult } from '@flux/contract/operation-results';
 import type { Catalog } from '../catalog/open.ts';
 import { claimOperation, endOperation, holdOperation, type OperationRow, recordProgress, requeueOperation } from '../catalog/operations.ts';
 import { findProjectById } from '../catalog/projects.ts';
+import type { SlowerPace } from '../catalog/tables.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { answerFor } from '../system/stray-errors.ts';
@@ -37,15 +38,24 @@ const PROGRESS_EVERY_MS = 250;
 /** An error of a server may carry a whole statement; it is recorded in the catalog. */
 const MAX_REASON_CHARACTERS = 8000;
 
+/** What a worker has to do with an operation that it runs. */
+export interface Slot {
+  /** Aborted when others need the slot: the operation ends, and is queued again for slots of the pace that is the reason. */
+  readonly setAside: AbortSignal;
+  /** Called as soon as the operation is this worker's. */
+  claimed(): void;
+}
+
 /**
  * Claims a queued operation, does its work and records its outcome. A failure of the work is recorded in the operation, not thrown.
  * Does nothing when the operation is no longer queued.
  */
-export async function runQueued(deps: RunDeps, id: OperationId, bound: BoundOperation): Promise<void> {
+export async function runQueued(deps: RunDeps, id: OperationId, bound: BoundOperation, slot: Slot): Promise<void> {
   await deps.lease.during(async (held) => {
     const operation = await claimOperation(deps.catalog.db, id, held.workerId, deps.clock.now());
     if (operation === undefined) return;
-    const carried = await carryOut(deps, bound, operation, held, []);
+    slot.claimed();
+    const carried = await carryOut(deps, bound, operation, held, { callers: [], setAside: slot.setAside });
     if (carried.kind === 'done' && !carried.isRecorded)
       deps.log.error({ operation: id, kind: operation.kind }, 'the end of an operation could not be recorded');
   });
@@ -71,7 +81,8 @@ export async function runInline<K extends OperationKind, Request extends object,
     await catalog.db.transaction().execute((db) => recordOperation(db, definition, order, { id, now, workerId: held.workerId }));
     const row = { id, kind: definition.kind, project_id: order.project.id, backup_id: order.backupId ?? null, request: order.request };
     const operation = { ...row, requested_by: order.requester.tokenId, cancel_requested_at: null };
-    const carried = await carryOut(deps, bindOperation(definition, workDeps), operation, held, [signal]);
+    const ending = { callers: [signal], setAside: NEVER };
+    const carried = await carryOut(deps, bindOperation(definition, workDeps), operation, held, ending);
     if (carried.kind === 'failed') throw carried.error;
     return { id, result: carried.result as OperationResult<K>, isRecorded: carried.isRecorded };
   });
@@ -90,7 +101,7 @@ async function carryOut(
   bound: BoundOperation,
   operation: RunningOperation,
   held: HeldLease,
-  callers: readonly AbortSignal[],
+  { callers, setAside }: { readonly callers: readonly AbortSignal[]; readonly setAside: AbortSignal },
 ): Promise<Carried> {
   const { catalog, log } = deps;
   const { id } = operation;
@@ -99,13 +110,15 @@ async function carryOut(
   // The notification makes cancelling fast; the heartbeat of the lease makes it reliable.
   const stopListening = [catalog.listener.on('flux_cancel', cancel), held.onCancelRequested(cancel)];
   if (operation.cancel_requested_at !== null) cancel(id);
+  const { stopping } = deps;
   const astray = new AbortController();
   const stops: Stops = {
     cancelled: cancelled.signal,
-    stopping: deps.stopping,
+    stopping,
     lost: held.lost,
     astray: astray.signal,
     callers: AbortSignal.any([...callers]),
+    setAside,
   };
   const reporter = createReporter(catalog, id, log);
   let order: Order<object> | undefined;
@@ -129,10 +142,13 @@ async function carryOut(
   } catch (error) {
     await reporter.settle();
     const failure = describeFailure(error, stops);
+    const isAside = setAside.aborted && !cancelled.signal.aborted && !stopping.aborted && !held.lost.aborted;
+    const pace = isAside ? (setAside.reason as SlowerPace) : undefined;
     if (failure.code === 'internal')
       log.error({ err: error, operation: id, kind: operation.kind }, 'an operation failed because of a defect');
+    else if (pace !== undefined) log.info({ operation: id, kind: operation.kind, pace }, 'operation set aside');
     else log.info({ operation: id, kind: operation.kind, code: failure.code }, 'operation failed');
-    await endUnfinished(deps, bound, operation, order, failure, held.workerId);
+    await endUnfinished(deps, bound, operation, order, { failure, pace }, held.workerId);
     return { kind: 'failed', error: failure };
   } finally {
     for (const stop of stopListening) stop();
@@ -175,16 +191,15 @@ async function endUnfinished(
   bound: BoundOperation,
   operation: RunningOperation,
   order: Order<object> | undefined,
-  failure: FluxError,
+  { failure, pace }: { readonly failure: FluxError; readonly pace: SlowerPace | undefined },
   workerId: string,
 ): Promise<void> {
   const { catalog, clock, log, queue } = deps;
   const { id } = operation;
-  const requestedBy = operation.requested_by === null ? 'system' : 'user';
   try {
     const cleanUp = await catalog.db.transaction().execute(async (db) => {
       if (failure.code === 'interrupted' && bound.afterWorkerLoss === 'restart') {
-        if (await requeueOperation(db, id, workerId, { counts: 'not' })) await queue.enqueue(db, { id, requestedBy });
+        if (await requeueOperation(db, id, workerId, { counts: 'not', pace })) await queue.enqueue(db, id);
         return undefined;
       }
       return await recordFailure(db, bound, { id, workerId }, order, failure, clock.now());
@@ -218,16 +233,21 @@ interface Stops extends Record<string, AbortSignal> {
   /** An error escaped from a socket or a timer of the work. */
   readonly astray: AbortSignal;
   readonly callers: AbortSignal;
+  readonly setAside: AbortSignal;
 }
 
+const NEVER = new AbortController().signal;
+
 /** The error to record: an abort by Flux keeps its reason, whatever the interrupted work threw. */
-function describeFailure(error: unknown, { cancelled, stopping, lost, astray, callers }: Stops): FluxError {
+function describeFailure(error: unknown, { cancelled, stopping, lost, astray, callers, setAside }: Stops): FluxError {
   // That it may be done all the same counts more than why it was interrupted.
   if (isFluxError(error) && error.details.outcome === 'unknown') return error;
   if (cancelled.aborted) return cancelled.reason as FluxError;
   if (stopping.aborted) return interrupted('The control plane stopped while this was running.', error);
   if (lost.aborted) return interrupted('The control plane lost its catalog database while this was running.', error);
   if (astray.aborted && !isFluxError(error)) return unexpected(astray.reason);
+  if (setAside.aborted)
+    return interrupted('It took longer than its slot could be kept while others waited, so it waits for another one.', error);
   if (callers.aborted) return new FluxError('cancelled', 'The client that asked for this has gone, so it was cancelled.', { cause: error });
   return isFluxError(error) ? error : unexpected(error);
 }

@@ -36,6 +36,7 @@ export interface MigrateDeps {
 /** Moves a pooled project to a Postgres server of its own. A failure leaves it as it was, running and writable. */
 export const migrate = defineOperation({
   kind: 'migrate',
+  lane: 'change',
   request: MigrationRequest,
   touches: 'project',
   runsOn: 'project host',

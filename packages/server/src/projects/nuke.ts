@@ -22,6 +22,7 @@ export interface NukeDeps extends ReadingDeps {
 /** Removes a project from Postgres. Begun anew after a worker was lost: what is gone already is not there to be removed again. */
 export const nuke = defineOperation({
   kind: 'nuke',
+  lane: 'short',
   request: z.object({ override: OverrideSchema.default(null) }),
   touches: 'project',
   runsOn: 'project host',

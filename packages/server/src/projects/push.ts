@@ -33,6 +33,7 @@ interface PushWork {
 /** Runs SQL in a project. It runs while its caller waits, since the SQL is nowhere but in the caller's request. */
 export const pushOperation = defineOperation({
   kind: 'push',
+  lane: 'short',
   request: z.object({ filename: z.string(), mode: z.enum(['raw', 'versioned', 'repeatable']), dryRun: z.boolean().default(false) }),
   touches: 'project',
   runsOn: 'project host',

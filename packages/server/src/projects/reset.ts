@@ -21,6 +21,7 @@ export interface ResetDeps extends ReadingDeps, SwapDeps {}
 /** Empties a project. */
 export const reset = defineOperation({
   kind: 'reset',
+  lane: 'short',
   request: z.object({ override: OverrideSchema }),
   touches: 'project',
   runsOn: 'project host',

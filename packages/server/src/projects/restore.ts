@@ -49,6 +49,7 @@ const LOOK_FIRST: Partial<Record<RestorePlan['how'], string>> = {
 /** Restores a backup. What goes to another database occupies only the backup: its project can be used meanwhile. */
 export const backupRestore = defineOperation({
   kind: 'backup_restore',
+  lane: 'change',
   request: RestorePlan,
   touches: ({ how }) => (how === 'to' ? 'backup' : 'project'),
   runsOn: 'project host',

@@ -1,25 +1,17 @@
 import { validateLeftovers } from '../backups/validate.ts';
 import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
-import { findOperation } from '../catalog/operations.ts';
-import type { BoundOperation } from '../operations/define.ts';
 import { recoverOperations } from '../operations/recover.ts';
-import { type RunDeps, runQueued } from '../operations/run.ts';
+import type { RunDeps } from '../operations/run.ts';
 import { type RemoveIncompleteDeps, removeIncompleteProjects } from '../projects/incomplete.ts';
 import { endInterruptedMigrations } from '../projects/migrate/clean-up.ts';
 import { finishRemovals, type NukeDeps } from '../projects/nuke.ts';
 import { type ExpireUndoDeps, expireUndoData } from '../projects/undo/expire.ts';
-import type { Metrics } from '../system/metrics.ts';
-import type { JobQueue } from './queue.ts';
 import { repeat } from './repeat.ts';
+import { type TakeDeps, takeOperations } from './take.ts';
 
 /** What the workers use. */
-export interface WorkerDeps {
-  readonly queue: JobQueue;
-  readonly kinds: ReadonlyMap<string, BoundOperation>;
-  readonly operations: RunDeps;
+export interface WorkerDeps extends TakeDeps {
   readonly upkeep: UpkeepDeps;
-  readonly metrics: Metrics;
-  readonly concurrency: number;
 }
 
 /** What the work uses that nobody asks for: each part of it takes its own. */
@@ -28,19 +20,10 @@ type UpkeepDeps = RemoveIncompleteDeps & NukeDeps & ExpireUndoDeps & { readonly 
 const RECOVER_EVERY_MS = 10_000;
 
 /** Starts to take operations. Returns what stops it: no new ones, and those that run are aborted and waited for. */
-export async function startWorker({ queue, kinds, operations, upkeep, metrics, concurrency }: WorkerDeps): Promise<() => Promise<void>> {
+export async function startWorker({ upkeep, ...work }: WorkerDeps): Promise<() => Promise<void>> {
+  const { queue, kinds, operations } = work;
   const { catalog, lease, log, stopping } = operations;
-  await queue.work(concurrency, async (id) => {
-    // Thrown, so that the job is delivered again: to another server, or to the next start of this one.
-    stopping.throwIfAborted();
-    const operation = await findOperation(catalog.db, id);
-    if (operation === undefined) return;
-    const bound = kinds.get(operation.kind);
-    if (bound === undefined) throw new Error(`no work for operations of kind ${operation.kind}`);
-    await runQueued(operations, id, bound);
-    const ended = await findOperation(catalog.db, id);
-    metrics.operations.inc({ kind: operation.kind, state: ended?.state ?? 'unknown' });
-  });
+  const stopTaking = takeOperations(work);
   const validating = validateLeftovers(upkeep, stopping).catch((error) =>
     log.warn({ err: error }, 'validating backups that were left unvalidated failed'),
   );
@@ -71,6 +54,7 @@ export async function startWorker({ queue, kinds, operations, upkeep, metrics, c
   });
   return async () => {
     await recovering.stop();
+    await stopTaking();
     await validating;
     await expiring.stop();
     await queue.close();

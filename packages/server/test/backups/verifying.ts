@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
+import type { SandboxLimits } from '../../src/backups/disposable-request.ts';
 import type { ReadingDeps } from '../../src/backups/reading.ts';
 import type { VerifyDeps } from '../../src/backups/verify/run.ts';
 import { createWorkspace } from '../../src/blobs/workspace.ts';
-import type { DisposableLimits } from '../../src/disposable/provider.ts';
 import type { Task } from '../../src/operations/define.ts';
 import type { Log } from '../../src/system/log.ts';
 import { createSeal } from '../../src/system/seal.ts';
@@ -22,7 +22,7 @@ export function verifyingDeps(deps: ReadingDeps, folder: string): VerifyDeps {
     log: { info: silent, warn: silent, error: silent, debug: silent } as unknown as Log,
     sandbox: {
       disposables: { sandbox: null, open, sweep: async () => undefined },
-      limits: {} as DisposableLimits,
+      limits: {} as SandboxLimits,
       workspace: createWorkspace({ folder: `${folder}/.workspace`, workerId: () => randomUUID() }),
     },
     signing: { seal: createSeal(randomBytes(32)), fluxVersion: '9.9.9' },

@@ -10,7 +10,7 @@ export function registerBackupRoutes(router: Router, deps: BackupRouteDeps): voi
   router.json(ROUTES.listBackups, async (call) => backups.list(call, call.query));
   router.json(ROUTES.createBackup, async (call) => startWork(deps, await backups.create(call, call.body?.note)));
   router.json(ROUTES.showBackup, async (call) => backups.show(call));
-  router.json(ROUTES.verifyBackup, async (call) => startWork(deps, await backups.verify(call)));
+  router.json(ROUTES.verifyBackup, async (call) => startWork(deps, await backups.verify(call, call.body?.timeLimitMs)));
   router.json(ROUTES.restoreBackup, async (call) => startWork(deps, await backups.restore(call, call.body)));
   router.json(ROUTES.deleteBackup, async (call) => {
     const { operation } = await backups.delete(call, call.body ?? {});

@@ -11,7 +11,7 @@ import { interpretRestore, type RestoreOutcome, restoreArguments } from '../../p
 import { jobsFor, runSql } from '../../postgres/restored-database.ts';
 import { openSnapshot } from '../../postgres/snapshot.ts';
 import type { PostgresToolbox } from '../../postgres/target.ts';
-import type { VerificationSandbox } from '../disposable-request.ts';
+import { limitsFor, type VerificationSandbox } from '../disposable-request.ts';
 import { describeLeftOutOfImport, extensionsIn, localeIn, rolesIn } from './needs.ts';
 
 /** What restoring an archive for the first time uses. */
@@ -42,7 +42,7 @@ export async function makeManifest({ sandbox, toolbox }: MakeManifestDeps, archi
   const request: DisposableRequest = {
     major: chooseMajor(toolbox, toc),
     expectedBytes: sizeBytes * EXPANSION,
-    limits: sandbox.limits,
+    limits: limitsFor(sandbox.limits, sizeBytes * EXPANSION, undefined),
     locale: localeIn(toc),
     extensions: extensionsIn(toc),
     needs: undefined,

@@ -19,6 +19,7 @@ import { type ImportDeps, importBackup } from './run.ts';
 /** Makes a backup of an uploaded archive. Restarted after its worker is lost: the archive is in the store, and nothing else counts before the end. */
 export const backupImport = defineOperation({
   kind: 'backup_import',
+  lane: 'verify',
   request: z.object({ sha256: z.string(), name: z.string().nullable() }),
   touches: 'backup',
   runsOn: 'any',

@@ -16,12 +16,17 @@ import { type VerifyDeps, verifyBackup } from './run.ts';
 /** Verifies a backup by restoring it. It locks only that backup: other operations of its project continue. */
 export const backupVerify = defineOperation({
   kind: 'backup_verify',
-  request: z.object({ selector: z.string() }),
+  lane: 'verify',
+  request: z.object({ selector: z.string(), timeLimitMs: z.number().optional() }),
   touches: 'backup',
   runsOn: 'any',
-  audit: ({ backupId }) => ({ action: 'backup.verify', subject: String(backupId) }),
+  audit: ({ backupId, request: { timeLimitMs } }) => ({
+    action: 'backup.verify',
+    subject: String(backupId),
+    ...(timeLimitMs === undefined ? {} : { details: { timeLimitMs } }),
+  }),
   afterWorkerLoss: 'restart',
-  run: (deps: VerifyDeps, { backupId }, task) => verifyBackup(deps, requireBackupId(backupId), task),
+  run: (deps: VerifyDeps, { backupId, request }, task) => verifyBackup(deps, requireBackupId(backupId), task, request.timeLimitMs),
   onInterrupted: async ({ clock }, db, { backupId }, reason) => {
     if (reason.code === 'interrupted')
       await updateBackup(db, requireBackupId(backupId), { last_problem: reason.message, last_problem_at: clock.now() });
@@ -39,12 +44,12 @@ export async function requestVerification(
   deps: RequestDeps,
   project: ProjectRow,
   requester: Actor,
-  selector: BackupSelector,
+  { selector, timeLimitMs }: { readonly selector: BackupSelector; readonly timeLimitMs?: number | undefined },
 ): Promise<OperationId> {
   return requestOperation(deps, backupVerify, async (db) => {
     const backup = await selectBackup(db, project, selector);
     await refuseUnverifiable(db, backup);
-    return { project, backupId: backup.id, requester, request: { selector } };
+    return { project, backupId: backup.id, requester, request: { selector, ...(timeLimitMs === undefined ? {} : { timeLimitMs }) } };
   });
 }
 

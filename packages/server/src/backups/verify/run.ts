@@ -27,15 +27,22 @@ export interface VerifyDeps extends ReadingDeps {
 /**
  * Verifies a backup by restoring it, and records the verdict. Every verdict is an answer; an error means that nothing could be
  * recorded.
+ *
+ * @param timeLimitMs instead of what follows from the size
  */
-export async function verifyBackup(deps: VerifyDeps, backupId: BackupId, task: Task): Promise<{ readonly proof: VerificationProof }> {
+export async function verifyBackup(
+  deps: VerifyDeps,
+  backupId: BackupId,
+  task: Task,
+  timeLimitMs?: number,
+): Promise<{ readonly proof: VerificationProof }> {
   const row = await findBackupById(deps.catalog.db, backupId);
   if (row === undefined) throw new FluxError('backup_not_found', 'The backup is no longer in the catalog.');
   const startedAt = deps.clock.now();
   const watch = startStopwatch();
   const seen: Evidence = {};
   try {
-    const verdict = await reachVerdict(deps, row, task, watch, seen);
+    const verdict = await reachVerdict(deps, row, task, watch, seen, timeLimitMs);
     return { proof: await recordVerdict(deps, row, task, watch, seen, verdict, startedAt) };
   } finally {
     // The verdict is recorded meanwhile; the operation ends when the instance has been removed.
@@ -90,11 +97,18 @@ interface Evidence {
   removal?: Promise<void>;
 }
 
-async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch: Stopwatch, seen: Evidence): Promise<Verdict> {
+async function reachVerdict(
+  deps: VerifyDeps,
+  row: BackupRow,
+  task: Task,
+  watch: Stopwatch,
+  seen: Evidence,
+  timeLimitMs: number | undefined,
+): Promise<Verdict> {
   try {
     await using lent = await lendArtifact(deps, row, 'a verification', task.signal);
     const manifest = await readAgreedManifest(deps, row, task.signal);
-    const verdict = await restoreLent(deps, row, { manifest, lent }, task, watch, seen);
+    const verdict = await restoreLent(deps, row, { manifest, lent, timeLimitMs }, task, watch, seen);
     // The hashed and the restored bytes are those of one file; only a write into that file can make them differ.
     if (seen.bytes !== undefined && (await lent.wasModified(seen.bytes.sha256, task.signal)))
       return { verdict: 'inconclusive', summary: 'The file of the backup was written to while it was verified.' };
@@ -111,7 +125,7 @@ async function reachVerdict(deps: VerifyDeps, row: BackupRow, task: Task, watch:
 async function restoreLent(
   deps: VerifyDeps,
   row: BackupRow,
-  { manifest, lent }: { readonly manifest: Manifest; readonly lent: LocalBlob },
+  { manifest, lent, timeLimitMs }: { readonly manifest: Manifest; readonly lent: LocalBlob; readonly timeLimitMs: number | undefined },
   task: Task,
   watch: Stopwatch,
   seen: Evidence,
@@ -119,9 +133,8 @@ async function restoreLent(
   const opening = new AbortController();
   const signal = AbortSignal.any([task.signal, opening.signal]);
   // The instance starts while the bytes are read; nothing is restored before they have matched.
-  const instance = watch.time('open', () =>
-    deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, lent.path, signal)),
-  );
+  const request = disposableRequest(deps.sandbox.limits, manifest, lent.path, signal, timeLimitMs);
+  const instance = watch.time('open', () => deps.sandbox.disposables.open(request));
   instance.catch(() => undefined);
   try {
     task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
@@ -130,7 +143,10 @@ async function restoreLent(
     const ready = await instance;
     seen.postgresVersion = ready.postgresVersion;
     seen.sandbox = ready.sandbox;
-    return await restoreAndCompare(ready, { path: lent.path, manifest }, task, watch);
+    const verdict = await restoreAndCompare(ready, { path: lent.path, manifest }, task, watch);
+    return ready.exceeded()?.limit === 'time' && verdict.verdict === 'inconclusive'
+      ? { ...verdict, summary: `${verdict.summary}. ${adviseOnTime(row.id, request.limits.wallClockMs, manifest.server.databaseBytes)}` }
+      : verdict;
   } finally {
     opening.abort(new Error('the verification has ended'));
     const opened = await instance.catch(() => undefined);
@@ -139,6 +155,16 @@ async function restoreLent(
         deps.log.error({ err: error, backup: row.id }, 'a disposable Postgres was not removed');
       });
   }
+}
+
+/** What the limit follows from, and the command that raises it. */
+function adviseOnTime(id: BackupId, limitMs: number, databaseBytes: number): string {
+  const mebibytes = Math.max(1, Math.ceil(databaseBytes / 2 ** 20));
+  const hours = Math.max(1, Math.ceil((2 * limitMs) / 3_600_000));
+  return (
+    `That is the limit for this verification of ${mebibytes} MiB, and says nothing against the backup: its label stays. ` +
+    `An admin can allow more: flux backup verify --id ${id} --time-limit ${hours}h, or for all FLUX_VERIFY_TIMEOUT_MIN and FLUX_VERIFY_TIMEOUT.`
+  );
 }
 
 function comparedBy(verdict: Verdict): Pick<VerificationProof, 'tablesCompared' | 'rowsCompared' | 'objectsCompared' | 'differences'> {

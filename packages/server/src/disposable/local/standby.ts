@@ -94,8 +94,9 @@ export function createStandby(
   };
 }
 
+/** Its time begins to count when it is assigned, with the limit of the request. */
 function isSame(a: DisposableLimits, b: DisposableLimits): boolean {
-  return a.memoryBytes === b.memoryBytes && a.diskBytes === b.diskBytes && a.processes === b.processes && a.wallClockMs === b.wallClockMs;
+  return a.memoryBytes === b.memoryBytes && a.diskBytes === b.diskBytes && a.processes === b.processes;
 }
 
 async function isMemoryShort(): Promise<boolean> {

@@ -141,7 +141,7 @@ export async function startStandingServer(setting: DisposableSetting, signal: Ab
 
   const serve = async (request: DisposableRequest, archivePath: string): Promise<DisposableInstance> => {
     watchdog = startWatchdog({
-      limits,
+      limits: { ...limits, wallClockMs: request.limits.wallClockMs },
       roots: () => [...roots],
       overheadPerRoot: sandbox.kind === 'off' ? 0 : 2,
       data:

@@ -53,6 +53,7 @@ export async function removeSource({ catalog, engines }: CleanUpDeps, row: Proje
 /** Brings a project whose migration was interrupted back to one engine. */
 export const migrateCleanUp = defineOperation({
   kind: 'migrate_clean_up',
+  lane: 'short',
   request: z.object({}),
   touches: 'project',
   runsOn: 'project host',

@@ -23,6 +23,7 @@ export interface ExpireUndoDeps {
 /** Removes the expired undo data of one project. */
 export const undoExpire = defineOperation({
   kind: 'undo_expire',
+  lane: 'short',
   request: z.object({}),
   touches: 'project',
   runsOn: 'project host',
