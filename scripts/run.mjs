@@ -63,7 +63,7 @@ const COMMANDS = {
     postgres: true,
     sandboxes: 'all',
     build: true,
-    env: { ...BUILT, FLUX_TEST_TIER: 'all', FLUX_TEST_RECORD: 'yes' },
+    env: { ...BUILT, FLUX_TEST_TIER: 'all', FLUX_TEST_RECORD: 'yes', FLUX_TEST_PROJECTS: '1000' },
     steps: [
       ['vitest', 'run', 'acceptance/siege', '--maxWorkers=1'],
       ['node', 'scripts/docs.ts', '--write'],

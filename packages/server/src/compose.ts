@@ -16,6 +16,7 @@ import { createAttachedEngine } from './engines/attached/engine.ts';
 import { createDedicatedEngine } from './engines/dedicated/engine.ts';
 import { EngineDirectory } from './engines/directory.ts';
 import { createSharedEngine } from './engines/shared/engine.ts';
+import { watchPool } from './engines/shared/guard.ts';
 import { keepLease } from './operations/lease.ts';
 import { recoverOperations } from './operations/recover.ts';
 import { openPostgresPrograms } from './postgres/programs.ts';
@@ -88,6 +89,8 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const stopping = new AbortController();
   const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
   const foreign = { lookWithinMs: config.foreignTimeoutMs };
+  const guard = await watchPool({ cluster, bounds: { ...config.pool, ownerMs: config.backupTimeoutMs }, log });
+  releasers.add('the guard of the pool', () => guard.stop());
   const engines = new EngineDirectory(
     {
       v1_dedicated: createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),

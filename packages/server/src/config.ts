@@ -55,6 +55,13 @@ export interface Config {
   readonly allowedExtensions: readonly string[];
   /** Whether an admin may restore with the rights of a superuser, and so of the account that Postgres runs as. */
   readonly restoreAsSuperuser: 'on' | 'off';
+  /** What a session of a pooled project may do: durations in ms, and the size of its temporary files. */
+  readonly pool: {
+    readonly statementMs: number;
+    readonly idleTransactionMs: number;
+    readonly transactionMs: number;
+    readonly tempFileBytes: number;
+  };
   /** Slots of each lane of operations for each pace. */
   readonly concurrency: number;
 }
@@ -117,6 +124,10 @@ const SETTINGS = {
     pgcrypto,postgis,postgis_raster,postgis_tiger_geocoder,postgis_topology,seg,tablefunc,unaccent,uuid-ossp,vector`,
   ),
   FLUX_RESTORE_AS_SUPERUSER: z.enum(['on', 'off']).default('on'),
+  FLUX_POOL_STATEMENT_TIMEOUT: duration.default(10 * 60_000),
+  FLUX_POOL_IDLE_TRANSACTION_TIMEOUT: duration.default(5 * 60_000),
+  FLUX_POOL_TRANSACTION_TIMEOUT: duration.default(30 * 60_000),
+  FLUX_POOL_TEMP_FILES: size.default(2 * 2 ** 30),
   FLUX_CONCURRENCY: z
     .string()
     .regex(/^[1-9]\d?$/, 'is a whole number from 1 to 99')
@@ -185,6 +196,12 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     allowedExtensions: s.FLUX_EXTENSIONS_ALLOWED.split(',')
       .map((name) => name.trim())
       .filter((name) => name !== ''),
+    pool: {
+      statementMs: s.FLUX_POOL_STATEMENT_TIMEOUT,
+      idleTransactionMs: s.FLUX_POOL_IDLE_TRANSACTION_TIMEOUT,
+      transactionMs: s.FLUX_POOL_TRANSACTION_TIMEOUT,
+      tempFileBytes: s.FLUX_POOL_TEMP_FILES,
+    },
     concurrency: s.FLUX_CONCURRENCY,
   });
 }

@@ -46,6 +46,8 @@ export interface BackupSource {
   readonly kind: 'project_db' | 'tenant_export';
   /** The role that dumps: on v2 it reads everything of the tenant schema and nothing else (BYPASSRLS, not a superuser). */
   readonly target: PostgresTarget;
+  /** Who can see all sessions of the server: which of them keeps a dump waiting. */
+  readonly observer: PostgresTarget;
   readonly major: number;
   /** Only this schema is dumped; undefined dumps the whole database. */
   readonly schema?: string;

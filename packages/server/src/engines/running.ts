@@ -36,6 +36,14 @@ export function requirePort({ id, port }: Pick<InstanceStatus, 'id' | 'port'>): 
   });
 }
 
+/** A status is waited for this long; a new session that is not answered in ten seconds is given up. */
+export const STATUS_BOUNDS = { freshMs: 2000, waitMs: 2000, giveUpMs: 10_000 } as const;
+
+/** The status of a server that has not answered in time. */
+export function didNotAnswer(): { readonly state: 'failing'; readonly problem: string } {
+  return { state: 'failing', problem: `It did not answer within ${STATUS_BOUNDS.waitMs / 1000} seconds.` };
+}
+
 /** Version of a server, as a text and as a number. */
 export interface ServerVersion {
   /** For example `15.18`. */

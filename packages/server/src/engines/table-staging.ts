@@ -5,8 +5,8 @@ import type { PostgresTarget } from '../postgres/target.ts';
 /** A schema next to the live data for single tables. Disposing of it removes it, unless it was handed over. */
 export interface TableStaging extends AsyncDisposable {
   readonly schema: string;
-  /** Where pg_restore connects; never a superuser. */
-  readonly target: PostgresTarget;
+  /** Runs what loads the tables; it connects as the owner, never as a superuser. */
+  load<T>(work: (target: PostgresTarget) => Promise<T>): Promise<T>;
   /** The session that compares the restored tables connects here. */
   readonly inspector: PostgresTarget;
   readonly major: number;

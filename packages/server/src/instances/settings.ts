@@ -12,13 +12,16 @@ export interface ServerPlace {
 
 /** The settings of an instance: those of Flux, then those of its specification. None of them is secret. */
 export function instanceSettings(spec: InstanceSpec, place: ServerPlace): ServerSettings {
+  const maxConnections = Number(spec.settings?.max_connections ?? 100);
   return {
     ...COMMON_SETTINGS,
     listen_addresses: spec.network === 'none' ? '' : place.tcpAddresses,
     unix_socket_directories: place.socketFolder,
     unix_socket_permissions: place.socketMode,
     cluster_name: `flux-${spec.id}`,
-    max_connections: '100',
+    max_connections: String(maxConnections),
+    // Whoever takes all connections that there are leaves these to Flux, which administers the server.
+    superuser_reserved_connections: String(Math.floor(maxConnections / 10)),
     shared_buffers: '32MB',
     min_wal_size: '80MB',
     max_wal_size: '1GB',

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { FluxError, isFluxError } from '@flux/contract/errors';
+import { SessionPlaces } from '../postgres/session-places.ts';
 import type { PostgresTarget } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
@@ -45,6 +46,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
   const id = options.record.spec.id;
   const places = driver.placesOf(id);
   const password = await readSecret(places.secret);
+  const sessions = new SessionPlaces();
   let record = options.record;
   let server: Server | undefined;
   let state: InstanceState = 'stopped';
@@ -199,7 +201,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
         problem: damage?.problem ?? problem,
       };
     },
-    superuser: (database) => driver.targetOf(record, password, server, database),
+    superuser: (database) => ({ ...driver.targetOf(record, password, server, database), places: sessions }),
   };
 }
 

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { Client, DatabaseError, Query, types } from 'pg';
 import { type BoundedReading, boundMessages, type MessageBounds } from '../system/bounded-messages.ts';
-import { applySettings, libpqOptions, RESET_GIVEN_SETTINGS, type SessionSettings } from './session-settings.ts';
+import { requireChannelBinding } from './channel-binding.ts';
+import { applySettings, libpqOptions, OUR_BOUNDS, RESET_GIVEN_SETTINGS, type SessionSettings } from './session-settings.ts';
 import type { PostgresTarget } from './target.ts';
 import { type Encryption, encryptionOrder, tlsOptions } from './tls.ts';
 
@@ -27,6 +28,8 @@ export interface PostgresSession extends AsyncDisposable {
   copyOut(sql: string, onRow: (row: Uint8Array) => void): Promise<void>;
   /** Called for each notice or warning of the server; `severity` is for example WARNING, in the server's language. */
   onNotice(listener: (message: string, severity: string, sqlState: string) => void): void;
+  /** Called once when the connection ends, whoever ended it. */
+  onEnd(listener: () => void): void;
   /** Ends the connection; never throws. */
   close(): Promise<void>;
 }
@@ -61,12 +64,26 @@ const CLOSE_MS = 2000;
  */
 export async function connectPostgres(target: PostgresTarget, options: ConnectOptions = {}): Promise<PostgresSession> {
   options.signal?.throwIfAborted();
+  const free = await target.places?.take(options.signal);
+  try {
+    const opened = await openEither(target, options);
+    return toSession({
+      ...opened,
+      close: () => opened.close().finally(free),
+    });
+  } catch (error) {
+    free?.();
+    throw error;
+  }
+}
+
+async function openEither(target: PostgresTarget, options: ConnectOptions): Promise<OpenedClient> {
   const [first, second] = encryptionOrder(target);
   const attempt = await openClient(target, options, first);
-  if ('client' in attempt) return toSession(attempt);
+  if ('client' in attempt) return attempt;
   if (second === undefined || !attempt.otherMayWork || options.signal?.aborted) throw unavailable(target, attempt.error);
   const again = await openClient(target, options, second);
-  if ('client' in again) return toSession(again);
+  if ('client' in again) return again;
   // The server does not accept a session of the first kind, or did not answer it: then the second answer counts.
   const isFirstReport = sqlStateOf(attempt.error) !== undefined && sqlStateOf(attempt.error) !== NO_ENTRY_FOR_SESSION;
   throw unavailable(target, isFirstReport ? attempt.error : again.error);
@@ -94,15 +111,21 @@ function healedSettings(error: unknown, tried: SessionSettings): SessionSettings
 }
 
 /** Starts the session from one known set of settings, and returns those that were changed. A session for the owner's SQL keeps the owner's. */
-async function applyKnownSettings(client: Client, { searchPath, settings }: ConnectOptions): Promise<SessionSettings> {
+async function applyKnownSettings(
+  client: Client,
+  target: PostgresTarget,
+  { searchPath, settings }: ConnectOptions,
+): Promise<SessionSettings> {
   if (searchPath === 'role') {
     if (settings !== undefined) await client.query(applySettings(settings));
     return {};
   }
   // In one text, to save round trips. Its first statement makes sure that the names in the second are those of Postgres.
   const results = (await client.query(
-    `${applySettings({ search_path: 'pg_catalog' })};${RESET_GIVEN_SETTINGS};${applySettings({ search_path: 'pg_catalog', ...settings })}`,
+    `${applySettings({ search_path: 'pg_catalog' })};${RESET_GIVEN_SETTINGS};${applySettings({ search_path: 'pg_catalog', ...OUR_BOUNDS, ...settings })};
+     SELECT 'max_connections' AS name, pg_catalog.current_setting('max_connections') AS value`,
   )) as unknown as readonly { readonly rows: readonly { readonly name: string; readonly value: string }[] }[];
+  target.places?.learn(Number(results[3]?.rows[0]?.value));
   return Object.fromEntries((results[1]?.rows ?? []).map(({ name, value }) => [name, value]));
 }
 
@@ -134,7 +157,7 @@ async function openClient(
     user: target.user,
     password: target.password ?? '',
     database: target.database,
-    application_name: 'flux',
+    application_name: target.applicationName ?? 'flux',
     ...optionsOf(target, heal),
     ...(target.channelBinding === 'require' ? { enableChannelBinding: true } : {}),
     keepAlive: true,
@@ -160,7 +183,7 @@ async function openClient(
   const late = withinMs === undefined ? undefined : setTimeout(() => wireOf(client).stream.destroy(tooLate(target, withinMs)), withinMs);
   let refused: FluxError | undefined;
   if (target.channelBinding === 'require')
-    requireChannelBinding(client, (error) => {
+    requireChannelBinding(client.connection as unknown as NodeJS.EventEmitter, (error) => {
       refused = error;
       drop();
     });
@@ -168,7 +191,7 @@ async function openClient(
   let given: SessionSettings;
   try {
     await client.connect();
-    given = await applyKnownSettings(client, options);
+    given = await applyKnownSettings(client, target, options);
   } catch (error) {
     // `end` of a client that never connected waits for an event that may have passed; only its socket has to be closed.
     options.signal?.removeEventListener('abort', drop);
@@ -209,30 +232,6 @@ function optionsOf(target: PostgresTarget, heal: SessionSettings): { readonly op
   return PGOPTIONS === undefined ? {} : { options: PGOPTIONS };
 }
 
-/**
- * Calls back before a password, or a proof of one, is sent to a server that does not bind the login to the TLS session: it might be
- * another one than that of the URI.
- */
-function requireChannelBinding(client: Client, refuse: (error: FluxError) => void): void {
-  const wire = client.connection as unknown as NodeJS.EventEmitter;
-  let isBound = false;
-  const check = () => {
-    if (!isBound)
-      refuse(
-        new FluxError('instance_unavailable', 'The server does not offer channel binding, and the URI has channel_binding=require.', {
-          hint: 'Is it the right server? Without TLS, or behind a proxy, there is no channel binding; channel_binding=prefer does without.',
-        }),
-      );
-  };
-  // The listeners of the driver come after these, and write into a socket that is closed by then.
-  wire.prependListener('authenticationSASL', ({ mechanisms = [] }: { readonly mechanisms?: readonly string[] }) => {
-    isBound = mechanisms.includes('SCRAM-SHA-256-PLUS');
-    check();
-  });
-  for (const event of ['authenticationCleartextPassword', 'authenticationMD5Password', 'authenticationOk'])
-    wire.prependListener(event, check);
-}
-
 function toSession({ client, reading, given, close }: OpenedClient): PostgresSession {
   return {
     given,
@@ -241,6 +240,7 @@ function toSession({ client, reading, given, close }: OpenedClient): PostgresSes
     run: (sql, onStatement) => withoutCollecting(reading, () => runText(client, sql, onStatement)),
     copyOut: (sql, onRow) => withoutCollecting(reading, () => copyText(client, sql, onRow)),
     onNotice: (listener) => void client.on('notice', (notice) => listener(notice.message ?? '', notice.severity ?? '', notice.code ?? '')),
+    onEnd: (listener) => void client.once('end', listener),
     close,
     [Symbol.asyncDispose]: close,
   };

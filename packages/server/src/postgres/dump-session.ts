@@ -5,8 +5,18 @@ import type { Progress } from '@flux/contract/operation';
 import { tapToc } from './archive/tap-toc.ts';
 import type { ArchiveToc } from './archive/toc.ts';
 import { type ChangeMarks, readChangeMarks } from './change-marks.ts';
-import type { PostgresSession } from './connect.ts';
+import { type PostgresSession, sqlStateOf } from './connect.ts';
 import { dumpDatabase } from './dump.ts';
+import {
+  type Blocker,
+  blockedDetails,
+  blockersInWords,
+  howToUnblock,
+  LOCK_NOT_AVAILABLE,
+  LOCK_WAIT_MS,
+  uniqueName,
+  watchLocks,
+} from './lock-watch.ts';
 import type { ContentProgress } from './manifest/content.ts';
 import { type ManifestSource, recordManifest, scopeOf } from './manifest/record.ts';
 import { type ChosenPart, choosePart } from './manifest/selection/part.ts';
@@ -55,6 +65,8 @@ type DumpSource = Omit<ManifestSource, 'part'> & {
   readonly major: number;
   /** The part of the database that is wanted; undefined for all of it. */
   readonly scope?: BackupScope | undefined;
+  /** Who looks whether somebody's lock keeps the dump waiting; absent where nobody else is. */
+  readonly observer?: PostgresTarget | undefined;
 };
 
 /** pg_dump uses a whole processor for compression, and is slower when it has to share it. */
@@ -65,13 +77,23 @@ const SESSIONS_BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1)
  *
  * @throws FluxError `postgres_missing` before anything runs, `instance_unavailable`; `dump_failed` when something may not be read
  */
-export async function openDumpSession(programs: PostgresPrograms, given: DumpSource, signal: AbortSignal): Promise<DumpSession> {
+export async function openDumpSession(programs: PostgresPrograms, source: DumpSource, signal: AbortSignal): Promise<DumpSession> {
+  const applicationName = uniqueName();
+  const given = { ...source, target: { ...source.target, applicationName } };
   const { account, toolbox } = programs;
   const tools = toolbox.require(given.major, 'client');
   const compression = await programs.compressionOf(tools);
   const aborter = new AbortController();
   const both = AbortSignal.any([signal, aborter.signal]);
   let changeMarks: ChangeMarks | undefined;
+  const watch =
+    given.observer && watchLocks(given.observer, { applicationName, onBlocked: (blockers) => aborter.abort(blocked(blockers)) });
+  /** What went wrong, for the owner of the source. */
+  const explained = (error: unknown): unknown => {
+    if (isFluxError(aborter.signal.reason)) return aborter.signal.reason;
+    if (both.aborted) return error;
+    return sqlStateOf(error) === LOCK_NOT_AVAILABLE ? blocked(watch?.lastBlockers() ?? []) : asSourceError(error, given.target);
+  };
   const snapshot = await openSnapshot(given.target, {
     signal: both,
     // Read before the snapshot: counting a change twice is harmless, missing one is not.
@@ -79,21 +101,28 @@ export async function openDumpSession(programs: PostgresPrograms, given: DumpSou
       // A backup is valid without them.
       changeMarks = await readChangeMarks(session, given.schema ?? null).catch(() => undefined);
     },
+  }).catch(async (error: unknown) => {
+    await watch?.[Symbol.asyncDispose]();
+    throw error;
   });
+  const close = async () => {
+    await watch?.[Symbol.asyncDispose]();
+    await snapshot[Symbol.asyncDispose]();
+  };
   try {
     // Before pg_dump starts: a sequence only advances, so its value in the archive is never behind the one read here.
     const part = await partOf(snapshot.session, given);
-    const source = { ...given, part };
-    const scope = scopeOf(source);
+    const dumped = { ...given, part };
+    const scope = scopeOf(dumped);
     const sequences = await readSequences(snapshot, scope);
     const [version] = await snapshot.session.query<{ server_version: string }>('SHOW server_version');
     return {
-      serverVersion: version?.server_version ?? String(source.major),
+      serverVersion: version?.server_version ?? String(dumped.major),
       changeMarks,
       estimatedBytes: await estimateBytes(snapshot.session, scope),
       abort: (reason) => aborter.abort(reason),
       dump: async (onBytes) => {
-        const { target, schema } = source;
+        const { target, schema } = dumped;
         const tapped = Promise.withResolvers<ArchiveToc>();
         tapped.promise.catch(() => undefined);
         const { warnings } = await dumpDatabase({
@@ -117,22 +146,30 @@ export async function openDumpSession(programs: PostgresPrograms, given: DumpSou
       recordManifest: (onProgress) =>
         recordManifest({
           snapshot,
-          source,
+          source: dumped,
           sequences,
           parallel: SESSIONS_BESIDE_DUMP,
           onProgress: ({ bytesDone, bytesTotal }: ContentProgress) =>
             onProgress({ phase: 'manifest', message: 'Counting what is dumped', done: bytesDone, total: bytesTotal, unit: 'bytes' }),
           signal: both,
         }).catch((error: unknown) => {
-          throw both.aborted ? error : asSourceError(error, source.target);
+          throw explained(error);
         }),
       completeManifest: (manifest) => addLaterSequences(snapshot, manifest),
-      [Symbol.asyncDispose]: () => snapshot[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: close,
     };
   } catch (error) {
-    await snapshot[Symbol.asyncDispose]();
-    throw both.aborted ? error : asSourceError(error, given.target);
+    await close();
+    throw explained(error);
   }
+}
+
+/** Somebody has locked what is dumped, and does not let go. */
+function blocked(blockers: readonly Blocker[]): FluxError {
+  return new FluxError('dump_failed', `The dump waited for a lock for ${LOCK_WAIT_MS / 1000} seconds. ${blockersInWords(blockers)}`, {
+    hint: `Nothing was stored. ${howToUnblock(blockers)}; then try again with \`flux backup create\`.`,
+    details: blockedDetails(blockers),
+  });
 }
 
 /** The part that is wanted, as the snapshot has it. What has changed since it was chosen may have made it impossible. */

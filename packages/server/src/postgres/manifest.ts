@@ -124,7 +124,8 @@ export const DIGEST_SETTINGS: Readonly<Record<string, string>> = {
   lc_monetary: 'C',
   xmloption: 'content',
   row_security: 'off',
-  statement_timeout: '0',
-  lock_timeout: '0',
+  // Reading a large table may take hours.
+  statement_timeout: '12h',
+  lock_timeout: '30s',
   idle_in_transaction_session_timeout: '0',
 };

@@ -36,6 +36,20 @@ export async function setRolePassword(session: PostgresSession, role: string, pa
 }
 
 /**
+ * Lets a role log in with a password that replaces the one it has. Postgres reads a password and until when it is valid at once, as a login
+ * begins: one that began with an earlier password was refused by then, however long it takes to end. LOGIN alone is read at its end.
+ */
+export async function openLogin(session: PostgresSession, role: string, password: string): Promise<void> {
+  const verifier = quoteLiteral(scramVerifier(password));
+  await session.run(`ALTER ROLE ${quoteIdentifier(role)} PASSWORD ${verifier} LOGIN VALID UNTIL 'infinity'`);
+}
+
+/** Lets a role log in no more, whatever its password is and will be. */
+export async function shutLogin(session: PostgresSession, role: string): Promise<void> {
+  await session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN VALID UNTIL 'epoch'`);
+}
+
+/**
  * Creates the roles that PostgREST and its clients expect, where they are missing; existing roles stay as they are.
  * `authenticator` cannot log in and inherits nothing: it only switches to one of the other three.
  */

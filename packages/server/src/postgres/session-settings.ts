@@ -3,6 +3,12 @@ import { quoteLiteral } from './sql/quote.ts';
 /** Settings of a session by name. */
 export type SessionSettings = Readonly<Record<string, string>>;
 
+/**
+ * What bounds every session of ours that asks for nothing else: for how long it waits for a lock that somebody holds, and for a statement.
+ * Nothing waits for ever for a user's session.
+ */
+export const OUR_BOUNDS = { lock_timeout: '30s', statement_timeout: '10min' } as const satisfies SessionSettings;
+
 /** Of what the host's configuration sets, these change neither a text nor a lock nor a right: memory, costs and plans, logs. */
 const OF_THE_HOST_KEPT =
   "(coalesce(s.unit, '') IN ('B', 'kB', '8kB', 'MB') OR s.vartype = 'real' OR s.name ~ '^(enable_|jit|geqo|parallel_|max_parallel|plan_|log_|track_|debug_|trace_|commit_|wal_|synchronous_|update_process)')";

@@ -1,4 +1,5 @@
 import { connectPostgres, type PostgresSession } from './connect.ts';
+import { estimatedTotalBytes } from './estimated-size.ts';
 import { type Scope, scopeParameter } from './manifest/scope.ts';
 import { DIGEST_SETTINGS } from './manifest.ts';
 import type { PostgresTarget } from './target.ts';
@@ -110,7 +111,7 @@ export async function estimateBytes(session: PostgresSession, scope: Scope): Pro
     parameter === null
       ? await session.query<{ bytes: string }>('SELECT pg_database_size(current_database()) AS bytes')
       : await session.query<{ bytes: string }>(
-          `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) AS bytes FROM pg_class c
+          `SELECT coalesce(sum(${estimatedTotalBytes('c')}), 0)::int8 AS bytes FROM pg_class c
            JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE n.nspname = ANY ($1::text[]) AND c.relkind IN ('r', 'm') AND quote_ident(n.nspname) || '.' || quote_ident(c.relname) <> ALL ($2::text[])`,
           [parameter, scope.selection?.withoutRows ?? []],

@@ -1,5 +1,6 @@
 import type { runProcess } from '../system/process.ts';
 import type { SessionAttributes } from './choose-host.ts';
+import type { SessionPlaces } from './session-places.ts';
 import { type ChannelBinding, type SslMode, tlsEnvironment } from './tls.ts';
 
 /** The address of a Postgres database and how to log in. The password is never put on a command line. */
@@ -21,6 +22,10 @@ export interface PostgresTarget {
   readonly connectTimeoutMs?: number | undefined;
   /** How long a session may last that only looks; without a limit when absent. See `ForeignRules`. */
   readonly lookWithinMs?: number | undefined;
+  /** Bounds our own sessions on the server; absent where the server is only ours. */
+  readonly places?: SessionPlaces | undefined;
+  /** What `pg_stat_activity` calls the session; absent means `flux`. */
+  readonly applicationName?: string | undefined;
   /** Further hosts of the same database. `chooseHost` takes one; whatever connects to a target takes `host` alone. */
   readonly otherHosts?: readonly { readonly host: string; readonly port: number }[] | undefined;
   /** What `chooseHost` asks of a host; absent for any. */
@@ -59,7 +64,7 @@ export function libpqEnvironment(target: PostgresTarget): Record<string, string>
     PGPORT: String(target.port),
     PGUSER: target.user,
     PGDATABASE: target.database,
-    PGAPPNAME: 'flux',
+    PGAPPNAME: target.applicationName ?? 'flux',
     PGCONNECT_TIMEOUT: String(Math.ceil((target.connectTimeoutMs ?? 15_000) / 1000)),
     ...(target.channelBinding === undefined ? {} : { PGCHANNELBINDING: target.channelBinding }),
     ...(target.options === undefined ? {} : { PGOPTIONS: target.options }),

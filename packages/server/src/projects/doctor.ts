@@ -10,10 +10,12 @@ import type { Catalog } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { DisposableProvider, SandboxKind } from '../disposable/provider.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
+import type { InstanceState } from '../instances/instance.ts';
 import { adviseOnInstalling } from '../postgres/install-advice.ts';
 import type { PostgresToolbox } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import { freeBytesOf } from '../system/free-space.ts';
+import { inTurns } from '../system/in-turns.ts';
 import { listUndoData } from './undo/data.ts';
 
 /** The machine that the control plane runs on, as far as a restore depends on it. */
@@ -50,6 +52,8 @@ export interface DoctorDeps {
 
 const UNDO_DATA = 'undo data';
 
+/** So many projects are examined at once: one that answers slowly keeps the others waiting less. */
+const AT_ONCE = 8;
 const ORDER = ['danger', 'warning', 'fine'];
 const MIN_FREE_BYTES = 2 * 2 ** 30;
 const MAX_PROOF_AGE_MS = 7 * 24 * 3_600_000;
@@ -62,8 +66,8 @@ export async function examineServer(deps: DoctorDeps, projects: readonly Project
     majorsFinding(deps.machine.toolbox.majors()),
     ...(await freeSpaceFindings(deps.machine)),
   ];
-  for (const project of projects) {
-    const { findings: all } = await examineProject(deps, project);
+  const examined = await inTurns(projects, AT_ONCE, async (project) => ({ project, ...(await examineProject(deps, project)) }));
+  for (const { project, findings: all } of examined) {
     const told = all.filter(({ severity, what }, index) => (index === 0 && severity !== 'fine') || what === UNDO_DATA);
     findings.push(...told.map((finding) => ({ ...finding, what: `${project.slug} (${project.hash}): ${finding.what}` })));
   }
@@ -76,8 +80,12 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
   const state = latest === undefined ? undefined : stateOf(latest, await checkArtifact(deps.store, latest));
   const findings = [backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
   if (state !== undefined && state.tier !== 'restorable') findings.push(await wayBackFinding(deps, project));
-  if (project.lifecycle === 'active')
-    findings.push(await instanceFinding(deps, project), ...(await undoFindings(deps, project)), ...(await lookFindings(deps, project)));
+  if (project.lifecycle === 'active') {
+    const { state, finding } = await examineInstance(deps, project);
+    findings.push(finding);
+    // One that does not answer would keep this waiting, once for each question.
+    if (state === 'running') findings.push(...(await undoFindings(deps, project)), ...(await lookFindings(deps, project)));
+  }
   findings.push(...capabilityFindings(deps, project), ...migrationFindings(project));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !deps.machine.toolbox.majors().includes(major)) {
@@ -171,15 +179,16 @@ function migrationFindings({ slug, hash, migration_state }: ProjectRow): Finding
   return [{ severity: 'warning', what: 'migration', found, command: next }];
 }
 
-async function instanceFinding(deps: DoctorDeps, row: ProjectRow): Promise<Finding> {
+async function examineInstance(deps: DoctorDeps, row: ProjectRow): Promise<{ readonly state: InstanceState; readonly finding: Finding }> {
   const { engine, project } = deps.engines.of(row);
   const canStart = engine.power !== undefined || engine.pooled !== undefined;
   const status = await engine.status(project).catch((error: Error) => ({ state: 'failing' as const, problem: error.message, restarts: 0 }));
   if (status.state === 'running') {
     const died = status.restarts > 0 ? ` It died and was started again ${status.restarts} times.` : '';
-    return { severity: status.restarts > 0 ? 'warning' : 'fine', what: 'Postgres', found: `It is running.${died}`, command: null };
+    const severity = status.restarts > 0 ? 'warning' : 'fine';
+    return { state: 'running', finding: { severity, what: 'Postgres', found: `It is running.${died}`, command: null } };
   }
-  return {
+  const finding: Finding = {
     severity: 'warning',
     what: 'Postgres',
     found: `It is ${status.state}${status.problem === null ? '' : `: ${status.problem}`}. No backup can be created now.${
@@ -187,9 +196,10 @@ async function instanceFinding(deps: DoctorDeps, row: ProjectRow): Promise<Findi
     }`,
     command: canStart ? `flux project start ${row.slug} --hash ${row.hash}` : null,
   };
+  return { state: status.state, finding };
 }
 
-/** What a look at a database that Flux does not run finds. One that does not answer is told by `instanceFinding`. */
+/** What a look at a database that Flux does not run finds. One that does not answer is told by `examineInstance`. */
 async function lookFindings({ engines }: DoctorDeps, row: ProjectRow): Promise<readonly Finding[]> {
   const { engine, project } = engines.of(row);
   return (await engine.attachment?.look(project).catch(() => [])) ?? [];

@@ -65,11 +65,11 @@ export async function restoreTables(
 
   const copies = copiedTables(staging.schema, tables, source.manifest.internalRoles);
   await using relayed = await relayArchive(deps, source, copies, task);
-  const { major, target, inspector } = staging;
+  const { major, inspector } = staging;
   const { moneyLocale } = relayed.manifest.server;
   const omits = ({ kind, tag }: { readonly kind: string; readonly tag: string }) => kind === 'SCHEMA' && tag === staging.schema;
-  const destination = { major, target, grants: 'left out', transaction: 'all or nothing', omits, moneyLocale } as const;
-  await loadArchive(deps.programs, relayed, destination, LOAD_FAILURE, task);
+  const destination = { major, grants: 'left out', transaction: 'all or nothing', omits, moneyLocale } as const;
+  await staging.load((target) => loadArchive(deps.programs, relayed, { ...destination, target }, LOAD_FAILURE, task));
   await staging.finish();
   const archive = { path: relayed.path, manifest: withoutRoleDefaults(relayed.manifest) };
   const compared = await proveRestored(deps.sandbox, { inspector, archive, original: relayed.manifest, owners: 'ignored' }, task);

@@ -4,6 +4,7 @@ import { capabilitiesOf, requireCapability } from '../../src/engines/capabilitie
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
 import type { InstanceRuntime } from '../../src/instances/instance.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
+import { SessionPlaces } from '../../src/postgres/session-places.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { listMigrations, makeProject, pushOf, runPush } from './project.ts';
 import { openTestRuntime, type TestRuntime } from './runtime.ts';
@@ -57,9 +58,11 @@ describe('an attached database', () => {
 
   it('is dumped and reached as the URI says', async () => {
     expect(await engine.credentials(attached)).toEqual(target);
+    const places = expect.any(SessionPlaces);
     expect(await engine.backupSource(attached)).toEqual({
       kind: 'project_db',
-      target: { ...target, sslMode: 'prefer', lookWithinMs: 60_000 },
+      target: { ...target, sslMode: 'prefer', lookWithinMs: 60_000, places },
+      observer: { ...target, sslMode: 'prefer', lookWithinMs: 60_000, places },
       major: place.major,
       internalRoles: [],
     });

@@ -1,10 +1,13 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requireCapability } from '../../src/engines/capabilities.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
 import { embeddedSharedCluster, type SharedCluster } from '../../src/engines/shared/cluster.ts';
 import { createSharedEngine } from '../../src/engines/shared/engine.ts';
 import { tenantNamesOf } from '../../src/engines/shared/names.ts';
-import { connectPostgres } from '../../src/postgres/connect.ts';
+import { connectPostgres, type PostgresSession } from '../../src/postgres/connect.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
+import { eventually } from '../conformance/instance-runtime.ts';
 import { listMigrations, makeProject, pushOf, quietLog, runPush } from './project.ts';
 import { openTestRuntime, type TestRuntime } from './runtime.ts';
 
@@ -54,8 +57,14 @@ const asRole = (who: 'ddl' | 'login' | 'backup', project = intruder): PostgresTa
   return { ...cluster.admin(), user: tenantNamesOf(project)[who], password };
 };
 
-async function stateOf(target: PostgresTarget, sql: string): Promise<string> {
-  await using session = await connectPostgres(target, { searchPath: 'role' });
+/** The owner may log in only while Flux does. */
+async function openAs(who: 'ddl' | 'login' | 'backup'): Promise<PostgresSession> {
+  if (who === 'ddl') return await (await engine.ownerAccess(intruder)).open({ searchPath: 'role' });
+  return await connectPostgres(asRole(who), { searchPath: 'role' });
+}
+
+async function stateOf(who: 'ddl' | 'login' | 'backup', sql: string): Promise<string> {
+  await using session = await openAs(who);
   return await session.run(fill(sql)).then(
     () => 'allowed',
     (error) => error.code,
@@ -63,6 +72,9 @@ async function stateOf(target: PostgresTarget, sql: string): Promise<string> {
 }
 
 const REFUSED = '42501';
+
+/** Not permitted to log in, or not with a password. */
+const refusedLogin = () => ({ details: { sqlState: expect.stringMatching('28000|28P01') } });
 
 /** What is tried; the state is `insufficient_privilege` where nothing else is said. */
 const ATTEMPTS: readonly (readonly [string, string, string?])[] = [
@@ -156,7 +168,7 @@ describe('one tenant, with another in the same database', () => {
   for (const who of ['ddl', 'login'] as const) {
     it.each(ATTEMPTS)(`as ${who} cannot %s`, async (_, sql = '', expected = REFUSED) => {
       await using held = await connectPostgres(asRole('login', victim), { searchPath: 'role' });
-      const state = await stateOf(asRole(who), sql);
+      const state = await stateOf(who, sql);
       if (expected === 'refused') expect(state).not.toBe('allowed');
       else expect(state).toBe(expected);
       expect(await held.query('select body from secrets')).toEqual([{ body: 'mine' }]);
@@ -164,11 +176,58 @@ describe('one tenant, with another in the same database', () => {
   }
 
   it('cannot reach the other databases of the cluster', async () => {
-    for (const who of ['ddl', 'login', 'backup'] as const)
+    for (const who of ['login', 'backup'] as const)
       for (const database of ['postgres', 'template1'])
         await expect(connectPostgres({ ...asRole(who), database }, { searchPath: 'role' })).rejects.toMatchObject({
           details: { sqlState: REFUSED },
         });
+  });
+
+  it('cannot log in as the owner of its schema, even with a password that a push has set', async () => {
+    const owner = { ...asRole('ddl'), password: 'known' };
+    const refused = refusedLogin();
+    await runPush(engine, intruder, pushOf(`alter role ${intruders.ddl} password 'known'`));
+    await expect(connectPostgres(owner)).rejects.toMatchObject(refused);
+    // Nor while another push runs.
+    const running = runPush(engine, intruder, pushOf(`alter role ${intruders.ddl} password 'known'; select pg_sleep(1)`));
+    await using admin = await connectPostgres(cluster.admin());
+    await eventually(async () =>
+      expect(await admin.query('select from pg_stat_activity where usename = $1', [intruders.ddl])).toHaveLength(1),
+    );
+    await expect(connectPostgres(owner)).rejects.toMatchObject(refused);
+    await running;
+    expect(await runPush(engine, intruder, pushOf('select 1'))).toMatchObject({ statements: 1 });
+  });
+
+  it('is disconnected as the owner when it has logged in while a restore did', async () => {
+    const staging = await requireCapability(engine, 'staging', intruder).openEmpty(intruder);
+    const sneaked = await staging.load(async (target) => {
+      await using restoring = await connectPostgres(target);
+      await restoring.run(`alter role ${intruders.ddl} password 'known'`);
+      return await connectPostgres({ ...target, password: 'known' });
+    });
+    await eventually(() => expect(sneaked.query('select 1')).rejects.toThrow());
+    await sneaked.close();
+    await staging.discard();
+    await expect(connectPostgres({ ...asRole('ddl'), password: 'known' })).rejects.toMatchObject(refusedLogin());
+  });
+
+  it('keeps itself waiting, and nobody else, with a change of its owner that does not end', async () => {
+    const running = runPush(engine, intruder, pushOf(`alter role ${intruders.ddl} password 'x'; select pg_sleep(2)`));
+    await delay(700);
+    const began = performance.now();
+    await expect((await engine.ownerAccess(intruder)).open({})).rejects.toMatchObject({ code: 'busy' });
+    await runPush(engine, victim, pushOf('select 1'));
+    expect(performance.now() - began).toBeLessThan(1800);
+    await running;
+    await (await (await engine.ownerAccess(intruder)).open({})).close();
+  });
+
+  it('shares its owner with many who ask at once', async () => {
+    const access = await engine.ownerAccess(intruder);
+    const sessions = await Promise.all(Array.from({ length: 8 }, () => access.open({})));
+    for (const session of sessions) expect(await session.query('select session_user::text as name')).toEqual([{ name: intruders.ddl }]);
+    await Promise.all(sessions.map((session) => session.close()));
   });
 
   it('cannot escape from a push', async () => {
@@ -184,7 +243,7 @@ describe('one tenant, with another in the same database', () => {
   });
 
   it('cannot run the other’s functions by number, through a domain', async () => {
-    await using session = await connectPostgres(asRole('ddl'), { searchPath: 'role' });
+    await using session = await openAs('ddl');
     const [found] = await session.query<{ oid: string }>(`select oid::text from pg_type where typname = 'd'`);
     const state = await session.query(`select domain_in('abc', ${found?.oid}, -1)`).then(
       () => 'allowed',
@@ -194,13 +253,13 @@ describe('one tenant, with another in the same database', () => {
   });
 
   it('cannot use the sequence of the other by number', async () => {
-    await using session = await connectPostgres(asRole('ddl'), { searchPath: 'role' });
+    await using session = await openAs('ddl');
     const [found] = await session.query<{ oid: string }>(`select oid::text from pg_class where relname = 's'`);
     await expect(session.query(`select nextval(${found?.oid}::regclass)`)).rejects.toMatchObject({ code: REFUSED });
   });
 
   it('reads and writes no line of the ledger but its own', async () => {
-    await using session = await connectPostgres(asRole('ddl'), { searchPath: 'role' });
+    await using session = await openAs('ddl');
     expect(await session.query('select version from flux.list_migrations()')).toEqual([{ version: 'own' }]);
     await session.query(`select flux.record_migration('victims-own', 'x', 'x')`);
     expect(await session.query(`select inserted from flux.claim_migration('own', 'x', 'x')`)).toEqual([{ inserted: false }]);
@@ -223,9 +282,9 @@ describe('one tenant, with another in the same database', () => {
   });
 
   it('reads with its dump role nothing of the other', async () => {
-    expect(await stateOf(asRole('backup'), 'select * from {V}.secrets')).toBe(REFUSED);
-    expect(await stateOf(asRole('backup'), 'select * from flux.flux_migrations')).toBe(REFUSED);
-    expect(await stateOf(asRole('backup'), 'set role {R}_backup')).toBe(REFUSED);
-    expect(await stateOf(asRole('backup'), 'select * from {I}.own')).toBe('allowed');
+    expect(await stateOf('backup', 'select * from {V}.secrets')).toBe(REFUSED);
+    expect(await stateOf('backup', 'select * from flux.flux_migrations')).toBe(REFUSED);
+    expect(await stateOf('backup', 'set role {R}_backup')).toBe(REFUSED);
+    expect(await stateOf('backup', 'select * from {I}.own')).toBe('allowed');
   });
 });

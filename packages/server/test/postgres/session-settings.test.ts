@@ -73,16 +73,17 @@ describe('a session of ours begins from known settings', () => {
     expect(again.given).toMatchObject({ session_preload_libraries: '' });
   });
 
-  it.each(['statement_timeout', 'idle_session_timeout', 'lock_timeout'])(
-    'when the database ends every session at once: %s',
-    async (name) => {
-      const target = await cluster.createDatabase(name);
-      await cluster.run('postgres', `ALTER DATABASE ${name} SET ${name} = 1`);
-      await using session = await connectPostgres(target);
-      expect(await session.query(`SELECT current_setting('${name}') AS now FROM pg_sleep(0.05)`)).toEqual([{ now: '0' }]);
-      await session.query('SELECT pg_sleep(0.05)');
-    },
-  );
+  it.each([
+    ['statement_timeout', '10min'],
+    ['idle_session_timeout', '0'],
+    ['lock_timeout', '30s'],
+  ])('when the database ends every session at once: %s', async (name, ours) => {
+    const target = await cluster.createDatabase(name);
+    await cluster.run('postgres', `ALTER DATABASE ${name} SET ${name} = 1`);
+    await using session = await connectPostgres(target);
+    expect(await session.query(`SELECT current_setting('${name}') AS now FROM pg_sleep(0.05)`)).toEqual([{ now: ours }]);
+    await session.query('SELECT pg_sleep(0.05)');
+  });
 });
 
 it('a database that gives such settings comes back', async () => {

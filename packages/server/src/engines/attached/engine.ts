@@ -4,12 +4,14 @@ import { chooseHost } from '../../postgres/choose-host.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import { asForeign, askForeign, type ForeignRules } from '../../postgres/foreign.ts';
 import type { Strictness } from '../../postgres/manifest/selection/match.ts';
+import { SessionPlaces } from '../../postgres/session-places.ts';
 import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
 import { askVersion } from '../running.ts';
 import { shortIdOf } from '../short-id.ts';
 import { parsePostgresUri } from '../uri.ts';
+import { createVersionAnswers } from '../version-answers.ts';
 import { examineSource, findingsOf, requireReadable } from './examine.ts';
 import { readIdentity } from './identity.ts';
 
@@ -23,7 +25,15 @@ const NO_SUCH_DATABASE = '3D000';
  * @param toolbox must have the pg_dump of the server's major version
  */
 export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: PostgresToolbox; readonly foreign: ForeignRules }): Engine {
-  const targetOf = (project: EngineProject) => asForeign(parseUriOf(project), foreign);
+  const versions = createVersionAnswers();
+  const places = new Map<string, SessionPlaces>();
+  const targetOf = (project: EngineProject) => {
+    const target = parseUriOf(project);
+    const server = `${target.host}:${target.port}`;
+    const taken = places.get(server) ?? new SessionPlaces();
+    places.set(server, taken);
+    return { ...asForeign(target, foreign), places: taken };
+  };
   const hostOf = (project: EngineProject, signal: AbortSignal | undefined) => {
     const target = targetOf(project);
     return askForeign(target, () => chooseHost(target, signal));
@@ -51,11 +61,13 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
       identify: async (project, signal) => ask(project, signal, (target) => readIdentity(target, signal)),
     },
     remove: async () => undefined,
-    async status(project, signal) {
+    async status(project) {
       const target = targetOf(project);
       const known = { id: `a-${shortIdOf(project)}`, port: target.port, restarts: 0, lastRestartAt: null };
       try {
-        const { version, major } = await ask(project, signal, (host) => askVersion(host, signal));
+        const { version, major } = await versions.read(project.secrets.attachedUri ?? '', (until) =>
+          ask(project, until, (host) => askVersion(host, until)),
+        );
         return { ...known, state: 'running', major, problem: null, postgresVersion: version };
       } catch (error) {
         // Whatever such a server does, it must not spoil a list of all projects.
@@ -73,7 +85,14 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
       const target = await hostOf(project, signal);
       const { major } = await askForeign(target, () => askVersion(target, signal));
       toolbox.require(major, 'client');
-      return { kind: 'project_db', target, major, internalRoles: [], ...(project.scope === undefined ? {} : { scope: project.scope }) };
+      return {
+        kind: 'project_db',
+        target,
+        observer: target,
+        major,
+        internalRoles: [],
+        ...(project.scope === undefined ? {} : { scope: project.scope }),
+      };
     },
     async readChangeMarks(project, signal) {
       await using session = await connectPostgres(await hostOf(project, signal), { signal, withinMs: foreign.lookWithinMs });

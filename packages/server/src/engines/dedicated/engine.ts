@@ -10,6 +10,7 @@ import { ownLedger } from '../ledger.ts';
 import { connectAsRole, ensurePassword } from '../login.ts';
 import { askVersion, requirePort, requireRunning } from '../running.ts';
 import { nothingToUndo } from '../undo.ts';
+import { createVersionAnswers } from '../version-answers.ts';
 import { databaseNameOf, instanceIdOf, ownerNameOf } from './names.ts';
 import { preloadSettings } from './preload.ts';
 import { provisionCluster, provisionDatabase } from './provision.ts';
@@ -35,6 +36,7 @@ export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHo
     user: ownerNameOf(project),
     password: project.secrets.loginPassword,
   });
+  const versions = createVersionAnswers();
   const startCommand = (project: EngineProject) => `flux project start ${project.slug}`;
   const ensureRunning = async (project: EngineProject, signal?: AbortSignal) => {
     signal?.throwIfAborted();
@@ -65,12 +67,16 @@ export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHo
       await provisionCluster(runtime.superuser(id), project, signal);
       await provisionDatabase(admin(project), owner(project), log, signal);
     },
-    remove: (project) => runtime.remove(instanceIdOf(project)),
-    async status(project, signal) {
+    async remove(project) {
+      versions.forget(instanceIdOf(project));
+      await runtime.remove(instanceIdOf(project));
+    },
+    async status(project) {
       const status = await runtime.status(instanceIdOf(project));
       if (status.state !== 'running') return { ...status, postgresVersion: null };
       try {
-        return { ...status, postgresVersion: (await askVersion(admin(project), signal)).version };
+        const { version } = await versions.read(instanceIdOf(project), (until) => askVersion(admin(project), until));
+        return { ...status, postgresVersion: version };
       } catch (error) {
         if (!isFluxError(error)) throw error;
         return { ...status, state: 'failing', problem: error.message, postgresVersion: null };
@@ -87,7 +93,7 @@ export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHo
     async backupSource(project, signal) {
       const { major } = await ensureRunning(project, signal);
       const target = admin(project);
-      return { kind: 'project_db', target, major, internalRoles: [target.user] };
+      return { kind: 'project_db', target, observer: target, major, internalRoles: [target.user] };
     },
     async readChangeMarks(project, signal) {
       await ensureRunning(project, signal);

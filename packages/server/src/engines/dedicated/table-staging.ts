@@ -20,7 +20,7 @@ export async function openDedicatedTables(
   let isHandedOver = false;
   return {
     schema,
-    target: place.owner,
+    load: (work) => work(place.owner),
     inspector: place.admin,
     major: place.major,
     finish: async () => undefined,

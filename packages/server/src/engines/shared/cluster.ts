@@ -1,10 +1,13 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { InstanceRuntime, InstanceStatus } from '../../instances/instance.ts';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { SessionPlaces } from '../../postgres/session-places.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import { askVersion, requirePort } from '../running.ts';
-import { ensureSharedLayout } from './layout.ts';
+import { ensureSharedLayout, hasSharedLayout } from './layout.ts';
+import { shutOwners } from './owner-login.ts';
+import { limitOwners, limitTempFiles } from './temp-files.ts';
 import { retryAfterRace } from './tenant-lock.ts';
 
 /** The database that all tenants share. */
@@ -24,6 +27,14 @@ export interface SharedCluster {
    * @throws FluxError `instance_unavailable`, `config_invalid` when the administrator of an external one is not a superuser
    */
   open(signal?: AbortSignal): Promise<void>;
+  /**
+   * Brings an existing cluster up to date, and takes back what a killed server has left.
+   *
+   * @throws FluxError `not_found` when there is none, `instance_unavailable`
+   */
+  prepare(signal?: AbortSignal): Promise<void>;
+  /** The largest temporary files of one session of a tenant, in bytes; undefined for no limit. */
+  readonly tempFileBytes: number | undefined;
   /** How the superuser connects to the shared database; nothing is started. @throws FluxError `not_found` before `open` */
   admin(): PostgresTarget;
   status(signal?: AbortSignal): Promise<ClusterStatus>;
@@ -36,18 +47,21 @@ export interface EmbeddedClusterParts {
   /** The major of a new cluster. */
   readonly major: () => number;
   readonly publicHost: string;
+  readonly tempFileBytes?: number | undefined;
 }
 
 /** The instance `shared` of the runtime, created with the first v2 project. */
-export function embeddedSharedCluster({ runtime, major, publicHost }: EmbeddedClusterParts): SharedCluster {
+export function embeddedSharedCluster({ runtime, major, publicHost, tempFileBytes }: EmbeddedClusterParts): SharedCluster {
   const admin = () => runtime.superuser('shared', SHARED_DATABASE);
   return {
     async open(signal) {
       const settings = { max_connections: '200', max_locks_per_transaction: '256' };
       await runtime.create({ id: 'shared', major: major(), network: 'loopback', settings }, signal);
       await retryAfterRace(() => withSession(runtime.superuser('shared'), signal, ensureSharedDatabase));
-      await retryAfterRace(() => withSession(admin(), signal, ensureSharedLayout));
+      await retryAfterRace(() => withSession(admin(), signal, (session) => ensureLayout(session, tempFileBytes)));
     },
+    prepare: async (signal) => prepare(admin(), tempFileBytes, signal),
+    tempFileBytes,
     admin,
     status: () => runtime.status('shared'),
     async address() {
@@ -57,16 +71,27 @@ export function embeddedSharedCluster({ runtime, major, publicHost }: EmbeddedCl
 }
 
 /** A cluster that the operator runs, for Flux alone; its administrator must be a superuser. */
-export function externalSharedCluster({ target, log }: { readonly target: PostgresTarget; readonly log: Log }): SharedCluster {
+export function externalSharedCluster({
+  target: given,
+  log,
+  tempFileBytes,
+}: {
+  readonly target: PostgresTarget;
+  readonly log: Log;
+  readonly tempFileBytes?: number | undefined;
+}): SharedCluster {
+  const target = { ...given, places: new SessionPlaces() };
   return {
     open: (signal) =>
       retryAfterRace(() =>
         withSession(target, signal, async (session) => {
           await requireSuperuser(session, target);
-          await ensureSharedLayout(session);
+          await ensureLayout(session, tempFileBytes);
           await warnOfOpenDatabases(session, log);
         }),
       ),
+    prepare: async (signal) => prepare(target, tempFileBytes, signal),
+    tempFileBytes,
     admin: () => target,
     async status(signal) {
       const known = { id: 'shared', port: target.port, restarts: 0, lastRestartAt: null };
@@ -79,6 +104,22 @@ export function externalSharedCluster({ target, log }: { readonly target: Postgr
     },
     address: async () => ({ host: target.host, port: target.port }),
   };
+}
+
+async function ensureLayout(session: PostgresSession, tempFileBytes: number | undefined): Promise<void> {
+  await ensureSharedLayout(session);
+  await limitTempFiles(session, tempFileBytes);
+}
+
+async function prepare(target: PostgresTarget, tempFileBytes: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+  await withSession(target, signal, async (session) => {
+    // An external cluster that no project was created in yet.
+    if (!(await hasSharedLayout(session))) return;
+    await ensureLayout(session, tempFileBytes);
+    await session.run(`SET lock_timeout = '200ms'`);
+    await limitOwners(session, tempFileBytes);
+    await shutOwners(session);
+  });
 }
 
 async function ensureSharedDatabase(session: PostgresSession): Promise<void> {

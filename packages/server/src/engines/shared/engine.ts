@@ -1,21 +1,26 @@
-import { FluxError, isFluxError } from '@flux/contract/errors';
+import { FluxError } from '@flux/contract/errors';
 import { readChangeMarks } from '../../postgres/change-marks.ts';
-import { type ConnectOptions, connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import type { ConnectOptions, PostgresSession } from '../../postgres/connect.ts';
+import { withLockReport } from '../../postgres/lock-watch.ts';
 import { NO_PREREQUISITES } from '../../postgres/manifest/prerequisites/data.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 import type { Engine, EngineProject } from '../engine.ts';
-import { connectAsRole, ensurePassword } from '../login.ts';
-import { askVersion, requireRunning, versionOf } from '../running.ts';
+import { ensurePassword } from '../login.ts';
+import { askVersion, requireRunning } from '../running.ts';
+import type { Staging } from '../staging.ts';
 import { nothingToUndo } from '../undo.ts';
 import type { SharedCluster } from './cluster.ts';
+import { dropSchemas } from './drop-schemas.ts';
 import { tenantLedger } from './ledger.ts';
 import { tenantNamesOf } from './names.ts';
+import { createOwnerLogin } from './owner-login.ts';
 import { createPooledSupport } from './pooled.ts';
 import { removeTenant } from './remove.ts';
+import { createTenantRoll } from './roll.ts';
 import { openEmptySchema, openStagingSchema, type TenantPlace } from './staging.ts';
-import { dropUndoSchemas, listUndoSchemas, swapSchemas } from './swap.ts';
+import { listUndoSchemas, swapSchemas } from './swap.ts';
 import { openTenantTables } from './table-staging.ts';
 import { grantToBackup, provisionTenant } from './tenant.ts';
 
@@ -31,32 +36,51 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
     return { major: status.major ?? (await askVersion(cluster.admin(), signal)).major };
   };
   const asAdmin = async <T>(work: (session: PostgresSession) => Promise<T>, signal?: AbortSignal): Promise<T> => {
-    await using session = await connectPostgres(cluster.admin(), { signal });
-    return await work(session);
+    return await withLockReport(cluster.admin(), work, signal);
   };
+  const roll = createTenantRoll(cluster);
+  const ownerLogin = createOwnerLogin(() => cluster.admin(), log);
   const target = (user: string, password: string): PostgresTarget => ({ ...cluster.admin(), user, password });
   const openOwner = async (project: EngineProject, options: ConnectOptions = {}) => {
     const { ddl, schema } = tenantNamesOf(project);
-    const session = await connectAsRole(target(ddl, project.secrets.ownerPassword), cluster.admin(), log, options);
+    const session = await ownerLogin.open(target(ddl, project.secrets.ownerPassword), options);
     const [found] = await session.query<{ there: boolean }>('select pg_catalog.to_regnamespace($1) is not null as there', [schema]);
     if (found?.there) return session;
     await session.close();
     throw schemaGone(project, schema);
   };
+  /** What schemas there are is not known while some are created, renamed or removed, and has to be read again afterwards. */
+  const changingSchemas = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } finally {
+      roll.forget();
+    }
+  };
   const provision = async (project: EngineProject, signal?: AbortSignal) => {
     await cluster.open(signal);
-    await asAdmin((session) => provisionTenant(session, tenantNamesOf(project), project.secrets), signal);
+    await changingSchemas(() =>
+      asAdmin((session) => provisionTenant(session, tenantNamesOf(project), project.secrets, cluster.tempFileBytes), signal),
+    );
   };
+  const forgetting = (staging: Staging): Staging => ({
+    ...staging,
+    swapIn: (previous, signal) => changingSchemas(() => staging.swapIn(previous, signal)),
+  });
   const openPlace = async (project: EngineProject, signal?: AbortSignal): Promise<TenantPlace> => {
     const { major } = await ensureRunning(project, signal);
     const names = tenantNamesOf(project);
     const owner = target(names.ddl, project.secrets.ownerPassword);
     const backup = target(names.backup, project.secrets.backupPassword);
-    for (const role of [owner, backup]) await ensurePassword(role, cluster.admin(), log, signal);
-    return { names, major, admin: cluster.admin(), owner, backup };
+    await ensurePassword(backup, cluster.admin(), log, signal);
+    return { names, major, admin: cluster.admin(), owner, ownerLogin, backup };
   };
   const listUndo = async (project: EngineProject, signal?: AbortSignal) => {
     await ensureRunning(project, signal);
+    const { schemas, status } = await roll.read();
+    requireRunning(status, project.slug, `flux project start ${project.slug}`);
+    const prefix = tenantNamesOf(project).schema.replace(/api$/, 'before_');
+    if (schemas !== undefined && ![...schemas].some((name) => name.startsWith(prefix))) return [];
     return await asAdmin((session) => listUndoSchemas(session, tenantNamesOf(project)), signal);
   };
 
@@ -75,23 +99,13 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       await ensureRunning(project, signal);
       // An incomplete cluster has no ledger to remove rows from.
       await cluster.open(signal);
-      await asAdmin((session) => removeTenant(session, tenantNamesOf(project), signal), signal);
+      await changingSchemas(() => asAdmin((session) => removeTenant(cluster.admin(), session, tenantNamesOf(project), signal), signal));
     },
-    async status(project, signal) {
-      const status = await cluster.status(signal);
-      if (status.state !== 'running') return { ...status, postgresVersion: null };
+    async status(project) {
+      const { status, schemas, postgresVersion } = await roll.read();
       const { schema } = tenantNamesOf(project);
-      try {
-        return await asAdmin(async (session) => {
-          const { version } = await versionOf(session);
-          const [found] = await session.query('select from pg_catalog.pg_namespace where nspname = $1', [schema]);
-          if (found !== undefined) return { ...status, postgresVersion: version };
-          return { ...status, state: 'missing', problem: `The schema ${schema} does not exist.`, postgresVersion: version };
-        }, signal);
-      } catch (error) {
-        if (!isFluxError(error)) throw error;
-        return { ...status, state: 'failing', problem: error.message, postgresVersion: null };
-      }
+      if (schemas === undefined || schemas.has(schema)) return { ...status, postgresVersion };
+      return { ...status, state: 'missing', problem: `The schema ${schema} does not exist.`, postgresVersion };
     },
     async credentials(project, signal) {
       await ensureRunning(project, signal);
@@ -109,7 +123,14 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       }, signal);
       const backup = target(names.backup, project.secrets.backupPassword);
       await ensurePassword(backup, cluster.admin(), log, signal);
-      return { kind: 'tenant_export', target: backup, major, schema: names.schema, internalRoles: [names.backup] };
+      return {
+        kind: 'tenant_export',
+        target: backup,
+        observer: cluster.admin(),
+        major,
+        schema: names.schema,
+        internalRoles: [names.backup],
+      };
     },
     async readChangeMarks(project, signal) {
       await ensureRunning(project, signal);
@@ -117,6 +138,7 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
     },
     async ownerAccess(project, signal) {
       await ensureRunning(project, signal);
+      roll.forget();
       const searchPath = quoteIdentifier(tenantNamesOf(project).schema);
       return { open: (options) => openOwner(project, options), ledger: tenantLedger, searchPath };
     },
@@ -125,8 +147,8 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       return cluster.admin();
     },
     staging: {
-      open: async (project, spec, signal) => openStagingSchema(await openPlace(project, signal), spec, signal),
-      openEmpty: async (project, signal) => openEmptySchema(await openPlace(project, signal), signal),
+      open: async (project, spec, signal) => forgetting(await openStagingSchema(await openPlace(project, signal), spec, signal)),
+      openEmpty: async (project, signal) => forgetting(await openEmptySchema(await openPlace(project, signal), signal)),
       openTables: async (project, signal) => openTenantTables(await openPlace(project, signal), signal),
     },
     undo: {
@@ -134,16 +156,12 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       async swapBack(project, signal) {
         const [newest] = await listUndo(project, signal);
         if (newest === undefined) throw nothingToUndo(project.slug);
-        return await swapSchemas(
-          cluster.admin(),
-          tenantNamesOf(project),
-          { next: newest.name, previous: 'keep', defaults: NO_PREREQUISITES },
-          signal,
-        );
+        const swap = { next: newest.name, previous: 'keep', defaults: NO_PREREQUISITES } as const;
+        return await changingSchemas(() => swapSchemas(cluster.admin(), tenantNamesOf(project), swap, signal));
       },
       async drop(project, names, signal) {
         const ours = (await listUndo(project, signal)).map(({ name }) => name).filter((name) => names.includes(name));
-        await asAdmin((session) => dropUndoSchemas(session, ours), signal);
+        await changingSchemas(() => asAdmin((session) => dropSchemas(cluster.admin(), session, ours), signal));
       },
     },
     pooled: createPooledSupport(cluster, provision),

@@ -70,6 +70,12 @@ const LEDGER = `
   RESET ROLE;
   COMMENT ON SCHEMA flux IS ${quoteLiteral(LAYOUT)}`;
 
+/** Whether the database was prepared, by this release or an earlier one. */
+export async function hasSharedLayout(session: PostgresSession): Promise<boolean> {
+  const [found] = await session.query<{ there: boolean }>(`select pg_catalog.to_regclass('flux.turn') is not null as there`);
+  return found?.there === true;
+}
+
 /**
  * Prepares the shared database: the cluster's roles, the schemas `auth` and `flux`, and the privileges that are revoked from everybody.
  * Does nothing when that is done.

@@ -1,11 +1,14 @@
-import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import type { PostgresSession } from '../../postgres/connect.ts';
+import { withLockReport } from '../../postgres/lock-watch.ts';
 import { endSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
 import type { EngineProject } from '../engine.ts';
 import type { PooledSupport } from '../pooled.ts';
 import { requireRunning } from '../running.ts';
 import { blockTenantWrites } from './block-writes.ts';
 import type { SharedCluster } from './cluster.ts';
+import { whileEndingBlockers } from './drop-schemas.ts';
 import { type TenantNames, tenantNamesOf } from './names.ts';
 import { surveyTenant } from './survey.ts';
 
@@ -17,19 +20,23 @@ export function createPooledSupport(cluster: SharedCluster, repair: PooledSuppor
     work: (session: PostgresSession, names: TenantNames) => Promise<T>,
   ): Promise<T> => {
     requireRunning(await cluster.status(), project.slug, `flux project start ${project.slug}`);
-    await using session = await connectPostgres(cluster.admin(), { signal });
-    return await work(session, tenantNamesOf(project));
+    return await withLockReport(cluster.admin(), (session) => work(session, tenantNamesOf(project)), signal);
   };
   return {
     survey: (project, signal) => withAdmin(project, signal, surveyTenant),
     blockWrites: (project, signal) => blockTenantWrites(cluster.admin(), tenantNamesOf(project), signal),
-    closeLogins: (project, signal) => withAdmin(project, signal, (session, names) => closeLogins(session, names, signal)),
+    closeLogins: (project, signal) => withAdmin(project, signal, (session, names) => closeLogins(cluster.admin(), session, names, signal)),
     repair,
   };
 }
 
-async function closeLogins(session: PostgresSession, { ddl, login }: TenantNames, signal?: AbortSignal): Promise<void> {
+async function closeLogins(
+  admin: PostgresTarget,
+  session: PostgresSession,
+  { ddl, login }: TenantNames,
+  signal?: AbortSignal,
+): Promise<void> {
   const roles = [ddl, login];
-  for (const role of roles) await session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN`);
+  for (const role of roles) await whileEndingBlockers(admin, session, () => session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN`));
   await endSessions(session, { roles }, { which: 'all', signal });
 }

@@ -1,16 +1,19 @@
 import { FluxError } from '@flux/contract/errors';
-import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import type { PostgresSession } from '../../postgres/connect.ts';
 import { insertLedgerRows } from '../../postgres/ledger-table.ts';
+import { withLockReport } from '../../postgres/lock-watch.ts';
 import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderOwnAfter } from '../../postgres/manifest/prerequisites/render.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
+import { dropSchemas } from './drop-schemas.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';
+import type { OwnerLogin } from './owner-login.ts';
 import { renderRoleDefaults, renderStandardRights, withoutRoleDefaults } from './standard-rights.ts';
 import { swapSchemas } from './swap.ts';
 import { grantToBackup, privilegesOfRole } from './tenant.ts';
-import { withTenantLock } from './tenant-lock.ts';
+import { inTransaction } from './tenant-lock.ts';
 
 /** How to connect to a tenant's cluster. */
 export interface TenantPlace {
@@ -18,6 +21,7 @@ export interface TenantPlace {
   readonly major: number;
   readonly admin: PostgresTarget;
   readonly owner: PostgresTarget;
+  readonly ownerLogin: OwnerLogin;
   readonly backup: PostgresTarget;
 }
 
@@ -31,7 +35,7 @@ function stagingSchemaOf({ schema }: TenantNames): string {
  * here, because other tenants are in the same cluster.
  */
 export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, signal?: AbortSignal): Promise<Staging> {
-  const { names, admin, owner } = place;
+  const { names, admin, owner, ownerLogin } = place;
   // A new tenant has no data to protect: its own schema is used, without a swap.
   const isOwn = spec.place === 'fresh' && spec.schema === names.schema;
   const schema = isOwn ? names.schema : stagingSchemaOf(names);
@@ -39,25 +43,16 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
   // The role of a tenant that is in use has its default privileges for the live schema, too.
   const roleDefaults = spec.place === 'fresh' ? 'complete' : 'swapIn';
   let recorded: Prerequisites = NO_PREREQUISITES;
-  const asAdmin = async <T>(work: (session: PostgresSession) => Promise<T>): Promise<T> => {
-    await using session = await connectPostgres(admin, { signal });
-    return await work(session);
-  };
-  const drop = async (session: PostgresSession) => {
-    await session.run(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`);
-    await session.query('delete from flux.flux_migrations where tenant_schema = $1', [schema]);
-  };
+  const asAdmin = <T>(work: (session: PostgresSession) => Promise<T>): Promise<T> => withLockReport(admin, work, signal);
   await asAdmin((session) => refuseLackingExtensions(session, spec.prerequisites.extensions));
   // A schema that was just created has no default privileges: those in the archive decide.
-  await asAdmin((session) =>
-    withTenantLock(session, async () => {
-      await drop(session);
-      await session.run(`CREATE SCHEMA ${quoted} AUTHORIZATION ${quoteIdentifier(names.ddl)}`);
-    }),
-  );
+  await asAdmin(async (session) => {
+    await dropSchemas(admin, session, [schema]);
+    await session.run(`CREATE SCHEMA ${quoted} AUTHORIZATION ${quoteIdentifier(names.ddl)}`);
+  });
 
   return {
-    load: (work) => work(owner),
+    load: (work) => ownerLogin.during(owner, () => work(owner)),
     inspector: place.backup,
     major: place.major,
     schema,
@@ -66,9 +61,9 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
     async complete(prerequisites) {
       await asAdmin((session) => session.run(`GRANT USAGE ON SCHEMA ${quoted} TO ${quoteIdentifier(names.backup)}`));
       recorded = prerequisites;
-      await completeAsOwner(owner, schema, prerequisites, { ddl: names.ddl, roleDefaults }, signal);
+      await completeAsOwner(place, schema, prerequisites, roleDefaults, signal);
       await asAdmin((session) =>
-        withTenantLock(session, async () => {
+        inTransaction(session, async () => {
           await session.run(`SET LOCAL ROLE ${LEDGER_OWNER}`);
           await insertLedgerRows(session, schema, prerequisites.ledger);
           await session.run('RESET ROLE');
@@ -86,7 +81,7 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
       return await swapSchemas(admin, names, { next: schema, previous, defaults }, swapSignal);
     },
     async discard() {
-      if (!isOwn) await asAdmin((session) => withTenantLock(session, () => drop(session)));
+      if (!isOwn) await withLockReport(admin, (session) => dropSchemas(admin, session, [schema]));
     },
   };
 }
@@ -126,13 +121,13 @@ export async function openEmptySchema(place: TenantPlace, signal?: AbortSignal):
 
 /** Runs the statements that the tenant itself may run, with only its own privileges. */
 async function completeAsOwner(
-  owner: PostgresTarget,
+  { owner, ownerLogin, names: { ddl } }: TenantPlace,
   schema: string,
   prerequisites: Prerequisites,
-  { ddl, roleDefaults }: { readonly ddl: string; readonly roleDefaults: Staging['roleDefaults'] },
+  roleDefaults: Staging['roleDefaults'],
   signal?: AbortSignal,
 ): Promise<void> {
-  await using session = await connectPostgres(owner, { signal });
+  await using session = await ownerLogin.open(owner, { signal });
   await session.run('BEGIN');
   const later = withoutRoleDefaults(prerequisites);
   for (const statement of await renderStandardRights(session, schema)) await session.run(statement);

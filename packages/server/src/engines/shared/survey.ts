@@ -1,4 +1,5 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
+import { estimatedTotalBytes } from '../../postgres/estimated-size.ts';
 import { findSameNames } from '../../postgres/manifest/prerequisites/same-names.ts';
 import { tenantBefore } from '../../postgres/manifest/prerequisites/tenant-before.ts';
 import type { LeftOut } from '../../postgres/manifest.ts';
@@ -23,8 +24,8 @@ export async function surveyTenant(session: PostgresSession, names: TenantNames)
   );
   const [size] = await session.query<{ tables: number; rows: number; bytes: string }>(
     `select count(*) filter (where relkind in ('r', 'p'))::int as tables, coalesce(sum(greatest(reltuples, 0)) filter (where relkind = 'r'), 0)::float8 as rows,
-       coalesce(sum(pg_total_relation_size(oid)) filter (where relkind in ('r', 'm', 'S')), 0)::bigint as bytes
-     from pg_class where relnamespace = (select oid from pg_namespace where nspname = $1)`,
+       coalesce(sum(${estimatedTotalBytes('c')}) filter (where relkind in ('r', 'm', 'S')), 0)::bigint as bytes
+     from pg_class c where relnamespace = (select oid from pg_namespace where nspname = $1)`,
     [schema],
   );
   const roles = prerequisites.roles.map(({ name }) => name);

@@ -1,12 +1,14 @@
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import { estimatedTotalBytes } from '../../postgres/estimated-size.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { endSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { replacedAtOf, type SwapOutcome, type UndoData, undoNameFor } from '../undo.ts';
+import { dropSchemas } from './drop-schemas.ts';
 import type { TenantNames } from './names.ts';
 import { renderRoleDefaults } from './standard-rights.ts';
-import { withTenantLock } from './tenant-lock.ts';
+import { inTransaction } from './tenant-lock.ts';
 
 export interface SchemaSwap {
   readonly next: string;
@@ -33,7 +35,7 @@ export async function swapSchemas(
   const undoName = undoNameFor(names.schema.replace(/_api$/, ''), existing, new Date());
   const sessions = { roles: [names.ddl, names.login] };
   const began = performance.now();
-  await withTenantLock(session, async () => {
+  await inTransaction(session, async () => {
     await endSessions(session, sessions, { which: 'present' });
     await renameSchema(session, names.schema, undoName);
     await renameSchema(session, next, names.schema);
@@ -45,33 +47,20 @@ export async function swapSchemas(
   await endSessions(session, sessions, { which: 'present' }).catch(() => undefined);
   const outageMs = Math.round(performance.now() - began);
   if (previous === 'keep') return { undoName, outageMs };
-  await withTenantLock(session, async () => {
-    await session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(undoName)} CASCADE`);
-    await session.query('delete from flux.flux_migrations where tenant_schema = $1', [undoName]);
-  });
+  await dropSchemas(admin, session, [undoName]);
   return { undoName: null, outageMs };
 }
 
 /** The schemas that restores in place have replaced, newest first. */
 export async function listUndoSchemas(session: PostgresSession, { schema }: TenantNames): Promise<UndoData[]> {
   const rows = await session.query<{ name: string; size: string }>(
-    `select nspname as name, (select coalesce(sum(pg_catalog.pg_total_relation_size(c.oid)), 0)::bigint
+    `select nspname as name, (select coalesce(sum(${estimatedTotalBytes('c')}), 0)::bigint
          from pg_catalog.pg_class c where c.relnamespace = n.oid and c.relkind in ('r', 'm', 'S')) as size
      from pg_catalog.pg_namespace n
      where left(nspname, length($1)) = $1 and substr(nspname, length($1) + 1) ~ '^_before_[0-9]{14}$' order by nspname desc`,
     [schema.replace(/_api$/, '')],
   );
   return rows.map(({ name, size }) => ({ name, replacedAt: replacedAtOf(name), sizeBytes: Number(size), isWhole: true }));
-}
-
-/** Drops replaced schemas with their rows of the ledger. */
-export async function dropUndoSchemas(session: PostgresSession, names: readonly string[]): Promise<void> {
-  for (const name of names) {
-    await withTenantLock(session, async () => {
-      await session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(name)} CASCADE`);
-      await session.query('delete from flux.flux_migrations where tenant_schema = $1', [name]);
-    });
-  }
 }
 
 async function renameSchema(session: PostgresSession, from: string, to: string): Promise<void> {

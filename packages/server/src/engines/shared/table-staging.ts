@@ -1,37 +1,41 @@
-import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
+import type { PostgresSession } from '../../postgres/connect.ts';
+import { withLockReport } from '../../postgres/lock-watch.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { dropEmptyTableStagings, type TableStaging, tableStagingNameFor } from '../table-staging.ts';
+import { dropSchemas } from './drop-schemas.ts';
 import type { TenantPlace } from './staging.ts';
 import { grantToBackup } from './tenant.ts';
-import { withTenantLock } from './tenant-lock.ts';
+import { inTransaction } from './tenant-lock.ts';
 
 /**
  * Creates a schema that belongs to the tenant's owner, for tables that are restored next to the live ones. Only the owner, the
  * role that pushes, can read it: the policies of the live tables do not exist there.
  */
-export async function openTenantTables({ names, major, admin, owner, backup }: TenantPlace, signal?: AbortSignal): Promise<TableStaging> {
+export async function openTenantTables(
+  { names, major, admin, owner, ownerLogin, backup }: TenantPlace,
+  signal?: AbortSignal,
+): Promise<TableStaging> {
   const stem = names.schema.replace(/api$/, '');
   const schema = tableStagingNameFor(stem, new Date());
-  const asAdmin = async (work: (session: PostgresSession) => Promise<void>, until?: AbortSignal) => {
-    await using session = await connectPostgres(admin, { signal: until });
-    await withTenantLock(session, () => work(session));
-  };
+  const asAdmin = (work: (session: PostgresSession) => Promise<void>) =>
+    withLockReport(admin, (session) => inTransaction(session, () => work(session)), signal);
   await asAdmin(async (session) => {
     await dropEmptyTableStagings(session, stem);
     await session.run(`CREATE SCHEMA ${quoteIdentifier(schema)} AUTHORIZATION ${quoteIdentifier(names.ddl)}`);
-  }, signal);
+  });
   let isHandedOver = false;
   return {
     schema,
-    target: owner,
+    load: (work) => ownerLogin.during(owner, () => work(owner)),
     inspector: backup,
     major,
-    finish: () => asAdmin((session) => grantToBackup(session, { ...names, schema }), signal),
+    finish: () => asAdmin((session) => grantToBackup(session, { ...names, schema })),
     handOver: () => {
       isHandedOver = true;
     },
     [Symbol.asyncDispose]: async () => {
-      if (!isHandedOver) await asAdmin((session) => session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} CASCADE`));
+      // Also after an abort.
+      if (!isHandedOver) await withLockReport(admin, (session) => dropSchemas(admin, session, [schema]));
     },
   };
 }

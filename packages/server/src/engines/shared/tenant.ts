@@ -5,7 +5,8 @@ import { ensureRole } from '../../postgres/roles.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { ProjectSecrets } from '../engine.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';
-import { withTenantLock } from './tenant-lock.ts';
+import { ownerTempFiles } from './temp-files.ts';
+import { inTransaction, takeTurn } from './tenant-lock.ts';
 
 const LIMITS = { ddl: 10, login: 20, backup: 10 };
 
@@ -20,16 +21,28 @@ const LIMITS = { ddl: 10, login: 20, backup: 10 };
  *
  * @param session a superuser's, in the shared database
  */
-export async function provisionTenant(session: PostgresSession, names: TenantNames, secrets: ProjectSecrets): Promise<void> {
-  await withTenantLock(session, () => createTenant(session, names, secrets));
+export async function provisionTenant(
+  session: PostgresSession,
+  names: TenantNames,
+  secrets: ProjectSecrets,
+  tempFileBytes: number | undefined,
+): Promise<void> {
+  await inTransaction(session, () => createTenant(session, names, secrets, ownerTempFiles(tempFileBytes)));
 }
 
-async function createTenant(session: PostgresSession, names: TenantNames, secrets: ProjectSecrets): Promise<void> {
+async function createTenant(
+  session: PostgresSession,
+  names: TenantNames,
+  secrets: ProjectSecrets,
+  tempFiles: string | undefined,
+): Promise<void> {
   const schema = quoteIdentifier(names.schema);
   const [ddl, role, login, backup] = [names.ddl, names.role, names.login, names.backup].map(quoteIdentifier);
   const byDefault = `ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} IN SCHEMA ${schema}`;
   const searchPath = { search_path: schema };
-  await ensureRole(session, { name: names.ddl, password: secrets.ownerPassword, connectionLimit: LIMITS.ddl, settings: searchPath });
+  const ownerSettings = { ...searchPath, ...(tempFiles === undefined ? {} : { temp_file_limit: tempFiles }) };
+  // Its password is set whenever Flux logs in as it, and only then it may (`owner-login.ts`).
+  await ensureRole(session, { name: names.ddl, connectionLimit: LIMITS.ddl, settings: ownerSettings });
   await ensureRole(session, { name: names.role });
   await ensureRole(session, {
     name: names.login,
@@ -45,14 +58,16 @@ async function createTenant(session: PostgresSession, names: TenantNames, secret
     settings: { default_transaction_read_only: 'on' },
   });
   await session.run(`
-    DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${ddl}, ${login}, ${backup}', current_database()); END $$;
     GRANT ${role} TO ${login};
     CREATE SCHEMA IF NOT EXISTS ${schema} AUTHORIZATION ${ddl};
     GRANT USAGE ON SCHEMA ${schema} TO ${backup};
     ALTER DEFAULT PRIVILEGES FOR ROLE ${ddl} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
     ${renderOwnAfter(privilegesOfRole(names)).join('\n    ')}
     ${byDefault} GRANT SELECT ON TABLES TO ${backup};
-    ${byDefault} GRANT SELECT ON SEQUENCES TO ${backup};
+    ${byDefault} GRANT SELECT ON SEQUENCES TO ${backup}`);
+  await takeTurn(session);
+  await session.run(`
+    DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO ${ddl}, ${login}, ${backup}', current_database()); END $$;
     SET LOCAL ROLE ${LEDGER_OWNER};
     GRANT USAGE ON SCHEMA flux TO ${ddl}, ${backup};
     GRANT EXECUTE ON FUNCTION flux.own_schema(), flux.list_migrations() TO ${ddl}, ${backup};

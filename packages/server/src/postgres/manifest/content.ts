@@ -1,4 +1,5 @@
 import type { PostgresSession } from '../connect.ts';
+import { estimatedTableBytes } from '../estimated-size.ts';
 import type { TableContent } from '../manifest.ts';
 import type { ExportedSnapshot } from '../snapshot.ts';
 import { quoteIdentifier } from '../sql/quote.ts';
@@ -278,7 +279,7 @@ async function listRelations(session: PostgresSession, scope: Scope): Promise<Re
        ${READS_OTHER_SERVERS} AS "readsOtherServers",
        CASE WHEN c.relispartition THEN (SELECT quote_ident(rn.nspname) || '.' || quote_ident(r.relname) FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace
          WHERE r.oid = pg_partition_root(c.oid)) END AS root,
-       CASE WHEN c.relkind = 'f' THEN 0 ELSE pg_table_size(c.oid) END AS bytes, coalesce(a.columns, '[]') AS columns
+       (CASE WHEN c.relkind = 'f' THEN 0 ELSE ${estimatedTableBytes('c')} END)::int8 AS bytes, coalesce(a.columns, '[]') AS columns
      FROM pg_class c
      JOIN pg_namespace n ON n.oid = c.relnamespace
      LEFT JOIN LATERAL (

@@ -1,0 +1,211 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Engine, EngineProject } from '../../src/engines/engine.ts';
+import { embeddedSharedCluster, type SharedCluster } from '../../src/engines/shared/cluster.ts';
+import { createSharedEngine } from '../../src/engines/shared/engine.ts';
+import { watchPool } from '../../src/engines/shared/guard.ts';
+import { tenantNamesOf } from '../../src/engines/shared/names.ts';
+import { connectPostgres, type PostgresSession } from '../../src/postgres/connect.ts';
+import type { PostgresTarget } from '../../src/postgres/target.ts';
+import { makeProject, pushOf, quietLog, runPush } from './project.ts';
+import { openTestRuntime, type TestRuntime } from './runtime.ts';
+
+let place: TestRuntime;
+let cluster: SharedCluster;
+let engine: Engine;
+
+const MIB = 2 ** 20;
+
+beforeAll(async () => {
+  place = await openTestRuntime();
+  cluster = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1', tempFileBytes: MIB });
+  engine = createSharedEngine({ cluster, log: quietLog });
+}, 60_000);
+afterAll(() => place?.close());
+
+async function newProject(slug: string): Promise<EngineProject> {
+  const project = makeProject('v2_shared', slug);
+  await engine.provision(project);
+  return project;
+}
+
+async function open(project: EngineProject, more: Partial<PostgresTarget> = {}): Promise<PostgresSession> {
+  return await connectPostgres({ ...(await engine.credentials(project)), ...more }, { searchPath: 'role' });
+}
+
+async function askAdmin<Row extends object>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+  await using session = await connectPostgres(cluster.admin());
+  return await session.query<Row>(sql, parameters);
+}
+
+const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+};
+
+describe('a tenant that is removed', () => {
+  it('is held up by no other one that reads its tables, and holds up nobody', async () => {
+    const gone = await newProject('gone');
+    const reader = await newProject('reader');
+    const names = tenantNamesOf(reader);
+    const { schema } = tenantNamesOf(gone);
+    await runPush(
+      engine,
+      gone,
+      pushOf(`create table mine (i int); create view v as select * from mine; create function f() returns int language sql as 'select 1';
+        grant usage on schema ${schema} to ${names.login}, ${names.ddl}; grant select on mine, v to ${names.login}, ${names.ddl}`),
+    );
+    await runPush(engine, reader, pushOf(`create view over as select * from ${schema}.mine; grant select on over to ${names.role}`));
+    await using held = await open(reader);
+    await held.run(`begin; select count(*) from ${schema}.mine`);
+    await using holdsView = await open(reader);
+    await holdsView.run('begin; select count(*) from over');
+
+    const removing = timed(() => engine.remove(gone));
+    const creating = await timed(async () => newProject('innocent'));
+    expect(creating).toBeLessThan(3000);
+    expect(await removing).toBeLessThan(5000);
+    expect(await engine.status(gone)).toMatchObject({ state: 'missing' });
+    expect(await askAdmin(`select rolname from pg_roles where rolname ~ $1`, [`^${schema.slice(0, 14)}`])).toEqual([]);
+    await expect(held.query('select 1')).rejects.toThrow();
+    expect(await engine.status(reader)).toMatchObject({ state: 'running' });
+  });
+
+  it('keeps the common lock for a moment, however much there is of it', async () => {
+    const large = await newProject('large');
+    await runPush(
+      engine,
+      large,
+      pushOf(`do $$ begin for n in 1..300 loop execute format('create table t_%s (id int primary key, x text)', n); end loop; end $$;
+        create table parent (i int, n int references t_1) partition by list (i); create table child partition of parent for values in (1);
+        create materialized view mv as select * from t_2; create sequence s; create type mood as enum ('sad')`),
+    );
+    const ended = new AbortController();
+    const longest = { ms: 0 };
+    const looking = (async () => {
+      await using session = await connectPostgres(cluster.admin());
+      while (!ended.signal.aborted) {
+        const rows = await session.query<{ ms: number }>(
+          `select extract(epoch from clock_timestamp() - a.query_start) * 1000 as ms from pg_locks l join pg_stat_activity a using (pid)
+           where l.relation = 'flux.turn'::regclass and l.granted and l.mode = 'ExclusiveLock'`,
+        );
+        for (const { ms } of rows) longest.ms = Math.max(longest.ms, Number(ms));
+        await delay(5);
+      }
+    })();
+    await engine.remove(large);
+    ended.abort();
+    await looking;
+    expect(longest.ms).toBeLessThan(500);
+    expect(await engine.status(large)).toMatchObject({ state: 'missing' });
+  }, 60_000);
+});
+
+describe('a pooled login', () => {
+  let project: EngineProject;
+  let guard: AsyncDisposable;
+  beforeAll(async () => {
+    project = await newProject('tenant');
+    const watch = await watchPool({
+      cluster,
+      bounds: { statementMs: 1500, idleTransactionMs: 1500, transactionMs: 4000, ownerMs: 3000 },
+      log: quietLog,
+      everyMs: 200,
+    });
+    guard = { [Symbol.asyncDispose]: () => watch.stop() };
+  });
+  afterAll(async () => await guard?.[Symbol.asyncDispose]());
+
+  it('cannot lift the bound of a statement, neither for itself nor for its role', async () => {
+    const sleepers = [
+      'set statement_timeout = 0',
+      `select set_config('statement_timeout', '0', false)`,
+      `do $$ begin perform set_config('statement_timeout', '0', false); end $$`,
+      'alter role current_user set statement_timeout = 0',
+    ].map(async (sql) => {
+      await using session = await open(project);
+      await session.run(sql);
+      await using again = await open(project);
+      const sleeping = (sql.startsWith('alter') ? again : session).query('select pg_sleep(20)');
+      return await timed(() => expect(sleeping).rejects.toMatchObject({ code: '57P01' }));
+    });
+    for (const took of await Promise.all(sleepers)) expect(took).toBeLessThan(5000);
+  });
+
+  it('cannot lift it in its connection string, nor by catching what ends it', async () => {
+    const { options } = { options: '-c statement_timeout=0 -c idle_in_transaction_session_timeout=0' };
+    await using session = await open(project, { options });
+    expect(await session.query('show statement_timeout')).toEqual([{ statement_timeout: '0' }]);
+    const stubborn = `do $$ begin loop begin perform pg_sleep(20); exception when query_canceled or admin_shutdown then null; end; end loop; end $$`;
+    const took = await timed(() => expect(session.run(stubborn)).rejects.toMatchObject({ code: '57P01' }));
+    expect(took).toBeLessThan(5000);
+  });
+
+  it('cannot keep a transaction open, idle or busy', async () => {
+    await using idle = await open(project, { options: '-c idle_in_transaction_session_timeout=0' });
+    await idle.run('begin; select 1');
+    await using busy = await open(project, { options: '-c statement_timeout=0' });
+    await busy.run('begin; select 1');
+    const until = performance.now() + 8000;
+    let ended = 0;
+    while (performance.now() < until && ended === 0) {
+      await delay(300);
+      ended = await busy.query('select 1').then(
+        () => 0,
+        () => performance.now(),
+      );
+    }
+    expect(ended).toBeGreaterThan(0);
+    await expect(idle.query('select 1')).rejects.toThrow();
+  });
+
+  it.each([
+    'set temp_file_limit = -1',
+    'alter role current_user set temp_file_limit = -1',
+    `select set_config('temp_file_limit', '-1', false)`,
+    'alter database flux_shared set temp_file_limit = -1',
+    'create function lifted() returns int language sql set temp_file_limit = -1 as $$ select 1 $$',
+  ])('cannot write temporary files without bound: %s', async (sql) => {
+    await using session = await open(project);
+    await expect(session.run(sql)).rejects.toMatchObject({ code: '42501' });
+  });
+
+  it('cannot write them after it has reset all settings of its role, nor ask for more as it logs in', async () => {
+    await using session = await open(project);
+    await session.run('alter role current_user reset all').catch(() => undefined);
+    await using again = await open(project);
+    const spilling = again.run('select count(*) from (select g from generate_series(1, 300000) g order by random()) x');
+    await expect(spilling).rejects.toMatchObject({ code: '53400' });
+    await expect(open(project, { options: '-c temp_file_limit=-1' })).rejects.toMatchObject({ details: { sqlState: '42501' } });
+  });
+
+  it('as owner writes more, and cannot lift that either', async () => {
+    await runPush(
+      engine,
+      project,
+      pushOf('create table sorted as select random() as x from generate_series(1, 100000); create index on sorted (x)'),
+    );
+    const lifted = runPush(engine, project, pushOf('set temp_file_limit = -1'));
+    await expect(lifted).rejects.toMatchObject({ details: { sqlState: '42501' } });
+    const long = runPush(engine, project, pushOf('set statement_timeout = 0; select pg_sleep(30)'));
+    await expect(long).rejects.toMatchObject({ code: 'instance_unavailable' });
+  });
+});
+
+it('a cluster of an earlier release is brought up to date', async () => {
+  const old = await newProject('old');
+  const names = tenantNamesOf(old);
+  await askAdmin(`alter role ${names.ddl} login`);
+  await askAdmin(`alter role ${names.ddl} reset temp_file_limit`);
+  await askAdmin('alter database flux_shared reset temp_file_limit');
+  await cluster.prepare();
+  const [role] = await askAdmin<{ login: boolean; settings: string[] }>(
+    'select rolcanlogin as login, rolconfig as settings from pg_roles where rolname = $1',
+    [names.ddl],
+  );
+  expect(role?.login).toBe(false);
+  expect(role?.settings).toContain(`temp_file_limit=${16 * 1024}kB`);
+  await using session = await open(old);
+  expect(await session.query('show temp_file_limit')).toEqual([{ temp_file_limit: '1MB' }]);
+});
