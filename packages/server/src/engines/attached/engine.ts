@@ -34,9 +34,10 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
     places.set(server, taken);
     return { ...asForeign(target, foreign), places: taken };
   };
-  const hostOf = (project: EngineProject, signal: AbortSignal | undefined) => {
+  const hostOf = async (project: EngineProject, signal: AbortSignal | undefined) => {
+    signal?.throwIfAborted();
     const target = targetOf(project);
-    return askForeign(target, () => chooseHost(target, signal));
+    return await askForeign(target, () => chooseHost(target, signal));
   };
   const ask = async <T>(
     project: EngineProject,
