@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
 import { psql } from '../harness/postgres.ts';
+import { postmasterPid } from '../harness/postmaster.ts';
 import { pause } from '../harness/process.ts';
 import { databaseOf, superuserUri } from '../harness/superuser.ts';
 import { siegeChapter } from './attack.ts';
@@ -33,8 +34,7 @@ async function connect({ uri }: TestProject, more: object = {}): Promise<Client 
 }
 
 const asPoolAdmin = async (sql: string) => (await psql(superuserUri(flux, 'shared', 'flux_shared'), sql)).trim();
-const postmasterOf = (instance: string) =>
-  Number(readFileSync(join(flux.dataFolder, 'instances', instance, 'data/postmaster.pid'), 'utf8').split('\n')[0]);
+const postmasterOf = (instance: string) => postmasterPid(join(flux.dataFolder, 'instances', instance, 'data'));
 const schemaOf = ({ uri }: TestProject) => new URL(uri).username.replace(/login$/, 'api');
 
 async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
@@ -78,6 +78,7 @@ attack(
       try {
         // What was known a moment ago is still told for three seconds.
         await pause(3100);
+        expect(stopped).toBeGreaterThan(1);
         const first = await timed(statuses);
         expect(first.value).toMatchObject({ ...running, [slug]: 'partial' });
         expect(first.ms).toBeLessThan(2500);
