@@ -79,7 +79,7 @@ it('fails a create on a full volume, leaves nothing, and works again when there 
     const full = await flux.flux('backup', 'create', ...project.flags);
     expect(full.stdout).toBe('');
     expect(full.stderr).toContain('Error: The backup volume is full.\n');
-    expect(full.stderr).toContain('Free space in FLUX_BACKUPS_LOCAL_DIR or delete old backups, then run the command again.\n');
+    expect(full.stderr).toContain('Free space in FLUX_BACKUPS_LOCAL_DIR or delete old backups, then run the command again.');
     expect(full.exitCode).toBe(1);
   }
 

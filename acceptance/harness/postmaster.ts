@@ -12,9 +12,22 @@ export function postmasterPid(dataFolder: string): number {
   return Number(pids.find((pid) => isServer(pid, own, dataFolder)) ?? 0);
 }
 
+/** Every process of the server on a data folder. */
+export function processesOfServer(dataFolder: string): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => isPostgres(textOf(`/proc/${pid}/status`)) && worksIn(pid, dataFolder)).map(Number);
+}
+
 function isServer(pid: string, own: string, dataFolder: string): boolean {
   const status = textOf(`/proc/${pid}/status`);
-  if (!status.startsWith('Name:\tpostgres\n') || /^NSpid:.*\s(\d+)$/m.exec(status)?.[1] !== own) return false;
+  return isPostgres(status) && /^NSpid:.*\s(\d+)$/m.exec(status)?.[1] === own && worksIn(pid, dataFolder);
+}
+
+function isPostgres(status: string): boolean {
+  return status.startsWith('Name:\tpostgres\n');
+}
+
+function worksIn(pid: string, dataFolder: string): boolean {
   try {
     const [its, ours] = [statSync(`/proc/${pid}/cwd`), statSync(dataFolder)];
     return its.dev === ours.dev && its.ino === ours.ino;

@@ -48,7 +48,7 @@ export async function startNeighbours(kind: string, as: 'root' | 'ordinary'): Pr
 
 export const folderOf = ({ flux }: Neighbours, instance: string) => join(flux.dataFolder, 'instances', instance);
 export const serverOf = (all: Neighbours, instance: string) => postmasterPid(join(folderOf(all, instance), 'data'));
-export const asSuperuser = (all: Neighbours, sql: string) => psql(superuserUri(all.flux, all.own, 'postgres'), sql);
+export const asSuperuser = async (all: Neighbours, sql: string) => psql(superuserUri(all.flux, all.own, 'postgres'), sql);
 
 /** Runs a script of sh as the superuser of the attacker can; what it prints. */
 export async function runInside(all: Neighbours, script: string): Promise<string> {

@@ -6,7 +6,7 @@ export function toVolumeError(error: unknown): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new FluxError('volume_full', 'The backup volume is full.', {
-      hint: 'Free space in FLUX_BACKUPS_LOCAL_DIR or delete old backups, then run the command again.',
+      hint: 'Free space in FLUX_BACKUPS_LOCAL_DIR or delete old backups, then run the command again. Where `df -h` shows space, look at its inodes: `df -i`.',
       cause: error,
     });
   }

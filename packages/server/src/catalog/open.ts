@@ -17,6 +17,7 @@ import * as projectScope from './migrations/011-project-scope.ts';
 import * as importedBackups from './migrations/012-imported-backups.ts';
 import * as pace from './migrations/021-pace.ts';
 import type { CatalogTables } from './tables.ts';
+import { breakConnection, watchedClients } from './watched-client.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
 export type Database = Kysely<CatalogTables>;
@@ -49,8 +50,11 @@ export async function openCatalog(connection: CatalogConnection, onError: (error
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };
-  const pool = new Pool({ ...settings, Client: CatalogClient as never, max: 12, idleTimeoutMillis: 60_000 });
+  const pool = new Pool({ ...settings, Client: watchedClients(settings) as never, max: 12, idleTimeoutMillis: 60_000 });
   pool.on('error', onError);
+  const open = new Set<Client>();
+  pool.on('connect', (client) => open.add(client as Client));
+  pool.on('remove', (client) => open.delete(client as Client));
   const connectPooled = () => pool.connect().catch((error) => Promise.reject(catalogError(error, true)));
   const db = new Kysely<CatalogTables>({
     dialect: new PostgresDialect({ pool: { connect: connectPooled, end: () => pool.end(), options: pool.options } }),
@@ -87,7 +91,9 @@ export async function openCatalog(connection: CatalogConnection, onError: (error
       },
       close: async () => {
         await listener.close();
-        await db.destroy();
+        // A server that hangs does not say goodbye.
+        const late = setTimeout(() => open.forEach(breakConnection), CLOSE_MS);
+        await db.destroy().finally(() => clearTimeout(late));
       },
     };
   } catch (error) {
@@ -102,6 +108,8 @@ export async function openCatalog(connection: CatalogConnection, onError: (error
     );
   }
 }
+
+const CLOSE_MS = 2000;
 
 /** How to reach the catalog: parts, or a URI. */
 export type CatalogConnection =

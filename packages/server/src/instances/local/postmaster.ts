@@ -75,14 +75,24 @@ export async function isSameProcess(process: { readonly pid: number; readonly st
 export async function awaitOrphans(dataFolder: string, timeoutMs = 3000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
-    // Compares the name first: this folder may also be the working directory of an operator's shell.
-    const entries = (await listProcesses()).filter((entry) => entry.name === 'postgres');
-    const areHere = await Promise.all(entries.map((entry) => worksIn(entry.pid, dataFolder)));
-    const orphans = entries.filter((_, index) => areHere[index]);
+    const orphans = await processesIn(dataFolder);
     if (orphans.length === 0) return;
     if (Date.now() > deadline) for (const orphan of orphans) if (await isSameProcess(orphan)) signalProcess(orphan.pid, 'SIGKILL');
     await sleep(20);
   }
+}
+
+/** Lets processes of a server go on that somebody has stopped (SIGSTOP): otherwise they never see the signal that asks them to end. */
+async function resume(dataFolder: string): Promise<void> {
+  for (const { pid } of await processesIn(dataFolder)) signalProcess(pid, 'SIGCONT');
+}
+
+/** Every process of Postgres that works in a data folder. */
+async function processesIn(dataFolder: string): Promise<readonly ProcessEntry[]> {
+  // Compares the name first: this folder may also be the working directory of an operator's shell.
+  const entries = (await listProcesses()).filter((entry) => entry.name === 'postgres');
+  const areHere = await Promise.all(entries.map((entry) => worksIn(entry.pid, dataFolder)));
+  return entries.filter((_, index) => areHere[index]);
 }
 
 /**
@@ -99,6 +109,7 @@ export async function stopPostmaster(server: Postmaster, dataFolder: string, tim
   for (const [signal, waitMs] of steps) {
     if (!(await isSameProcess(server))) break;
     signalProcess(server.pid, signal);
+    await resume(dataFolder);
     for (const deadline = Date.now() + waitMs; Date.now() < deadline && (await isSameProcess(server)); ) await sleep(5);
   }
   await awaitOrphans(dataFolder, 2000);
