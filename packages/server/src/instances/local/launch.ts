@@ -94,6 +94,9 @@ export function superuserTarget(port: number | null, socketFolder: string, passw
 }
 
 async function spawnServer({ folders, record, tools, account, wall }: LaunchOptions): Promise<Daemon> {
+  // Looks at some hundred files of Postgres: meanwhile.
+  const entering = wall.enter(folders, tools, ['-D', folders.data, '-c', `config_file=${folders.config}`]);
+  entering.catch(() => undefined);
   await awaitOrphans(folders.data);
   // Nothing runs on this data, so its lock files are stale. Postgres would trust them if their pid was reused by
   // another process of its account, as happens after a reboot to every second one of many instances.
@@ -116,7 +119,7 @@ async function spawnServer({ folders, record, tools, account, wall }: LaunchOpti
     await chmod(folders.log, 0o600);
     await writeFile(folders.lock, '', { mode: 0o644 });
     await chmod(folders.lock, 0o644);
-    const { command, args } = await wall.enter(folders, tools, ['-D', folders.data, '-c', `config_file=${folders.config}`]);
+    const { command, args } = await entering;
     return await startDaemon(command, args, { account, logFd: log.fd, detached: true });
   } catch (error) {
     throw volumeError(error, `while Postgres instance ${record.spec.id} was being started`);

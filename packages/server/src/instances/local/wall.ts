@@ -48,6 +48,7 @@ const FURTHER_PATHS = [
   ...['/opt', '/nix/store', '/gnu/store'],
 ];
 const RESOLVER = '/etc/resolv.conf';
+const REMEMBER_MS = 5000;
 const TEMPORARY_BYTES = 256 * 2 ** 20;
 
 /**
@@ -64,6 +65,7 @@ export async function chooseWall(options: WallOptions): Promise<Wall> {
   await makeReachable(dataFolder, account);
   await makeReachable(runFolder, account);
   const place = await preparePlace(dataFolder, account);
+  const pathsOf = rememberPaths();
   const problems: string[] = [];
   for (const kind of wanted === 'auto' ? (['bubblewrap', 'unshare'] as const) : [wanted]) {
     const problem = await tryWall(kind, place, options);
@@ -72,7 +74,7 @@ export async function chooseWall(options: WallOptions): Promise<Wall> {
         kind,
         problem: undefined,
         async enter(folders, tools, args) {
-          const spec = await specOf(place, options, await sandboxPathsOf(tools));
+          const spec = await specOf(place, options, await pathsOf(tools));
           const entered = SANDBOXES[kind]({
             ...spec,
             binds: [
@@ -97,6 +99,19 @@ export async function chooseWall(options: WallOptions): Promise<Wall> {
     hint: adviseOnSandbox(await readHostFacts(), 'FLUX_INSTANCE_WALL=off runs instances without it.').hint,
     details: { problems },
   });
+}
+
+/** The paths of programs, looked up once for servers that start together. What is installed later is found later. */
+function rememberPaths(): (tools: PostgresTools) => Promise<readonly string[]> {
+  const known = new Map<string, { readonly since: number; readonly paths: Promise<readonly string[]> }>();
+  return (tools) => {
+    const found = known.get(tools.binFolder);
+    if (found !== undefined && performance.now() - found.since < REMEMBER_MS) return found.paths;
+    const paths = sandboxPathsOf(tools);
+    known.set(tools.binFolder, { since: performance.now(), paths });
+    paths.catch(() => known.delete(tools.binFolder));
+    return paths;
+  };
 }
 
 function withoutWall(problem: string | undefined): Wall {
