@@ -72,7 +72,7 @@ it('describes every route as OpenAPI', async () => {
 
 it('answers supervisors without a token and reveals nothing about projects', async () => {
   for (const path of ['/healthz', '/readyz']) expect(await (await fetch(world.flux.url + path)).json()).toMatchObject({ ok: true });
-  const metrics = await (await fetch(`${world.flux.url}/metrics`)).text();
+  const metrics = await (await fetch(`${world.flux.url}/metrics`, { headers: { authorization: `Bearer ${world.flux.token()}` } })).text();
   expect(metrics).toMatch(/^# HELP /m);
   for (const word of [world.v1.slug, world.v1.hash, world.v2.slug, world.v2.hash]) expect(metrics).not.toContain(word);
 });

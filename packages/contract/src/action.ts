@@ -16,6 +16,7 @@ export interface ActionRule {
 export const ACTIONS = {
   'account.read': { level: 'read', reach: 'account' },
   'server.examine': { level: 'read', reach: 'account' },
+  'server.metrics': { level: 'read', reach: 'all_projects' },
   'key.read': { level: 'read', reach: 'account' },
   'key.rotate': { level: 'admin', reach: 'all_projects' },
   'token.list': { level: 'admin', reach: 'account' },

@@ -43,6 +43,7 @@ export const ERROR_KINDS = {
   range_not_satisfiable: kind(416, 1, 'no', 'The requested range is outside the artifact.'),
   verification_failed: kind(422, 7, 'no', 'Restoring the artifact does not reproduce the original data.'),
   artifact_invalid: kind(422, 1, 'no', 'The artifact is not the one that was written: it is truncated, changed or unreadable.'),
+  misdirected: kind(421, 2, 'no', 'The control plane does not answer to the name that the request was sent to.'),
   rate_limited: kind(429, 1, 'later', 'Too many requests.'),
   internal: kind(500, 1, 'later', 'An unexpected error: a defect in Flux.'),
   source_unreadable: kind(422, 1, 'no', 'The login may not read everything in the database, so that no backup of it can be made.'),

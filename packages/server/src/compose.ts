@@ -131,6 +131,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     defaultMode: config.defaultMode,
     undoKeepMs: config.undoKeepMs,
     allowedExtensions: config.allowedExtensions,
+    downloadAccess: config.downloadAccess,
     restoreAsSuperuser: config.restoreAsSuperuser,
     clock,
     log,
@@ -159,8 +160,19 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const metrics = createMetrics();
   const { backupsFolder, dataFolder } = config;
   const machine = { disposables, wall, toolbox, backupsFolder, dataFolder };
-  const { answerChecks } = config;
-  const served = { ...parts, machine, metrics, kinds, publicUrl: url, version: VERSION, stopping: stopping.signal, answerChecks };
+  const { answerChecks, http } = config;
+  const served = {
+    ...parts,
+    machine,
+    metrics,
+    kinds,
+    publicUrl: url,
+    version: VERSION,
+    stopping: stopping.signal,
+    answerChecks,
+    limits: http,
+    metricsFor: http.metrics,
+  };
   const app = buildApp({ http: served, health: served, account: served, projects: served, backups: served, operations: served });
   // Until work has let go, the API says that it stops, and answers those who wait for what was interrupted.
   releasers.add('the HTTP server', () => app.close());

@@ -3,12 +3,23 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import type { EngineKind } from '@flux/contract/labels';
+import { ACCESS_LEVELS, type AccessLevel } from '@flux/contract/token';
 import * as z from 'zod';
 import { nearestWord } from './system/nearest-word.ts';
 
 /** Everything that can be set, checked and frozen. Made once by `readConfig`; nothing else reads the environment. */
 export interface Config {
   readonly dataFolder: string;
+  readonly http: {
+    /** Names that the API is reached by, besides addresses, `localhost` and the name of this host; `*` for any. */
+    readonly hosts: readonly string[];
+    readonly metrics: 'token' | 'loopback' | 'open' | 'off';
+    /** Requests a minute of one token, and of one address without a token; undefined for no limit. */
+    readonly ratePerMinute: number | undefined;
+    readonly connections: { readonly all: number; readonly perAddress: number };
+  };
+  /** The access level that a token needs to download a dump. */
+  readonly downloadAccess: AccessLevel;
   readonly listen: { readonly host: string; readonly port: number };
   /** Undefined: an embedded instance in the data folder. */
   readonly catalogUrl: string | undefined;
@@ -79,12 +90,26 @@ const major = z
   .regex(/^\d{2}$/, 'is a major version such as 15')
   .transform(Number);
 
+const count = z
+  .string()
+  .regex(/^[1-9]\d{0,5}$/, 'is a whole number above 0')
+  .transform(Number);
+
 const SETTINGS = {
   FLUX_DATA_DIR: z.string().optional(),
   FLUX_LISTEN: z
     .string()
     .regex(/^(?:\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, 'is host:port, such as 127.0.0.1:4400')
     .default('127.0.0.1:4400'),
+  FLUX_HOSTS: z.string().default(''),
+  FLUX_METRICS: z.enum(['token', 'loopback', 'open', 'off']).default('token'),
+  FLUX_RATE_LIMIT: z
+    .string()
+    .regex(/^(?:off|[1-9]\d{0,6})$/, 'is a number of requests a minute, or off')
+    .default('6000'),
+  FLUX_MAX_CONNECTIONS: count.default(2000),
+  FLUX_CONNECTIONS_PER_ADDRESS: count.default(1000),
+  FLUX_DOWNLOAD_ACCESS: z.enum(ACCESS_LEVELS).default('read'),
   FLUX_CATALOG_URL: z
     .string()
     .regex(/^postgres(?:ql)?:\/\//, 'starts with postgresql://')
@@ -162,6 +187,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   return Object.freeze({
     dataFolder,
     listen: { host: s.FLUX_LISTEN.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(s.FLUX_LISTEN.slice(colon + 1)) },
+    http: {
+      hosts: listOf(s.FLUX_HOSTS),
+      metrics: s.FLUX_METRICS,
+      ratePerMinute: s.FLUX_RATE_LIMIT === 'off' ? undefined : Number(s.FLUX_RATE_LIMIT),
+      connections: { all: s.FLUX_MAX_CONNECTIONS, perAddress: s.FLUX_CONNECTIONS_PER_ADDRESS },
+    },
+    downloadAccess: s.FLUX_DOWNLOAD_ACCESS,
     catalogUrl: s.FLUX_CATALOG_URL,
     runtime: s.FLUX_RUNTIME,
     docker: {
@@ -193,9 +225,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     undoKeepMs: s.FLUX_UNDO_KEEP,
     answerChecks: s.FLUX_CHECK_ANSWERS,
     restoreAsSuperuser: s.FLUX_RESTORE_AS_SUPERUSER,
-    allowedExtensions: s.FLUX_EXTENSIONS_ALLOWED.split(',')
-      .map((name) => name.trim())
-      .filter((name) => name !== ''),
+    allowedExtensions: listOf(s.FLUX_EXTENSIONS_ALLOWED),
     pool: {
       statementMs: s.FLUX_POOL_STATEMENT_TIMEOUT,
       idleTransactionMs: s.FLUX_POOL_IDLE_TRANSACTION_TIMEOUT,
@@ -204,6 +234,13 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     },
     concurrency: s.FLUX_CONCURRENCY,
   });
+}
+
+function listOf(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 }
 
 /** DOCKER_HOST is Docker's own setting. Folders are mounted and ports published on loopback, so the engine must be on this host. */

@@ -23,6 +23,7 @@ function principal(access: AccessLevel, limit: keyof typeof LIMITS): Principal {
 const EXPECTED: Record<Action, string> = {
   'account.read': 'read',
   'server.examine': 'read',
+  'server.metrics': 'read *',
   'key.read': 'read',
   'key.rotate': 'admin *',
   'token.list': 'admin',

@@ -63,9 +63,22 @@ export function requireAllowed(principal: Principal, action: Action): void {
   }
 }
 
+/** Refuses whoever has a lower level than an operator has set for something. @throws FluxError `forbidden` */
+export function requireLevel({ token }: Principal, level: AccessLevel, what: string): void {
+  if (covers(token.access, level)) return;
+  throw new FluxError('forbidden', `The token "${token.name}" has access level ${token.access}; ${what} needs ${level} here.`, {
+    hint: `Create one with \`flux token create <name> --access ${level}\`.`,
+  });
+}
+
 /** Which projects a list may show, for the catalog to filter by. */
 export function visibleProjects({ token }: Principal): { readonly ownerId: UserId; readonly only: readonly ProjectId[] | null } {
   return { ownerId: token.user_id, only: token.projects?.map(({ id }) => id) ?? null };
+}
+
+/** The only token that a principal may know of: its own, when it is limited to some projects; null for all of its user. */
+export function onlyToken({ token }: Principal): TokenId | null {
+  return token.projects === null ? null : token.id;
 }
 
 /** Who pushes, for the policy of a project. */

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { CreateTokenAnswer, TokenItem, WhoAmI } from '@flux/contract/access';
 import { FluxError } from '@flux/contract/errors';
-import { isProjectHash, type TokenId } from '@flux/contract/ids';
+import { isProjectHash, isUuid, type TokenId } from '@flux/contract/ids';
 import { type AccessLevel, hasValidCheck } from '@flux/contract/token';
 import { recordAudit } from '../catalog/audit.ts';
 import type { Catalog } from '../catalog/open.ts';
@@ -9,7 +9,7 @@ import { findProjectByHash, type ProjectRow } from '../catalog/projects.ts';
 import { findTokenByDigest, insertToken, listTokens, revokeToken, type TokenRow, touchToken } from '../catalog/tokens.ts';
 import type { Clock } from '../system/clock.ts';
 import { uuidv7 } from '../system/uuid.ts';
-import { isVisible, type Principal, requireAllowed } from './policy.ts';
+import { isVisible, onlyToken, type Principal, requireAllowed } from './policy.ts';
 
 /** What the functions of this file need. */
 export interface TokenDeps {
@@ -99,13 +99,13 @@ export async function createToken(
   return { token, item: toTokenItem(row) };
 }
 
-/** The tokens of the principal's user, newest first. */
+/** The tokens of the principal's user, newest first; a token that is limited to some projects sees itself alone. */
 export async function listTokenItems(
   { catalog }: TokenDeps,
   principal: Principal,
   page: { readonly limit?: number; readonly before?: TokenId | undefined } = {},
 ): Promise<TokenItem[]> {
-  return (await listTokens(catalog.db, principal.token.user_id, page)).map(toTokenItem);
+  return (await listTokens(catalog.db, principal.token.user_id, { ...page, only: onlyToken(principal) ?? undefined })).map(toTokenItem);
 }
 
 /** The user of a principal, and what their token allows. */
@@ -124,6 +124,10 @@ export function describePrincipal({ token }: Principal): Pick<WhoAmI, 'user' | '
 /** @throws FluxError `not_found` */
 export async function revokeUserToken({ catalog, clock }: TokenDeps, principal: Principal, id: string): Promise<void> {
   requireAllowed(principal, 'token.revoke');
+  if (!isUuid(id))
+    throw new FluxError('invalid_request', `${JSON.stringify(id.slice(0, 100))} is not the id of a token.`, {
+      hint: 'See `flux token list`.',
+    });
   await catalog.db.transaction().execute(async (db) => {
     if (!(await revokeToken(db, principal.token.user_id, id as TokenId, clock.now()))) {
       throw new FluxError('not_found', `There is no token ${id} that could be revoked.`, { hint: 'See `flux token list`.' });

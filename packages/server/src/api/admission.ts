@@ -4,17 +4,18 @@ import type { FastifyRequest } from 'fastify';
 import { type Principal, requireAllowed } from '../access/policy.ts';
 import { authenticate, type TokenDeps } from '../access/tokens.ts';
 import { createFailureLimit } from './failure-limit.ts';
+import type { RateLimit } from './rate-limit.ts';
 
 /** Authenticates requests before their body is read, so that an unauthorised body is discarded as it arrives. */
 export interface Admission {
   /** @throws FluxError `not_authenticated`, `token_malformed`, `forbidden`, `rate_limited` */
-  admit(route: Route, request: FastifyRequest): Promise<void>;
+  admit(route: Pick<Route, 'access'>, request: FastifyRequest): Promise<void>;
   /** The sender of an admitted request. */
   principalOf(request: FastifyRequest): Principal;
 }
 
-/** Creates the admission of an app; it counts wrong tokens across all routes. */
-export function createAdmission(deps: TokenDeps): Admission {
+/** Creates the admission of an app; it counts wrong tokens, and the requests of each token, across all routes. */
+export function createAdmission(deps: TokenDeps, rate: RateLimit): Admission {
   const failures = createFailureLimit(deps.clock);
   const principals = new WeakMap<FastifyRequest, Principal>();
   return {
@@ -24,6 +25,7 @@ export function createAdmission(deps: TokenDeps): Admission {
         if (isFluxError(error, 'not_authenticated') || isFluxError(error, 'token_malformed')) failures.countOrRefuse(request.ip);
         throw error;
       });
+      rate.take(principal.token.id);
       requireAllowed(principal, route.access);
       principals.set(request, principal);
     },

@@ -2,7 +2,7 @@ import type { BackupDetails, BackupItem, BackupList } from '@flux/contract/backu
 import type { BackupId, OperationId, VerificationId } from '@flux/contract/ids';
 import type { PageQuery } from '@flux/contract/page';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Principal, requireAllowed } from '../access/policy.ts';
+import { type Principal, requireAllowed, requireLevel } from '../access/policy.ts';
 import { requestBackup } from '../backups/create.ts';
 import { openDownload } from '../backups/download.ts';
 import { readBackupItem } from '../backups/item.ts';
@@ -12,6 +12,7 @@ import { overrideOf } from '../backups/override.ts';
 import { findBackupReceipt, listProjectReceipts } from '../backups/receipt/read.ts';
 import { parseBackupSelector, selectBackup } from '../backups/select.ts';
 import { requestVerification } from '../backups/verify/request.ts';
+import { recordAudit } from '../catalog/audit.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
 import { requireSuperuserRequest } from '../projects/restore/as-superuser.ts';
@@ -88,8 +89,11 @@ export function createBackupRequests(deps: BackupRouteDeps): BackupRequests {
       return readBackupItem(deps, changed, viewerOf(call.principal));
     },
     async download(call) {
+      requireLevel(call.principal, deps.downloadAccess, 'a download');
       const { project, row } = await select(call);
-      return sendDownload(call.request, call.reply, await openDownload(deps, project, row, call.signal), row.id);
+      const begin = (bytes: object) =>
+        recordAudit(db, call.principal.actor, { action: 'backup.download', projectId: project.id, subject: row.id, details: { bytes } });
+      return sendDownload(call.request, call.reply, await openDownload(deps, project, row, call.signal), row.id, begin);
     },
     receipt: async (call, verification) =>
       findBackupReceipt(db, await projectOf(call), parseBackupSelector(call.params.id), verification as VerificationId | undefined),

@@ -1,4 +1,5 @@
 import type { EngineKind } from '@flux/contract/labels';
+import type { AccessLevel } from '@flux/contract/token';
 import type { TokenDeps } from '../access/tokens.ts';
 import type { CreateDeps } from '../backups/create.ts';
 import type { SigningDeps } from '../backups/receipt/keys.ts';
@@ -14,10 +15,17 @@ import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import type { Metrics } from '../system/metrics.ts';
 import type { Seal } from '../system/seal.ts';
+import type { ConnectionLimits } from './bounded-server.ts';
 import type { AnswerChecks } from './check-answer.ts';
 
 /** What every route uses: admission, Idempotency-Keys, answers. */
 export interface RouterDeps extends TokenDeps {
+  readonly limits: {
+    /** Names that the API answers to, besides addresses and those of this host. */
+    readonly hosts: readonly string[];
+    readonly ratePerMinute: number | undefined;
+    readonly connections: ConnectionLimits;
+  };
   readonly seal: Seal;
   readonly log: Log;
   /** Aborted when the control plane is stopping: waits and streams end then. */
@@ -30,12 +38,15 @@ export interface HealthDeps {
   readonly catalog: Catalog;
   readonly version: string;
   readonly metrics: Metrics;
+  /** Who may read `/metrics`. */
+  readonly metricsFor: 'token' | 'loopback' | 'open' | 'off';
   readonly stopping: AbortSignal;
   readonly lease: Pick<Lease, 'isHeld'>;
 }
 
-/** What the use cases of backups use that a request calls; `restoreAsSuperuser` is whether the operator allows that. */
-export type BackupRouteDeps = CreateDeps & RequestRestoreDeps & { readonly restoreAsSuperuser: 'on' | 'off' };
+/** What the use cases of backups use that a request calls; `restoreAsSuperuser` is whether the operator allows that, and `downloadAccess` the level that a download needs. */
+export type BackupRouteDeps = CreateDeps &
+  RequestRestoreDeps & { readonly restoreAsSuperuser: 'on' | 'off'; readonly downloadAccess: AccessLevel };
 
 /** What the use cases of projects use that a request calls; `publicUrl` is where people reach the control plane. */
 export type ProjectRouteDeps = CreateProjectDeps &

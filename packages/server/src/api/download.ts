@@ -4,8 +4,18 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Download } from '../backups/download.ts';
 import type { BlobPieces } from '../blobs/store.ts';
 
-/** Sends an artifact, or the requested part of it: length, strong ETag and digest (RFC 9110, RFC 9530). */
-export async function sendDownload(request: FastifyRequest, reply: FastifyReply, download: Download, backupId: string): Promise<unknown> {
+/**
+ * Sends an artifact, or the requested part of it: length, strong ETag and digest (RFC 9110, RFC 9530).
+ *
+ * @param onBegin is told which bytes are sent, before the first of them: what cannot be recorded is not sent
+ */
+export async function sendDownload(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  download: Download,
+  backupId: string,
+  onBegin: (bytes: object) => Promise<void>,
+): Promise<unknown> {
   const etag = `"${download.sha256}"`;
   reply.headers({
     'content-type': 'application/octet-stream',
@@ -25,17 +35,38 @@ export async function sendDownload(request: FastifyRequest, reply: FastifyReply,
   }
   if (range === undefined) {
     reply.header('content-length', download.sizeBytes);
-    return sendPieces(request, reply, () => download.open());
+    return sendPieces(
+      request,
+      reply,
+      () => download.open(),
+      () => onBegin({ all: download.sizeBytes }),
+    );
   }
   reply.status(206);
   reply.header('content-range', `bytes ${range.start}-${range.end}/${download.sizeBytes}`);
   reply.header('content-length', range.end - range.start + 1);
-  return sendPieces(request, reply, () => download.open(range));
+  return sendPieces(
+    request,
+    reply,
+    () => download.open(range),
+    () => onBegin({ from: range.start, to: range.end }),
+  );
 }
 
 /** Sends the body. From here on an error can only be signalled by breaking the connection, which the client detects by the length. */
-async function sendPieces(request: FastifyRequest, reply: FastifyReply, open: () => Promise<BlobPieces>): Promise<unknown> {
+async function sendPieces(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  open: () => Promise<BlobPieces>,
+  record: () => Promise<void>,
+): Promise<unknown> {
   const pieces = request.method === 'HEAD' ? undefined : await open();
+  try {
+    if (pieces !== undefined) await record();
+  } catch (error) {
+    await pieces?.return();
+    throw error;
+  }
   reply.hijack();
   const { raw } = reply;
   raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);

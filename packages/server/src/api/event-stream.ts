@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import type { OperationId } from '@flux/contract/ids';
 import { type OperationEvent, Progress } from '@flux/contract/operation';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -27,7 +28,11 @@ export async function streamEvents(
   describe: EventSink['describe'],
 ): Promise<void> {
   reply.hijack();
-  reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+  reply.raw.writeHead(200, {
+    ...(reply.getHeaders() as OutgoingHttpHeaders),
+    'content-type': 'text/event-stream',
+    'x-accel-buffering': 'no',
+  });
   const after = Number(request.headers['last-event-id']);
   const sink: EventSink = {
     send: (event) => reply.raw.write(`id: ${event.seq}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`),

@@ -1,18 +1,37 @@
 import { CLI_V1_PREFIX } from '@flux/contract/cli-v1/routes';
+import { FluxError } from '@flux/contract/errors';
 import type { FastifyInstance } from 'fastify';
+import type { Admission } from './admission.ts';
 import type { HealthDeps } from './deps.ts';
 
 /** Where existing clients ask whether there is a control plane. */
 const LEGACY_HEALTH = ['/health', '/api/health', `${CLI_V1_PREFIX}/health`];
 
-/** Routes for supervisors and monitoring. They need no token and reveal nothing about projects. */
-export function registerHealthRoutes(app: FastifyInstance, deps: HealthDeps): void {
+/** Routes for supervisors and monitoring. They need no token, but for the metrics where the operator wants one, and reveal nothing about projects. */
+export function registerHealthRoutes(app: FastifyInstance, deps: HealthDeps, admission: Admission): void {
   for (const path of ['/healthz', ...LEGACY_HEALTH]) app.get(path, async () => ({ ok: true, version: deps.version }));
   app.get('/readyz', async (_request, reply) => {
     const problem = await findProblem(deps);
     return problem === undefined ? { ok: true } : reply.status(503).send({ ok: false, problem });
   });
-  app.get('/metrics', async (_request, reply) => reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()));
+  const { metricsFor, metrics } = deps;
+  if (metricsFor === 'off') return;
+  app.get('/metrics', {
+    config: { isAdmitted: metricsFor === 'token' },
+    onRequest: async (request) => {
+      if (metricsFor === 'token') await admission.admit({ access: 'server.metrics' }, request);
+      if (metricsFor === 'loopback' && !isLoopback(request.ip)) throw notHere();
+    },
+    handler: async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  });
+}
+
+const isLoopback = (address: string) => /^(?:127\.|::1$|::ffff:127\.)/.test(address);
+
+function notHere(): FluxError {
+  return new FluxError('forbidden', 'The metrics are for programs on the host of the control plane only.', {
+    hint: 'Set FLUX_METRICS=token on the control plane, and send a token.',
+  });
 }
 
 /** Why the server is not ready. */

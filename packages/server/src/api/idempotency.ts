@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
+import { isProjectHash, type TokenId } from '@flux/contract/ids';
 import type { Route } from '@flux/contract/route';
+import * as z from 'zod';
 import { recordIdempotentAnswer, releaseIdempotencyKey, takeIdempotencyKey } from '../catalog/idempotency.ts';
+import { findProjectByHash } from '../catalog/projects.ts';
+import { isTokenRevoked } from '../catalog/tokens.ts';
 import type { Answer, Call } from './call.ts';
 import type { RouterDeps } from './deps.ts';
 
@@ -9,9 +13,9 @@ const MAX_KEY_LENGTH = 200;
 
 /**
  * Runs a POST with an `Idempotency-Key` at most once: the same key with the same request returns the first answer again. A
- * failed request frees its key.
+ * failed request frees its key. What was created must still be there.
  *
- * @throws FluxError `invalid_request` when the key was used for another request; `busy` while the first one runs
+ * @throws FluxError `invalid_request` when the key was used for another request; `busy` while the first one runs; `not_found` when what it created is gone
  */
 export async function withIdempotency(deps: RouterDeps, call: Call<Route>, run: () => Promise<Answer>): Promise<Answer> {
   const key = call.request.headers['idempotency-key'];
@@ -31,6 +35,7 @@ export async function withIdempotency(deps: RouterDeps, call: Call<Route>, run: 
     });
   if (state.kind === 'answered') {
     const body = JSON.parse(deps.seal.unseal(state.sealedBody));
+    if (state.status === 201) await requireStillThere(deps, body);
     return { status: state.status, body, ...(state.location === null ? {} : { location: state.location }) };
   }
   try {
@@ -45,6 +50,35 @@ export async function withIdempotency(deps: RouterDeps, call: Call<Route>, run: 
     await releaseIdempotencyKey(db, tokenId, key).catch((failure) => deps.log.warn({ err: failure }, 'an idempotency key was not freed'));
     throw error;
   }
+}
+
+/** What an answer to a creation names, in the shapes of both APIs. */
+const Created = z.union([
+  z.object({ project: z.object({ hash: z.string() }) }).transform(({ project }) => ({ hash: project.hash })),
+  z.object({ summary: z.object({ hash: z.string() }) }).transform(({ summary }) => ({ hash: summary.hash })),
+  z.object({ hash: z.string() }),
+  z.object({ item: z.object({ id: z.string() }) }).transform(({ item }) => ({ token: item.id })),
+]);
+
+/**
+ * A second answer must not say that something is there which has been removed since.
+ *
+ * @throws FluxError `not_found`
+ */
+async function requireStillThere({ catalog }: RouterDeps, body: unknown): Promise<void> {
+  const created = Created.safeParse(body).data;
+  if (created === undefined) return;
+  if ('hash' in created) {
+    const project = isProjectHash(created.hash) ? await findProjectByHash(catalog.db, created.hash) : undefined;
+    if (project === undefined || project.lifecycle === 'removed' || project.lifecycle === 'removing')
+      throw goneSince(`the project ${created.hash}`);
+  } else if (await isTokenRevoked(catalog.db, created.token as TokenId)) throw goneSince('a token');
+}
+
+function goneSince(what: string): FluxError {
+  return new FluxError('not_found', `The first request with this Idempotency-Key created ${what}, which has been removed since.`, {
+    hint: 'Nothing was created now. To create it anew, send the request with a new key.',
+  });
 }
 
 function fingerprint({ request, body }: Call<Route>): string {

@@ -1,11 +1,13 @@
 import type { Readable } from 'node:stream';
 import { FluxError } from '@flux/contract/errors';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The body is a file of any size: it has no time limit as a whole, only one without any bytes. */
     receivesFile?: boolean;
+    /** Requests are counted by their token, once it is known; elsewhere by their address. */
+    isAdmitted?: boolean;
   }
 }
 
@@ -21,6 +23,26 @@ export function limitReceiving(app: FastifyInstance): void {
     if (routeOptions.config.receivesFile === true) return;
     const timer = setTimeout(() => raw.complete || raw.destroy(), RECEIVE_MS);
     raw.once('close', () => clearTimeout(timer));
+  });
+}
+
+/** What is read and thrown away of the body of a refused request, so that its sender can read the answer. */
+const DISCARDED = { bytes: 4 * 2 ** 20, ms: 5000, lookEveryMs: 5 };
+
+/** Cuts the connection of a refused request that goes on sending. */
+export function discardLittle({ raw }: FastifyRequest, reply: FastifyReply): void {
+  if (raw.complete) return;
+  reply.raw.once('finish', () => {
+    // Node reads the rest itself from here on, without telling.
+    const { socket } = raw;
+    const atFirst = socket.bytesRead;
+    const until = performance.now() + DISCARDED.ms;
+    const look = () => {
+      if (raw.complete || socket.destroyed) return;
+      if (socket.bytesRead - atFirst > DISCARDED.bytes || performance.now() > until) raw.destroy();
+      else setTimeout(look, DISCARDED.lookEveryMs);
+    };
+    look();
   });
 }
 
@@ -40,7 +62,9 @@ export async function receiveFile<T>({ body, raw }: FastifyRequest, work: (bytes
     throw new FluxError('invalid_request', `The body of this request is the file itself, sent as ${FILE_TYPE}.`, {
       hint: 'Nothing was imported. `flux backup import <file>` sends it.',
     });
-  raw.socket.setTimeout(RECEIVE_MS, () => raw.destroy(new Error(`no bytes have arrived for ${RECEIVE_MS / 1000} s`)));
+  const { socket } = raw;
+  const giveUp = () => raw.destroy(new Error(`no bytes have arrived for ${RECEIVE_MS / 1000} s`));
+  socket.setTimeout(RECEIVE_MS, giveUp);
   // A reader that stops early must not close the connection.
   const bytes: AsyncIterable<Buffer> = { [Symbol.asyncIterator]: () => (raw as Readable).iterator({ destroyOnReturn: false }) };
   try {
@@ -49,6 +73,8 @@ export async function receiveFile<T>({ body, raw }: FastifyRequest, work: (bytes
     raw.resume();
     throw error;
   } finally {
-    raw.socket.setTimeout(0);
+    // The connection may carry further requests, and would keep the listener.
+    socket.setTimeout(0);
+    socket.off('timeout', giveUp);
   }
 }

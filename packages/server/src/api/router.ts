@@ -44,7 +44,7 @@ export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: 
       method: route.method,
       url: prefix + route.path,
       ...(route.maxBodyBytes === undefined ? {} : { bodyLimit: route.maxBodyBytes }),
-      config: { receivesFile: route.bytes === true },
+      config: { receivesFile: route.bytes === true, isAdmitted: true },
       onRequest: async (request) => {
         await admission.admit(route, request);
         if (route.method !== 'GET' && deps.stopping.aborted) throw isStopping();

@@ -41,18 +41,22 @@ export interface AuditRow {
   readonly at: Date;
   readonly action: string;
   readonly user: string | null;
+  /** The name of the token. */
   readonly token: string | null;
   readonly project: string | null;
   readonly subject: string | null;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** The newest lines, of one project or of everything that a user's tokens, projects and the control plane itself did; `before` is the last id of the page before. */
+const OTHER_TOKEN = '(another token)';
+
+/** The newest lines, of one project or of everything that a user's tokens, projects and the control plane itself did; `before` is the last id of the page before. With `onlyTokenId`, other tokens are not named. */
 export async function listAudit(
   db: Database,
   userId: UserId,
   limit: number,
   projectId: ProjectId | undefined,
+  onlyTokenId: TokenId | null,
   before?: number,
 ): Promise<readonly AuditRow[]> {
   let query = db
@@ -66,6 +70,7 @@ export async function listAudit(
       'a.action',
       'u.name as user',
       't.name as token',
+      'a.token_id',
       sql<string | null>`p.slug || ' (' || p.hash || ')'`.as('project'),
       'a.subject',
       'a.details',
@@ -74,5 +79,10 @@ export async function listAudit(
   if (projectId !== undefined) query = query.where('a.project_id', '=', projectId);
   if (before !== undefined) query = query.where('a.id', '<', before);
   const rows = await query.orderBy('a.id', 'desc').limit(limit).execute();
-  return rows.map((row) => ({ ...row, details: parseStored(Details, row.details, `Line ${row.id} of the audit`) }));
+  return rows.map(({ token_id, ...row }) => ({
+    ...row,
+    // Somebody who sees one project must not learn who else there is.
+    token: onlyTokenId === null || row.token === null || token_id === onlyTokenId ? row.token : OTHER_TOKEN,
+    details: parseStored(Details, row.details, `Line ${row.id} of the audit`),
+  }));
 }

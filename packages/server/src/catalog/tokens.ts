@@ -36,13 +36,14 @@ export async function findTokenByDigest(db: Database, sha256: string): Promise<T
   )[0];
 }
 
-/** Tokens of a user, newest first, revoked ones included: their ids sort by creation. `before` is the last id of the page before. */
+/** Tokens of a user, newest first, revoked ones included: their ids sort by creation. `before` is the last id of the page before; `only` is one token. */
 export async function listTokens(
   db: Database,
   userId: UserId,
-  page: { readonly limit?: number; readonly before?: TokenId | undefined } = {},
+  page: { readonly limit?: number; readonly before?: TokenId | undefined; readonly only?: TokenId | undefined } = {},
 ): Promise<readonly TokenRow[]> {
   let query = selectTokens(db).where('tokens.user_id', '=', userId);
+  if (page.only !== undefined) query = query.where('tokens.id', '=', page.only);
   if (page.before !== undefined) query = query.where('tokens.id', '<', page.before);
   if (page.limit !== undefined) query = query.limit(page.limit);
   return withProjects(db, await query.orderBy('tokens.id', 'desc').execute());
@@ -58,6 +59,12 @@ export async function revokeToken(db: Database, userId: UserId, id: TokenId, now
     .where('revoked_at', 'is', null)
     .executeTakeFirst();
   return numUpdatedRows > 0n;
+}
+
+/** Whether a token was revoked, or is not there. */
+export async function isTokenRevoked(db: Database, id: TokenId): Promise<boolean> {
+  const found = await db.selectFrom('tokens').select('revoked_at').where('id', '=', id).executeTakeFirst();
+  return found === undefined || found.revoked_at !== null;
 }
 
 /** Notes that a token was used, at most once a minute, so that reading does not become writing. */

@@ -45,6 +45,7 @@ async function attempt(place: OwnerAccess, request: ScriptRequest, script: Prepa
   using _ = interruption;
   await using session = await place.open({ settings: settingsFor(place), searchPath: 'role', signal: interruption.signal });
   const warnings = [...script.warnings];
+  let leftOut = 0;
   await endWithClient(session);
   await session.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
   const mark = await markSession(session);
@@ -57,7 +58,9 @@ async function attempt(place: OwnerAccess, request: ScriptRequest, script: Prepa
   await session.query(`select pg_catalog.set_config('lock_timeout', $1, false)`, [WAIT.statements]);
   session.onNotice((message, severity, sqlState) => {
     const isWarning = severity === 'WARNING' || sqlState.startsWith('01');
-    if (isWarning && warnings.length < MAX_WARNINGS) warnings.push(shorten(message, MAX_WARNING_CHARACTERS));
+    if (!isWarning) return;
+    if (warnings.length < MAX_WARNINGS) warnings.push(shorten(message, MAX_WARNING_CHARACTERS));
+    else leftOut += 1;
   });
   const adapted = await adaptRoles(session, script, warnings);
   await executeScript(session, adapted, mark);
@@ -67,6 +70,7 @@ async function attempt(place: OwnerAccess, request: ScriptRequest, script: Prepa
     interruption.beginCommit();
     await commit(session, script);
   }
+  if (leftOut > 0) warnings.push(`${leftOut} more warnings of ${script.filename} are not shown.`);
   return { ...claim, statements: script.statements.length, warnings };
 }
 

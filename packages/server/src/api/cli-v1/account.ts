@@ -1,5 +1,5 @@
 import { CLI_V1_ROUTES as ROUTES } from '@flux/contract/cli-v1/routes';
-import { requireAllowed, visibleProjects } from '../../access/policy.ts';
+import { onlyToken, requireAllowed, visibleProjects } from '../../access/policy.ts';
 import { createToken, describePrincipal, listTokenItems, revokeUserToken } from '../../access/tokens.ts';
 import { publishKeys, rotateSigningKey } from '../../backups/receipt/keys.ts';
 import { listAudit } from '../../catalog/audit.ts';
@@ -30,7 +30,7 @@ export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): v
     const project = query.hash === undefined ? undefined : await requireProject(deps, principal, query.hash);
     // Without a project it shows those of all projects, which a token limited to some may not see.
     if (project === undefined) requireAllowed(principal, 'audit.read_all');
-    const rows = await listAudit(db, principal.token.user_id, query.limit ?? DEFAULT_LINES, project?.id);
+    const rows = await listAudit(db, principal.token.user_id, query.limit ?? DEFAULT_LINES, project?.id, onlyToken(principal));
     return { events: rows.map((row) => ({ ...row, at: row.at.toISOString() })) };
   });
   router.json(ROUTES.examineServer, async ({ principal }) => {

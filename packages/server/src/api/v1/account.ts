@@ -1,6 +1,6 @@
 import { isUuid, type TokenId } from '@flux/contract/ids';
 import { ROUTES } from '@flux/contract/routes';
-import { requireAllowed, visibleProjects } from '../../access/policy.ts';
+import { onlyToken, requireAllowed, visibleProjects } from '../../access/policy.ts';
 import { createToken, describePrincipal, listTokenItems, revokeUserToken } from '../../access/tokens.ts';
 import { publishKeys, rotateSigningKey } from '../../backups/receipt/keys.ts';
 import { listAudit } from '../../catalog/audit.ts';
@@ -30,7 +30,7 @@ export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): v
     // Without a project it shows those of all projects, which a token limited to some may not see.
     if (project === undefined) requireAllowed(principal, 'audit.read_all');
     const page = readPage(query, (cursor) => (/^\d{1,15}$/.test(cursor) ? Number(cursor) : undefined));
-    const found = await listAudit(db, principal.token.user_id, page.limit + 1, project?.id, page.after);
+    const found = await listAudit(db, principal.token.user_id, page.limit + 1, project?.id, onlyToken(principal), page.after);
     const { rows, nextCursor } = cutPage(found, page, ({ id }) => String(id));
     return { events: rows.map((row) => ({ ...row, at: row.at.toISOString() })), nextCursor };
   });
