@@ -2,6 +2,9 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
+import { startHostileServer } from '../harness/hostile-server.ts';
+import { startThrowAwayCluster } from '../harness/postgres.ts';
+import { until } from '../harness/process.ts';
 import { siegeChapter } from './attack.ts';
 
 const attack = siegeChapter('Access');
@@ -40,6 +43,11 @@ async function ask(path: string, headers: Record<string, string> = {}, method = 
   let text = '';
   for await (const piece of answer.setEncoding('utf8')) text += piece;
   return { status: answer.statusCode, headers: answer.headers, text };
+}
+async function send(path: string, token: string, body: object): Promise<{ status: number; text: string }> {
+  const headers = { ...bearer(token), 'content-type': 'application/json' };
+  const answer = await fetch(`${flux.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  return { status: answer.status, text: await answer.text() };
 }
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 
@@ -127,6 +135,89 @@ attack('A dump is downloaded: whole, in a part, by a read token', 'each download
   ]);
   return `${downloads.length} lines; a HEAD sends nothing and leaves none`;
 });
+
+attack(
+  'Databases at addresses that nobody should reach: attached, and as targets of --to',
+  '403 before anything is sent there; other ports of this host stay possible',
+  async () => {
+    const api = new URL(flux.url).port;
+    const instance = new URL(shop.uri).port;
+    await using honey = await startHostileServer({ moment: 'at once', misbehave: (socket) => socket.destroy() });
+    const refused = [
+      ...['127.0.0.1', 'localhost', '127.1', '2130706433', '[::1]', '[::ffff:127.0.0.1]', '0.0.0.0', '127.9.9.9'].flatMap((host) => [
+        `${host}:${api}`,
+        `${host}:${instance}`,
+      ]),
+      ...[
+        '169.254.169.254:80',
+        '2852039166:80',
+        '[::ffff:a9fe:a9fe]:80',
+        '[fd00:ec2::254]:80',
+        '[fe80::1]:5432',
+        '224.0.0.1:5432',
+        '[::]:5432',
+      ],
+      `127.0.0.1:${honey.port},169.254.169.254:80`,
+      `127.0.0.1:${honey.port},127.0.0.1:${api}`,
+    ].map((hosts) => `postgresql://somebody:something@${hosts}/somewhere`);
+    const sockets = [
+      `postgresql://somebody@/somewhere?host=${encodeURIComponent(`${flux.dataFolder}/instances/catalog`)}`,
+      'postgresql://somebody@%2Ftmp/x',
+    ];
+    for (const attach of [...refused, ...sockets]) {
+      const { status, text } = await send('/api/v1/projects', flux.token(), { slug: 'inside', attach });
+      expect({ attach, status }).toEqual({ attach, status: 403 });
+      expect(JSON.parse(text)).toMatchObject({ code: 'forbidden', hint: expect.stringContaining('FLUX_FOREIGN_ADDRESSES') });
+    }
+    for (const to of refused.slice(0, 6)) {
+      const { status, text } = await send(`/api/v1/projects/${shop.hash}/backups/latest/restore`, limited, { to });
+      expect({ to, status, code: (JSON.parse(text) as { code: string }).code }).toEqual({ to, status: 403, code: 'forbidden' });
+    }
+    expect(honey.seen.came).toBe(0);
+    return `${refused.length + sockets.length} attached, 6 with --to`;
+  },
+);
+
+attack(
+  'A project token asks what listens where, with --to',
+  'the same words for refused, wrong password, and what is no Postgres; an operator is told the reason',
+  async () => {
+    await using silent = await startHostileServer({
+      moment: 'at once',
+      misbehave: (socket) => void socket.end('220 mail.example ESMTP\r\n'),
+    });
+    await using elsewhere = await startThrowAwayCluster();
+    const real = new URL(elsewhere.uri('postgres'));
+    real.password = 'wrong';
+    const uris = [
+      real.href,
+      `postgresql://elsewhere:x@127.0.0.1:${silent.port}/postgres`,
+      'postgresql://elsewhere:x@127.0.0.1:1/postgres',
+      'postgresql://elsewhere:x@no-such-host.invalid:5432/postgres',
+    ];
+    const outcomes: string[] = [];
+    const reasons = new Set<string>();
+    for (const to of uris) {
+      const started = await send(`/api/v1/projects/${shop.hash}/backups/latest/restore`, limited, { to });
+      expect(started.status, started.text).toBe(202);
+      const { id } = JSON.parse(started.text) as { id: string };
+      const read = async (token: string) =>
+        JSON.parse((await ask(`/api/v1/operations/${id}`, bearer(token))).text) as {
+          state: string;
+          error?: { detail: string; hint: string; details?: object };
+        };
+      await until('it has ended', async () => (await read(limited)).state === 'failed');
+      const { error } = await read(limited);
+      const { hostname, port } = new URL(to);
+      outcomes.push(JSON.stringify(error).replaceAll(`${hostname}:${port}`, 'HOST'));
+      reasons.add((await read(flux.token())).error?.detail ?? '');
+    }
+    expect(new Set(outcomes).size, outcomes.join('\n')).toBe(1);
+    expect([...reasons].join('\n')).toMatch(/password authentication failed/);
+    expect([...reasons].join('\n')).toMatch(/ECONNREFUSED/);
+    return `${uris.length} cases, one answer`;
+  },
+);
 
 attack('A read token, where FLUX_DOWNLOAD_ACCESS=write', '403 for downloads; /metrics only as FLUX_METRICS says', async () => {
   const path = `/api/v1/projects/${shop.hash}/backups/latest/download`;

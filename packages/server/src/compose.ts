@@ -8,6 +8,7 @@ import { createWorkspace } from './blobs/workspace.ts';
 import { isWorkerIdAlive } from './catalog/worker-lease.ts';
 import { composeCatalog } from './compose/catalog.ts';
 import { emptyScratchFolder, prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
+import { composeForeignRules } from './compose/foreign.ts';
 import { composeOperations } from './compose/operations.ts';
 import { composeRuntime } from './compose/runtime.ts';
 import { composeSharedCluster } from './compose/shared-cluster.ts';
@@ -88,7 +89,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const queue = await openQueue(catalog, log);
   const stopping = new AbortController();
   const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
-  const foreign = { lookWithinMs: config.foreignTimeoutMs };
+  const foreign = composeForeignRules(config, runtime);
   const guard = await watchPool({ cluster, bounds: { ...config.pool, ownerMs: config.backupTimeoutMs }, log });
   releasers.add('the guard of the pool', () => guard.stop());
   const engines = new EngineDirectory(

@@ -5,6 +5,7 @@ import { FluxError } from '@flux/contract/errors';
 import type { EngineKind } from '@flux/contract/labels';
 import { ACCESS_LEVELS, type AccessLevel } from '@flux/contract/token';
 import * as z from 'zod';
+import { findInvalidRule } from './postgres/addresses.ts';
 import { nearestWord } from './system/nearest-word.ts';
 
 /** Everything that can be set, checked and frozen. Made once by `readConfig`; nothing else reads the environment. */
@@ -58,6 +59,8 @@ export interface Config {
   readonly backupTimeoutMs: number;
   /** For how long a database that Flux does not run may take to answer what is asked of it before a backup or a restore. */
   readonly foreignTimeoutMs: number;
+  /** Which addresses such databases may have. */
+  readonly foreignAddresses: readonly string[];
   /** For how long what a restore in place has replaced is kept for an undo. */
   readonly undoKeepMs: number;
   /** Whether answers are compared with their schemas; for tests. */
@@ -142,6 +145,12 @@ const SETTINGS = {
   FLUX_VERIFY_STANDBY: z.enum(['on', 'off']).default('on'),
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
   FLUX_FOREIGN_TIMEOUT: duration.default(2 * 60_000),
+  FLUX_FOREIGN_ADDRESSES: z
+    .string()
+    .default('public,private,loopback')
+    .refine((rules) => findInvalidRule(listOf(rules)) === undefined, {
+      error: 'is a list of public, private, loopback, link-local, flux, unix, addresses, and networks such as 10.0.0.0/8',
+    }),
   FLUX_UNDO_KEEP: duration.default(7 * 86_400_000),
   FLUX_CHECK_ANSWERS: z.enum(['on', 'off']).default('off'),
   FLUX_EXTENSIONS_ALLOWED: z.string().default(
@@ -222,6 +231,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     },
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
     foreignTimeoutMs: s.FLUX_FOREIGN_TIMEOUT,
+    foreignAddresses: listOf(s.FLUX_FOREIGN_ADDRESSES),
     undoKeepMs: s.FLUX_UNDO_KEEP,
     answerChecks: s.FLUX_CHECK_ANSWERS,
     restoreAsSuperuser: s.FLUX_RESTORE_AS_SUPERUSER,

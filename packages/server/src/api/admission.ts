@@ -5,6 +5,7 @@ import { type Principal, requireAllowed } from '../access/policy.ts';
 import { authenticate, type TokenDeps } from '../access/tokens.ts';
 import { createFailureLimit } from './failure-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
+import { mayReadReasons } from './reasons.ts';
 
 /** Authenticates requests before their body is read, so that an unauthorised body is discarded as it arrives. */
 export interface Admission {
@@ -28,6 +29,7 @@ export function createAdmission(deps: TokenDeps, rate: RateLimit): Admission {
       rate.take(principal.token.id);
       requireAllowed(principal, route.access);
       principals.set(request, principal);
+      request.mayReadReasons = mayReadReasons(principal);
     },
     principalOf: (request) => {
       const principal = principals.get(request);

@@ -4,6 +4,7 @@ import { CLI_V1_PREFIX } from '@flux/contract/cli-v1/routes';
 import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../system/log.ts';
+import { forReader } from './reasons.ts';
 import { discardLittle } from './receive.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
@@ -17,7 +18,10 @@ export function renderErrors(app: FastifyInstance, log: Log): void {
 
 /** Answers with an error, whatever was thrown. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
-  const known = translate(error, request.routeOptions.bodyLimit);
+  const translated = translate(error, request.routeOptions.bodyLimit);
+  if (translated.details.forOperators !== undefined)
+    log.info({ requestId: request.id, reason: translated.details.forOperators }, 'a database of others could not be reached');
+  const known = forReader(translated, request.mayReadReasons === true);
   if (known.code === 'internal')
     log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'a request failed because of a defect');
   if (known.code === 'not_authenticated' || known.code === 'token_malformed') reply.header('www-authenticate', 'Bearer');

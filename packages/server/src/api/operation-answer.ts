@@ -6,12 +6,15 @@ import { isVisible, type Principal } from '../access/policy.ts';
 import { findOperation, type OperationRow } from '../catalog/operations.ts';
 import { findProjectById } from '../catalog/projects.ts';
 import type { OperationRouteDeps } from './deps.ts';
+import { mayReadReasons, problemForReader } from './reasons.ts';
 
 /**
  * An operation as it is sent. A result or error that an earlier release recorded in another shape is left out; the state of the
  * operation is still correct.
+ *
+ * @param reader absent for an operation that has just begun
  */
-export function toOperationAnswer(operation: OperationRow): OperationAnswer {
+export function toOperationAnswer(operation: OperationRow, reader?: Principal): OperationAnswer {
   const result = OPERATION_RESULTS[operation.kind].safeParse(operation.result);
   const error = OperationProblem.safeParse(operation.error);
   return OperationAnswer.parse({
@@ -23,7 +26,9 @@ export function toOperationAnswer(operation: OperationRow): OperationAnswer {
     backupId: operation.backup_id,
     progress: operation.progress,
     ...(operation.result !== null && result.success ? { result: result.data } : {}),
-    ...(operation.error !== null && error.success ? { error: error.data } : {}),
+    ...(operation.error !== null && error.success
+      ? { error: problemForReader(error.data, reader !== undefined && mayReadReasons(reader)) }
+      : {}),
     createdAt: operation.created_at.toISOString(),
     startedAt: operation.started_at?.toISOString() ?? null,
     finishedAt: operation.finished_at?.toISOString() ?? null,

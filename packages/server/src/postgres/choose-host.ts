@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import { connectPostgres, type PostgresSession } from './connect.ts';
+import { connectPostgres, NOT_CONNECTED, type PostgresSession } from './connect.ts';
 import type { PostgresTarget } from './target.ts';
 
 /** `target_session_attrs` of libpq, without `any`. Source: the manual, "Parameter Key Words". */
@@ -15,7 +15,8 @@ export type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
 export async function chooseHost(target: PostgresTarget, signal?: AbortSignal): Promise<PostgresTarget> {
   const { otherHosts = [], sessionAttributes, ...one } = target;
   if (otherHosts.length === 0 && sessionAttributes === undefined) return one;
-  const hosts = [{ host: target.host, port: target.port }, ...otherHosts].map((host) => ({ ...one, ...host }));
+  const { address: _, ...common } = one;
+  const hosts: PostgresTarget[] = [one, ...otherHosts.map((host) => ({ ...common, ...host }))];
   const problems: string[] = [];
   let second: PostgresTarget | undefined;
   for (const candidate of hosts) {
@@ -35,6 +36,7 @@ export async function chooseHost(target: PostgresTarget, signal?: AbortSignal): 
   const wanted = sessionAttributes === undefined ? '' : ` and is what target_session_attrs=${sessionAttributes} asks for`;
   throw new FluxError('instance_unavailable', `None of the hosts answers${wanted}: ${problems.join('; ')}`, {
     hint: 'See the servers themselves. `flux project attach --uri` takes another URI.',
+    details: NOT_CONNECTED,
   });
 }
 

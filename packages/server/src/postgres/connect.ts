@@ -152,7 +152,7 @@ async function openClient(
   heal: SessionSettings = {},
 ): Promise<OpenedClient | FailedClient> {
   const client = new Client({
-    host: target.host,
+    host: target.address ?? target.host,
     port: target.port,
     user: target.user,
     password: target.password ?? '',
@@ -300,21 +300,25 @@ async function copyText(client: Client, sql: string, onRow: (row: Uint8Array) =>
   });
 }
 
+/** Among the details of an error: there is no session. */
+export const NOT_CONNECTED = { connected: false } as const;
+
 function tooLate({ host, port }: PostgresTarget, withinMs: number): FluxError {
   return new FluxError('instance_unavailable', `Postgres at ${host}:${port} has not answered within ${withinMs / 1000} s.`, {
     hint: 'Look at that server: whether it is a Postgres, whether it is overloaded, and whether a lock on its system catalogs is held.',
+    details: { connection: 'ended' },
   });
 }
 
 function unavailable(target: PostgresTarget, error: unknown): FluxError {
-  if (isFluxError(error)) return error;
+  if (isFluxError(error) && error.details.connection !== 'ended') return error;
   const reason = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : String(error);
   return new FluxError(
     'instance_unavailable',
     `Postgres at ${target.host}:${target.port} does not accept a connection as ${target.user}: ${reason}`,
     {
       hint: 'See `flux list` for the state of the instance, and its log in the data folder.',
-      details: { sqlState: sqlStateOf(error) },
+      details: { sqlState: sqlStateOf(error), ...NOT_CONNECTED },
       cause: error,
     },
   );

@@ -1,16 +1,50 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import { serverErrorOf } from './connect.ts';
+import type { AddressCheck } from './addresses.ts';
+import { chooseHost } from './choose-host.ts';
+import { NOT_CONNECTED, serverErrorOf } from './connect.ts';
 import type { PostgresTarget } from './target.ts';
 
 /** What holds for databases that Flux does not run. Their servers may be anything: wrong, overloaded, or hostile. */
 export interface ForeignRules {
   /** How long a session may last that only looks: at what a database is, before a backup or a restore begins. */
   readonly lookWithinMs: number;
+  readonly addresses: AddressCheck;
 }
 
-/** A target of somebody else's. */
-export function asForeign(target: PostgresTarget, { lookWithinMs }: ForeignRules): PostgresTarget {
-  return { ...target, lookWithinMs };
+/** A target with its addresses, each as a host of its own. @throws FluxError `forbidden` when no address is allowed */
+async function pinAddresses(target: PostgresTarget, rules: ForeignRules): Promise<PostgresTarget> {
+  const hosts: { host: string; port: number; address?: string }[] = [];
+  let problem: unknown;
+  for (const { host, port } of [target, ...(target.otherHosts ?? [])]) {
+    try {
+      const addresses = await rules.addresses.resolve(host, port);
+      hosts.push(...(addresses.length === 0 ? [{ host, port }] : addresses.map((address) => ({ host, port, address }))));
+    } catch (error) {
+      // A list may not be used to look for what is not allowed, with one that is.
+      if (isFluxError(error, 'forbidden')) throw error;
+      problem = error;
+    }
+  }
+  const [first, ...others] = hosts;
+  if (first === undefined) throw problem;
+  const { otherHosts: _, ...one } = target;
+  return { ...one, ...first, lookWithinMs: rules.lookWithinMs, ...(others.length === 0 ? {} : { otherHosts: others }) };
+}
+
+/** Refuses a target that may not be connected to. A name that nobody knows is not refused here. @throws FluxError `forbidden` */
+export async function requireAllowedAddress(target: PostgresTarget, rules: ForeignRules): Promise<void> {
+  await pinAddresses(target, rules).catch((error) => {
+    if (isFluxError(error, 'forbidden')) throw error;
+  });
+}
+
+/**
+ * The server to talk to, by its address.
+ *
+ * @throws FluxError `forbidden`; `instance_unavailable`, in the same words for a refused connection, a wrong password and what is no Postgres
+ */
+export function chooseForeignHost(target: PostgresTarget, rules: ForeignRules, signal?: AbortSignal): Promise<PostgresTarget> {
+  return askForeign(target, async () => chooseHost(await pinAddresses(target, rules), signal));
 }
 
 /**
@@ -18,10 +52,16 @@ export function asForeign(target: PostgresTarget, { lookWithinMs }: ForeignRules
  *
  * @throws FluxError `instance_unavailable` for a connection that ended and for answers that make no sense; what `work` throws as one
  */
-export async function askForeign<T>({ host, port }: Pick<PostgresTarget, 'host' | 'port'>, work: () => Promise<T>): Promise<T> {
+export async function askForeign<T>(
+  target: Pick<PostgresTarget, 'host' | 'port' | 'user' | 'database'>,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (isFluxError(error, 'instance_unavailable') && error.details.connected === NOT_CONNECTED.connected) throw notReached(target, error);
+    if (isLookupError(error)) throw notReached(target, error);
+    const { host, port } = target;
     // What it sent was more than is read, or could not be read.
     const isUnreadable = isFluxError(error, 'postgres_failed') && error.details.connection === 'ended';
     if ((isFluxError(error) && !isUnreadable) || (error instanceof Error && error.name === 'AbortError')) throw error;
@@ -35,6 +75,23 @@ export async function askForeign<T>({ host, port }: Pick<PostgresTarget, 'host' 
       { hint: 'Look at that server, and at its log, then try again.', details: { sqlState: said?.code }, cause: error },
     );
   }
+}
+
+/**
+ * The answer is the same whatever is there, because it must not tell people which ports of which hosts are open, and to what. The reason is
+ * for operators: `forOperators` is removed from answers to others.
+ */
+function notReached({ host, port, user, database }: Pick<PostgresTarget, 'host' | 'port' | 'user' | 'database'>, error: Error): FluxError {
+  const sqlState = isFluxError(error) ? error.details.sqlState : undefined;
+  return new FluxError('instance_unavailable', `No session could be opened as ${user} in ${database} at ${host}:${port}.`, {
+    hint: 'Check that a Postgres listens there that the host of the control plane reaches (address, port, firewall, pg_hba.conf), and the user, the password, the database and sslmode of the URI: `psql` with the same URI, on that host, says more. A token for all projects with access level admin is told the reason.',
+    details: { forOperators: { reason: error.message.slice(0, MAX_REASON_CHARACTERS), sqlState } },
+    cause: error,
+  });
+}
+
+function isLookupError(error: unknown): error is Error {
+  return error instanceof Error && (error as NodeJS.ErrnoException).syscall === 'getaddrinfo';
 }
 
 /** A server may put a whole statement into an error. */

@@ -8,6 +8,8 @@ export interface PostgresTarget {
   /** A host name or address, or the absolute path of the folder of a Unix socket. */
   readonly host: string;
   readonly port: number;
+  /** The address of `host` that is connected to, which is then looked up no more. `host` still says whose certificate is expected. */
+  readonly address?: string | undefined;
   readonly user: string;
   readonly password?: string | undefined;
   readonly database: string;
@@ -27,7 +29,7 @@ export interface PostgresTarget {
   /** What `pg_stat_activity` calls the session; absent means `flux`. */
   readonly applicationName?: string | undefined;
   /** Further hosts of the same database. `chooseHost` takes one; whatever connects to a target takes `host` alone. */
-  readonly otherHosts?: readonly { readonly host: string; readonly port: number }[] | undefined;
+  readonly otherHosts?: readonly { readonly host: string; readonly port: number; readonly address?: string }[] | undefined;
   /** What `chooseHost` asks of a host; absent for any. */
   readonly sessionAttributes?: SessionAttributes | undefined;
 }
@@ -61,6 +63,7 @@ export interface PostgresToolbox {
 export function libpqEnvironment(target: PostgresTarget): Record<string, string> {
   return {
     PGHOST: target.host,
+    ...(target.address === undefined ? {} : { PGHOSTADDR: target.address }),
     PGPORT: String(target.port),
     PGUSER: target.user,
     PGDATABASE: target.database,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresTarget } from './target.ts';
@@ -54,7 +55,13 @@ export function encryptionOrder({
  *
  * @throws FluxError `config_invalid` when the file of the root certificate cannot be read
  */
-export async function tlsOptions(target: Pick<PostgresTarget, 'sslMode' | 'sslRootCert'>): Promise<ConnectionOptions> {
+export async function tlsOptions(target: Pick<PostgresTarget, 'host' | 'address' | 'sslMode' | 'sslRootCert'>): Promise<ConnectionOptions> {
+  const options = await verificationOf(target);
+  // The certificate is that of the name, whatever address was found for it.
+  return target.address === undefined || isIP(target.host) !== 0 ? options : { ...options, servername: target.host };
+}
+
+async function verificationOf(target: Pick<PostgresTarget, 'sslMode' | 'sslRootCert'>): Promise<ConnectionOptions> {
   const path = rootCertificatePath(target);
   if (path === undefined) {
     if (target.sslMode === 'verify-ca' || target.sslMode === 'verify-full')

@@ -14,6 +14,7 @@ import { requireCapability } from '../engines/capabilities.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
+import { type ForeignRules, requireAllowedAddress } from '../postgres/foreign.ts';
 import type { Seal } from '../system/seal.ts';
 import { requireActive } from './active.ts';
 import { RestorePlan, type ToPlan } from './restore/plan.ts';
@@ -27,6 +28,7 @@ export interface RequestRestoreDeps extends RequestDeps {
   readonly store: BlobStore;
   readonly engines: EngineDirectory;
   readonly seal: Seal;
+  readonly foreign: ForeignRules;
 }
 
 /** What each kind of restore uses. */
@@ -122,15 +124,15 @@ async function planRestore(
         hint: 'Give --into or --to with --accept-unproven: live data is never replaced by what nobody has proven.',
       },
     );
-  if (to !== undefined) return planTo(deps, to, body);
+  if (to !== undefined) return await planTo(deps, to, body);
   if (tables !== undefined) return await planTables(deps, project, backup, tables);
   if (inPlace) return await planInPlace(deps, project, backup, body);
   return await planInto(deps, project, backup, principal, body);
 }
 
-function planTo({ seal }: RequestRestoreDeps, uri: string, options: NonNullable<RestoreRequest>): ToPlan {
+async function planTo({ seal, foreign }: RequestRestoreDeps, uri: string, options: NonNullable<RestoreRequest>): Promise<ToPlan> {
   const { force = false, prerequisites = false, acceptUnproven = false } = options;
-  parseTarget(uri);
+  await requireAllowedAddress(parseTarget(uri), foreign);
   if (acceptUnproven && force)
     throw new FluxError('invalid_request', 'What is left of an unproven backup is restored into an empty database only.', {
       hint: 'Leave out --force, and give a database that is empty: what came back could not be told from what was there.',

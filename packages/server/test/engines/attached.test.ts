@@ -16,7 +16,7 @@ let engine: Engine;
 beforeAll(async () => {
   place = await openTestRuntime();
   runtime = place.runtime;
-  engine = createAttachedEngine({ toolbox: place.toolbox, foreign: { lookWithinMs: 60_000 } });
+  engine = createAttachedEngine({ toolbox: place.toolbox, foreign: { lookWithinMs: 60_000, addresses: { resolve: async () => [] } } });
 }, 60_000);
 
 afterAll(() => place?.close());
@@ -79,7 +79,13 @@ describe('an attached database', () => {
     expect(await ask(chosen, 'show search_path')).toEqual([{ search_path: 'else' }]);
     await expect(engine.backupSource(several('target_session_attrs=standby'))).rejects.toMatchObject({
       code: 'instance_unavailable',
-      message: expect.stringMatching(new RegExp(`target_session_attrs=standby asks for: .*127.0.0.1:1 .*; 127.0.0.1:${port} is a primary`)),
+      details: {
+        forOperators: {
+          reason: expect.stringMatching(
+            new RegExp(`target_session_attrs=standby asks for: .*127.0.0.1:1 .*; 127.0.0.1:${port} is a primary`),
+          ),
+        },
+      },
     });
   });
 

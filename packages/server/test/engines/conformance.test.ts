@@ -68,18 +68,23 @@ describeEngine('the attached engine', async () => {
     ...superuser,
     database: new URL(project.secrets.attachedUri ?? '').pathname.slice(1),
   });
-  return placeOf(place, createAttachedEngine({ toolbox: place.toolbox, foreign: { lookWithinMs: 60_000 } }), [], {
-    prepareProject: async (slug) => {
-      const name = `theirs_${count++}`;
-      await using admin = await connectPostgres(superuser);
-      await admin.run(`create role ${name} login bypassrls password 'secret'`);
-      await admin.run(`create database ${name} owner ${name}`);
-      return makeProject(
-        'v1_dedicated',
-        slug,
-        uriOf({ host: '127.0.0.1', port: port ?? 0, user: name, password: 'secret', database: name }),
-      );
+  return placeOf(
+    place,
+    createAttachedEngine({ toolbox: place.toolbox, foreign: { lookWithinMs: 60_000, addresses: { resolve: async () => [] } } }),
+    [],
+    {
+      prepareProject: async (slug) => {
+        const name = `theirs_${count++}`;
+        await using admin = await connectPostgres(superuser);
+        await admin.run(`create role ${name} login bypassrls password 'secret'`);
+        await admin.run(`create database ${name} owner ${name}`);
+        return makeProject(
+          'v1_dedicated',
+          slug,
+          uriOf({ host: '127.0.0.1', port: port ?? 0, user: name, password: 'secret', database: name }),
+        );
+      },
+      traces: (project) => namesOf(targetOf(project)),
     },
-    traces: (project) => namesOf(targetOf(project)),
-  });
+  );
 });

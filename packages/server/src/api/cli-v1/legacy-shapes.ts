@@ -4,6 +4,7 @@ import type { LegacyOperation } from '@flux/contract/cli-v1/operation';
 import type { LegacyPushAnswer, ListedProject } from '@flux/contract/cli-v1/project';
 import { FluxError } from '@flux/contract/errors';
 import type { ProjectSummary, PushAnswer } from '@flux/contract/project';
+import type { Principal } from '../../access/policy.ts';
 import type { OperationRow } from '../../catalog/operations.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { toOperationAnswer } from '../operation-answer.ts';
@@ -32,8 +33,8 @@ export function toLegacyPush(answer: PushAnswer): LegacyPushAnswer {
 }
 
 /** An operation as existing clients read it. */
-export function toLegacyOperation(row: OperationRow): LegacyOperation {
-  const operation = toOperationAnswer(row);
+export function toLegacyOperation(row: OperationRow, reader?: Principal): LegacyOperation {
+  const operation = toOperationAnswer(row, reader);
   if ((operation.kind !== 'backup_create' && operation.kind !== 'backup_delete') || operation.result === undefined) return operation;
   return { ...operation, result: { backup: toLegacyItem(operation.result.backup) } };
 }

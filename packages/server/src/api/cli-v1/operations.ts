@@ -9,13 +9,15 @@ import { toLegacyOperation } from './legacy-shapes.ts';
 
 /** Routes of operations for existing clients that follow them. */
 export function registerOperationRoutes(router: Router, deps: OperationRouteDeps): void {
-  router.json(ROUTES.getOperation, async ({ principal, params }) => toLegacyOperation(await requireOperation(deps, principal, params.id)));
+  router.json(ROUTES.getOperation, async ({ principal, params }) =>
+    toLegacyOperation(await requireOperation(deps, principal, params.id), principal),
+  );
   router.json(ROUTES.cancelOperation, async ({ principal, params }) => {
     const operation = await requireOperation(deps, principal, params.id);
-    return toLegacyOperation(await cancelOperation(deps, deps.kinds, operation));
+    return toLegacyOperation(await cancelOperation(deps, deps.kinds, operation), principal);
   });
   router.raw(ROUTES.watchOperation, async (call) => {
     const { id } = await requireOperation(deps, call.principal, call.params.id);
-    await streamEvents(deps, call, id, (row) => leaveOutNulls(toLegacyOperation(row)) as object);
+    await streamEvents(deps, call, id, (row) => leaveOutNulls(toLegacyOperation(row, call.principal)) as object);
   });
 }

@@ -20,15 +20,17 @@ export function registerOperationRoutes(router: Router, deps: OperationRouteDeps
       before: page.after,
     });
     const { rows, nextCursor } = cutPage(found, page, ({ id }) => id);
-    return { operations: rows.map(toOperationAnswer), nextCursor };
+    return { operations: rows.map((row) => toOperationAnswer(row, principal)), nextCursor };
   });
-  router.json(ROUTES.getOperation, async ({ principal, params }) => toOperationAnswer(await requireOperation(deps, principal, params.id)));
+  router.json(ROUTES.getOperation, async ({ principal, params }) =>
+    toOperationAnswer(await requireOperation(deps, principal, params.id), principal),
+  );
   router.json(ROUTES.cancelOperation, async ({ principal, params }) => {
     const operation = await requireOperation(deps, principal, params.id);
-    return toOperationAnswer(await cancelOperation(deps, deps.kinds, operation));
+    return toOperationAnswer(await cancelOperation(deps, deps.kinds, operation), principal);
   });
   router.raw(ROUTES.watchOperation, async (call) => {
     const { id } = await requireOperation(deps, call.principal, call.params.id);
-    await streamEvents(deps, call, id, toOperationAnswer);
+    await streamEvents(deps, call, id, (row) => toOperationAnswer(row, call.principal));
   });
 }

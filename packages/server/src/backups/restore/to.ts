@@ -6,8 +6,7 @@ import { IMPORTED_NOTE } from '@flux/contract/labels';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
-import { chooseHost } from '../../postgres/choose-host.ts';
-import { asForeign, askForeign, type ForeignRules } from '../../postgres/foreign.ts';
+import { askForeign, chooseForeignHost, type ForeignRules } from '../../postgres/foreign.ts';
 import { type DatabaseContent, inspectDatabase } from '../../postgres/inspect-database.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
@@ -90,7 +89,7 @@ async function restoreWithin(deps: RestoreToDeps, backupId: BackupId | null, req
   const isEmergency = request.acceptUnproven;
   await using source = await openBackup(deps, backupId, task, isEmergency ? 'accepted' : 'refused');
   const parsed = parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
-  const target = await askForeign(parsed, () => chooseHost(asForeign(parsed, deps.foreign), task.signal));
+  const target = await chooseForeignHost(parsed, deps.foreign, task.signal);
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
   const found = await askForeign(target, () => inspectDatabase(target, task.signal));

@@ -1,8 +1,7 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { readChangeMarks } from '../../postgres/change-marks.ts';
-import { chooseHost } from '../../postgres/choose-host.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
-import { asForeign, askForeign, type ForeignRules } from '../../postgres/foreign.ts';
+import { askForeign, chooseForeignHost, type ForeignRules } from '../../postgres/foreign.ts';
 import type { Strictness } from '../../postgres/manifest/selection/match.ts';
 import { SessionPlaces } from '../../postgres/session-places.ts';
 import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
@@ -32,12 +31,11 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
     const server = `${target.host}:${target.port}`;
     const taken = places.get(server) ?? new SessionPlaces();
     places.set(server, taken);
-    return { ...asForeign(target, foreign), places: taken };
+    return { ...target, places: taken };
   };
   const hostOf = async (project: EngineProject, signal: AbortSignal | undefined) => {
     signal?.throwIfAborted();
-    const target = targetOf(project);
-    return await askForeign(target, () => chooseHost(target, signal));
+    return await chooseForeignHost(targetOf(project), foreign, signal);
   };
   const ask = async <T>(
     project: EngineProject,
@@ -73,7 +71,8 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
       } catch (error) {
         // Whatever such a server does, it must not spoil a list of all projects.
         if (!isFluxError(error)) throw error;
-        const state = error.details.sqlState === NO_SUCH_DATABASE ? 'missing' : 'failing';
+        const said = isFluxError(error.cause) ? error.cause : error;
+        const state = said.details.sqlState === NO_SUCH_DATABASE ? 'missing' : 'failing';
         return { ...known, state, major: null, problem: error.message, postgresVersion: null };
       }
     },
@@ -101,7 +100,7 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
     },
     async ownerAccess(project, signal) {
       const target = await hostOf(project, signal);
-      return { open: (options) => connectPostgres(target, options), ledger: ownLedger };
+      return { open: (options) => askForeign(target, () => connectPostgres(target, options)), ledger: ownLedger };
     },
     async administrator({ slug }) {
       throw new FluxError('invalid_request', `${slug} is a database of your own: Flux does not administer its server.`, {
