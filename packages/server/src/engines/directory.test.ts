@@ -45,6 +45,13 @@ it('says which key is missing when the secrets were sealed with another one', ()
   );
 });
 
+it('opens no secrets for who only looks, and says the same to who reads them', () => {
+  const other = new EngineDirectory(engines, createSeal(randomBytes(32)));
+  const { engine, project } = other.toLook(stored());
+  expect({ name: engine.name, slug: project.slug }).toEqual({ name: 'shared', slug: 'shop' });
+  expect(() => project.secrets).toThrow(expect.objectContaining({ code: 'volume_unusable' }));
+});
+
 it('refuses secrets that are not whole', () => {
   const sealed_secrets = seal.seal(JSON.stringify({ ...secrets, jwtSecret: undefined }));
   expect(() => directory.of(stored({ sealed_secrets }))).toThrow('jwtSecret');

@@ -40,11 +40,28 @@ export class EngineDirectory {
 
   /** @throws FluxError `volume_unusable` when the secrets were sealed with another key */
   of(stored: StoredProject): { readonly engine: Engine; readonly project: EngineProject } {
+    const { engine, project } = this.toLook(stored);
+    return { engine, project: { ...project, secrets: project.secrets } };
+  }
+
+  /** For what changes nothing, and may be asked of thousands: only who reads the secrets has them opened, and gets the error of `of` then. */
+  toLook(stored: StoredProject): { readonly engine: Engine; readonly project: EngineProject } {
     const { id, slug, hash, engine, attached, scope } = stored;
-    const secrets = this.#unseal(stored);
+    const unseal = () => this.#unseal(stored);
+    let secrets: ProjectSecrets | undefined;
     return {
       engine: attached ? this.#engines.attached : this.#engines[engine],
-      project: { id, slug, hash, engine, secrets, ...(scope === null ? {} : { scope: BackupScope.parse(scope) }) },
+      project: {
+        id,
+        slug,
+        hash,
+        engine,
+        get secrets() {
+          secrets ??= unseal();
+          return secrets;
+        },
+        ...(scope === null ? {} : { scope: BackupScope.parse(scope) }),
+      },
     };
   }
 

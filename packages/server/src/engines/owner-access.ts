@@ -1,5 +1,6 @@
 import type { AppliedMigration } from '@flux/contract/project';
 import type { ConnectOptions, PostgresSession } from '../postgres/connect.ts';
+import type { PostgresTarget } from '../postgres/target.ts';
 import type { Ledger } from './ledger.ts';
 
 /** How the owner of a project's data connects, and where migrations are recorded. */
@@ -7,6 +8,8 @@ export interface OwnerAccess {
   /** Opens a session whose `session_user` is the owner: a file could undo SET ROLE. */
   open(options: ConnectOptions): Promise<PostgresSession>;
   readonly ledger: Ledger;
+  /** Who can see all sessions: which of them keeps a push waiting for a lock. */
+  readonly observer: PostgresTarget;
   /** SQL text for search_path; the role's own when absent. */
   readonly searchPath?: string;
 }

@@ -1,6 +1,7 @@
 import { findApplied, REPEATABLE_PREFIX } from '@flux/contract/applied';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/connect.ts';
+import { type Blocker, blockedDetails, blockersInWords, howToUnblock, LOCK_NOT_AVAILABLE, watchLocks } from '../postgres/lock-watch.ts';
 import type { PushOutcome, ScriptRequest } from './engine.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import type { OwnerAccess } from './owner-access.ts';
@@ -45,6 +46,57 @@ async function attempt(place: OwnerAccess, request: ScriptRequest, script: Prepa
   using _ = interruption;
   await using session = await place.open({ settings: settingsFor(place), searchPath: 'role', signal: interruption.signal });
   const warnings = [...script.warnings];
+  // A file may lift the bound of its own waiting: then the connection ends.
+  const blocked = new AbortController();
+  await using watch = watchLocks(place.observer, {
+    of: { pid: session.backendPid },
+    limitMs: MAX_LOCK_WAIT_MS,
+    onBlocked: (blockers) => {
+      blocked.abort(lockedOut(script, blockers));
+      void session.close();
+    },
+  });
+  try {
+    return await runInSession(place, request, script, { session, warnings, interruption });
+  } catch (error) {
+    if (blocked.signal.aborted && !hasUnknownOutcome(error)) throw blocked.signal.reason;
+    throw isFluxError(error, 'sql_failed') && error.details.sqlState === LOCK_NOT_AVAILABLE
+      ? namingBlockers(error, watch.lastBlockers())
+      : error;
+  }
+}
+
+/** A push that waits for one lock longer than this is ended, whatever it has set. */
+const MAX_LOCK_WAIT_MS = 90_000;
+
+function lockedOut({ filename }: PreparedScript, blockers: readonly Blocker[]): FluxError {
+  return new FluxError('sql_failed', `${filename} waited for a lock for ${MAX_LOCK_WAIT_MS / 1000} seconds. ${blockersInWords(blockers)}`, {
+    hint: `Nothing of ${filename} was applied. ${howToUnblock(blockers)}; then push again.`,
+    details: { filename, ...blockedDetails(blockers) },
+  });
+}
+
+function namingBlockers(error: FluxError, blockers: readonly Blocker[]): FluxError {
+  if (blockers.length === 0) return error;
+  return new FluxError('sql_failed', `${error.message}. ${blockersInWords(blockers)}`, {
+    hint: error.hint,
+    details: { ...error.details, blockers },
+    cause: error,
+  });
+}
+
+interface PushSession {
+  readonly session: PostgresSession;
+  readonly warnings: string[];
+  readonly interruption: ReturnType<typeof interruptUntilCommit>;
+}
+
+async function runInSession(
+  place: OwnerAccess,
+  request: ScriptRequest,
+  script: PreparedScript,
+  { session, warnings, interruption }: PushSession,
+): Promise<PushOutcome> {
   let leftOut = 0;
   await endWithClient(session);
   await session.run('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');

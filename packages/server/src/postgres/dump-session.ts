@@ -87,7 +87,7 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
   const both = AbortSignal.any([signal, aborter.signal]);
   let changeMarks: ChangeMarks | undefined;
   const watch =
-    given.observer && watchLocks(given.observer, { applicationName, onBlocked: (blockers) => aborter.abort(blocked(blockers)) });
+    given.observer && watchLocks(given.observer, { of: { applicationName }, onBlocked: (blockers) => aborter.abort(blocked(blockers)) });
   /** What went wrong, for the owner of the source. */
   const explained = (error: unknown): unknown => {
     if (isFluxError(aborter.signal.reason)) return aborter.signal.reason;

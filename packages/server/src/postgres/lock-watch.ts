@@ -22,8 +22,8 @@ export interface LockWatch extends AsyncDisposable {
 }
 
 export interface LockWatchOptions {
-  /** Of the sessions that are observed. */
-  readonly applicationName: string;
+  /** Which sessions are observed: all of one application, or one backend. */
+  readonly of: { readonly applicationName: string } | { readonly pid: number };
   /** Called once, when one of them has waited for `limitMs`. */
   readonly onBlocked?: ((blockers: readonly Blocker[]) => void) | undefined;
   readonly limitMs?: number;
@@ -38,7 +38,7 @@ const WAITING = `
   SELECT w.pid AS waiting, w.query_start::text AS began, b.pid, a.usename::text AS role, a.state,
     to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since
   FROM pg_stat_activity w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid
-  WHERE w.application_name = $1 AND w.datname = current_database() AND w.wait_event_type = 'Lock'`;
+  WHERE (w.application_name = $1 OR w.pid = $2) AND w.datname = current_database() AND w.wait_event_type = 'Lock'`;
 
 /**
  * Looks every two seconds, from the second on. A look that fails is not repeated before the next.
@@ -46,7 +46,8 @@ const WAITING = `
  * @param observer a role that may see all sessions; where it may not, less is known of a blocker
  */
 export function watchLocks(observer: PostgresTarget, options: LockWatchOptions): LockWatch {
-  const { applicationName, onBlocked, limitMs = LOCK_WAIT_MS } = options;
+  const { of, onBlocked, limitMs = LOCK_WAIT_MS } = options;
+  const observed = 'pid' in of ? [null, of.pid] : [of.applicationName, null];
   const { applicationName: _, ...plain } = observer;
   const session = keepSession(() => plain);
   const ended = new AbortController();
@@ -55,7 +56,7 @@ export function watchLocks(observer: PostgresTarget, options: LockWatchOptions):
   const since = new Map<string, number>();
   const look = async () => {
     const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(ANSWER_MS)]);
-    const rows = await session.query<Blocker & { waiting: number; began: string }>(WAITING, [applicationName], signal);
+    const rows = await session.query<Blocker & { waiting: number; began: string }>(WAITING, observed, signal);
     const now = performance.now();
     const present = new Map(rows.map((row) => [`${row.waiting} ${row.began}`, row]));
     for (const key of since.keys()) if (!present.has(key)) since.delete(key);
@@ -126,7 +127,7 @@ export async function withLockReport<T>(
 ): Promise<T> {
   const applicationName = uniqueName();
   await using session = await connectPostgres({ ...target, applicationName }, { signal });
-  await using watch = watchLocks(target, { applicationName });
+  await using watch = watchLocks(target, { of: { applicationName } });
   try {
     return await work(session);
   } catch (cause) {

@@ -5,6 +5,7 @@ import type { Catalog } from '../catalog/open.ts';
 import { listVisibleProjects, type ProjectCursor, type ProjectRow, type Visibility } from '../catalog/projects.ts';
 import { capabilitiesOf } from '../engines/capabilities.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
+import type { Engine } from '../engines/engine.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import type { Log } from '../system/log.ts';
 
@@ -33,7 +34,7 @@ export async function listSummaries(
 
 /** A project with its settings and the schema that its API works on. */
 export async function describeProject(deps: SummaryDeps, row: ProjectRow): Promise<ProjectAnswer['project']> {
-  const { engine, project } = deps.engines.of(row);
+  const { engine, project } = deps.engines.toLook(row);
   return { ...(await summarize(deps, row)), apiSchema: engine.apiSchema(project), pushPolicy: row.push_policy };
 }
 
@@ -52,14 +53,14 @@ export function parseProjectCursor(which: ListedProjects, cursor: string): Proje
 
 /** One project as a list shows it. When its engine does not answer it is `partial`; that is never an error of the list. */
 export async function summarize(deps: SummaryDeps, row: ProjectRow): Promise<ProjectSummary> {
-  if (row.lifecycle === 'removed') return { ...summaryOf(deps, row), status: 'missing' };
-  const { engine, project } = deps.engines.of(row);
+  const { engine, project } = deps.engines.toLook(row);
+  if (row.lifecycle === 'removed') return { ...summaryOf(engine, row), status: 'missing' };
   const status = await engine.status(project).catch((error) => {
     deps.log.warn({ err: error, project: row.hash }, 'the state of a project could not be read');
     return undefined;
   });
   return {
-    ...summaryOf(deps, row),
+    ...summaryOf(engine, row),
     status: row.lifecycle === 'active' ? onTheWire(status?.state ?? 'failing') : 'partial',
     restarts: status?.restarts ?? 0,
     lastRestartAt: status?.lastRestartAt?.toISOString() ?? null,
@@ -69,7 +70,7 @@ export async function summarize(deps: SummaryDeps, row: ProjectRow): Promise<Pro
 }
 
 /** What the catalog alone knows of a project. */
-function summaryOf(deps: SummaryDeps, row: ProjectRow): ProjectSummary {
+function summaryOf(engine: Engine, row: ProjectRow): ProjectSummary {
   return {
     slug: row.slug,
     hash: row.hash,
@@ -78,7 +79,7 @@ function summaryOf(deps: SummaryDeps, row: ProjectRow): ProjectSummary {
     mode: row.engine,
     attached: row.attached,
     ...(row.scope === null ? {} : { scope: BackupScope.parse(row.scope) }),
-    capabilities: capabilitiesOf(deps.engines.of(row).engine),
+    capabilities: capabilitiesOf(engine),
     createdAt: row.created_at.toISOString(),
     removedAt: row.removed_at?.toISOString() ?? null,
     restarts: 0,

@@ -100,7 +100,7 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
     },
     async ownerAccess(project, signal) {
       const target = await hostOf(project, signal);
-      return { open: (options) => askForeign(target, () => connectPostgres(target, options)), ledger: ownLedger };
+      return { open: (options) => askForeign(target, () => connectPostgres(target, options)), ledger: ownLedger, observer: target };
     },
     async administrator({ slug }) {
       throw new FluxError('invalid_request', `${slug} is a database of your own: Flux does not administer its server.`, {

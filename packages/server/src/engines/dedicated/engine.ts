@@ -102,7 +102,11 @@ export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHo
     },
     async ownerAccess(project, signal) {
       await ensureRunning(project, signal);
-      return { open: (options) => connectAsRole(owner(project), admin(project), log, options), ledger: ownLedger };
+      return {
+        open: (options) => connectAsRole(owner(project), admin(project), log, options),
+        ledger: ownLedger,
+        observer: admin(project),
+      };
     },
     async administrator(project, signal) {
       await ensureRunning(project, signal);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession, sqlStateOf } from '../../postgres/connect.ts';
+import { type Blocker, blockersInWords, howToUnblock } from '../../postgres/lock-watch.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { WriteBlock } from '../pooled.ts';
@@ -74,14 +75,16 @@ async function listTables(session: PostgresSession, schema: string): Promise<str
 }
 
 async function writersRemain(session: PostgresSession, roles: readonly string[]): Promise<FluxError> {
-  const [found] = await session.query<{ sessions: number; seconds: number }>(
-    `select count(*)::int as sessions, coalesce(extract(epoch from max(pg_catalog.now() - xact_start)), 0)::int as seconds
-     from pg_catalog.pg_stat_activity where usename = any($1) and xact_start is not null`,
+  const open = await session.query<Blocker>(
+    `select pid, usename::text as role, state, to_char(xact_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as since
+     from pg_catalog.pg_stat_activity where usename = any($1) and xact_start is not null order by xact_start`,
     [roles],
   );
   return new FluxError(
     'not_ready',
-    `Writes could not be blocked within ${TIMEOUT_MS / 1000} s: ${found?.sessions ?? 0} sessions of the project are in a transaction, the oldest for ${found?.seconds ?? 0} s.`,
-    { hint: 'Nothing was changed. Let them end, then run the command again.' },
+    `Writes could not be blocked within ${TIMEOUT_MS / 1000} s: ${open.length} sessions of the project are in a transaction. ${
+      open.length === 0 ? '' : blockersInWords(open.slice(0, 3))
+    }`.trim(),
+    { hint: `Nothing was changed. ${howToUnblock(open)}; then run the command again.`, details: { blockers: open } },
   );
 }

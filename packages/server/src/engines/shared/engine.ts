@@ -140,7 +140,7 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       await ensureRunning(project, signal);
       roll.forget();
       const searchPath = quoteIdentifier(tenantNamesOf(project).schema);
-      return { open: (options) => openOwner(project, options), ledger: tenantLedger, searchPath };
+      return { open: (options) => openOwner(project, options), ledger: tenantLedger, observer: cluster.admin(), searchPath };
     },
     async administrator(project, signal) {
       await ensureRunning(project, signal);
