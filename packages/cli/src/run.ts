@@ -92,7 +92,10 @@ function isHelp({ code }: CommanderError): boolean {
 
 /** @param words the command that was called */
 function usageError(error: CommanderError, words: readonly string[]): FluxError {
-  const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+  const text = error.message.replace(/^error: /, '');
+  // Only the suggestion stands in a line of its own in brackets; a word of the command line may have any lines.
+  const at = text.lastIndexOf('\n(');
+  const [message, suggestion] = at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
   const help = `See \`${['flux', ...words, '--help'].join(' ')}\`.`;
   const hint = suggestion === undefined ? help : `${withoutAliases(suggestion.replace(/^\(|\)$/g, ''))} ${help}`;
   return new FluxError('usage', `${message.charAt(0).toUpperCase()}${message.slice(1)}.`, { hint });

@@ -1,5 +1,8 @@
 import { type ErrorCode, FluxError, fromProblem, isErrorCode, type Problem } from './errors.ts';
 
+/** Changes each value of an answer as it is parsed, as `JSON.parse` does it. */
+export type Reviver = (key: string, value: unknown) => unknown;
+
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   400: 'invalid_request',
   401: 'not_authenticated',
@@ -18,8 +21,8 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
 };
 
 /** Turns the body of an unsuccessful answer into an error. The body is a problem document of ours, or anything else that a proxy sent. */
-export function errorFromAnswer(status: number, body: string, base: string): FluxError {
-  const parsed = parse(body);
+export function errorFromAnswer(status: number, body: string, base: string, read?: Reviver): FluxError {
+  const parsed = parse(body, read);
   if (typeof parsed?.code === 'string' && isErrorCode(parsed.code) && typeof parsed.detail === 'string') {
     return fromProblem(parsed as unknown as Problem);
   }
@@ -30,9 +33,9 @@ export function errorFromAnswer(status: number, body: string, base: string): Flu
   });
 }
 
-function parse(body: string): Record<string, unknown> | null {
+function parse(body: string, read: Reviver | undefined): Record<string, unknown> | null {
   try {
-    const value: unknown = JSON.parse(body);
+    const value: unknown = JSON.parse(body, read);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
   } catch {
     // Not JSON: the caller says so.

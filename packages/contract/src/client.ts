@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { errorFromAnswer } from './answer-error.ts';
+import { errorFromAnswer, type Reviver } from './answer-error.ts';
 import { ENDPOINTS, type OperationRoute, type RouteName, type STARTS } from './endpoints.ts';
 import { FluxError, isFluxError } from './errors.ts';
 import { parseEventStream } from './event-stream.ts';
@@ -18,6 +18,8 @@ export interface ClientOptions {
   /** Creates a unique key, sent with every POST so that a repeated request is recognised. */
   readonly newIdempotencyKey: () => string;
   readonly userAgent?: string;
+  /** Changes each value of an answer as it is parsed. */
+  readonly reviver?: Reviver | undefined;
 }
 
 type BodyOf<Name extends RouteName> = (typeof ROUTES)[Name] extends { readonly body: infer Schema extends z.ZodType }
@@ -99,7 +101,7 @@ export function createFluxClient(options: ClientOptions): FluxClient {
   const send = async (request: HttpRequest, welcome?: number): Promise<HttpResponse> => {
     const response = await options.transport(request);
     if ((response.status >= 200 && response.status < 300) || response.status === welcome) return response;
-    throw errorFromAnswer(response.status, await response.text(), options.base);
+    throw errorFromAnswer(response.status, await response.text(), options.base, options.reviver);
   };
 
   const prepare = <Name extends RouteName>(name: Name, input: CallInput<Name>, extra: Readonly<Record<string, string>> = {}) => {
@@ -122,7 +124,7 @@ export function createFluxClient(options: ClientOptions): FluxClient {
 
     async call(name, input) {
       const response = await send(prepare(name, input));
-      return readJson(await response.text(), options.base);
+      return readJson(await response.text(), options);
     },
 
     async start(name, input, patience) {
@@ -135,7 +137,7 @@ export function createFluxClient(options: ClientOptions): FluxClient {
           const response = await send(request);
           const text = await response.text();
           if (pause > 250) patience?.onContactLost?.(false);
-          return readJson(text, options.base);
+          return readJson(text, options);
         } catch (error) {
           const wasSent = isFluxError(error, 'lost_contact');
           const mayPass = wasSent || isFluxError(error, 'unreachable') || isFluxError(error, 'stopping');
@@ -155,7 +157,7 @@ export function createFluxClient(options: ClientOptions): FluxClient {
         headers: headers('GET', { accept: 'text/event-stream', ...resume }),
       });
       for await (const event of parseEventStream(response.textChunks())) {
-        if (event.event === 'progress' || event.event === 'state') yield readJson<OperationEvent>(event.data, options.base);
+        if (event.event === 'progress' || event.event === 'state') yield readJson<OperationEvent>(event.data, options);
       }
     },
 
@@ -171,9 +173,9 @@ function unknownStart(base: string, cause: unknown): FluxError {
   return new FluxError('lost_contact', `Contact with ${base} was lost; what was asked for may have begun there.`, { cause });
 }
 
-function readJson<T>(text: string, base: string): T {
+function readJson<T>(text: string, { base, reviver }: Pick<ClientOptions, 'base' | 'reviver'>): T {
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text, reviver) as T;
   } catch (cause) {
     throw new FluxError('internal', `${base} sent an answer that is not JSON.`, {
       hint: 'Check the address: FLUX_API_BASE, or `flux login --api-base <url>`.',

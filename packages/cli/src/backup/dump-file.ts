@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
+import { displaySafe } from '@flux/contract/display';
 import { DUMP_HEAD_BYTES, REFUSED_FOLDER, type RefusedFile, refuseDumpFile } from '@flux/contract/dump-file';
 import { FluxError } from '@flux/contract/errors';
 
@@ -73,7 +74,7 @@ async function* readAll(path: string, sizeBytes: number, onBytes: OnBytes): Asyn
 }
 
 function refused(path: string, { what, hint }: RefusedFile): FluxError {
-  return new FluxError('local_file', `${path} ${what}. Nothing was imported.`, { hint: hint.replaceAll('<file>', path) });
+  return new FluxError('local_file', `${path} ${what}. Nothing was imported.`, { hint: hint.replaceAll('<file>', displaySafe(path)) });
 }
 
 function unreadable(path: string, error: NodeJS.ErrnoException): FluxError {

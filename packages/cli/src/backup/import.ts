@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { displaySafe } from '@flux/contract/display';
 import { IMPORTED_NOTE } from '@flux/contract/labels';
 import { defineCommand, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import { runOperation } from '../operations/run.ts';
@@ -42,7 +43,7 @@ export const command = defineCommand<ProjectOptions & { note?: string; verify?: 
       'importBackup',
       { params: { hash: project.hash }, query, content, idleMs: null },
       {
-        doing: `Importing ${basename(path)} into ${project.slug}`,
+        doing: `Importing ${displaySafe(basename(path))} into ${project.slug}`,
         checkCommand: `flux backup list ${project.flags}`,
         beforeStart: { message: 'The upload was stopped. Nothing was imported.', hint: 'Run the command again.' },
       },

@@ -1,3 +1,4 @@
+import { displayJson, displaySafe } from '@flux/contract/display';
 import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 import { completeCodeSpans, type SuggestionFlags } from './complete-commands.ts';
 
@@ -25,12 +26,14 @@ export function completeHint(error: FluxError, flags: SuggestionFlags): FluxErro
 export function renderError(error: FluxError): string {
   const excerpt = typeof error.details.excerpt === 'string' ? `\n${error.details.excerpt}` : '';
   const output = toolOutputOf(error) === '' ? '' : `\n${indent(toolOutputOf(error))}`;
-  return `Error: ${error.message}${excerpt}${output}${error.hint === undefined ? '' : `\n${error.hint}`}`;
+  // Only a refusal of the gate has lines of its own; elsewhere they come from a name.
+  const message = error.code === 'gate_refused' ? error.message : displaySafe(error.message);
+  return `Error: ${message}${excerpt}${output}${error.hint === undefined ? '' : `\n${error.hint}`}`;
 }
 
 /** An error for programs: the same problem document that the control plane answers with. */
 export function renderErrorJson(error: FluxError): string {
-  return JSON.stringify(toProblem(error));
+  return displayJson(JSON.stringify(toProblem(error)));
 }
 
 /** The output of the program that failed, unless the message contains it already. */

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { displayJson, displayLines, displaySafe } from '@flux/contract/display';
 import pc from 'picocolors';
 import { completeCommands, type SuggestionFlags } from './complete-commands.ts';
 
@@ -73,11 +74,11 @@ export function createOutput({ stdout, stderr, json, color, apiBase }: OutputOpt
 
   const out = (text: string): void => {
     status.clear();
-    if (!isBroken) stdout.write(`${text}\n`);
+    if (!isBroken) stdout.write(`${shown(text, colors.isColorSupported)}\n`);
   };
   const err = (text: string): void => {
     status.clear();
-    stderr.write(`${text}\n`);
+    stderr.write(`${shown(text, errColors.isColorSupported)}\n`);
   };
 
   return {
@@ -86,7 +87,7 @@ export function createOutput({ stdout, stderr, json, color, apiBase }: OutputOpt
     columns: stdout.isTTY === true ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY,
     colors,
     answer(lines, document) {
-      if (json) out(JSON.stringify(document, null, 2));
+      if (json) out(displayJson(JSON.stringify(document, null, 2)));
       else if (lines.length > 0) out(lines.join('\n'));
     },
     line: (text) => {
@@ -102,21 +103,33 @@ export function createOutput({ stdout, stderr, json, color, apiBase }: OutputOpt
     next: (command, why) => {
       if (!json) err(`${why}\n  ${completeCommands(command, suggestions())}`);
     },
-    warn: (text) => err(json ? JSON.stringify({ warning: text }) : `${errColors.yellow('Warning:')} ${text}`),
+    warn: (text) => err(json ? displayJson(JSON.stringify({ warning: text })) : `${errColors.yellow('Warning:')} ${text}`),
     error: (text) => err(text.replace(/^Error:/, (word) => errColors.red(word))),
     status,
   };
 }
 
+/** Of the sequences that a terminal acts on, only our colours pass. */
+function shown(text: string, hasColor: boolean): string {
+  if (!hasColor) return displayLines(text);
+  return text
+    .split(COLOR)
+    .map((part, index) => (index % 2 === 0 ? displayLines(part) : part))
+    .join('');
+}
+
+/** What picocolors writes; the escape character is not in the pattern, because linters take it for a mistake. */
+const COLOR = new RegExp(`(${String.fromCharCode(27)}\\[\\d{1,3}m)`);
+
 function createStatus(stderr: Terminal, json: boolean): Status {
   if (json) return { update: () => {}, idle: () => {}, clear: () => {} };
   if (stderr.isTTY !== true) {
-    let shown = '';
+    let last = '';
     return {
       update(text, step = text) {
-        if (step === shown) return;
-        shown = step;
-        stderr.write(`${text}\n`);
+        if (step === last) return;
+        last = step;
+        stderr.write(`${displaySafe(text)}\n`);
       },
       idle() {},
       clear() {},
@@ -130,7 +143,7 @@ function createStatus(stderr: Terminal, json: boolean): Status {
     stderr.write(`\r\u001b[2K${line.slice(0, Math.max(20, (stderr.columns ?? 80) - 1))}`);
   };
   const update = (next: string): void => {
-    text = next;
+    text = displaySafe(next);
     draw();
     timer ??= setInterval(() => {
       frame += 1;

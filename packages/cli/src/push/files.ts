@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { findApplied, type MigrationMark, REPEATABLE_PREFIX } from '@flux/contract/applied';
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import { flywayVersion, isNumberedName, isRepeatableName } from '@flux/contract/sql/file-names';
 import { identifyingText } from '@flux/contract/sql/runnable';
@@ -164,6 +165,10 @@ async function statOrExplain(path: string) {
 }
 
 async function readSqlFile({ path, name }: FolderEntry, mode: PushMode, root: string, id = idOf(path, root)): Promise<SqlFile> {
+  if (/\p{Cc}/u.test(name))
+    throw new FluxError('local_file', `The name of ${displaySafe(name)} has control characters in it.`, {
+      hint: 'Rename the file: its name is shown, and recorded in the ledger.',
+    });
   let bytes: Buffer;
   try {
     bytes = await readFile(path);

@@ -1,5 +1,5 @@
 import type { LeftOut, VerificationProof } from '@flux/contract/backup';
-import { displaySafe } from '../postgres/manifest/difference.ts';
+import { displaySafe } from '@flux/contract/display';
 
 /** A list of backups carries these; more are counted. All of them are in the manifest and in the proof. */
 const MAX_LISTED = 100;

@@ -111,7 +111,7 @@ export interface BlobStore {
 
 const MAX_SEGMENTS = 4;
 const SEGMENT = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-const PREFIX = /^([A-Za-z0-9][A-Za-z0-9._-]*\/?)*$/;
+const PREFIX_SEGMENT = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 /**
  * Refuses a key that some store could misinterpret: a parent folder, a hidden name, an absolute path. Keys are one to
@@ -127,7 +127,10 @@ export function requireBlobKey(key: string): void {
 
 /** The same for a prefix of keys, which may be empty or end with `/`. @throws FluxError `internal` */
 export function requireBlobPrefix(prefix: string): void {
-  if (PREFIX.test(prefix)) return;
+  const segments = prefix.split('/');
+  // Empty: nothing, or the text behind the last `/`.
+  if (segments.at(-1) === '') segments.pop();
+  if (segments.every((segment) => PREFIX_SEGMENT.test(segment))) return;
   throw new FluxError('internal', `${JSON.stringify(prefix)} is not a valid prefix of keys of blobs.`);
 }
 

@@ -1,5 +1,5 @@
+import { displaySafe } from '@flux/contract/display';
 import type { ProcessResult } from '../system/process.ts';
-import { displaySafe } from './manifest/difference.ts';
 import { withoutStatements } from './without-statements.ts';
 
 /** The outcome of a pg_restore. `unknown` proves nothing about the archive: it was stopped from outside. */

@@ -1,4 +1,4 @@
-import { displaySafe } from './manifest/difference.ts';
+import { displaySafe } from '@flux/contract/display';
 import type { LeftOut } from './manifest.ts';
 import { withoutStatements } from './without-statements.ts';
 

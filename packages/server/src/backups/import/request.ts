@@ -1,3 +1,4 @@
+import { displaySafe } from '@flux/contract/display';
 import { DUMP_HEAD_BYTES, refuseDumpFile } from '@flux/contract/dump-file';
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId, OperationId } from '@flux/contract/ids';
@@ -9,7 +10,6 @@ import { insertBackup } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { defineOperation } from '../../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../../operations/request.ts';
-import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Log } from '../../system/log.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import { abandonBackups } from '../abandon.ts';

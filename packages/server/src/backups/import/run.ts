@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { BackupAnswer } from '@flux/contract/backup';
+import { displaySafe } from '@flux/contract/display';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import { artifactKey, manifestKey } from '../../blobs/artifact-keys.ts';
@@ -8,7 +9,6 @@ import { type BackupRow, updateBackup } from '../../catalog/backups.ts';
 import type { Task } from '../../operations/define.ts';
 import { readArchiveToc } from '../../postgres/archive/toc.ts';
 import { findArchiveDamage } from '../../postgres/archive/walk.ts';
-import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { PostgresToolbox } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';

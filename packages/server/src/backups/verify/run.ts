@@ -1,10 +1,10 @@
 import type { VerificationProof } from '@flux/contract/backup';
+import { displaySafe } from '@flux/contract/display';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
 import type { LocalBlob } from '../../blobs/workspace.ts';
 import { type BackupRow, findBackupById } from '../../catalog/backups.ts';
 import type { Task } from '../../operations/define.ts';
-import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { Log } from '../../system/log.ts';
 import { uuidv7 } from '../../system/uuid.ts';

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackupScope } from '@flux/contract/backup-scope';
+import { displaySafe } from '@flux/contract/display';
 import type { Finding } from '@flux/contract/doctor';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { describeUnreadable, grantsFor } from '../../postgres/grants.ts';
-import { displaySafe } from '../../postgres/manifest/difference.ts';
 import type { Strictness } from '../../postgres/manifest/selection/match.ts';
 import { choosePart } from '../../postgres/manifest/selection/part.ts';
 import type { LeftOut } from '../../postgres/manifest.ts';

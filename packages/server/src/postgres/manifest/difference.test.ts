@@ -1,5 +1,6 @@
+import { displaySafe } from '@flux/contract/display';
 import { expect, it } from 'vitest';
-import { difference, displaySafe } from './difference.ts';
+import { difference } from './difference.ts';
 
 it('shows no character of a name that could move the cursor or turn the direction of the text', () => {
   expect(displaySafe('a\nb\u001b[31m\u202ec\u0000d\u2028é')).toBe('a\\u000ab\\u001b[31m\\u202ec\\u0000d\\u2028é');

@@ -1,14 +1,7 @@
 import type { Difference } from '@flux/contract/backup';
+import { displaySafe } from '@flux/contract/display';
 
 const MAX_SHOWN = 600;
-
-/** A name or definition that is safe to show on a terminal or a page: control and bidi characters are escaped. */
-export function displaySafe(text: string): string {
-  return text.replaceAll(
-    /[\p{Cc}\p{Cf}\u2028\u2029]/gu,
-    (character) => `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`,
-  );
-}
 
 /** The same, truncated. */
 function displayShort(text: string): string {

@@ -1,8 +1,8 @@
 import type { BackupScope } from '@flux/contract/backup-scope';
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import { nearestWord } from '../../../system/nearest-word.ts';
 import { type PostgresSession, sqlStateOf } from '../../connect.ts';
-import { displaySafe } from '../difference.ts';
 import { isDumpable, qualified } from '../scope.ts';
 import { patternOf, patternParts } from './pattern.ts';
 

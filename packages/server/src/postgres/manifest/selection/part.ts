@@ -1,8 +1,8 @@
 import type { BackupScope } from '@flux/contract/backup-scope';
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresSession } from '../../connect.ts';
 import type { LeftOut } from '../../manifest.ts';
-import { displaySafe } from '../difference.ts';
 import type { Prerequisites } from '../prerequisites/data.ts';
 import { databaseRoles } from '../prerequisites/roles.ts';
 import { makeStatements, readSchemaGrants } from '../prerequisites/tenant-before.ts';

@@ -1,0 +1,25 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { displayJson, displayLines, displayReviver, displaySafe } from './display.ts';
+
+const HOSTILE = 'a\u001b[2J\n\u009b31mb\u202ec\u0000\u2028\u{e0001}\td';
+
+it('shows what would act on a terminal', () => {
+  expect(displaySafe(HOSTILE)).toBe('a\\u001b[2J\\u000a\\u009b31mb\\u202ec\\u0000\\u2028\\ue0001\\u0009d');
+  expect(displayLines('a\n\tb\r\u001b')).toBe('a\n\tb\\u000d\\u001b');
+});
+
+it('leaves lines only where an answer has them by design', () => {
+  const parsed = JSON.parse(JSON.stringify({ name: HOSTILE, list: ['a\nb'], hint: 'a\nb\u001b' }), displayReviver);
+  expect(parsed).toEqual({ name: displaySafe(HOSTILE), list: ['a\\u000ab'], hint: 'a\nb\\u001b' });
+});
+
+it('escapes JSON without changing what it means', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      const json = displayJson(JSON.stringify({ text, [text]: 1 }, null, 2));
+      expect(JSON.parse(json)).toEqual({ text, [text]: 1 });
+      expect(json).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\u2028\u2029]/u);
+    }),
+  );
+});
