@@ -224,6 +224,9 @@ attack(
   'Values, notices and errors of up to 560 MB in a push',
   'each ends within 60 s, as a success or with a sentence; others are served',
   async () => {
+    // The time limit of the attacks before is also that of a session of the pool.
+    await flux.stop();
+    await flux.start({ FLUX_BACKUP_TIMEOUT: '2h' });
     const first = pid();
     resetPeak();
     const before = memoryMib('VmRSS');
