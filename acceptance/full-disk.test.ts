@@ -95,7 +95,7 @@ it('fails a create on a full volume, leaves nothing, and works again when there 
   rmSync(filler);
   const created = await flux.flux('backup', 'create', ...project.flags, '--verify');
   expect(created.exitCode).toBe(0);
-  const folder = readdirSync(volume).find((name) => !name.startsWith('.')) ?? '';
+  const folder = readdirSync(volume).find((name) => /^[0-9a-f-]{36}$/.test(name)) ?? '';
   const artifact = readdirSync(join(volume, folder)).find((name) => name.endsWith('.dump')) ?? '';
   expect(statSync(join(volume, folder, artifact)).size).toBeGreaterThan(3 * 2 ** 20);
 });

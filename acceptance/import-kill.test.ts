@@ -32,6 +32,7 @@ const files = () =>
   readdirSync(join(flux.dataFolder, 'backups'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name))
+    .filter((path) => !path.includes('/receipts/'))
     .sort();
 
 interface Listed {

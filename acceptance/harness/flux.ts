@@ -48,6 +48,8 @@ export interface Flux extends AsyncDisposable {
   /** Sends SIGKILL only to the server, not to the processes that it started. */
   kill(): Promise<void>;
   stop(): Promise<number | null>;
+  /** Runs `flux-server` with arguments and the settings of the server, until it ends. */
+  server(...args: string[]): Promise<Ended>;
   start(env?: Readonly<Record<string, string>>): Promise<void>;
 }
 
@@ -73,10 +75,18 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   let child: ChildProcess | undefined;
   let log = '';
 
+  const serverEnv = {
+    PATH: process.env.PATH ?? '',
+    FLUX_DATA_DIR: dataFolder,
+    FLUX_LISTEN: `127.0.0.1:${port}`,
+    ...settings,
+    ...options.env,
+  };
+
   const start = async (env: Readonly<Record<string, string>> = {}) => {
     const [command = '', ...args] = options.wrap?.([process.execPath, SERVER], folder) ?? [process.execPath, SERVER];
     const started = spawn(command, args, {
-      env: { PATH: process.env.PATH, FLUX_DATA_DIR: dataFolder, FLUX_LISTEN: `127.0.0.1:${port}`, ...settings, ...options.env, ...env },
+      env: { ...serverEnv, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;
@@ -156,6 +166,7 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
       await ended();
     },
     stop,
+    server: (...args) => run(process.execPath, [SERVER, ...args], { cwd: folder, env: serverEnv }),
     start,
     [Symbol.asyncDispose]: async () => {
       await stop();

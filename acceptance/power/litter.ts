@@ -39,7 +39,9 @@ async function listTenant(flux: Flux, prefix: string): Promise<string[]> {
 export async function findCommonLitter(flux: Flux): Promise<string[]> {
   const backups = join(flux.dataFolder, 'backups');
   const claimed = linesOf(await psql(catalogUri(flux), `select key from copies where state <> 'removed'`));
-  const files = existsSync(backups) ? readdirSync(backups, { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('/')) : [];
+  const files = existsSync(backups)
+    ? readdirSync(backups, { recursive: true, encoding: 'utf8' }).filter((name) => /^(?!receipts\/).+\//.test(name))
+    : [];
   const stray = files.filter((name) => !claimed.includes(name.replace(/\.manifest\.json$/, '.dump')));
   const missing = claimed.filter((name) => !files.includes(name));
   const live = linesOf(

@@ -60,6 +60,8 @@ export const ERROR_KINDS = {
   volume_full: kind(507, 1, 'later', 'The file system is full.'),
   volume_unusable: kind(500, 1, 'later', 'A file or folder of the control plane cannot be read or written.'),
   config_invalid: kind(500, 2, 'no', 'The settings of the control plane are invalid.'),
+  catalog_newer: kind(503, 1, 'no', 'A newer Flux has written the catalog, so this one can only read it, or not even that.'),
+  catalog_outdated: kind(500, 1, 'no', 'The catalog is older than what it describes; `flux-server reconcile` brings it up to date.'),
   data_folder_locked: kind(500, 1, 'no', 'Another control plane uses this data folder.'),
   port_taken: kind(500, 1, 'no', 'The address to listen on is in use.'),
   unreachable: kind(503, 9, 'later', 'The control plane does not answer.'),

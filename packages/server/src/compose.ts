@@ -5,33 +5,24 @@ import { ensureFirstToken } from './access/bootstrap.ts';
 import { buildApp } from './api/app.ts';
 import { createVolumeStore } from './blobs/volume.ts';
 import { createWorkspace } from './blobs/workspace.ts';
-import { isWorkerIdAlive } from './catalog/worker-lease.ts';
-import { composeCatalog } from './compose/catalog.ts';
-import { emptyScratchFolder, prepareDataFolder, readSecretKey } from './compose/data-folder.ts';
-import { composeForeignRules } from './compose/foreign.ts';
+import { readOnlyError } from './catalog/version.ts';
+import { emptyScratchFolder } from './compose/data-folder.ts';
+import { composeGround, type Ground } from './compose/ground.ts';
+import { requireOwnInstallation } from './compose/installation.ts';
 import { composeOperations } from './compose/operations.ts';
-import { composeRuntime } from './compose/runtime.ts';
-import { composeSharedCluster } from './compose/shared-cluster.ts';
+import { createReadOnlyParts } from './compose/read-only.ts';
+import { recover } from './compose/recover.ts';
 import type { Config } from './config.ts';
-import { createAttachedEngine } from './engines/attached/engine.ts';
-import { createDedicatedEngine } from './engines/dedicated/engine.ts';
-import { EngineDirectory } from './engines/directory.ts';
-import { createSharedEngine } from './engines/shared/engine.ts';
 import { watchPool } from './engines/shared/guard.ts';
-import { keepLease } from './operations/lease.ts';
-import { recoverOperations } from './operations/recover.ts';
+import { keepLease, type Lease } from './operations/lease.ts';
 import { openPostgresPrograms } from './postgres/programs.ts';
-import { removeIncompleteProjects } from './projects/incomplete.ts';
-import { endInterruptedMigrations } from './projects/migrate/clean-up.ts';
-import { finishRemovals } from './projects/nuke.ts';
 import { systemClock } from './system/clock.ts';
-import { lockFolder } from './system/folder-lock.ts';
+import { openExpiryClock } from './system/expiry-clock.ts';
 import type { Log } from './system/log.ts';
 import { createMetrics } from './system/metrics.ts';
 import { Releasers } from './system/releasers.ts';
-import { createSeal } from './system/seal.ts';
 import { VERSION } from './version.ts';
-import { openQueue } from './worker/queue.ts';
+import { type JobQueue, openQueue } from './worker/queue.ts';
 import { startWorker } from './worker/worker.ts';
 
 /** A control plane that runs. */
@@ -68,38 +59,24 @@ export async function startControlPlane(config: Config, log: Log, until: 'all' |
 async function build(config: Config, log: Log, until: 'all' | 'migrate', releasers: Releasers): Promise<ControlPlane> {
   const clock = systemClock;
   const url = `http://${config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host}:${config.listen.port}`;
-  await prepareDataFolder(config.dataFolder);
-  releasers.add('the data folder', await lockFolder(config.dataFolder));
-  if (until === 'all') await requireFreePort(config);
-
-  const seal = createSeal(await readSecretKey(config.dataFolder));
-  const { runtime, disposables, wall, toolbox, account, defaultMajor, removeRunFolder } = await composeRuntime(config, clock, log);
-  releasers.add('the folder for sockets', removeRunFolder);
   let failed = new AbortController().signal;
-  releasers.add('the instances', () => runtime.close(failed.aborted ? 'keep' : config.onStop));
-  releasers.add('the standby for verifications', async () => disposables.close?.());
-  await runtime.open();
-  const catalog = await composeCatalog(config, runtime, defaultMajor, log);
-  releasers.add('the catalog', () => catalog.close());
+  const ground = await composeGround({
+    config,
+    clock,
+    log,
+    releasers,
+    whenLocked: async () => until === 'all' && requireFreePort(config),
+    onStop: () => (failed.aborted ? 'keep' : config.onStop),
+  });
+  const { runtime, catalog, cluster, engines, foreign, seal, disposables, wall, toolbox, account } = ground;
   if (until === 'migrate') return { url, firstTokenPath: undefined, failed, stop: () => releasers.release() };
 
-  const lease = await keepLease(catalog, log);
+  const { lease, queue } = catalog.mode === 'read-only' ? createReadOnlyParts() : await takeUpWork(ground, config, log);
   failed = lease.givenUp;
   releasers.add('the lease', () => lease.close());
-  const queue = await openQueue(catalog, log);
   const stopping = new AbortController();
-  const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
-  const foreign = composeForeignRules(config, runtime);
   const guard = await watchPool({ cluster, bounds: { ...config.pool, ownerMs: config.backupTimeoutMs }, log });
   releasers.add('the guard of the pool', () => guard.stop());
-  const engines = new EngineDirectory(
-    {
-      v1_dedicated: createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
-      v2_shared: createSharedEngine({ cluster, log }),
-      attached: createAttachedEngine({ toolbox, foreign }),
-    },
-    seal,
-  );
   const workerId = () => lease.held().workerId;
   const store = createVolumeStore({ root: config.backupsFolder, workerId });
   const workspace = createWorkspace({ folder: join(config.backupsFolder, '.workspace'), workerId });
@@ -131,6 +108,9 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
     defaultMode: config.defaultMode,
     undoKeepMs: config.undoKeepMs,
+    trashKeepMs: config.trashKeepMs,
+    runtime,
+    expiryClock: await openExpiryClock(join(config.dataFolder, 'last-seen-time'), clock),
     allowedExtensions: config.allowedExtensions,
     downloadAccess: config.downloadAccess,
     restoreAsSuperuser: config.restoreAsSuperuser,
@@ -138,25 +118,17 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     log,
   };
 
-  // What a killed server left goes before anything new begins; nothing is being written yet.
-  const goOn = (what: string) => (error: unknown) =>
-    log.error({ err: error }, `${what} could not be swept; it is tried again at the next start`);
-  await disposables.sweep().catch(goOn('what verifications left'));
-  const isAlive = (id: string) => isWorkerIdAlive(catalog, id);
-  await store.sweepDrafts(isAlive, stopping.signal).catch(goOn('what unfinished backups left'));
-  await workspace.sweep(isAlive).catch(goOn('what was lent to tools'));
   const kinds = composeOperations(parts);
-  await recoverOperations(parts.operations, kinds);
-  await removeIncompleteProjects(parts);
-  await endInterruptedMigrations(parts, stopping.signal);
-  await finishRemovals(parts, stopping.signal);
+  const isReadOnly = catalog.mode === 'read-only';
+  if (isReadOnly) log.warn(readOnlyError().message);
+  else await recover(parts, kinds);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
   if (config.verify.standby === 'on' && likelyMajor !== undefined) {
     const { minTimeMs: _, maxTimeMs: wallClockMs, ...limits } = parts.sandbox.limits;
     disposables.keepReady?.(likelyMajor, { ...limits, wallClockMs });
   }
   const tokenPath = join(config.dataFolder, 'admin-token');
-  const isNewToken = await ensureFirstToken(catalog, clock, tokenPath);
+  const isNewToken = !isReadOnly && (await ensureFirstToken(catalog, clock, tokenPath));
 
   const metrics = createMetrics();
   const { backupsFolder, dataFolder } = config;
@@ -178,15 +150,22 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   // Until work has let go, the API says that it stops, and answers those who wait for what was interrupted.
   releasers.add('the HTTP server', () => app.close());
   releasers.add('work of requests', () => lease.settled(LETTING_GO_MS));
-  releasers.add(
-    'the worker',
-    await startWorker({ queue, kinds, operations: parts.operations, upkeep: parts, metrics, concurrency: config.concurrency }),
-  );
+  const { concurrency } = config;
+  if (!isReadOnly)
+    releasers.add('the worker', await startWorker({ queue, kinds, operations: parts.operations, upkeep: parts, metrics, concurrency }));
   releasers.add('what is under way', () => stopping.abort(stopped()));
   await app.listen(config.listen).catch((error) => {
     throw listenError(config, error);
   });
   return { url, firstTokenPath: isNewToken ? tokenPath : undefined, failed, stop: () => releasers.release() };
+}
+
+/** What only a server does that may change the catalog. @throws FluxError `config_invalid` when it belongs to another installation */
+async function takeUpWork(ground: Ground, config: Config, log: Log): Promise<{ readonly lease: Lease; readonly queue: JobQueue }> {
+  const { catalog, key, home } = ground;
+  await requireOwnInstallation({ config, catalog, key, home, log });
+  const lease = await keepLease(catalog, log, home);
+  return { lease, queue: await openQueue(catalog, log) };
 }
 
 /** For how long a stop waits for work that runs in a request, such as the creation of a project. */

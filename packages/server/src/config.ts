@@ -63,6 +63,8 @@ export interface Config {
   readonly foreignAddresses: readonly string[];
   /** For how long what a restore in place has replaced is kept for an undo. */
   readonly undoKeepMs: number;
+  /** For how long an instance that was removed by the catalog's word alone lies in the trash. */
+  readonly trashKeepMs: number;
   /** Whether answers are compared with their schemas; for tests. */
   readonly answerChecks: 'on' | 'off';
   /** Extensions that an admin may enable although only a superuser may create them, and those that the pool may have. */
@@ -152,6 +154,7 @@ const SETTINGS = {
       error: 'is a list of public, private, loopback, link-local, flux, unix, addresses, and networks such as 10.0.0.0/8',
     }),
   FLUX_UNDO_KEEP: duration.default(7 * 86_400_000),
+  FLUX_TRASH_KEEP: duration.default(7 * 86_400_000),
   FLUX_CHECK_ANSWERS: z.enum(['on', 'off']).default('off'),
   FLUX_EXTENSIONS_ALLOWED: z.string().default(
     `address_standardizer,btree_gin,btree_gist,citext,cube,dict_int,earthdistance,fuzzystrmatch,hstore,intarray,isn,ltree,pg_trgm,
@@ -233,6 +236,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     foreignTimeoutMs: s.FLUX_FOREIGN_TIMEOUT,
     foreignAddresses: listOf(s.FLUX_FOREIGN_ADDRESSES),
     undoKeepMs: s.FLUX_UNDO_KEEP,
+    trashKeepMs: s.FLUX_TRASH_KEEP,
     answerChecks: s.FLUX_CHECK_ANSWERS,
     restoreAsSuperuser: s.FLUX_RESTORE_AS_SUPERUSER,
     allowedExtensions: listOf(s.FLUX_EXTENSIONS_ALLOWED),

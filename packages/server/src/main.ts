@@ -1,4 +1,5 @@
 import { isFluxError } from '@flux/contract/errors';
+import { reconcile } from './compose/reconcile.ts';
 import { startControlPlane } from './compose.ts';
 import { readConfig } from './config.ts';
 import { createLog } from './system/log.ts';
@@ -9,6 +10,8 @@ const USAGE = `flux-server runs the control plane of Flux.
 
   flux-server            run it (the same as "flux-server all")
   flux-server migrate    bring the catalog's tables up to date, then end
+  flux-server reconcile --dry-run | --apply
+                         say what is found that the catalog does not know, and adopt it, then end
   flux-server --version
 
 Settings come from the environment; see docs/settings.md.
@@ -19,14 +22,18 @@ async function main(args: readonly string[]): Promise<number> {
   const [command = 'all'] = args;
   if (command === '--help' || command === '-h') return say(USAGE);
   if (command === '--version') return say(`${VERSION}\n`);
-  if (command !== 'all' && command !== 'migrate') {
-    process.stderr.write(`There is no "${command}".\n\n${USAGE}`);
-    return 2;
-  }
+  if (command !== 'all' && command !== 'migrate' && command !== 'reconcile') return misused(`There is no "${command}".`);
+  const how = command === 'reconcile' ? args[1]?.replace(/^--/, '') : undefined;
+  if (command === 'reconcile' && how !== 'dry-run' && how !== 'apply')
+    return misused('`flux-server reconcile` takes --dry-run, which changes nothing, or --apply.');
   try {
     const config = readConfig(process.env, process.getuid?.() === 0);
     const log = createLog(config.logLevel);
     surviveStrayErrors(log);
+    if (command === 'reconcile') {
+      await reconcile(config, log, how as 'dry-run' | 'apply', (line) => say(`${line}\n`));
+      return 0;
+    }
     const signal = untilSignal();
     const starting = startControlPlane(config, log, command);
     const controlPlane = await Promise.race([starting, signal]);
@@ -72,6 +79,11 @@ function untilSignal(): Promise<NodeJS.Signals> {
 /** Resolves with the reason of an abort. */
 function untilAborted(signal: AbortSignal): Promise<Error> {
   return new Promise((resolve) => signal.addEventListener('abort', () => resolve(signal.reason as Error), { once: true }));
+}
+
+function misused(what: string): number {
+  process.stderr.write(`${what}\n\n${USAGE}`);
+  return 2;
 }
 
 function say(text: string): number {

@@ -47,7 +47,7 @@ export async function authenticate({ catalog, clock }: TokenDeps, token: string)
   if (row.revoked_at !== null) throw unknownToken(`The token "${row.name}" was revoked at ${row.revoked_at.toISOString()}.`);
   if (row.expires_at !== null && row.expires_at <= now)
     throw unknownToken(`The token "${row.name}" expired at ${row.expires_at.toISOString()}.`);
-  await touchToken(catalog.db, row.id, now);
+  if (catalog.mode === 'read-write') await touchToken(catalog.db, row.id, now);
   return { token: row, actor: { userId: row.user_id, tokenId: row.id } };
 }
 

@@ -3,6 +3,7 @@ import type { Route } from '@flux/contract/route';
 import type { FastifyRequest } from 'fastify';
 import { type Principal, requireAllowed } from '../access/policy.ts';
 import { authenticate, type TokenDeps } from '../access/tokens.ts';
+import { readOnlyError } from '../catalog/version.ts';
 import { createFailureLimit } from './failure-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { mayReadReasons } from './reasons.ts';
@@ -21,6 +22,7 @@ export function createAdmission(deps: TokenDeps, rate: RateLimit): Admission {
   const principals = new WeakMap<FastifyRequest, Principal>();
   return {
     admit: async (route, request) => {
+      if (deps.catalog.mode === 'read-only' && request.method !== 'GET' && request.method !== 'HEAD') throw readOnlyError();
       const principal = await authenticate(deps, readBearer(request)).catch((error) => {
         // Only wrong tokens are slowed down: behind a proxy everybody has the same address, and a valid token must not be locked out.
         if (isFluxError(error, 'not_authenticated') || isFluxError(error, 'token_malformed')) failures.countOrRefuse(request.ip);

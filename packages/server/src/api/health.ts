@@ -37,6 +37,7 @@ function notHere(): FluxError {
 /** Why the server is not ready. */
 async function findProblem({ catalog, lease, stopping }: HealthDeps): Promise<string | undefined> {
   if (stopping.aborted) return 'the control plane is stopping';
+  if (catalog.mode === 'read-only') return 'a newer Flux has written the catalog, so this one only reads it';
   if (!lease.isHeld()) return 'the control plane has lost its lease in the catalog and is taking a new one';
   return catalog.executeSql('select 1').then(
     () => undefined,

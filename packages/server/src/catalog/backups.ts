@@ -47,6 +47,11 @@ export async function findBackupById(db: Database, id: BackupId): Promise<Backup
   return db.selectFrom('backups').selectAll().where('id', '=', id).executeTakeFirst();
 }
 
+/** The state of every backup there ever was. */
+export async function listBackupStates(db: Database): Promise<ReadonlyMap<BackupId, BackupRow['status']>> {
+  return new Map((await db.selectFrom('backups').select(['id', 'status']).execute()).map(({ id, status }) => [id, status]));
+}
+
 /** Marks the backups that an operation did not finish as failed. @returns them: their files are litter now */
 export async function failUnfinishedBackups(
   db: DatabaseTransaction,

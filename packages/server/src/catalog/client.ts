@@ -1,6 +1,7 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { Client, type ClientConfig, DatabaseError } from 'pg';
 import { boundMessages } from '../system/bounded-messages.ts';
+import { readOnlyError } from './version.ts';
 
 /** A connection to the catalog. That it broke is told as `catalog_unavailable`, whatever was being asked. */
 export class CatalogClient extends Client {
@@ -30,6 +31,8 @@ const AWAY = /^(?:08|57P0|53300)/;
 /** An error of the catalog as what it means: `catalog_unavailable` when the connection broke or could not be opened. */
 export function catalogError(error: unknown, isBroken: boolean): unknown {
   if (isFluxError(error)) return error;
+  // The session refuses writes because a newer Flux has written the catalog.
+  if (error instanceof DatabaseError && error.code === '25006') return readOnlyError(error);
   const isAway = error instanceof DatabaseError ? AWAY.test(error.code ?? '') : isBroken;
   if (!isAway) return error;
   // A refused connection to several addresses has its reasons inside and no text of its own.

@@ -52,6 +52,6 @@ export async function releaseIdempotencyKey(db: Database, tokenId: TokenId, key:
 }
 
 /** Forgets keys that are older than a day. */
-export async function forgetIdempotencyKeys(db: Database): Promise<void> {
-  await sql`delete from idempotency_keys where created_at < now() - interval '1 day'`.execute(db);
+export async function forgetIdempotencyKeys(db: Database, now: Date): Promise<void> {
+  await sql`delete from idempotency_keys where created_at < ${now} - interval '1 day'`.execute(db);
 }

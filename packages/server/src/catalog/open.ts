@@ -2,7 +2,7 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import { Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { type Client, Pool, types } from 'pg';
-import { CatalogClient, catalogError } from './client.ts';
+import { CatalogClient, catalogError, endClient } from './client.ts';
 import { createListener, type Listener } from './listener.ts';
 import * as initial from './migrations/001-initial.ts';
 import * as migrationState from './migrations/002-migration-state.ts';
@@ -16,7 +16,9 @@ import * as pushPolicy from './migrations/010-push-policy.ts';
 import * as projectScope from './migrations/011-project-scope.ts';
 import * as importedBackups from './migrations/012-imported-backups.ts';
 import * as pace from './migrations/021-pace.ts';
+import * as installation from './migrations/030-installation.ts';
 import type { CatalogTables } from './tables.ts';
+import { chooseCatalogMode, SCHEMA_VERSION } from './version.ts';
 import { breakConnection, watchedClients } from './watched-client.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -26,6 +28,8 @@ export type DatabaseTransaction = Transaction<CatalogTables>;
 
 /** The control plane's own database: the one truth about projects, backups and operations. */
 export interface Catalog {
+  /** `read-only` when a newer Flux has written it: every write fails with `catalog_newer`. */
+  readonly mode: 'read-write' | 'read-only';
   readonly db: Database;
   /** Tells of changes that other connections and processes have committed. */
   readonly listener: Listener;
@@ -37,13 +41,16 @@ export interface Catalog {
 }
 
 /**
- * Connects to the catalog and brings its tables up to date; several servers may do so at once (the migrator takes a lock).
+ * Connects to the catalog and brings its tables up to date; several servers may do so at once (the migrator takes a lock). One that a
+ * newer Flux has written is opened for reading where that is possible.
  *
- * @throws FluxError `catalog_unavailable`
+ * @throws FluxError `catalog_unavailable`, `catalog_newer`
  */
 export async function openCatalog(connection: CatalogConnection, onError: (error: Error) => void): Promise<Catalog> {
+  const mode = await findMode(connection);
   const settings = {
     ...connection,
+    ...(mode === 'read-only' ? { options: '-c default_transaction_read_only=on' } : {}),
     application_name: 'flux-catalog',
     types: { getTypeParser } as never,
     connectionTimeoutMillis: 10_000,
@@ -60,9 +67,10 @@ export async function openCatalog(connection: CatalogConnection, onError: (error
     dialect: new PostgresDialect({ pool: { connect: connectPooled, end: () => pool.end(), options: pool.options } }),
   });
   try {
-    await migrate(db);
+    if (mode === 'read-write') await migrate(db);
     const listener = await createListener(() => new CatalogClient(settings), onError);
     return {
+      mode,
       db,
       listener,
       executeSql: async (text, values) => {
@@ -98,18 +106,33 @@ export async function openCatalog(connection: CatalogConnection, onError: (error
     };
   } catch (error) {
     await db.destroy().catch(() => undefined);
-    throw new FluxError(
-      'catalog_unavailable',
-      `The catalog database cannot be used: ${error instanceof Error ? error.message : String(error)}`,
-      {
-        hint: 'Check FLUX_CATALOG_URL, or the log of the catalog instance in the data folder.',
-        cause: error,
-      },
-    );
+    throw unusable(error);
   }
 }
 
 const CLOSE_MS = 2000;
+async function findMode(connection: CatalogConnection): Promise<Catalog['mode']> {
+  const client = new CatalogClient({ ...connection, application_name: 'flux-catalog', connectionTimeoutMillis: 10_000 });
+  try {
+    await client.connect();
+    return await chooseCatalogMode(client, Object.keys(MIGRATIONS));
+  } catch (error) {
+    throw isFluxError(error, 'catalog_newer') ? error : unusable(error);
+  } finally {
+    await endClient(client);
+  }
+}
+
+function unusable(error: unknown): FluxError {
+  return new FluxError(
+    'catalog_unavailable',
+    `The catalog database cannot be used: ${error instanceof Error ? error.message : String(error)}`,
+    {
+      hint: 'Check FLUX_CATALOG_URL, or the log of the catalog instance in the data folder.',
+      cause: error,
+    },
+  );
+}
 
 /** How to reach the catalog: parts, or a URI. */
 export type CatalogConnection =
@@ -135,9 +158,10 @@ const MIGRATIONS = {
   '011-project-scope': { up: projectScope.up },
   '012-imported-backups': { up: importedBackups.up },
   '021-pace': { up: pace.up },
+  '030-installation': { up: installation.up },
 };
 
-async function migrate(db: Database): Promise<void> {
+async function migrate(db: Kysely<CatalogTables>): Promise<void> {
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => MIGRATIONS },
@@ -146,6 +170,13 @@ async function migrate(db: Database): Promise<void> {
   });
   const { error } = await migrator.migrateToLatest();
   if (error !== undefined) throw error;
+  const { version, readableBy } = SCHEMA_VERSION;
+  const row = { version, readable_by: readableBy };
+  await db
+    .insertInto('schema_version')
+    .values(row)
+    .onConflict((conflict) => conflict.column('single').doUpdateSet(row))
+    .execute();
 }
 
 const INT8 = 20;

@@ -93,6 +93,35 @@ export async function reviveProject(db: Database, id: ProjectId, workerId: strin
     .executeTakeFirst();
 }
 
+/** Projects whose data is in use. */
+export async function listLiveProjects(db: Database): Promise<readonly ProjectRow[]> {
+  return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'active').where('attached', '=', false).orderBy('slug').execute();
+}
+
+/** Makes a project live in an engine, whatever the catalog said of it. */
+export async function adoptProject(
+  db: DatabaseTransaction,
+  id: ProjectId,
+  { engine, migrationState }: { readonly engine: ProjectRow['engine']; readonly migrationState: MigrationState | null },
+): Promise<void> {
+  await db
+    .updateTable('projects')
+    .set({ engine, lifecycle: 'active', removed_at: null, migration_state: migrationState })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** The row of a project that is known by its backups only. */
+export async function insertRemovedProject(
+  db: DatabaseTransaction,
+  row: Pick<ProjectRow, 'id' | 'slug' | 'hash' | 'owner_id' | 'engine' | 'sealed_secrets'> & { readonly removed_at: Date },
+): Promise<void> {
+  await db
+    .insertInto('projects')
+    .values({ ...row, attached: false, lifecycle: 'removed', worker_id: null, created_at: row.removed_at })
+    .execute();
+}
+
 /** Projects whose removal has begun and not ended. */
 export async function listRemovingProjects(db: Database): Promise<readonly ProjectRow[]> {
   return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removing').orderBy('slug').execute();

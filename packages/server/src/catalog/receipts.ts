@@ -1,6 +1,7 @@
 import type { BackupId, ProjectId, VerificationId } from '@flux/contract/ids';
 import type { ReceiptEnvelope } from '@flux/contract/receipt';
 import { ReceiptEnvelope as EnvelopeSchema } from '@flux/contract/receipt-answer';
+import { sql } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { ProjectRow } from './projects.ts';
 import { parseStored } from './stored-json.ts';
@@ -35,6 +36,25 @@ export async function lockChainEnd(
     .limit(1)
     .executeTakeFirst();
   return { project, last };
+}
+
+/** The newest receipt of each project. @throws FluxError `internal` for one whose envelope cannot be read */
+export async function listNewestReceipts(db: Database): Promise<readonly ReceiptRow[]> {
+  const rows = await db.selectFrom('receipts').selectAll().distinctOn('project_id').orderBy('project_id').orderBy('seq', 'desc').execute();
+  return rows.map((row) => ({ ...row, envelope: parseStored(EnvelopeSchema, row.envelope, `Receipt ${row.verification_id}`) }));
+}
+
+/** The links of a project's chain, the first one first; `payload` is base64. */
+export async function listChain(
+  db: Database,
+  projectId: ProjectId,
+): Promise<readonly { readonly seq: number; readonly sha256: string; readonly previousSha256: string | null; readonly payload: string }[]> {
+  return db
+    .selectFrom('receipts')
+    .select(['seq', 'sha256', 'previous_sha256 as previousSha256', sql<string>`envelope ->> 'payload'`.as('payload')])
+    .where('project_id', '=', projectId)
+    .orderBy('seq')
+    .execute();
 }
 
 export async function insertReceipt(db: DatabaseTransaction, row: ReceiptRow): Promise<void> {

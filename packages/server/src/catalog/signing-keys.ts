@@ -19,6 +19,10 @@ export async function insertSigningKey(db: DatabaseTransaction, row: Insertable<
   return db.insertInto('signing_keys').values(row).returningAll().executeTakeFirstOrThrow();
 }
 
+export async function findSigningKey(db: Database, id: string): Promise<SigningKeyRow | undefined> {
+  return db.selectFrom('signing_keys').selectAll().where('id', '=', id).executeTakeFirst();
+}
+
 /** Retires the key that signs now; its name, or undefined when there was none. */
 export async function retireActiveKey(db: DatabaseTransaction, now: Date): Promise<string | undefined> {
   const row = await db

@@ -23,7 +23,7 @@ export interface CatalogTables {
   backup_manifests: { backup_id: BackupId; sha256: string; manifest: string };
   backup_change_marks: { backup_id: BackupId; marks: Json<object> };
   verifications: VerificationsTable;
-  workers: { id: string; lock_key: Generated<number>; started_at: DefaultTime; host: string; pid: number };
+  workers: { id: string; lock_key: Generated<number>; started_at: DefaultTime; host: string; pid: number; home: string | null };
   operations: OperationsTable;
   operation_events: { operation_id: OperationId; seq: number; at: DefaultTime; kind: 'progress' | 'state'; data: Json<object> };
   outbox: OutboxTable;
@@ -31,6 +31,8 @@ export interface CatalogTables {
   idempotency_keys: IdempotencyKeysTable;
   signing_keys: SigningKeysTable;
   receipts: ReceiptsTable;
+  installation: InstallationTable;
+  schema_version: { single: Generated<boolean>; version: number; readable_by: number };
 }
 
 /** What a project has outside of its engine: see the migration `002-migration-state`. */
@@ -204,5 +206,17 @@ export interface ReceiptsTable {
   sha256: string;
   previous_sha256: string | null;
   envelope: Json<object>;
+  created_at: DefaultTime;
+}
+
+/** One row: which installation the catalog belongs to. */
+export interface InstallationTable {
+  single: Generated<boolean>;
+  /** Tells the secret key from another, and nothing of it. */
+  key_fingerprint: string;
+  /** Id of the data folder whose server made the catalog. */
+  home: string;
+  /** Id of the folder for backups; null until one was seen. */
+  volume: string | null;
   created_at: DefaultTime;
 }

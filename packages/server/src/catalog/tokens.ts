@@ -18,6 +18,11 @@ export async function ensureUser(db: Database, id: UserId, name: string): Promis
   return (await db.selectFrom('users').select('id').where('name', '=', name).executeTakeFirstOrThrow()).id;
 }
 
+/** @throws when there is no such user */
+export async function findUserName(db: Database, id: UserId): Promise<string> {
+  return (await db.selectFrom('users').select('name').where('id', '=', id).executeTakeFirstOrThrow()).name;
+}
+
 export async function insertToken(db: Database, row: Insertable<TokensTable>, projects: readonly ProjectId[]): Promise<void> {
   await db.insertInto('tokens').values(row).execute();
   if (projects.length > 0)

@@ -1,5 +1,5 @@
 import { VerificationProof } from '@flux/contract/backup';
-import type { BackupId } from '@flux/contract/ids';
+import type { BackupId, VerificationId } from '@flux/contract/ids';
 import type { Insertable } from 'kysely';
 import type { Database } from './open.ts';
 import { parseStored } from './stored-json.ts';
@@ -13,6 +13,19 @@ export async function insertVerification(
     .insertInto('verifications')
     .values({ ...row, proof: JSON.stringify(row.proof) })
     .execute();
+}
+
+/** One verification with its proof. @throws FluxError `internal` when the proof cannot be read */
+export async function findVerification(
+  db: Database,
+  id: VerificationId,
+): Promise<
+  { readonly backupId: BackupId; readonly startedAt: Date; readonly finishedAt: Date; readonly proof: VerificationProof } | undefined
+> {
+  const row = await db.selectFrom('verifications').selectAll().where('id', '=', id).executeTakeFirst();
+  if (row === undefined) return undefined;
+  const proof = parseStored(VerificationProof, row.proof, `The proof of verification ${id}`);
+  return { backupId: row.backup_id, startedAt: row.started_at, finishedAt: row.finished_at, proof };
 }
 
 /** The proofs of one backup, newest first. @throws FluxError `internal` for one that cannot be read */

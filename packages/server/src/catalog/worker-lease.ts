@@ -26,17 +26,18 @@ export interface WorkerLease {
 /** How often the server is asked over the connection of the lease, and after how many questions without an answer it is given up. */
 const HEARTBEAT = { everyMs: 2000, maxUnanswered: 15 };
 
-/** Registers this process as a worker. */
-export async function takeWorkerLease(catalog: Catalog): Promise<WorkerLease> {
+/** Registers this process as a worker. @param home the id of its data folder */
+export async function takeWorkerLease(catalog: Catalog, home: string | null): Promise<WorkerLease> {
   const client = await catalog.connect();
   const lost = new AbortController();
   client.on('end', () => lost.abort(new Error('the connection that proves this worker alive is gone')));
   const workerId = randomUUID();
   try {
-    const { rows } = await client.query('insert into workers (id, host, pid) values ($1, $2, $3) returning lock_key', [
+    const { rows } = await client.query('insert into workers (id, host, pid, home) values ($1, $2, $3, $4) returning lock_key', [
       workerId,
       hostname(),
       process.pid,
+      home,
     ]);
     await client.query('select pg_advisory_lock($1, $2)', [WORKER_LOCK_CLASS, rows[0].lock_key]);
   } catch (error) {

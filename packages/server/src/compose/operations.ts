@@ -21,7 +21,7 @@ export type OperationParts = CreateDeps & ImportDeps & VerifyDeps & RestoreToDep
 
 /** Every kind of operation that can be found unfinished in the catalog, bound to what its work uses. */
 export function composeOperations(parts: OperationParts): ReadonlyMap<OperationKind, BoundOperation> {
-  const { catalog, engines, log } = parts;
+  const { catalog, clock, engines, log } = parts;
   const safetyBackup = { create: parts, verify: parts };
   const restores: RestoreDeps = {
     inPlace: { engines, artifacts: parts, safetyBackup, staging: parts, swap: parts },
@@ -30,7 +30,7 @@ export function composeOperations(parts: OperationParts): ReadonlyMap<OperationK
     to: parts,
     undo: parts,
   };
-  const migration: MigrateDeps = { catalog, engines, artifacts: parts, safetyBackup, staging: parts, log };
+  const migration: MigrateDeps = { catalog, engines, artifacts: parts, safetyBackup, staging: parts, clock, log };
   const bound = [
     bindOperation(backupCreate, parts),
     bindOperation(backupImport, parts),

@@ -4,6 +4,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import * as z from 'zod';
 import type { Seal } from '../system/seal.ts';
 import type { Engine, EngineProject, ProjectSecrets } from './engine.ts';
+import type { StandingSupport } from './standing.ts';
 
 /** One of each engine. */
 export interface EngineSet extends Readonly<Record<EngineKind, Engine>> {
@@ -63,6 +64,13 @@ export class EngineDirectory {
         ...(scope === null ? {} : { scope: BackupScope.parse(scope) }),
       },
     };
+  }
+
+  /** What the data of every project of this kind says of itself. @throws TypeError for an engine without standings */
+  standingOf(kind: EngineKind): StandingSupport {
+    const { standing, name } = this.#engines[kind];
+    if (standing === undefined) throw new TypeError(`the engine ${name} keeps no standings`);
+    return standing;
   }
 
   /** The bytes that the catalog stores. */

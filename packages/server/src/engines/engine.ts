@@ -11,6 +11,7 @@ import type { DatabaseIdentity } from './attached/identity.ts';
 import type { OwnerAccess } from './owner-access.ts';
 import type { PooledSupport } from './pooled.ts';
 import type { StagingSupport } from './staging.ts';
+import type { StandingSupport } from './standing.ts';
 import type { UndoSupport } from './undo.ts';
 
 /**
@@ -108,8 +109,14 @@ export interface Engine {
    * @param major preferred major of a new server; ignored when it is not installed
    */
   provision(project: EngineProject, signal?: AbortSignal, major?: number): Promise<void>;
-  /** Removes everything that `provision` created, and nothing that was there before. */
-  remove(project: EngineProject, signal?: AbortSignal): Promise<void>;
+  /**
+   * Removes everything that `provision` created, and nothing that was there before.
+   *
+   * @throws FluxError `catalog_outdated` when the data says that it is live
+   */
+  remove(project: EngineProject, options?: RemoveOptions): Promise<void>;
+  /** What the data of a project says of itself, beside it. Absent where Flux removes nothing. */
+  readonly standing?: StandingSupport;
   status(project: EngineProject, signal?: AbortSignal): Promise<EngineStatus>;
   /** The login for users and their programs, reachable from the user's machine. */
   credentials(project: EngineProject, signal?: AbortSignal): Promise<PostgresParts>;
@@ -135,6 +142,13 @@ export interface Engine {
   readonly undo?: UndoSupport;
   /** The project shares its server with others. */
   readonly pooled?: PooledSupport;
+}
+
+/** How a project is removed from its engine. */
+export interface RemoveOptions {
+  /** `trash`: nobody has asked for it, the catalog alone says so; a server is kept for some days. */
+  readonly to?: 'trash';
+  readonly signal?: AbortSignal;
 }
 
 /** What is asked of a database that somebody else runs. */

@@ -14,6 +14,7 @@ export interface InstancePlaces {
   readonly root: string;
   readonly record: string;
   readonly secret: string;
+  readonly standing: string;
 }
 
 /**
@@ -35,6 +36,10 @@ export interface InstanceDriver<Server extends RunningServer = RunningServer> {
   halt(id: string, server: Server | undefined): Promise<void>;
   /** Stops what runs and deletes everything, the record last. Does nothing when nothing exists. */
   remove(id: string): Promise<void>;
+  /** Stops what runs and moves everything to the trash. Does nothing when nothing exists. */
+  discard(id: string): Promise<void>;
+  /** Removes what a discarded instance has outside of its folder, before that is deleted. */
+  forget?(folder: string): Promise<void>;
   /** What is missing or broken in an instance; undefined when it looks complete. */
   damageOf(id: string): Promise<{ readonly state: 'missing' | 'corrupted'; readonly problem: string } | undefined>;
   /** The last lines of the server's log. */

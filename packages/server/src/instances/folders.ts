@@ -11,6 +11,8 @@ export interface InstanceFolders {
   readonly secret: string;
   /** A folder with nothing but the settings: the server sees it, and not the folder around it. */
   readonly settings: string;
+  /** What the instance is, in the words of the engine. */
+  readonly standing: string;
   readonly config: string;
   readonly access: string;
   readonly data: string;
@@ -31,6 +33,7 @@ export function foldersOf(dataFolder: string, runFolder: string, id: string): In
     root,
     record: join(root, 'instance.json'),
     secret: join(root, 'superuser.secret'),
+    standing: join(root, 'standing'),
     settings: join(root, 'settings'),
     config: join(root, 'settings', 'postgresql.conf'),
     access: join(root, 'settings', 'pg_hba.conf'),

@@ -53,6 +53,14 @@ export interface InstanceRuntime {
   configure(id: InstanceId, settings: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void>;
   /** Stops an instance and deletes it with its data. Does nothing when it does not exist. */
   remove(id: InstanceId): Promise<void>;
+  /** Stops an instance and moves it to the trash, under a name that begins with the time. Does nothing when it does not exist. */
+  discard(id: InstanceId): Promise<void>;
+  /** Deletes what has lain in the trash for longer than a time. @returns the names of what was deleted */
+  emptyTrash(olderThanMs: number, now: Date): Promise<readonly string[]>;
+  /** The text that was written beside the data of an instance; undefined when there is none. */
+  readStanding(id: InstanceId): Promise<string | undefined>;
+  /** Writes a text beside the data of an instance, durably. Does nothing when the instance does not exist. */
+  writeStanding(id: InstanceId, text: string): Promise<void>;
   status(id: InstanceId): Promise<InstanceStatus>;
   list(): Promise<readonly InstanceStatus[]>;
   /**

@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { writeFileAtomically } from '../system/atomic-file.ts';
@@ -10,6 +10,7 @@ import type { InstanceRuntime, InstanceSpec, InstanceStatus } from './instance.t
 import { chooseFreePort } from './ports.ts';
 import { type InstanceRecord, newSecret, readRecord, writeRecord } from './record.ts';
 import { type HostedInstance, hostInstance } from './supervise.ts';
+import { emptyTrash } from './trash.ts';
 
 export interface RuntimeOptions<Server extends RunningServer> {
   readonly driver: InstanceDriver<Server>;
@@ -138,6 +139,19 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
         damaged.delete(id);
         await (instance === undefined ? driver.remove(id) : instance.remove());
       }),
+    discard: (id) =>
+      oneAtATime(id, async () => {
+        const instance = hosted.get(id);
+        hosted.delete(id);
+        damaged.delete(id);
+        if (instance === undefined) await driver.discard(id);
+        else await instance.discard();
+      }),
+    emptyTrash: (olderThanMs, now) => emptyTrash(parent, { olderThanMs, now, forget: driver.forget }),
+    readStanding: (id) => readFileIfThere(driver.placesOf(id).standing),
+    writeStanding: async (id, text) => {
+      if (hosted.has(id) || damaged.has(id)) await writeFileAtomically(driver.placesOf(id).standing, text);
+    },
     status: statusOf,
     list: () => Promise.all([...new Set([...hosted.keys(), ...damaged.keys()])].sort().map(statusOf)),
     superuser: (id, database) => known(id).superuser(database),
@@ -153,3 +167,12 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
 }
 
 const ID = /^[a-z0-9-]{1,40}$/;
+
+async function readFileIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -23,6 +23,8 @@ export interface HostedInstance {
   release(): Promise<void>;
   /** Stops it and deletes everything. */
   remove(): Promise<void>;
+  /** Stops it and moves it to the trash. */
+  discard(): Promise<void>;
   status(): Promise<InstanceStatus>;
   superuser(database?: string): PostgresTarget;
 }
@@ -187,6 +189,13 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
         await save({ phase: 'removing', desired: 'stopped' }).catch(() => undefined);
         await halt();
         await driver.remove(id);
+      });
+    },
+    discard: () => {
+      release();
+      return enqueueForInstance(async () => {
+        await halt();
+        await driver.discard(id);
       });
     },
     status: async () => {

@@ -31,7 +31,7 @@ export interface Lease {
 const RETAKE = { firstMs: 250, ceilingMs: 5000, withinMs: 60_000 };
 
 /** Takes the lease, and renews it whenever it is lost. */
-export async function keepLease(catalog: Catalog, log: Log, withinMs = RETAKE.withinMs): Promise<Lease> {
+export async function keepLease(catalog: Catalog, log: Log, home: string | null, withinMs = RETAKE.withinMs): Promise<Lease> {
   const underway = new Set<Promise<unknown>>();
   const regained = new Set<() => void>();
   const givenUp = new AbortController();
@@ -71,7 +71,7 @@ export async function keepLease(catalog: Catalog, log: Log, withinMs = RETAKE.wi
     const backOff = createBackOff(RETAKE.firstMs, RETAKE.ceilingMs);
     for (;;) {
       try {
-        const lease = await takeWorkerLease(catalog);
+        const lease = await takeWorkerLease(catalog, home);
         if (!enough.aborted) return lease;
         await lease.close();
       } catch (error) {
@@ -89,7 +89,7 @@ export async function keepLease(catalog: Catalog, log: Log, withinMs = RETAKE.wi
     });
   };
 
-  hold(await takeWorkerLease(catalog));
+  hold(await takeWorkerLease(catalog, home));
   return {
     held,
     isHeld: () => current !== undefined,

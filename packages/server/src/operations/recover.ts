@@ -1,4 +1,4 @@
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { listUnfinishedOperations, requeueOperation } from '../catalog/operations.ts';
 import { isWorkerAlive } from '../catalog/worker-lease.ts';
 import type { BoundOperation, Order } from './define.ts';
@@ -17,9 +17,15 @@ const MAX_ATTEMPTS = 3;
 export async function recoverOperations(deps: RecoverDeps, kinds: ReadonlyMap<string, BoundOperation>): Promise<number> {
   let found = 0;
   for (const operation of await listUnfinishedOperations(deps.catalog.db)) {
-    if (operation.state === 'running' && operation.lockKey !== null && !(await isWorkerAlive(deps.catalog, operation.lockKey))) {
-      await takeFromDeadWorker(deps, kinds.get(operation.kind), operation);
-      found += 1;
+    try {
+      if (operation.state === 'running' && operation.lockKey !== null && !(await isWorkerAlive(deps.catalog, operation.lockKey))) {
+        await takeFromDeadWorker(deps, kinds.get(operation.kind), operation);
+        found += 1;
+      }
+    } catch (error) {
+      // Without the catalog, the others fail as well.
+      if (isFluxError(error, 'catalog_unavailable')) throw error;
+      deps.log.error({ err: error, operation: operation.id, kind: operation.kind }, 'an operation could not be recovered');
     }
   }
   return found;

@@ -15,6 +15,7 @@ import type { Log } from '../system/log.ts';
 import { removeIncompleteProject } from './incomplete.ts';
 import { describeProject, summarize } from './list.ts';
 import { nameTaken, newSecrets, recordProject, requireSlug } from './record.ts';
+import { declareLive } from './standing.ts';
 
 /** What creating a project uses. */
 export interface CreateProjectDeps {
@@ -75,6 +76,7 @@ async function createUnderLease(
         details: { engine: engineKind, attached: row.attached, ...(scope === undefined ? {} : { scope }) },
       });
     });
+    await declareLive(deps, row);
     return {
       summary: await summarize(deps, { ...row, lifecycle: 'active' }),
       jwtSecret: secrets.jwtSecret,

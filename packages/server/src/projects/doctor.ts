@@ -14,8 +14,11 @@ import type { InstanceState } from '../instances/instance.ts';
 import { adviseOnInstalling } from '../postgres/install-advice.ts';
 import type { PostgresToolbox } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
+import type { ExpiryClock } from '../system/expiry-clock.ts';
 import { freeBytesOf } from '../system/free-space.ts';
 import { inTurns } from '../system/in-turns.ts';
+import type { Log } from '../system/log.ts';
+import { brokenFinding, chainFindings, serverFindings } from './doctor/findings.ts';
 import { listUndoData } from './undo/data.ts';
 
 /** The machine that the control plane runs on, as far as a restore depends on it. */
@@ -46,6 +49,8 @@ export interface DoctorDeps {
   readonly engines: EngineDirectory;
   readonly machine: Machine;
   readonly clock: Clock;
+  readonly expiryClock: Pick<ExpiryClock, 'distrustedMs'>;
+  readonly log: Log;
   /** For how long replaced data is retained. */
   readonly undoKeepMs: number;
 }
@@ -65,10 +70,14 @@ export async function examineServer(deps: DoctorDeps, projects: readonly Project
     await wallFinding(deps.machine.wall),
     majorsFinding(deps.machine.toolbox.majors()),
     ...(await freeSpaceFindings(deps.machine)),
+    ...serverFindings(deps),
   ];
-  const examined = await inTurns(projects, AT_ONCE, async (project) => ({ project, ...(await examineProject(deps, project)) }));
+  const examined = await inTurns(projects, AT_ONCE, async (project) => ({
+    project,
+    ...(await examineProject(deps, project).catch((error) => ({ findings: [brokenFinding(deps.log, project, error)] }))),
+  }));
   for (const { project, findings: all } of examined) {
-    const told = all.filter(({ severity, what }, index) => (index === 0 && severity !== 'fine') || what === UNDO_DATA);
+    const told = all.filter(({ severity, what }, index) => (index === 0 && severity !== 'fine') || [UNDO_DATA, 'receipts'].includes(what));
     findings.push(...told.map((finding) => ({ ...finding, what: `${project.slug} (${project.hash}): ${finding.what}` })));
   }
   return { findings: inOrder(findings) };
@@ -86,7 +95,7 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
     // One that does not answer would keep this waiting, once for each question.
     if (state === 'running') findings.push(...(await undoFindings(deps, project)), ...(await lookFindings(deps, project)));
   }
-  findings.push(...capabilityFindings(deps, project), ...migrationFindings(project));
+  findings.push(...capabilityFindings(deps, project), ...migrationFindings(project), ...(await chainFindings(deps, project)));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !deps.machine.toolbox.majors().includes(major)) {
     findings.push({

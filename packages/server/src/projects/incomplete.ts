@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/open.ts';
 import { deleteIncompleteProject, listIncompleteProjects, markProjectRemoved, type ProjectRow } from '../catalog/projects.ts';
 import { isWorkerAlive } from '../catalog/worker-lease.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
+import type { RemoveOptions } from '../engines/engine.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 
@@ -24,11 +25,11 @@ export interface RemoveIncompleteDeps {
 export async function removeIncompleteProject(
   { catalog, engines, clock, log }: RemoveIncompleteDeps,
   row: ProjectRow,
-  removedAt: Date | null = null,
+  { removedAt = null, ...options }: RemoveOptions & { readonly removedAt?: Date | null } = {},
 ): Promise<void> {
   try {
     const { engine, project } = engines.of(row);
-    await engine.remove(project);
+    await engine.remove(project, options);
     const hasHistory = await hasBackups(catalog.db, row.id);
     if (hasHistory) await markProjectRemoved(catalog.db, row.id, removedAt ?? clock.now());
     else await deleteIncompleteProject(catalog.db, row.id);
@@ -42,6 +43,6 @@ export async function removeIncompleteProjects(deps: RemoveIncompleteDeps): Prom
   for (const { lockKey, ...row } of await listIncompleteProjects(deps.catalog.db)) {
     if (await isWorkerAlive(deps.catalog, lockKey)) continue;
     deps.log.warn({ project: row.hash, slug: row.slug }, 'removing a project whose creation was interrupted');
-    await removeIncompleteProject(deps, row);
+    await removeIncompleteProject(deps, row, { to: 'trash' });
   }
 }

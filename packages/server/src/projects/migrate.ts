@@ -14,13 +14,16 @@ import { requireCapability } from '../engines/capabilities.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
+import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { requireActive } from './active.ts';
+import { requireOneHome } from './home.ts';
 import { discardStaged, removeSource, rollBackMove } from './migrate/clean-up.ts';
 import { copyToDedicated, dedicatedOf } from './migrate/copy.ts';
 import { type MigrationChoices, orderOf } from './migrate/order.ts';
 import { isDone, MigrationRequest, planMigration, refuseBlocked } from './migrate/plan.ts';
 import type { StagingDeps } from './restore/staging.ts';
+import { declareLive } from './standing.ts';
 
 /** What a migration uses: the parts of its phases. */
 export interface MigrateDeps {
@@ -30,6 +33,7 @@ export interface MigrateDeps {
   readonly artifacts: LendingDeps;
   readonly safetyBackup: SafetyBackupDeps;
   readonly staging: StagingDeps;
+  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -74,6 +78,7 @@ export async function requestMigration(
 ): Promise<OperationId> {
   requireActive(row);
   const order = orderOf(row, body);
+  await requireOneHome(deps.catalog);
   const { plan, preflight } = await planMigration(deps.engines, row, order);
   refuseBlocked(row, preflight);
   const override = overrideOf(body);
@@ -158,6 +163,7 @@ async function move(deps: MigrateDeps, order: Order<MigrationRequest>, task: Tas
     await pool.closeLogins(project, task.signal);
     await block?.assertUnbroken();
     await flip(deps, row, clearance, requester, task);
+    await declareLive(deps, { ...row, engine: 'v1_dedicated', migration_state: 'source_kept' });
     const now = performance.now();
     const times = { writesHeldMs: lockWrites ? Math.round(now - blockedAt) : null, outageMs: Math.round(now - closedAt) };
     return { ...NOTHING, did: 'migrated' as const, backupId, ...copied, ...times, sourceKept: true };

@@ -13,10 +13,13 @@ import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation, SYSTEM } from '../operations/request.ts';
 import { type RunDeps, runInline } from '../operations/run.ts';
+import type { Log } from '../system/log.ts';
+import { declareLive, declareRemoving } from './standing.ts';
 
 /** What removing a project uses. */
 export interface NukeDeps extends ReadingDeps {
   readonly engines: EngineDirectory;
+  readonly log: Log;
 }
 
 /** Removes a project from Postgres. Begun anew after a worker was lost: what is gone already is not there to be removed again. */
@@ -66,18 +69,25 @@ async function nukeProject(
   if (project.lifecycle !== 'removing') {
     task.progress({ phase: 'gate', message: 'Reading the latest backup' });
     const clearance = await requireGate(deps, project, 'nuke', request.override, task.signal);
-    await catalog.db.transaction().execute(async (db) => {
-      await task.requireHeld(db);
-      await redeemClearance(db, clearance, project, 'nuke', requester);
-      await setProjectLifecycle(db, project.id, 'removing');
-      await recordAudit(db, requester, { action: 'project.nuke', projectId: project.id, subject: project.slug });
-    });
+    // Before the catalog says so: what lies beside the data is believed against it.
+    await declareRemoving(deps, project, enginesOf(project));
+    try {
+      await catalog.db.transaction().execute(async (db) => {
+        await task.requireHeld(db);
+        await redeemClearance(db, clearance, project, 'nuke', requester);
+        await setProjectLifecycle(db, project.id, 'removing');
+        await recordAudit(db, requester, { action: 'project.nuke', projectId: project.id, subject: project.slug });
+      });
+    } catch (error) {
+      await declareLive(deps, project);
+      throw error;
+    }
   }
   task.progress({ phase: 'remove', message: `Removing ${project.slug}` });
   try {
     for (const kind of enginesOf(project)) {
       const { engine, project: opened } = engines.of({ ...project, engine: kind });
-      await engine.remove(opened, task.signal);
+      await engine.remove(opened, { signal: task.signal });
     }
   } catch (error) {
     task.signal.throwIfAborted();

@@ -9,6 +9,7 @@ import type { EngineDirectory } from '../engines/directory.ts';
 import type { ProjectSecrets } from '../engines/engine.ts';
 import type { Lease } from '../operations/lease.ts';
 import type { Clock } from '../system/clock.ts';
+import { requireOneHome } from './home.ts';
 
 /** What recording a new project uses. */
 export interface RecordProjectDeps {
@@ -32,12 +33,13 @@ export interface NewProject {
 /**
  * Records a project as `creating`, under the lease of this worker: when the worker dies, another one removes it.
  *
- * @throws FluxError `name_taken`
+ * @throws FluxError `name_taken`, `not_ready`
  */
 export async function recordProject(
   { catalog, engines, lease, clock }: RecordProjectDeps,
   { ownerId, slug, engine, attached, secrets, scope }: NewProject,
 ): Promise<ProjectRow> {
+  if (engine === 'v1_dedicated' && !attached) await requireOneHome(catalog);
   await refuseTakenName(catalog, slug);
   return refuseRacedName(slug, () =>
     insertProject(catalog.db, {

@@ -11,11 +11,13 @@ import type { Catalog } from '../catalog/open.ts';
 import { findProjectBySlug, type ProjectRow, reviveProject, setProjectLifecycle } from '../catalog/projects.ts';
 import type { Order, Task } from '../operations/define.ts';
 import { preloadOf } from '../postgres/manifest/preload.ts';
+import { requireOneHome } from './home.ts';
 import { type RemoveIncompleteDeps, removeIncompleteProject } from './incomplete.ts';
 import { newSecrets, type RecordProjectDeps, recordProject, refuseRacedName, refuseTakenName, requireSlug } from './record.ts';
 import { requireSuperuserPlan } from './restore/as-superuser.ts';
 import type { IntoPlan } from './restore/plan.ts';
 import { requireSameKind, restoreIntoStaging, type StagingDeps } from './restore/staging.ts';
+import { declareLive } from './standing.ts';
 
 /** What restoring into another project uses. */
 export interface RestoreIntoDeps {
@@ -93,10 +95,11 @@ export async function restoreIntoProject(
       const details = { backupId: source.row.id, engine: row.engine, revived: isRevival, ...chosen };
       await recordAudit(db, requester, { action: 'project.restore', projectId: row.id, subject: row.slug, details });
     });
+    await declareLive(deps.project, row);
     const notes = plan.asSuperuser ? [AS_SUPERUSER, ...compared.notes] : compared.notes;
     return answerRestore(isRevival ? 'revived' : 'into', source.row.id, row, { ...compared, notes });
   } catch (error) {
-    await removeIncompleteProject(deps.project, row, sourceProject.removed_at);
+    await removeIncompleteProject(deps.project, row, { removedAt: sourceProject.removed_at });
     throw error;
   }
 }
@@ -107,6 +110,7 @@ function revives({ lifecycle, attached, ...source }: ProjectRow, { slug, mode }:
 }
 
 async function revive({ catalog, lease }: RecordProjectDeps, row: ProjectRow): Promise<ProjectRow> {
+  if (row.engine === 'v1_dedicated') await requireOneHome(catalog);
   await refuseTakenName(catalog, row.slug);
   const revived = await refuseRacedName(row.slug, () => reviveProject(catalog.db, row.id, lease.held().workerId));
   if (revived !== undefined) return revived;

@@ -1,5 +1,10 @@
 import { randomBytes } from 'node:crypto';
 
+/** The time in a UUIDv7. */
+export function timeOfUuidv7(id: string): Date {
+  return new Date(Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16));
+}
+
 /** A UUIDv7 (RFC 9562): its first 48 bits are the time in milliseconds, so that ids sort by creation. */
 export function uuidv7(now: Date): string {
   const bytes = randomBytes(16);

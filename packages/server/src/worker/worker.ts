@@ -1,11 +1,13 @@
 import { validateLeftovers } from '../backups/validate.ts';
 import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
+import type { InstanceRuntime } from '../instances/instance.ts';
 import { recoverOperations } from '../operations/recover.ts';
 import type { RunDeps } from '../operations/run.ts';
 import { type RemoveIncompleteDeps, removeIncompleteProjects } from '../projects/incomplete.ts';
 import { endInterruptedMigrations } from '../projects/migrate/clean-up.ts';
 import { finishRemovals, type NukeDeps } from '../projects/nuke.ts';
 import { type ExpireUndoDeps, expireUndoData } from '../projects/undo/expire.ts';
+import type { ExpiryClock } from '../system/expiry-clock.ts';
 import { repeat } from './repeat.ts';
 import { type TakeDeps, takeOperations } from './take.ts';
 
@@ -15,9 +17,18 @@ export interface WorkerDeps extends TakeDeps {
 }
 
 /** What the work uses that nobody asks for: each part of it takes its own. */
-type UpkeepDeps = RemoveIncompleteDeps & NukeDeps & ExpireUndoDeps & { readonly operations: RunDeps };
+type UpkeepDeps = RemoveIncompleteDeps &
+  NukeDeps &
+  ExpireUndoDeps & {
+    readonly operations: RunDeps;
+    readonly runtime: InstanceRuntime;
+    readonly expiryClock: ExpiryClock;
+    /** For how long what was removed by the catalog's word alone is kept. */
+    readonly trashKeepMs: number;
+  };
 
 const RECOVER_EVERY_MS = 10_000;
+const TIDY_EVERY_MS = 60_000;
 
 /** Starts to take operations. Returns what stops it: no new ones, and those that run are aborted and waited for. */
 export async function startWorker({ upkeep, ...work }: WorkerDeps): Promise<() => Promise<void>> {
@@ -49,16 +60,25 @@ export async function startWorker({ upkeep, ...work }: WorkerDeps): Promise<() =
   });
   const expire = () => expireUndoData(upkeep, stopping).catch((error) => log.warn({ err: error }, 'expiring undo data failed'));
   const expiring = repeat(expireEveryMs(upkeep.undoKeepMs), expire);
+  const tidying = repeat(TIDY_EVERY_MS, () =>
+    tidy(upkeep).catch((error) => log.warn({ err: error }, 'emptying the trash or remembering the time failed')),
+  );
   await queue.everyMinute(async () => {
-    await forgetIdempotencyKeys(catalog.db);
+    await forgetIdempotencyKeys(catalog.db, upkeep.expiryClock.now());
   });
   return async () => {
     await recovering.stop();
     await stopTaking();
     await validating;
     await expiring.stop();
+    await tidying.stop();
     await queue.close();
   };
+}
+
+async function tidy({ runtime, expiryClock, trashKeepMs, log }: UpkeepDeps): Promise<void> {
+  await expiryClock.remember();
+  for (const name of await runtime.emptyTrash(trashKeepMs, expiryClock.now())) log.info({ name }, 'deleted what had lain in the trash');
 }
 
 /** A quarter of the time that undo data is retained, between a second and ten minutes. */

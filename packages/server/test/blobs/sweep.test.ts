@@ -17,7 +17,7 @@ it('a server that starts leaves the drafts of another one alone, until its lease
   const catalog = await openCatalog({ host, port, user, database }, () => undefined);
   const root = mkdtempSync(join(tmpdir(), 'flux-two-servers-'));
   try {
-    const [first, second] = [await takeWorkerLease(catalog), await takeWorkerLease(catalog)];
+    const [first, second] = [await takeWorkerLease(catalog, null), await takeWorkerLease(catalog, null)];
     const isAlive = (id: string) => isWorkerIdAlive(catalog, id);
     const writing = createVolumeStore({ root, workerId: () => first.workerId });
     const starting = createVolumeStore({ root, workerId: () => second.workerId });

@@ -8,7 +8,7 @@ import { tenantNamesOf } from '../../src/engines/shared/names.ts';
 import { connectPostgres, type PostgresSession } from '../../src/postgres/connect.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { makeProject, pushOf, quietLog, runPush } from './project.ts';
-import { openTestRuntime, type TestRuntime } from './runtime.ts';
+import { openTestRuntime, type TestRuntime, standings } from './runtime.ts';
 
 let place: TestRuntime;
 let cluster: SharedCluster;
@@ -19,7 +19,7 @@ const MIB = 2 ** 20;
 beforeAll(async () => {
   place = await openTestRuntime();
   cluster = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1', tempFileBytes: MIB });
-  engine = createSharedEngine({ cluster, log: quietLog });
+  engine = createSharedEngine({ cluster, standings, log: quietLog });
 }, 60_000);
 afterAll(() => place?.close());
 

@@ -1,9 +1,14 @@
+import { createStandings } from '../../src/engines/standing.ts';
 import type { InstanceRuntime } from '../../src/instances/instance.ts';
 import { createLocalRuntime } from '../../src/instances/local/runtime.ts';
 import type { PostgresToolbox } from '../../src/postgres/target.ts';
 import { systemClock } from '../../src/system/clock.ts';
+import { createStamp } from '../../src/system/stamp.ts';
 import { prepareLocalPlace } from '../instances/local-place.ts';
 import { quietLog } from './project.ts';
+
+/** Standings of an installation that exists for a test. */
+export const standings = createStandings(createStamp(Buffer.alloc(32, 1), 'standings'));
 
 /** A runtime of throw-away servers, and what a test needs besides. */
 export interface TestRuntime {

@@ -12,7 +12,7 @@ import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target
 import { runProcess } from '../../src/system/process.ts';
 import { contentSql, sampleSql } from './chinook.ts';
 import { listMigrations, makeProject, pushOf, quietLog, runPush } from './project.ts';
-import { openTestRuntime, type TestRuntime } from './runtime.ts';
+import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 let cluster: SharedCluster;
@@ -22,7 +22,7 @@ let project: EngineProject;
 beforeAll(async () => {
   place = await openTestRuntime();
   cluster = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1' });
-  engine = createSharedEngine({ cluster, log: quietLog });
+  engine = createSharedEngine({ cluster, standings, log: quietLog });
   project = makeProject('v2_shared');
 }, 60_000);
 
@@ -211,7 +211,7 @@ describe('an external shared cluster', () => {
     await place.runtime.create({ id: 'external', major: place.major, network: 'loopback' });
     const { port } = await place.runtime.status('external');
     const target = { ...place.runtime.superuser('external'), host: '127.0.0.1', port: port ?? 0 };
-    const external = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), log: quietLog });
+    const external = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), standings, log: quietLog });
     await external.remove(project);
     await external.provision(project);
     expect(await external.status(project)).toMatchObject({ state: 'running', port });

@@ -5,7 +5,7 @@ import { instanceIdOf } from '../../src/engines/dedicated/names.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { makeProject, quietLog } from './project.ts';
-import { openTestRuntime, type TestRuntime } from './runtime.ts';
+import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 let engine: Engine;
@@ -14,7 +14,7 @@ let project: EngineProject;
 beforeAll(async () => {
   place = await openTestRuntime();
   const { runtime, toolbox, major } = place;
-  engine = createDedicatedEngine({ runtime, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog });
+  engine = createDedicatedEngine({ runtime, standings, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog });
   project = makeProject('v1_dedicated');
   await engine.provision(project);
 }, 60_000);

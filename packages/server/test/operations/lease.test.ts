@@ -13,7 +13,7 @@ it('is taken anew when what ran under it has ended, and given up when the catalo
   await cluster.createDatabase('catalog');
   const { host, port, user } = cluster.superuser();
   const catalog = await openCatalog({ host, port, user, database: 'catalog' }, () => undefined);
-  const lease = await keepLease(catalog, quietLog, 3000);
+  const lease = await keepLease(catalog, quietLog, null, 3000);
   const first = lease.held();
   const regained = new Promise<void>((resolve) => lease.onRegained(resolve));
 

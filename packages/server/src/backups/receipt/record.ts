@@ -4,7 +4,7 @@ import type { VerificationId } from '@flux/contract/ids';
 import { encodeForSigning, RECEIPT_PAYLOAD_TYPE, type ReceiptEnvelope, type ReceiptStatement } from '@flux/contract/receipt';
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { DatabaseTransaction } from '../../catalog/open.ts';
-import { insertReceipt, lockChainEnd } from '../../catalog/receipts.ts';
+import { insertReceipt, lockChainEnd, type ReceiptRow } from '../../catalog/receipts.ts';
 import type { Seal } from '../../system/seal.ts';
 import { openSigner, type Signer, type SigningDeps } from './keys.ts';
 import { stateVerification } from './statement.ts';
@@ -31,13 +31,13 @@ export async function recordReceipt(
   db: DatabaseTransaction,
   signing: ReceiptSigning & SigningDeps,
   ended: EndedVerification,
-): Promise<void> {
+): Promise<ReceiptRow> {
   const { project, last } = await lockChainEnd(db, ended.backup.project_id);
   const sequence = (last?.seq ?? 0) + 1;
   const previousReceiptSha256 = last?.sha256 ?? null;
   const statement = stateVerification({ ...ended, project, sequence, previousReceiptSha256, fluxVersion: signing.fluxVersion });
   const { envelope, payloadSha256 } = signStatement(statement, await openSigner(db, signing));
-  await insertReceipt(db, {
+  const row: ReceiptRow = {
     verification_id: ended.proof.verificationId as VerificationId,
     project_id: project.id,
     seq: sequence,
@@ -45,7 +45,9 @@ export async function recordReceipt(
     previous_sha256: previousReceiptSha256,
     envelope,
     created_at: ended.finishedAt,
-  });
+  };
+  await insertReceipt(db, row);
+  return row;
 }
 
 /** Wraps a statement in a signed envelope. The digest is that of the payload, so it does not depend on the formatting of the envelope. */

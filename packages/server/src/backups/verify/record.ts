@@ -5,6 +5,7 @@ import { type BackupRow, updateBackup } from '../../catalog/backups.ts';
 import { insertVerification } from '../../catalog/verifications.ts';
 import type { Task } from '../../operations/define.ts';
 import { boundLeftOut, leftOutOf } from '../left-out.ts';
+import { copyReceipt } from '../receipt/copy.ts';
 import { recordReceipt } from '../receipt/record.ts';
 import type { VerifyDeps } from './run.ts';
 
@@ -22,7 +23,7 @@ export async function recordVerification(
   task: Pick<Task, 'requireHeld'>,
 ): Promise<void> {
   const now = deps.clock.now();
-  await deps.catalog.db.transaction().execute(async (db) => {
+  const receipt = await deps.catalog.db.transaction().execute(async (db) => {
     await task.requireHeld(db);
     await insertVerification(db, {
       id: proof.verificationId as VerificationId,
@@ -33,14 +34,16 @@ export async function recordVerification(
       finished_at: now,
     });
     await updateBackup(db, row.id, { ...labelChange(proof, now), ...leftOutChange(proof) });
-    await recordReceipt(db, { ...deps.signing, clock: deps.clock }, { backup: row, proof, startedAt, finishedAt: now });
+    const made = await recordReceipt(db, { ...deps.signing, clock: deps.clock }, { backup: row, proof, startedAt, finishedAt: now });
     await recordAudit(db, SYSTEM, {
       action: 'backup.verified',
       projectId: row.project_id,
       subject: row.id,
       details: { verdict: proof.verdict, verificationId: proof.verificationId },
     });
+    return made;
   });
+  await copyReceipt(deps, receipt);
   deps.log.info({ backup: row.id, verdict: proof.verdict, ms: proof.durationMs }, 'verification ended');
 }
 
@@ -49,7 +52,8 @@ function leftOutChange(proof: VerificationProof): Pick<Parameters<typeof updateB
   return proof.verdict === 'restorable' ? { left_out: JSON.stringify(boundLeftOut(leftOutOf(proof))) } : {};
 }
 
-function labelChange(proof: VerificationProof, now: Date): Parameters<typeof updateBackup>[2] {
+/** What a verdict changes in the row of its backup. */
+export function labelChange(proof: VerificationProof, now: Date): Parameters<typeof updateBackup>[2] {
   switch (proof.verdict) {
     case 'restorable':
       // A constraint of the table refuses this when the digest is not that of the row: the label is only for these bytes.

@@ -9,17 +9,20 @@ import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
 import { connectAsRole, ensurePassword } from '../login.ts';
 import { askVersion, requirePort, requireRunning } from '../running.ts';
+import { requireNotLive, type Standings } from '../standing.ts';
 import { nothingToUndo } from '../undo.ts';
 import { createVersionAnswers } from '../version-answers.ts';
 import { databaseNameOf, instanceIdOf, ownerNameOf } from './names.ts';
 import { preloadSettings } from './preload.ts';
 import { provisionCluster, provisionDatabase } from './provision.ts';
 import { type DedicatedPlace, openEmptyDatabase, openStagingDatabase, stagingNameOf } from './staging.ts';
+import { dedicatedStanding } from './standing.ts';
 import { listUndoDatabases, swapDatabases } from './swap.ts';
 import { openDedicatedTables } from './table-staging.ts';
 
 export interface DedicatedEngineParts {
   readonly runtime: InstanceRuntime;
+  readonly standings: Standings;
   readonly toolbox: PostgresToolbox;
   /** The major of new instances. */
   readonly defaultMajor: () => number;
@@ -29,7 +32,8 @@ export interface DedicatedEngineParts {
 }
 
 /** A project in its own instance, which Flux runs. */
-export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHost, log }: DedicatedEngineParts): Engine {
+export function createDedicatedEngine({ runtime, standings, toolbox, defaultMajor, publicHost, log }: DedicatedEngineParts): Engine {
+  const standing = dedicatedStanding(runtime, standings);
   const admin = (project: EngineProject) => runtime.superuser(instanceIdOf(project), databaseNameOf(project));
   const owner = (project: EngineProject): PostgresTarget => ({
     ...admin(project),
@@ -67,10 +71,13 @@ export function createDedicatedEngine({ runtime, toolbox, defaultMajor, publicHo
       await provisionCluster(runtime.superuser(id), project, signal);
       await provisionDatabase(admin(project), owner(project), log, signal);
     },
-    async remove(project) {
-      versions.forget(instanceIdOf(project));
-      await runtime.remove(instanceIdOf(project));
+    async remove(project, { to } = {}) {
+      const id = instanceIdOf(project);
+      versions.forget(id);
+      requireNotLive(await standing.read(project), project.slug, `Postgres instance ${id}`);
+      await (to === 'trash' ? runtime.discard(id) : runtime.remove(id));
     },
+    standing,
     async status(project) {
       const status = await runtime.status(instanceIdOf(project));
       if (status.state !== 'running') return { ...status, postgresVersion: null };

@@ -10,6 +10,7 @@ import type { Engine, EngineProject } from '../engine.ts';
 import { ensurePassword } from '../login.ts';
 import { askVersion, requireRunning } from '../running.ts';
 import type { Staging } from '../staging.ts';
+import { requireNotLive, type Standings } from '../standing.ts';
 import { nothingToUndo } from '../undo.ts';
 import type { SharedCluster } from './cluster.ts';
 import { dropSchemas } from './drop-schemas.ts';
@@ -20,15 +21,23 @@ import { createPooledSupport } from './pooled.ts';
 import { removeTenant } from './remove.ts';
 import { createTenantRoll } from './roll.ts';
 import { openEmptySchema, openStagingSchema, type TenantPlace } from './staging.ts';
+import { sharedStanding } from './standing.ts';
 import { listUndoSchemas, swapSchemas } from './swap.ts';
 import { openTenantTables } from './table-staging.ts';
 import { grantToBackup, provisionTenant } from './tenant.ts';
+
+export interface SharedEngineParts {
+  readonly cluster: SharedCluster;
+  readonly standings: Standings;
+  readonly log: Log;
+}
 
 /**
  * A project in a schema of a pooled cluster. A tenant cannot read, write, lock or call anything of another tenant; what stays visible is
  * listed at `provisionTenant`.
  */
-export function createSharedEngine({ cluster, log }: { readonly cluster: SharedCluster; readonly log: Log }): Engine {
+export function createSharedEngine({ cluster, standings, log }: SharedEngineParts): Engine {
+  const standing = sharedStanding(cluster, standings);
   const ensureRunning = async (project: EngineProject, signal?: AbortSignal): Promise<{ readonly major: number }> => {
     signal?.throwIfAborted();
     const status = await cluster.status(signal);
@@ -93,14 +102,16 @@ export function createSharedEngine({ cluster, log }: { readonly cluster: SharedC
       return [ddl, role, login, backup];
     },
     provision: (project, signal) => provision(project, signal),
-    async remove(project, signal) {
+    async remove(project, { signal } = {}) {
       // Without a cluster there never was a tenant.
       if ((await cluster.status(signal)).state === 'missing') return;
       await ensureRunning(project, signal);
       // An incomplete cluster has no ledger to remove rows from.
       await cluster.open(signal);
+      requireNotLive(await standing.read(project, signal), project.slug, `The schema ${tenantNamesOf(project).schema}`);
       await changingSchemas(() => asAdmin((session) => removeTenant(cluster.admin(), session, tenantNamesOf(project), signal), signal));
     },
+    standing,
     async status(project) {
       const { status, schemas, postgresVersion } = await roll.read();
       const { schema } = tenantNamesOf(project);

@@ -6,7 +6,7 @@ import { ensureAuthSchema } from '../auth-schema.ts';
 import { LEDGER_OWNER } from './names.ts';
 
 /** Comment of the schema `flux` when everything below is in place; a change of it gets a new number. */
-const LAYOUT = 'Flux shared database, layout 2';
+const LAYOUT = 'Flux shared database, layout 3';
 
 /**
  * A large object belongs to no schema, so the export of a tenant would not contain it. Source: the manual, "Large Objects",
@@ -31,6 +31,7 @@ const LEDGER = `
   SET LOCAL ROLE ${LEDGER_OWNER};
   CREATE TABLE IF NOT EXISTS flux.flux_migrations (${LEDGER_COLUMNS});
   CREATE TABLE IF NOT EXISTS flux.turn ();
+  CREATE TABLE IF NOT EXISTS flux.standings (tenant_schema text PRIMARY KEY, standing text NOT NULL);
   CREATE OR REPLACE FUNCTION flux.own_schema() RETURNS text LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
   BEGIN
     IF session_user !~ '^t_[0-9a-f]{12}_(ddl|backup)$' THEN

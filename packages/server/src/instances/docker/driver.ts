@@ -1,13 +1,16 @@
-import { access, mkdir, rm } from 'node:fs/promises';
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import { scramVerifier } from '../../postgres/scram.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import { writeFileAtomically } from '../../system/atomic-file.ts';
 import type { InstanceDriver } from '../driver.ts';
 import { foldersOf } from '../folders.ts';
 import { SUPERUSER } from '../names.ts';
+import { readRecord } from '../record.ts';
+import { moveToTrash } from '../trash.ts';
 import { nameOf } from './container.ts';
 import { type DockerEngine, engineError, LABELS, labelsOf, statusOf, unlessMissing } from './engine.ts';
 import { imageOf, requireImage } from './images.ts';
@@ -77,6 +80,21 @@ export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServe
         await rm(places(id).socket, { recursive: true, force: true });
         await rm(places(id).root, { recursive: true, force: true });
       }),
+    discard: (id) =>
+      withDockerErrors(async () => {
+        await removeContainer(engine, id);
+        const { root, record, socket } = places(id);
+        const kept = await readRecord(record).catch(() => undefined);
+        // A volume cannot be renamed; one without a record is left where it is.
+        if (kept !== undefined) await writeFileAtomically(join(root, VOLUME_FILE), await copyVolume(home, id, kept.spec.major));
+        await moveToTrash(home.dataFolder, root, id);
+        if (kept !== undefined) await removeVolume(engine, nameOf(engine, id));
+        await rm(socket, { recursive: true, force: true });
+      }),
+    async forget(folder) {
+      const name = await readFile(join(folder, VOLUME_FILE), 'utf8').catch(() => undefined);
+      if (name !== undefined) await withDockerErrors(() => removeVolume(engine, name.trim()));
+    },
     async damageOf(id) {
       const { root, record, secret } = places(id);
       if (!(await isThere(root))) return { state: 'missing', problem: `Its folder ${root} does not exist.` };
@@ -92,6 +110,29 @@ export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServe
     // Docker limits the size of the logs.
     tidy: async () => undefined,
   };
+}
+
+/** In the folder of a discarded instance: the name of the volume that has its data. */
+const VOLUME_FILE = 'volume';
+
+/** Copies the data of an instance to a volume for the trash. @returns its name */
+async function copyVolume({ engine, image }: DockerHome, id: string, major: number): Promise<string> {
+  const from = nameOf(engine, id);
+  const to = `${from}-trash-${Date.now()}`;
+  await engine.client.createVolume({ Name: to, Labels: labelsOf(engine, 'instance', {}) });
+  const { exitCode, stderr } = await runTool(engine, {
+    image: imageOf(image, major),
+    script: `cp -a /from/. ${DATA_VOLUME}/`,
+    args: [],
+    networkMode: 'none',
+    mounts: [
+      { Type: 'volume', Source: from, Target: '/from', ReadOnly: true, Consistency: 'default' },
+      { Type: 'volume', Source: to, Target: DATA_VOLUME, ReadOnly: false, Consistency: 'default' },
+    ],
+  });
+  if (exitCode === 0) return to;
+  await removeVolume(engine, to);
+  throw new FluxError('volume_unusable', `The volume ${from} could not be copied to the trash: ${stderr.trim()}`);
 }
 
 /** A container that is being removed uses its volume until it is gone. */

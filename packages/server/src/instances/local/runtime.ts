@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import type { PostgresToolbox } from '../../postgres/target.ts';
 import type { Clock } from '../../system/clock.ts';
 import type { Log } from '../../system/log.ts';
@@ -6,6 +7,7 @@ import type { InstanceDriver } from '../driver.ts';
 import { damageOf, foldersOf, makeReachable, removeFolders } from '../folders.ts';
 import type { InstanceRuntime } from '../instance.ts';
 import { createInstanceRuntime } from '../runtime.ts';
+import { moveToTrash } from '../trash.ts';
 import { makeCluster } from './cluster.ts';
 import { type LocalServer, launchServer, superuserTarget } from './launch.ts';
 import { boundLog, logTail } from './log-file.ts';
@@ -63,6 +65,12 @@ function createLocalDriver({
     async remove(id) {
       await halt(id, undefined);
       await removeFolders(folders(id));
+    },
+    async discard(id) {
+      await halt(id, undefined);
+      const { root, socket } = folders(id);
+      await moveToTrash(dataFolder, root, id);
+      await rm(socket, { recursive: true, force: true });
     },
     damageOf: (id) => damageOf(folders(id)),
     lastWords: (id) => logTail(folders(id).log),

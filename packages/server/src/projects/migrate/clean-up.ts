@@ -5,6 +5,8 @@ import { listInterruptedMigrations, lockProject, type ProjectRow, setMigrationSt
 import type { MigrationState } from '../../catalog/tables.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
 import type { EngineDirectory } from '../../engines/directory.ts';
+import type { RemoveOptions } from '../../engines/engine.ts';
+import { requireNotLive } from '../../engines/standing.ts';
 import { defineOperation } from '../../operations/define.ts';
 import { SYSTEM } from '../../operations/request.ts';
 import { type RunDeps, runInline } from '../../operations/run.ts';
@@ -28,12 +30,15 @@ export async function discardStaged(deps: CleanUpDeps, id: ProjectRow['id']): Pr
  * Makes a project whose move did not end writable again, and removes its copy; does nothing to one that has moved. It can be run
  * again: the state stays `copying` until both are done.
  */
-export async function rollBackMove(deps: CleanUpDeps, id: ProjectRow['id']): Promise<void> {
+export async function rollBackMove(deps: CleanUpDeps, id: ProjectRow['id'], options: RemoveOptions = {}): Promise<void> {
   const row = await findPooledIn(deps, id, 'copying');
   if (row === undefined) return;
   const { engine, project } = deps.engines.of(row);
+  const dedicated = dedicatedOf(deps.engines, row);
+  // Before the pool is opened to writers again.
+  if (dedicated.engine.standing !== undefined) requireNotLive(await dedicated.engine.standing.read(project), row.slug, 'The server');
   await requireCapability(engine, 'pooled', project).repair(project);
-  await dedicatedOf(deps.engines, row).remove();
+  await dedicated.remove(options);
   await setMigrationState(deps.catalog.db, id, null);
 }
 
@@ -61,7 +66,7 @@ export const migrateCleanUp = defineOperation({
   afterWorkerLoss: 'end',
   run: async (deps: CleanUpDeps, { project }) => {
     if (project.migration_state === 'dropping_source') await removeSource(deps, project);
-    else await rollBackMove(deps, project.id);
+    else await rollBackMove(deps, project.id, { to: 'trash' });
     return {};
   },
 });

@@ -4,6 +4,7 @@ import type { LendingDeps } from '../../backups/reading.ts';
 import { openBackup } from '../../backups/restore/open.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { EngineDirectory } from '../../engines/directory.ts';
+import type { RemoveOptions } from '../../engines/engine.ts';
 import type { Task } from '../../operations/define.ts';
 import { restoreIntoStaging, type StagingDeps } from '../restore/staging.ts';
 
@@ -17,7 +18,12 @@ export interface CopyDeps {
 /** The server of its own that a pooled project has, or will have. */
 export function dedicatedOf(engines: EngineDirectory, row: ProjectRow) {
   const { engine, project } = engines.of({ ...row, engine: 'v1_dedicated' });
-  return { engine, project, credentials: () => engine.credentials(project), remove: () => engine.remove(project) };
+  return {
+    engine,
+    project,
+    credentials: () => engine.credentials(project),
+    remove: (options?: RemoveOptions) => engine.remove(project, options),
+  };
 }
 
 /**

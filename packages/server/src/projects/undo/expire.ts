@@ -15,7 +15,7 @@ import { listUndoData } from './data.ts';
 export interface ExpireUndoDeps {
   readonly catalog: Catalog;
   readonly engines: EngineDirectory;
-  readonly clock: Clock;
+  readonly expiryClock: Clock;
   readonly log: Log;
   readonly undoKeepMs: number;
 }
@@ -58,8 +58,8 @@ export async function expireUndoData(deps: ExpireUndoDeps & { readonly operation
   }
 }
 
-async function findExpired({ engines, clock, undoKeepMs }: ExpireUndoDeps, row: ProjectRow): Promise<string[]> {
-  const now = clock.now();
+async function findExpired({ engines, expiryClock, undoKeepMs }: ExpireUndoDeps, row: ProjectRow): Promise<string[]> {
+  const now = expiryClock.now();
   const expired = (await listUndoData(engines, row, undoKeepMs)).filter(({ expiresAt }) => expiresAt <= now);
   return expired.map(({ name }) => name);
 }

@@ -1,0 +1,163 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { backUp } from '../harness/backups.ts';
+import { type Flux, startFlux } from '../harness/flux.ts';
+import { findClient, psql, startThrowAwayCluster, type ThrowAwayCluster } from '../harness/postgres.ts';
+import { runWell, until } from '../harness/process.ts';
+import { siegeChapter } from './attack.ts';
+
+const attack = siegeChapter('An old catalog');
+
+let cluster: ThrowAwayCluster;
+let flux: Flux;
+beforeAll(async () => {
+  cluster = await startThrowAwayCluster();
+  await psql(cluster.uri('postgres'), 'create database catalog');
+  flux = await startFlux({ env: { FLUX_CATALOG_URL: cluster.uri('catalog'), FLUX_VERIFY_STANDBY: 'off' } });
+}, 120_000);
+afterAll(async () => {
+  await flux?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const catalog = async (sql: string) => (await psql(cluster.uri('catalog'), sql)).trim();
+let copies = 0;
+/** What a nightly backup of the catalog does. */
+const copyCatalog = async () => {
+  const file = join(cluster.folder, `catalog-${++copies}.dump`);
+  await runWell(join(findClient(), 'pg_dump'), ['-Fc', '-d', cluster.uri('catalog'), '-f', file]);
+  return file;
+};
+/** Stops the server and puts an older copy of the catalog in its place. */
+const goBackTo = async (file: string) => {
+  expect(await flux.stop()).toBe(0);
+  await psql(cluster.uri('postgres'), 'drop database catalog with (force);\ncreate database catalog;');
+  await runWell(join(findClient(), 'pg_restore'), ['-d', cluster.uri('catalog'), file]);
+};
+const startIsRefused = async () => {
+  const refusal = await flux.start().then(
+    () => '',
+    (error: Error) => error.message,
+  );
+  expect(refusal).toContain('The catalog is older than what it describes');
+  expect(refusal).toContain('flux-server reconcile --dry-run');
+  return refusal;
+};
+const reconcile = async () => {
+  const planned = await flux.server('reconcile', '--dry-run');
+  expect(planned.exitCode, planned.stderr).toBe(0);
+  expect(planned.stdout).toContain('Nothing was changed.');
+  const applied = await flux.server('reconcile', '--apply');
+  expect(applied.exitCode, applied.stderr).toBe(0);
+  expect(applied.stdout).not.toMatch(/^[✗!]/m);
+  return applied.stdout.trim().split('\n').length;
+};
+
+attack(
+  'A copy of the catalog from the middle of a migration is put back, and Flux is started',
+  'no start; the server with the data stays; reconcile adopts it',
+  async () => {
+    const shop = await flux.createProject('moved', 'v2_shared');
+    await flux.push(shop, 'create table orders (id int); insert into orders select generate_series(1, 1000);');
+    const migrating = flux.flux('migrate', ...shop.flags, '--to', 'v1_dedicated', '--yes');
+    let during: string | undefined;
+    await until('a copy of the catalog was made during the move', async () => {
+      if ((await catalog(`select migration_state from projects where slug = 'moved'`)) !== 'copying') return false;
+      during = await copyCatalog();
+      return true;
+    });
+    const migrated = await migrating;
+    expect(migrated.exitCode, migrated.stderr).toBe(0);
+    await flux.push(shop, 'insert into orders select generate_series(1001, 1002);');
+    const proven = await backUp(flux, shop, '--verify');
+    await goBackTo(during as string);
+
+    const refusal = await startIsRefused();
+    expect(refusal).toContain('moved');
+    expect(refusal).toContain(proven);
+    const lines = await reconcile();
+    await flux.start();
+    const uri = (await flux.flux('project', 'credentials', 'moved', '--field', 'postgres.url')).stdout.trim();
+    expect(await psql(uri, 'select count(*) from orders')).toBe('1002\n');
+    const list = await flux.flux('backup', 'list', ...shop.flags);
+    expect(list.stdout).toContain('Verification:             Restore-verified\n');
+    const again = await flux.flux('backup', 'create', ...shop.flags, '--verify');
+    expect(again.exitCode, again.stderr).toBe(0);
+    return `start refused; ${lines} things adopted; all 1,002 rows are there, and the newest backup is Restorable as before`;
+  },
+);
+
+attack('A copy of the catalog in which the project is still being created', 'no start; the project with its rows stays', async () => {
+  const late = await flux.createProject('late', 'v1_dedicated');
+  await flux.push(late, 'create table t (id int); insert into t select generate_series(1, 100);');
+  // As in a copy that was made at that moment by a worker that is dead by now.
+  await catalog(`update projects set lifecycle = 'creating' where slug = 'late'`);
+  expect(await flux.stop()).toBe(0);
+  await startIsRefused();
+  await reconcile();
+  await flux.start();
+  expect(await psql(late.uri, 'select count(*) from t')).toBe('100\n');
+  return 'start refused; after reconcile all 100 rows are there';
+});
+
+attack(
+  'A copy of the catalog from before two projects were created, one of them removed since',
+  'no start; the live one and the backups of both are adopted',
+  async () => {
+    const before = await copyCatalog();
+    const kept = await flux.createProject('kept', 'v2_shared');
+    await flux.push(kept, 'create table t (id int); insert into t values (1), (2), (3);');
+    const first = await backUp(flux, kept, '--verify');
+    const gone = await flux.createProject('gone', 'v1_dedicated');
+    await flux.push(gone, 'create table t (id int); insert into t values (4);');
+    await backUp(flux, gone, '--verify');
+    const nuked = await flux.flux('nuke', ...gone.flags, '--yes');
+    expect(nuked.exitCode, nuked.stderr).toBe(0);
+    await goBackTo(before);
+
+    await startIsRefused();
+    const lines = await reconcile();
+    await flux.start();
+    expect(await psql(kept.uri, 'select count(*) from t')).toBe('3\n');
+    expect((await flux.flux('backup', 'show', ...kept.flags, '--id', first)).stdout).toContain('Restorable');
+    const back = await flux.flux('backup', 'restore', ...gone.flags, '--latest', '--into', 'gone', '--yes');
+    expect(back.exitCode, back.stderr).toBe(0);
+    const uri = (await flux.flux('project', 'credentials', 'gone', '--field', 'postgres.url')).stdout.trim();
+    expect(await psql(uri, 'select id from t')).toBe('4\n');
+    return `start refused; ${lines} things adopted; the removed project was restored from its backup`;
+  },
+);
+
+attack(
+  'The control plane dies while it creates a server',
+  'what the next start takes back lies in the trash',
+  async () => {
+    const trash = join(flux.dataFolder, 'trash');
+    const inTrash = () => (existsSync(trash) ? readdirSync(trash) : []);
+    let tries = 0;
+    // The moment between the server's first answer and the end of the creation is short.
+    while (inTrash().length === 0 && ++tries <= 10) {
+      const slug = `half-${tries}`;
+      const creating = flux.flux('create', slug, '--mode', 'v1_dedicated');
+      await until('half of it is there', async () => {
+        const id = await catalog(`select left(replace(id::text, '-', ''), 12) from projects where slug = '${slug}'`);
+        const record = join(flux.dataFolder, 'instances', `p-${id}`, 'instance.json');
+        return id !== '' && existsSync(record) && readFileSync(record, 'utf8').includes('"phase": "ready"');
+      });
+      await flux.kill();
+      await creating;
+      await flux.start();
+      expect(await catalog(`select count(*) from projects where lifecycle = 'creating'`)).toBe('0');
+    }
+    const found = inTrash();
+    expect(found.length).toBe(1);
+    expect(existsSync(join(trash, found[0] as string, 'data/PG_VERSION'))).toBe(true);
+    // After its time it is deleted.
+    expect(await flux.stop()).toBe(0);
+    await flux.start({ FLUX_TRASH_KEEP: '1s' });
+    await until('the trash is empty', () => inTrash().length === 0, 10_000);
+    return `the server lay in the trash (attempt ${tries}), and was deleted after FLUX_TRASH_KEEP`;
+  },
+  240_000,
+);

@@ -1,0 +1,78 @@
+import type { Catalog } from '../catalog/open.ts';
+import type { Config } from '../config.ts';
+import { createAttachedEngine } from '../engines/attached/engine.ts';
+import { createDedicatedEngine } from '../engines/dedicated/engine.ts';
+import { EngineDirectory } from '../engines/directory.ts';
+import type { SharedCluster } from '../engines/shared/cluster.ts';
+import { createSharedEngine } from '../engines/shared/engine.ts';
+import { createStandings } from '../engines/standing.ts';
+import type { Clock } from '../system/clock.ts';
+import { lockFolder } from '../system/folder-lock.ts';
+import type { Log } from '../system/log.ts';
+import type { Releasers } from '../system/releasers.ts';
+import { createSeal, type Seal } from '../system/seal.ts';
+import { createStamp } from '../system/stamp.ts';
+import { composeCatalog } from './catalog.ts';
+import { prepareDataFolder, readSecretKey } from './data-folder.ts';
+import { composeForeignRules } from './foreign.ts';
+import { readHome } from './installation.ts';
+import { composeRuntime, type Runtime } from './runtime.ts';
+import { composeSharedCluster } from './shared-cluster.ts';
+
+/** What everything else stands on: the locked data folder, the servers that run, the catalog, and the engines. */
+export interface Ground extends Omit<Runtime, 'removeRunFolder'> {
+  readonly catalog: Catalog;
+  readonly engines: EngineDirectory;
+  readonly cluster: SharedCluster;
+  /** How databases that somebody else runs may be reached. */
+  readonly foreign: ReturnType<typeof composeForeignRules>;
+  readonly seal: Seal;
+  /** The secret key. */
+  readonly key: Uint8Array;
+  /** The id of the data folder. */
+  readonly home: string;
+}
+
+export interface GroundOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly releasers: Releasers;
+  /** Called once the folder is locked, before anything is started. */
+  readonly whenLocked: () => Promise<unknown>;
+  /** What becomes of the servers when all is released. */
+  readonly onStop: () => 'stop' | 'keep';
+}
+
+/**
+ * Builds and starts the ground, and gives the releasers what ends it.
+ *
+ * @throws FluxError `data_folder_locked`, `volume_unusable`, `catalog_unavailable`, `postgres_missing`
+ */
+export async function composeGround({ config, clock, log, releasers, whenLocked, onStop }: GroundOptions): Promise<Ground> {
+  await prepareDataFolder(config.dataFolder);
+  releasers.add('the data folder', await lockFolder(config.dataFolder));
+  await whenLocked();
+  const key = await readSecretKey(config.dataFolder);
+  const seal = createSeal(key);
+  const standings = createStandings(createStamp(key, 'standings'));
+  const { removeRunFolder, ...machine } = await composeRuntime(config, clock, log);
+  const { runtime, disposables, toolbox, defaultMajor } = machine;
+  releasers.add('the folder for sockets', removeRunFolder);
+  releasers.add('the instances', () => runtime.close(onStop()));
+  releasers.add('the standby for verifications', async () => disposables.close?.());
+  await runtime.open();
+  const catalog = await composeCatalog(config, runtime, defaultMajor, log);
+  releasers.add('the catalog', () => catalog.close());
+  const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
+  const foreign = composeForeignRules(config, runtime);
+  const engines = new EngineDirectory(
+    {
+      v1_dedicated: createDedicatedEngine({ runtime, standings, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
+      v2_shared: createSharedEngine({ cluster, standings, log }),
+      attached: createAttachedEngine({ toolbox, foreign }),
+    },
+    seal,
+  );
+  return { ...machine, catalog, engines, cluster, foreign, seal, key, home: await readHome(config.dataFolder) };
+}

@@ -1,0 +1,55 @@
+import { rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { syncFolder } from '../system/atomic-file.ts';
+import { makeOpenFolder, namesIn } from './folders.ts';
+
+/** Where instances lie that were removed by the word of the catalog alone. */
+function trashOf(dataFolder: string): string {
+  return join(dataFolder, 'trash');
+}
+
+/** `2026-11-26T20-31-38.000Z-p-0123456789ab` */
+const NAME = /^(\d{4}-\d{2}-\d{2})T(\d{2}-\d{2}-\d{2}\.\d{3}Z)-[a-z0-9-]{1,40}$/;
+
+/** Moves a folder of the data folder to the trash, under a name that begins with the time. Does nothing when it does not exist. */
+export async function moveToTrash(dataFolder: string, path: string, name: string): Promise<void> {
+  const trash = trashOf(dataFolder);
+  await makeOpenFolder(trash);
+  const target = join(trash, `${new Date().toISOString().replaceAll(':', '-')}-${name}`);
+  try {
+    await rename(path, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  await syncFolder(trash);
+  await syncFolder(dirname(path));
+}
+
+/** What to delete from the trash, and when it is. */
+export interface TrashExpiry {
+  readonly olderThanMs: number;
+  readonly now: Date;
+  /** Called with each folder before it is deleted. */
+  readonly forget?: ((folder: string) => Promise<void>) | undefined;
+}
+
+/**
+ * Deletes what has lain in the trash for longer than a time, by the time in its name.
+ *
+ * @param instances the folder of the instances; the trash is beside it
+ * @returns the names of what was deleted
+ */
+export async function emptyTrash(instances: string, { olderThanMs, now, forget }: TrashExpiry): Promise<readonly string[]> {
+  const trash = trashOf(dirname(instances));
+  const deleted: string[] = [];
+  for (const name of await namesIn(trash)) {
+    const [, day, time] = NAME.exec(name) ?? [];
+    if (day === undefined || time === undefined) continue;
+    if (now.getTime() - Date.parse(`${day}T${time.replaceAll('-', ':')}`) < olderThanMs) continue;
+    await forget?.(join(trash, name));
+    await rm(join(trash, name), { recursive: true, force: true });
+    deleted.push(name);
+  }
+  return deleted;
+}

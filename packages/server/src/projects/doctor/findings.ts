@@ -1,0 +1,49 @@
+import type { Finding } from '@flux/contract/doctor';
+import { isFluxError } from '@flux/contract/errors';
+import { findChainProblems } from '../../backups/receipt/chain.ts';
+import type { BlobStore } from '../../blobs/store.ts';
+import type { Catalog } from '../../catalog/open.ts';
+import type { ProjectRow } from '../../catalog/projects.ts';
+import { readOnlyError } from '../../catalog/version.ts';
+import type { ExpiryClock } from '../../system/expiry-clock.ts';
+import type { Log } from '../../system/log.ts';
+
+/** What is wrong with the control plane itself. */
+export function serverFindings({
+  catalog,
+  expiryClock,
+}: {
+  readonly catalog: Pick<Catalog, 'mode'>;
+  readonly expiryClock: Pick<ExpiryClock, 'distrustedMs'>;
+}): Finding[] {
+  const findings: Finding[] = [];
+  if (catalog.mode === 'read-only') findings.push({ severity: 'danger', what: 'catalog', found: readOnlyError().message, command: null });
+  const aheadMs = expiryClock.distrustedMs();
+  if (aheadMs > 0) {
+    const found = `The clock of this machine has leapt ahead by ${Math.round(aheadMs / 3_600_000)} h. Nothing expires until it has stood by that for as long, or for a day.`;
+    findings.push({ severity: 'warning', what: 'clock', found, command: null });
+  }
+  return findings;
+}
+
+/** Gaps and forks in the receipts of a project. */
+export async function chainFindings(
+  deps: { readonly catalog: Catalog; readonly store: BlobStore; readonly log: Log },
+  project: ProjectRow,
+): Promise<Finding[]> {
+  try {
+    const problems = await findChainProblems(deps, project.id);
+    if (problems.length === 0) return [];
+    const found = `${problems.join(' ')} Something other than Flux has changed the catalog or the store, or the catalog was put back from a copy: docs/operating/upgrade.md.`;
+    return [{ severity: 'danger', what: 'receipts', found, command: null }];
+  } catch (error) {
+    return [{ ...brokenFinding(deps.log, project, error), what: 'receipts' }];
+  }
+}
+
+/** One project that cannot be examined must not hide the others. */
+export function brokenFinding(log: Log, project: ProjectRow, error: unknown): Finding {
+  log.error({ err: error, project: project.hash }, 'a project could not be examined');
+  const why = isFluxError(error) ? error.message : 'Flux met an error that it does not know; the log of the control plane has it.';
+  return { severity: 'danger', what: 'examination', found: `It could not be examined: ${why}`, command: null };
+}

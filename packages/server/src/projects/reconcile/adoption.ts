@@ -1,0 +1,27 @@
+import type { BlobStore } from '../../blobs/store.ts';
+import type { Catalog } from '../../catalog/open.ts';
+import type { EngineDirectory } from '../../engines/directory.ts';
+import type { Clock } from '../../system/clock.ts';
+import type { Log } from '../../system/log.ts';
+import type { Seal } from '../../system/seal.ts';
+
+/** What comparing the catalog with what is found uses. */
+export interface ReconcileDeps {
+  readonly catalog: Catalog;
+  readonly engines: EngineDirectory;
+  readonly store: BlobStore;
+  readonly seal: Seal;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Something that is found and that the catalog does not know, or knows as something older. */
+export interface Adoption {
+  /** What was found, and what the catalog says; a sentence. */
+  readonly found: string;
+  /** Brings the catalog up to date, in a transaction of its own. Undefined for what somebody has to decide. */
+  readonly apply?: () => Promise<void>;
+}
+
+/** Who the audit names for what `flux-server reconcile` does. */
+export const NOBODY = { userId: null, tokenId: null } as const;

@@ -1,0 +1,84 @@
+import type { UserId } from '@flux/contract/ids';
+import type { EngineKind } from '@flux/contract/labels';
+import { recordAudit } from '../../catalog/audit.ts';
+import type { DatabaseTransaction } from '../../catalog/open.ts';
+import { adoptProject, findProjectById, findProjectBySlug, insertProject, type ProjectRow } from '../../catalog/projects.ts';
+import { ensureUser } from '../../catalog/tokens.ts';
+import type { Standing } from '../../engines/standing.ts';
+import { uuidv7 } from '../../system/uuid.ts';
+import { type Adoption, NOBODY, type ReconcileDeps } from './adoption.ts';
+
+const KINDS = ['v1_dedicated', 'v2_shared'] as const;
+const WORDS = { v1_dedicated: 'a server of its own', v2_shared: 'a schema of the pool' };
+
+/** Projects whose data says that it is live, where the catalog says something else. */
+export async function examineProjects(deps: ReconcileDeps): Promise<readonly Adoption[]> {
+  const { live, left } = await readStandings(deps);
+  const adoptions = await Promise.all([...live.values()].map((standing) => examineProject(deps, standing, left.has(standing.project.id))));
+  return adoptions.filter((adoption) => adoption !== undefined);
+}
+
+/**
+ * The live standings by project, and the projects that have left something in the pool. A project that is live in both has moved: there
+ * is no way from a server back to the pool.
+ */
+async function readStandings({ engines, log }: ReconcileDeps) {
+  const live = new Map<string, Standing>();
+  const left = new Set<string>();
+  for (const kind of KINDS) {
+    try {
+      for (const { place, found } of await engines.standingOf(kind).list()) {
+        if (found === 'unreadable') log.warn({ place }, 'what it says of itself was not written by this installation, or is damaged');
+        else if (kind === 'v2_shared' && (found.standing === 'left' || live.has(found.project.id))) left.add(found.project.id);
+        else if (found.standing === 'live') live.set(found.project.id, found);
+      }
+    } catch (error) {
+      log.warn({ err: error, engine: kind }, 'it is not known what it holds, so the catalog was not compared with it');
+    }
+  }
+  return { live, left };
+}
+
+async function examineProject(deps: ReconcileDeps, standing: Standing, hasLeft: boolean): Promise<Adoption | undefined> {
+  const { catalog } = deps;
+  const { id, slug, hash, engine } = standing.project;
+  const row = await findProjectById(catalog.db, id);
+  if (row?.lifecycle === 'active' && row.engine === engine) return undefined;
+  const found = `Project ${slug} (${hash}) is live in ${WORDS[engine]} since ${standing.at}; the catalog ${describe(row)}.`;
+  const namesake = await findProjectBySlug(catalog.db, slug);
+  if (namesake !== undefined && namesake.id !== id)
+    return { found: `${found} It cannot be adopted while another project has its name: remove ${slug} (${namesake.hash}) first.` };
+  return {
+    found,
+    apply: () =>
+      catalog.db.transaction().execute(async (db) => {
+        if (row === undefined) await insert(db, deps, standing);
+        else await adoptProject(db, id, { engine, migrationState: hasLeft && engine === 'v1_dedicated' ? 'source_kept' : null });
+        const details = { engine, catalogSaid: row === undefined ? null : { lifecycle: row.lifecycle, engine: row.engine } };
+        await recordAudit(db, NOBODY, { action: 'project.adopted', projectId: id, subject: slug, details });
+      }),
+  };
+}
+
+async function insert(db: DatabaseTransaction, { clock }: ReconcileDeps, { project }: Standing): Promise<void> {
+  const ownerId = await ensureUser(db, uuidv7(clock.now()) as UserId, project.owner);
+  await insertProject(db, {
+    id: project.id,
+    owner_id: ownerId,
+    slug: project.slug,
+    hash: project.hash,
+    engine: project.engine,
+    attached: false,
+    lifecycle: 'active',
+    sealed_secrets: Buffer.from(project.sealedSecrets, 'base64'),
+    worker_id: null,
+    created_at: new Date(project.createdAt),
+  });
+}
+
+function describe(row: ProjectRow | undefined): string {
+  if (row === undefined) return 'does not know it';
+  const where: Readonly<Record<EngineKind, string>> = WORDS;
+  const state = row.migration_state === 'copying' ? ', and that it is being moved' : '';
+  return `says that it is ${row.lifecycle === 'creating' ? 'being created' : row.lifecycle}, in ${where[row.engine]}${state}`;
+}
