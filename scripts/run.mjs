@@ -63,7 +63,15 @@ const COMMANDS = {
     postgres: true,
     sandboxes: 'all',
     build: true,
-    env: { ...BUILT, FLUX_TEST_TIER: 'all', FLUX_TEST_RECORD: 'yes', FLUX_TEST_PROJECTS: '1000' },
+    env: {
+      ...BUILT,
+      FLUX_TEST_TIER: 'all',
+      FLUX_TEST_RECORD: 'yes',
+      FLUX_TEST_AWAY_MS: '60000',
+      FLUX_TEST_PROJECTS: '1000',
+      FLUX_TEST_STORM_SECONDS: '600',
+      FLUX_TEST_BACKUPS: '200',
+    },
     steps: [
       ['vitest', 'run', 'acceptance/siege', '--maxWorkers=1'],
       ['node', 'scripts/docs.ts', '--write'],

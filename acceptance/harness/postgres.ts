@@ -42,6 +42,8 @@ export async function readRows(uri: string, schema: string): Promise<Map<string,
 export interface ThrowAwayCluster extends AsyncDisposable {
   /** URI of the superuser, who has a password. */
   uri(database: string): string;
+  stop(): Promise<void>;
+  start(): Promise<void>;
   /** A folder that the server may write to, and that goes with it. */
   readonly folder: string;
 }
@@ -81,10 +83,15 @@ export async function startThrowAwayCluster({
   await runWell(...asAccount(join(bin, 'initdb'), initdb), within);
   const more = Object.entries(settings).map(([name, value]) => ` -c ${name}=${value}`);
   const options = `-c port=${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off${more.join('')}`;
-  const started = await control('-l', join(folder, 'log'), '-o', options, 'start');
-  if (started.exitCode !== 0) throw new Error(`the throw-away cluster did not start: ${started.stderr}`);
+  const start = async () => {
+    const started = await control('-l', join(folder, 'log'), '-o', options, 'start');
+    if (started.exitCode !== 0) throw new Error(`the throw-away cluster did not start: ${started.stderr}`);
+  };
+  await start();
   return {
     folder,
+    start,
+    stop: async () => void (await control('-m', 'immediate', 'stop')),
     uri: (database) => `postgresql://elsewhere:${password}@127.0.0.1:${port}/${database}`,
     [Symbol.asyncDispose]: async () => {
       // A test may have stopped it already.

@@ -2,13 +2,16 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type Flux, startFlux } from '../harness/flux.ts';
-import { psql } from '../harness/postgres.ts';
+import { type HeldLock, holdLock } from '../harness/pg-lock.ts';
+import { psql, startThrowAwayCluster } from '../harness/postgres.ts';
 import { postmasterPid } from '../harness/postmaster.ts';
 import { until } from '../harness/process.ts';
 import { catalogUri } from '../harness/superuser.ts';
 import { siegeChapter } from './attack.ts';
 
 const attack = siegeChapter('Catalog');
+/** `npm run test:siege` sets 60,000. */
+const AWAY_MS = Number(process.env.FLUX_TEST_AWAY_MS ?? 15_000);
 
 const catalogPid = (flux: Flux) => postmasterPid(join(flux.dataFolder, 'instances/catalog/data'));
 const catalogQuery = async (flux: Flux, sql: string) => (await psql(catalogUri(flux), sql)).trim();
@@ -96,4 +99,94 @@ attack('The session of the lease is ended', 'what ran under it ends, a new lease
   expect((await flux.flux('backup', 'create', ...shop.flags, '--verify')).exitCode).toBe(0);
   expect(await flux.stop()).toBe(0);
   return 'once under a push and once idle: the next backup is verified';
+});
+
+attack(
+  `The catalog is away for ${AWAY_MS / 1000} s`,
+  '503 with Retry-After meanwhile; all is well within 5 s of its return, in the same process',
+  async () => {
+    await using cluster = await startThrowAwayCluster();
+    await psql(cluster.uri('postgres'), 'create database catalog');
+    await using flux = await startFlux({ env: { FLUX_CATALOG_URL: cluster.uri('catalog'), FLUX_VERIFY_STANDBY: 'off' } });
+    const shop = await flux.createProject('shop', 'v2_shared');
+    await flux.push(shop, 'create table t (id int);');
+    const [pid, files, logged] = [flux.pid(), openFiles(flux), flux.log().length];
+    await cluster.stop();
+    const endsAt = Date.now() + AWAY_MS;
+    let refused = 0;
+    while (Date.now() < endsAt) {
+      const answer = await flux.api('/list');
+      expect(answer.status).toBe(503);
+      expect(answer.headers.get('retry-after')).not.toBeNull();
+      expect((await fetch(`${flux.url}/healthz`)).status).toBe(200);
+      refused += 1;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    const most = openFiles(flux);
+    await cluster.start();
+    const backAt = performance.now();
+    await until('it is ready again', async () => (await ready(flux)).status === 200, 5000);
+    const took = Math.round(performance.now() - backAt);
+    const verified = await flux.flux('backup', 'create', ...shop.flags, '--verify');
+    expect(verified.exitCode, verified.stderr).toBe(0);
+    expect(flux.pid()).toBe(pid);
+    expect(most - files).toBeLessThan(20);
+    const lines = flux.log().slice(logged).split('\n').length;
+    expect(lines).toBeLessThan(400);
+    expect(await flux.stop()).toBe(0);
+    return `${refused} requests answered 503; ready ${took} ms after its return; ${most - files} more descriptors, ${lines} lines of log`;
+  },
+);
+
+attack('The catalog has no connection left', '503 or an answer, never a hang; all is well when there are some again', async () => {
+  await using cluster = await startThrowAwayCluster({ settings: { max_connections: '30' } });
+  await psql(cluster.uri('postgres'), 'create database catalog');
+  await using flux = await startFlux({ env: { FLUX_CATALOG_URL: cluster.uri('catalog'), FLUX_VERIFY_STANDBY: 'off' } });
+  const takers: HeldLock[] = [];
+  const takeAll = async () => {
+    for (;;) {
+      const taken = await holdLock(cluster.uri('catalog'), 'select 1').catch(() => undefined);
+      if (taken === undefined) return;
+      takers.push(taken);
+    }
+  };
+  await takeAll();
+  // Connections that Flux had must not be enough: they are ended, and taken.
+  await psql(cluster.uri('catalog'), `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'flux%'`).catch(
+    () => '',
+  );
+  await takeAll();
+  let slowest = 0;
+  const statuses = new Set<number>();
+  for (let i = 0; i < 10; i++) {
+    const since = performance.now();
+    statuses.add((await flux.api('/list')).status);
+    slowest = Math.max(slowest, performance.now() - since);
+  }
+  for (const taker of takers) await taker.release();
+  expect([...statuses].every((status) => status === 503 || status === 200)).toBe(true);
+  expect(slowest).toBeLessThan(12_000);
+  await until('it is ready again', async () => (await ready(flux)).status === 200, 20_000);
+  expect((await flux.api('/list')).status).toBe(200);
+  expect(await flux.stop()).toBe(0);
+  return `${takers.length} connections taken; answers ${[...statuses].join(' and ')}, the slowest after ${Math.round(slowest)} ms`;
+});
+
+attack('Every NOTIFY is lost', 'work begins and ends, only later', async () => {
+  await using flux = await startFlux();
+  const shop = await flux.createProject('shop', 'v2_shared');
+  await flux.push(shop, 'create table t (id int);');
+  // The connection that listens hears nothing any more, and does not know it.
+  const listeners = `select pid from pg_stat_activity where application_name = 'flux-catalog' and query ~* '^listen'`;
+  const pids = (await catalogQuery(flux, listeners)).split('\n').filter((line) => line !== '');
+  expect(pids.length).toBe(1);
+  process.kill(Number(pids[0]), 'SIGSTOP');
+  try {
+    const since = performance.now();
+    const verified = await flux.flux('backup', 'create', ...shop.flags, '--verify');
+    expect(verified.exitCode, verified.stderr).toBe(0);
+    return `backup create --verify took ${((performance.now() - since) / 1000).toFixed(1)} s`;
+  } finally {
+    process.kill(Number(pids[0]), 'SIGCONT');
+  }
 });

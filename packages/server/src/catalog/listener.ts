@@ -19,7 +19,7 @@ export type Channel = 'flux_operation' | 'flux_enqueued' | 'flux_cancel';
 
 const CHANNELS: readonly Channel[] = ['flux_operation', 'flux_enqueued', 'flux_cancel'];
 /** Pauses between attempts to connect again. */
-const RECONNECT = { firstMs: 250, ceilingMs: 5000 };
+const RECONNECT = { firstMs: 250, ceilingMs: 2000 };
 /** Of attempts that fail one after the other, the first is reported, and then each of this number. */
 const REPORT_EVERY = 20;
 /** A connection that breaks sooner than this does not count as the end of an outage. */

@@ -23,15 +23,21 @@ export interface Lease {
   settled(withinMs: number): Promise<void>;
   /** Calls back each time a new lease has been taken. */
   onRegained(callback: () => void): void;
-  /** Aborted, with a FluxError, when a lost lease could not be renewed: then the process must end. */
+  /** Aborted, with a FluxError, when work under a lost lease does not end, so that no new one can be taken: then the process must end. */
   readonly givenUp: AbortSignal;
   close(): Promise<void>;
 }
 
-const RETAKE = { firstMs: 250, ceilingMs: 5000, withinMs: 60_000 };
+/** Pauses between attempts to take a new lease, and how long work under the old one may take to end. */
+const RETAKE = { firstMs: 250, ceilingMs: 2000, workEndsWithinMs: 60_000 };
 
-/** Takes the lease, and renews it whenever it is lost. */
-export async function keepLease(catalog: Catalog, log: Log, home: string | null, withinMs = RETAKE.withinMs): Promise<Lease> {
+/** Takes the lease, and renews it whenever it is lost, however long the catalog is away. */
+export async function keepLease(
+  catalog: Catalog,
+  log: Log,
+  home: string | null,
+  workEndsWithinMs = RETAKE.workEndsWithinMs,
+): Promise<Lease> {
   const underway = new Set<Promise<unknown>>();
   const regained = new Set<() => void>();
   const givenUp = new AbortController();
@@ -50,35 +56,45 @@ export async function keepLease(catalog: Catalog, log: Log, home: string | null,
     current = undefined;
     if (closing.signal.aborted) return;
     log.warn('the lease of this worker is lost; its operations are ended and a new lease is taken');
-    const enough = AbortSignal.any([closing.signal, AbortSignal.timeout(withinMs)]);
+    const closed = closing.signal;
     try {
-      await orAborted(Promise.allSettled(underway), enough);
-      hold(await orAborted(retake(enough), enough));
-      log.info('a new lease was taken');
-      for (const callback of regained) callback();
+      await orAborted(Promise.allSettled(underway), AbortSignal.any([closed, AbortSignal.timeout(workEndsWithinMs)]));
     } catch (error) {
-      if (closing.signal.aborted) return;
+      if (closed.aborted) return;
       givenUp.abort(
-        new FluxError('catalog_unavailable', `The lease of this worker was lost and could not be renewed within ${withinMs / 1000} s.`, {
-          hint: 'Start the control plane again when the catalog database answers.',
-          cause: error,
-        }),
+        new FluxError(
+          'catalog_unavailable',
+          `The lease of this worker was lost, and its work did not end within ${workEndsWithinMs / 1000} s.`,
+          {
+            hint: 'Start the control plane again when the catalog database answers.',
+            cause: error,
+          },
+        ),
       );
+      return;
     }
+    try {
+      hold(await orAborted(retake(closed), closed));
+    } catch {
+      // Closed meanwhile.
+      return;
+    }
+    log.info('a new lease was taken');
+    for (const callback of regained) callback();
   };
 
-  const retake = async (enough: AbortSignal): Promise<WorkerLease> => {
+  const retake = async (closed: AbortSignal): Promise<WorkerLease> => {
     const backOff = createBackOff(RETAKE.firstMs, RETAKE.ceilingMs);
     for (;;) {
       try {
         const lease = await takeWorkerLease(catalog, home);
-        if (!enough.aborted) return lease;
+        if (!closed.aborted) return lease;
         await lease.close();
       } catch (error) {
         log.debug({ err: error }, 'no new lease could be taken yet');
       }
-      enough.throwIfAborted();
-      await orAborted(new Promise((resolve) => setTimeout(resolve, backOff.next())), enough);
+      closed.throwIfAborted();
+      await orAborted(new Promise((resolve) => setTimeout(resolve, backOff.next())), closed);
     }
   };
 

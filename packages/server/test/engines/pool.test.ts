@@ -8,7 +8,7 @@ import { tenantNamesOf } from '../../src/engines/shared/names.ts';
 import { connectPostgres, type PostgresSession } from '../../src/postgres/connect.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { makeProject, pushOf, quietLog, runPush } from './project.ts';
-import { openTestRuntime, type TestRuntime, standings } from './runtime.ts';
+import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 let cluster: SharedCluster;
