@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { link, open, rename, rm, stat } from 'node:fs/promises';
 import { createServer, type Server, connect as socketTo } from 'node:net';
 import { FluxError } from '@flux/contract/errors';
 
+/** What flock(1) ends with when somebody else has the lock. */
+const CONFLICT = 1;
 /** A killed process leaves it behind; then nothing listens on it. */
 const LOCK_NAME = 'server.lock';
 
@@ -10,29 +13,51 @@ const LOCK_NAME = 'server.lock';
  * Locks a folder for this process alone, under any path: it is identified by device and inode, so a link or a bind mount to it is the
  * same folder.
  *
- * The lock is two sockets that the kernel closes with the process, so a killed server never blocks the next and no pid has to be
- * checked. The first is abstract (unix(7)): taking it is atomic, but only within one network namespace. The second is a file in the
- * folder, which also excludes a control plane in another container of this host. Other hosts that share the folder are not detected.
+ * The lock is flock(2) on the folder, which the kernel releases with the process, so a killed server never blocks the next and no pid has
+ * to be checked; it holds in other containers of this host as well. A socket in the folder is what earlier releases look for. Without the
+ * program flock, an abstract socket (unix(7)) stands in for it, within one network namespace. Other hosts that share the folder are not
+ * detected.
  *
  * @returns the function that releases the folder
  * @throws FluxError `data_folder_locked`
  */
 export async function lockFolder(path: string): Promise<() => Promise<void>> {
+  const release = (await lockByKernel(path)) ?? (await lockByName(path));
+  try {
+    const releaseFile = await lockByFile(path);
+    return async () => {
+      await releaseFile();
+      await release();
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+/** The lock belongs to our open file, which the program only borrows. Undefined where there is no such program or no such lock. */
+async function lockByKernel(path: string): Promise<(() => Promise<void>) | undefined> {
+  const folder = await open(path, 'r');
+  const flock = spawn('flock', ['-n', '3'], {
+    stdio: ['ignore', 'ignore', 'ignore', folder.fd],
+  });
+  const status = await new Promise<number | null>((resolve) => {
+    flock.once('error', () => resolve(null));
+    flock.once('exit', resolve);
+  });
+  if (status === 0) return () => folder.close();
+  await folder.close();
+  if (status === CONFLICT) throw locked(path);
+  return undefined;
+}
+
+async function lockByName(path: string): Promise<() => Promise<void>> {
   const { dev, ino } = await stat(path, { bigint: true });
   const identity = createHash('sha256').update(`${dev}:${ino}`).digest('hex');
   const abstract = await listen(`\0flux-${identity.slice(0, 40)}`).catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'EADDRINUSE' ? locked(path) : error;
   });
-  try {
-    const releaseFile = await lockByFile(path);
-    return async () => {
-      await releaseFile();
-      await close(abstract);
-    };
-  } catch (error) {
-    await close(abstract);
-    throw error;
-  }
+  return () => close(abstract);
 }
 
 async function lockByFile(path: string): Promise<() => Promise<void>> {
