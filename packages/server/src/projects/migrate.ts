@@ -19,7 +19,7 @@ import type { Log } from '../system/log.ts';
 import { requireActive } from './active.ts';
 import { requireOneHome } from './home.ts';
 import { discardStaged, removeSource, rollBackMove } from './migrate/clean-up.ts';
-import { copyToDedicated, dedicatedOf } from './migrate/copy.ts';
+import { copyToDedicated, dedicatedOf, setSequences } from './migrate/copy.ts';
 import { type MigrationChoices, orderOf } from './migrate/order.ts';
 import { isDone, MigrationRequest, planMigration, refuseBlocked } from './migrate/plan.ts';
 import type { StagingDeps } from './restore/staging.ts';
@@ -153,6 +153,9 @@ async function move(deps: MigrateDeps, order: Order<MigrationRequest>, task: Tas
     task.progress({ phase: 'block', message: lockWrites ? 'Waiting for writers to end' : 'Leaving writers alone' });
     await using block = lockWrites ? await pool.blockWrites(project, task.signal) : undefined;
     const blockedAt = performance.now();
+    // Grants that the dump needs are changes too, so they come before the state.
+    await engine.backupSource(project, task.signal);
+    const before = lockWrites ? await pool.readState(project, task.signal) : undefined;
     const backupId = await takeSafetyBackup(deps.safetyBackup, row, SAFETY_BACKUP, task);
     const clearance = dropSourceAfter ? await clear(deps, order, task) : null;
     const copied = await copyToDedicated(deps, row, backupId, task);
@@ -162,6 +165,9 @@ async function move(deps: MigrateDeps, order: Order<MigrationRequest>, task: Tas
     const closedAt = performance.now();
     await pool.closeLogins(project, task.signal);
     await block?.assertUnbroken();
+    if (before !== undefined) refuseChanged(row, await pool.listChanges(project, before, task.signal));
+    // No lock stops a sequence: what it has handed out until now must not come again.
+    await setSequences(deps.engines, row, await pool.readSequences(project, task.signal), task.signal);
     await flip(deps, row, clearance, requester, task);
     await declareLive(deps, { ...row, engine: 'v1_dedicated', migration_state: 'source_kept' });
     const now = performance.now();
@@ -178,6 +184,17 @@ async function move(deps: MigrateDeps, order: Order<MigrationRequest>, task: Tas
     const why = error instanceof Error ? error.message : String(error);
     return { ...moved, notes: [...moved.notes, `The pooled schema is still there: ${why} Run the same command again to remove it.`] };
   }
+}
+
+/** @throws FluxError `not_ready` when the copy lacks what was done while it was made */
+function refuseChanged(row: ProjectRow, changes: readonly string[]): void {
+  if (changes.length === 0) return;
+  const named = changes.slice(0, 3).join(', ') + (changes.length > 3 ? ` and ${changes.length - 3} more` : '');
+  throw new FluxError(
+    'not_ready',
+    `While ${row.slug} was copied, something was created, altered or dropped that no lock stops: ${named}. The copy lacks it, so the project was not moved: it is as it was, and has all of it.`,
+    { hint: 'Run the same command again; if it happens again, end the sessions that do this first.', details: { changes } },
+  );
 }
 
 /** What cannot be rolled back now is tried again when interrupted migrations are looked for. */

@@ -6,6 +6,7 @@ import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { WriteBlock } from '../pooled.ts';
 import type { TenantNames } from './names.ts';
+import { allowDdl, refuseDdl } from './refuse-ddl.ts';
 
 const TIMEOUT_MS = 10_000;
 /** lock_not_available, deadlock_detected. */
@@ -14,24 +15,35 @@ const CONFLICTS = new Set(['55P03', '40P01']);
 /**
  * Locks every table of the schema in EXCLUSIVE mode: SELECT and pg_dump continue, sessions that would write or lock rows wait.
  * A lock ends with its session, so no crash leaves one behind. It is requested with short timeouts again and again, since
- * every later session would wait for the same transaction that we wait for.
+ * every later session would wait for the same transaction that we wait for. Before that, everything is refused that would create, alter or
+ * drop something, and what had begun to do so has ended.
  *
  * @param admin a superuser in the shared database
  */
-export async function blockTenantWrites(
-  admin: PostgresTarget,
-  { schema, ddl, login }: TenantNames,
-  signal: AbortSignal,
-): Promise<WriteBlock> {
+export async function blockTenantWrites(admin: PostgresTarget, names: TenantNames, signal: AbortSignal): Promise<WriteBlock> {
+  const { schema, ddl, login } = names;
   const settings = { lock_timeout: '1s', statement_timeout: '0', idle_in_transaction_session_timeout: '0' };
   const session = await connectPostgres(admin, { settings, signal });
-  try {
-    for (const deadline = Date.now() + TIMEOUT_MS; !(await lockTables(session, schema)); await delay(100, undefined, { signal })) {
+  const release = async () => {
+    await session.close();
+    // The session of the locks may be lost, and be what is disposed of because of that.
+    await using another = await connectPostgres(admin, { settings });
+    await allowDdl(another, names);
+  };
+  const deadline = Date.now() + TIMEOUT_MS;
+  const waitUntil = async (isDone: () => Promise<boolean>) => {
+    for (; !(await isDone()); await delay(100, undefined, { signal })) {
       signal.throwIfAborted();
       if (Date.now() > deadline) throw await writersRemain(session, [ddl, login]);
     }
+  };
+  try {
+    await refuseDdl(session, names);
+    const writing = await listWriting(session, [ddl, login]);
+    await waitUntil(async () => (await listWriting(session, [ddl, login])).every((one) => !writing.includes(one)));
+    await waitUntil(() => lockTables(session, schema));
   } catch (error) {
-    await session.close();
+    await release().catch(() => undefined);
     throw error;
   }
   return {
@@ -45,7 +57,7 @@ export async function blockTenantWrites(
         });
       }
     },
-    [Symbol.asyncDispose]: () => session.close(),
+    [Symbol.asyncDispose]: release,
   };
 }
 
@@ -72,6 +84,15 @@ async function listTables(session: PostgresSession, schema: string): Promise<str
     [schema],
   );
   return rows.map(({ name }) => `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`);
+}
+
+/** Transactions that have written something. */
+async function listWriting(session: PostgresSession, roles: readonly string[]): Promise<string[]> {
+  const rows = await session.query<{ transaction: string }>(
+    `select pid || '/' || backend_xid::text as transaction from pg_catalog.pg_stat_activity where usename = any($1) and backend_xid is not null`,
+    [roles],
+  );
+  return rows.map(({ transaction }) => transaction);
 }
 
 async function writersRemain(session: PostgresSession, roles: readonly string[]): Promise<FluxError> {

@@ -1,5 +1,6 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
 import { withLockReport } from '../../postgres/lock-watch.ts';
+import { readPositions } from '../../postgres/sequence-positions.ts';
 import { endSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
@@ -10,7 +11,9 @@ import { blockTenantWrites } from './block-writes.ts';
 import type { SharedCluster } from './cluster.ts';
 import { whileEndingBlockers } from './drop-schemas.ts';
 import { type TenantNames, tenantNamesOf } from './names.ts';
+import { allowDdl } from './refuse-ddl.ts';
 import { surveyTenant } from './survey.ts';
+import { listChangesSince, readTenantState } from './tenant-state.ts';
 
 /** What the pool provides for moving a project out of it. */
 export function createPooledSupport(cluster: SharedCluster, repair: PooledSupport['repair']): PooledSupport {
@@ -26,7 +29,13 @@ export function createPooledSupport(cluster: SharedCluster, repair: PooledSuppor
     survey: (project, signal) => withAdmin(project, signal, surveyTenant),
     blockWrites: (project, signal) => blockTenantWrites(cluster.admin(), tenantNamesOf(project), signal),
     closeLogins: (project, signal) => withAdmin(project, signal, (session, names) => closeLogins(cluster.admin(), session, names, signal)),
-    repair,
+    readState: (project, signal) => withAdmin(project, signal, readTenantState),
+    listChanges: (project, since, signal) => withAdmin(project, signal, (session, names) => listChangesSince(session, names, since)),
+    readSequences: (project, signal) => withAdmin(project, signal, (session, { schema }) => readPositions(session, schema)),
+    async repair(project, signal) {
+      await repair(project, signal);
+      await withAdmin(project, signal, allowDdl);
+    },
   };
 }
 

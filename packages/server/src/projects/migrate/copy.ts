@@ -5,7 +5,9 @@ import { openBackup } from '../../backups/restore/open.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import type { EngineDirectory } from '../../engines/directory.ts';
 import type { RemoveOptions } from '../../engines/engine.ts';
+import type { SequencePosition } from '../../engines/pooled.ts';
 import type { Task } from '../../operations/define.ts';
+import { setPositions } from '../../postgres/sequence-positions.ts';
 import { restoreIntoStaging, type StagingDeps } from '../restore/staging.ts';
 
 /** What copying a project to a server of its own uses. */
@@ -24,6 +26,17 @@ export function dedicatedOf(engines: EngineDirectory, row: ProjectRow) {
     credentials: () => engine.credentials(project),
     remove: (options?: RemoveOptions) => engine.remove(project, options),
   };
+}
+
+/** Sets the sequences of the copy where those of the source stand. */
+export async function setSequences(
+  engines: EngineDirectory,
+  row: ProjectRow,
+  positions: readonly SequencePosition[],
+  signal: AbortSignal,
+): Promise<void> {
+  const { engine, project } = dedicatedOf(engines, row);
+  await setPositions(await engine.administrator(project, signal), engine.apiSchema(project), positions, signal);
 }
 
 /**
