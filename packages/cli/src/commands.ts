@@ -36,6 +36,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: 'Replace the URI of an attached project, or what of it is backed up',
     load: () => import('./project/attach.ts'),
   },
+  { words: ['project', 'quota'], summary: 'Show or change what a project may use', load: () => import('./project/quota.ts') },
   { words: ['project', 'set'], summary: 'Change a setting of a project', load: () => import('./project/set.ts') },
   {
     words: ['project', 'start'],

@@ -30,6 +30,7 @@ export const ACTIONS = {
   'project.read': { level: 'read', reach: 'project' },
   'project.attach': { level: 'admin', reach: 'project' },
   'project.configure': { level: 'admin', reach: 'project' },
+  'project.quota': { level: 'admin', reach: 'all_projects' },
   'project.power': { level: 'write', reach: 'project' },
   'project.credentials': { level: 'write', reach: 'project' },
   'project.push': { level: 'write', reach: 'project' },

@@ -21,6 +21,8 @@ export const ENDPOINTS = {
   showProject: { method: 'GET', path: '/projects/:hash' },
   attachProject: { method: 'POST', path: '/projects/:hash/attach' },
   setProject: { method: 'POST', path: '/projects/:hash/settings' },
+  getQuota: { method: 'GET', path: '/projects/:hash/quota' },
+  setQuota: { method: 'POST', path: '/projects/:hash/quota' },
   startProject: { method: 'POST', path: '/projects/:hash/start' },
   stopProject: { method: 'POST', path: '/projects/:hash/stop' },
   getCredentials: { method: 'GET', path: '/projects/:hash/credentials' },

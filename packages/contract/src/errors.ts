@@ -29,6 +29,7 @@ export const ERROR_KINDS = {
   not_authenticated: kind(401, 5, 'no', 'The token is missing, unknown, revoked or expired.'),
   token_malformed: kind(401, 5, 'no', 'The token is mistyped: its check digits do not match.'),
   forbidden: kind(403, 5, 'no', 'The token is valid, but its access level or its list of projects does not allow this.'),
+  quota_reached: kind(403, 5, 'later', 'The project has used up what it may: disk, backups or operations of a day.'),
   not_found: kind(404, 4, 'no', 'The requested resource does not exist.'),
   project_not_found: kind(404, 4, 'no', 'You have no project with this name or hash.'),
   backup_not_found: kind(404, 4, 'no', 'This project has no such backup.'),

@@ -107,6 +107,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     signing: { seal, fluxVersion: VERSION },
     operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
     defaultMode: config.defaultMode,
+    quotas: config.quotas,
     undoKeepMs: config.undoKeepMs,
     trashKeepMs: config.trashKeepMs,
     runtime,
@@ -132,7 +133,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 
   const metrics = createMetrics();
   const { backupsFolder, dataFolder } = config;
-  const machine = { disposables, wall, toolbox, backupsFolder, dataFolder };
+  const machine = { quotas: config.quotas, disposables, wall, toolbox, backupsFolder, dataFolder };
   const { answerChecks, http } = config;
   const served = {
     ...parts,

@@ -78,6 +78,8 @@ export interface Config {
     readonly transactionMs: number;
     readonly tempFileBytes: number;
   };
+  /** What a project may use, unless an admin has given it other limits. */
+  readonly quotas: { readonly diskBytes: number; readonly backups: number; readonly operationsPerDay: number };
   /** Slots of each lane of operations for each pace. */
   readonly concurrency: number;
 }
@@ -97,7 +99,7 @@ const major = z
 
 const count = z
   .string()
-  .regex(/^[1-9]\d{0,5}$/, 'is a whole number above 0')
+  .regex(/^[1-9]\d{0,8}$/, 'is a whole number above 0')
   .transform(Number);
 
 const SETTINGS = {
@@ -165,6 +167,9 @@ const SETTINGS = {
   FLUX_POOL_IDLE_TRANSACTION_TIMEOUT: duration.default(5 * 60_000),
   FLUX_POOL_TRANSACTION_TIMEOUT: duration.default(30 * 60_000),
   FLUX_POOL_TEMP_FILES: size.default(2 * 2 ** 30),
+  FLUX_QUOTA_DISK: size.default(2 ** 40),
+  FLUX_QUOTA_BACKUPS: count.refine((value) => value >= 2, 'is at least 2').default(1000),
+  FLUX_QUOTA_OPERATIONS: count.default(10_000),
   FLUX_CONCURRENCY: z
     .string()
     .regex(/^[1-9]\d?$/, 'is a whole number from 1 to 99')
@@ -246,6 +251,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       transactionMs: s.FLUX_POOL_TRANSACTION_TIMEOUT,
       tempFileBytes: s.FLUX_POOL_TEMP_FILES,
     },
+    quotas: { diskBytes: s.FLUX_QUOTA_DISK, backups: s.FLUX_QUOTA_BACKUPS, operationsPerDay: s.FLUX_QUOTA_OPERATIONS },
     concurrency: s.FLUX_CONCURRENCY,
   });
 }

@@ -6,6 +6,7 @@ import { GateAnswer, GateQuestion } from '../gate.ts';
 import * as migrate from '../migrate.ts';
 import { PageQuery } from '../page.ts';
 import * as project from '../project.ts';
+import { QuotaAnswer, QuotaRequest } from '../quota.ts';
 import type { Route } from '../route.ts';
 import { projectParams, started } from './parts.ts';
 
@@ -63,6 +64,23 @@ export const PROJECT_ROUTES = {
     ...projectParams,
     body: project.SetProjectRequest,
     answer: project.ProjectAnswer,
+    status: 200,
+  },
+  getQuota: {
+    ...ENDPOINTS.getQuota,
+    summary: 'Show what a project may use, and what it uses',
+    access: 'project.read',
+    ...projectParams,
+    answer: QuotaAnswer,
+    status: 200,
+  },
+  setQuota: {
+    ...ENDPOINTS.setQuota,
+    summary: 'Change what a project may use',
+    access: 'project.quota',
+    ...projectParams,
+    body: QuotaRequest,
+    answer: QuotaAnswer,
     status: 200,
   },
   startProject: {

@@ -36,6 +36,7 @@ const EXPECTED: Record<Action, string> = {
   'project.link': 'write',
   'project.read': 'read',
   'project.configure': 'admin',
+  'project.quota': 'admin *',
   'project.power': 'write',
   'project.credentials': 'write',
   'project.push': 'write',

@@ -2,6 +2,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import type { AccessLevel } from '@flux/contract/token';
 import type { TokenDeps } from '../access/tokens.ts';
 import type { CreateDeps } from '../backups/create.ts';
+import type { QuotaDeps } from '../backups/quota.ts';
 import type { SigningDeps } from '../backups/receipt/keys.ts';
 import type { Catalog } from '../catalog/open.ts';
 import type { BoundOperation } from '../operations/define.ts';
@@ -46,12 +47,14 @@ export interface HealthDeps {
 
 /** What the use cases of backups use that a request calls; `restoreAsSuperuser` is whether the operator allows that, and `downloadAccess` the level that a download needs. */
 export type BackupRouteDeps = CreateDeps &
+  QuotaDeps &
   RequestRestoreDeps & { readonly restoreAsSuperuser: 'on' | 'off'; readonly downloadAccess: AccessLevel };
 
 /** What the use cases of projects use that a request calls; `publicUrl` is where people reach the control plane. */
 export type ProjectRouteDeps = CreateProjectDeps &
   RequestRestoreDeps &
   PushDeps &
+  QuotaDeps &
   DoctorDeps &
   ExtensionDeps & { readonly publicUrl: string };
 

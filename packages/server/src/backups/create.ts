@@ -20,6 +20,7 @@ import type { Log } from '../system/log.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { abandonBackups } from './abandon.ts';
 import { completeBackup, recordComplete, requireBackup } from './complete.ts';
+import { type QuotaDeps, requireQuota } from './quota.ts';
 import type { ReadingDeps } from './reading.ts';
 
 /** What creating a backup uses. */
@@ -52,10 +53,10 @@ export const backupCreate = defineOperation({
 /**
  * Records a new backup and enqueues its creation, in one transaction.
  *
- * @throws FluxError `busy`, `not_ready`
+ * @throws FluxError `busy`, `not_ready`, `quota_reached`
  */
 export async function requestBackup(
-  deps: RequestDeps & Pick<CreateDeps, 'engines'>,
+  deps: RequestDeps & QuotaDeps,
   project: ProjectRow,
   requester: Actor,
   note: string | undefined,
@@ -65,6 +66,7 @@ export async function requestBackup(
       hint: 'See `flux list`.',
     });
   }
+  await requireQuota(deps, project, requester, 'backup_create');
   // Checked before a row exists: the user has to start a stopped instance; that is not a failed backup.
   const { engine, project: opened } = deps.engines.of(project);
   await engine.backupSource(opened);

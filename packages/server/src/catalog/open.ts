@@ -16,6 +16,7 @@ import * as pushPolicy from './migrations/010-push-policy.ts';
 import * as projectScope from './migrations/011-project-scope.ts';
 import * as importedBackups from './migrations/012-imported-backups.ts';
 import * as pace from './migrations/021-pace.ts';
+import * as quotas from './migrations/022-quotas.ts';
 import * as installation from './migrations/030-installation.ts';
 import type { CatalogTables } from './tables.ts';
 import { chooseCatalogMode, SCHEMA_VERSION } from './version.ts';
@@ -158,6 +159,7 @@ const MIGRATIONS = {
   '011-project-scope': { up: projectScope.up },
   '012-imported-backups': { up: importedBackups.up },
   '021-pace': { up: pace.up },
+  '022-quotas': { up: quotas.up },
   '030-installation': { up: installation.up },
 };
 

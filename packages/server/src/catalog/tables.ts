@@ -53,6 +53,11 @@ export interface ProjectsTable {
   /** With `refuse`, a push that destroys data needs a proven newest backup. */
   push_policy: Generated<PushPolicy>;
   worker_id: string | null;
+  /** Limits that are not the settings of the server: a partial `QuotaLimits`. */
+  quota: ColumnType<object, string | undefined, string>;
+  /** Size of its database when it was last measured. */
+  measured_bytes: ColumnType<number | null, number | null | undefined, number | null>;
+  measured_at: OptionalTime;
   created_at: DefaultTime;
   removed_at: OptionalTime;
 }

@@ -124,6 +124,8 @@ export interface Engine {
   backupSource(project: EngineProject, signal?: AbortSignal): Promise<BackupSource>;
   /** Current values of the counters of changes. @throws FluxError `instance_stopped`, `instance_unavailable` */
   readChangeMarks(project: EngineProject, signal?: AbortSignal): Promise<ChangeMarks>;
+  /** Bytes of disk that it takes on a server of Flux, with undo data. Waits for no lock. */
+  measureBytes?(project: EngineProject, signal?: AbortSignal): Promise<number>;
   /** How pushes connect, and where they record migrations. @throws FluxError `instance_stopped`, `instance_unavailable` */
   ownerAccess(project: EngineProject, signal?: AbortSignal): Promise<OwnerAccess>;
   /** The database is somebody else's, and its URI can be replaced. */

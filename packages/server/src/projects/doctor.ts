@@ -1,8 +1,10 @@
 import { explainAbsence } from '@flux/contract/capability';
 import type { DoctorAnswer, Finding } from '@flux/contract/doctor';
 import { backupKindOf, trustLabel } from '@flux/contract/labels';
+import type { QuotaLimits } from '@flux/contract/quota';
 import { checkArtifact } from '../backups/item.ts';
 import { findNewestRestorable } from '../backups/newest-restorable.ts';
+import { readKnownQuota } from '../backups/quota.ts';
 import { type BackupState, stateOf } from '../backups/trust.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
@@ -19,12 +21,15 @@ import { freeBytesOf } from '../system/free-space.ts';
 import { inTurns } from '../system/in-turns.ts';
 import type { Log } from '../system/log.ts';
 import { brokenFinding, chainFindings, serverFindings } from './doctor/findings.ts';
+import { quotaFindings } from './quota.ts';
 import { listUndoData } from './undo/data.ts';
 
 /** The machine that the control plane runs on, as far as a restore depends on it. */
 export interface Machine {
   /** The sandbox that verifications run in; null when none works here. */
   readonly disposables: Pick<DisposableProvider, 'sandbox'>;
+  /** What a project may use of it, unless it has limits of its own. */
+  readonly quotas: QuotaLimits;
   /** What keeps instances apart. */
   readonly wall: Wall;
   /** Finds the majors whose server and client programs are here. */
@@ -96,6 +101,8 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
     if (state === 'running') findings.push(...(await undoFindings(deps, project)), ...(await lookFindings(deps, project)));
   }
   findings.push(...capabilityFindings(deps, project), ...migrationFindings(project), ...(await chainFindings(deps, project)));
+  if (project.lifecycle === 'active')
+    findings.push(...quotaFindings(project, await readKnownQuota({ ...deps, quotas: deps.machine.quotas }, project)));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !deps.machine.toolbox.majors().includes(major)) {
     findings.push({

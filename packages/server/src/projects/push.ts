@@ -4,6 +4,7 @@ import type { PushAnswer, PushRequest } from '@flux/contract/project';
 import { describeWayDown } from '@flux/contract/sql/file-names';
 import { identifyingText } from '@flux/contract/sql/runnable';
 import * as z from 'zod';
+import { type QuotaDeps, requireQuota } from '../backups/quota.ts';
 import type { ReadingDeps } from '../backups/reading.ts';
 import { recordAudit } from '../catalog/audit.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
@@ -66,16 +67,17 @@ export const pushOperation = defineOperation({
  * Runs SQL in a project, in one transaction with its ledger row. It is an operation like any other, so a push and a backup of
  * one project never run at once.
  *
- * @throws FluxError `busy`, `gate_refused` by the policy of the project, and what the engine says
+ * @throws FluxError `busy`, `gate_refused` by the policy of the project, `quota_reached`, and what the engine says
  */
 export async function pushSql(
-  deps: PushDeps,
+  deps: PushDeps & QuotaDeps,
   project: ProjectRow,
   pusher: Pusher,
   body: PushRequest,
   signal: AbortSignal,
 ): Promise<PushAnswer> {
   requireActive(project);
+  await requireQuota(deps, project, pusher.actor, 'push');
   const { engines, operations } = deps;
   const push = toScriptRequest(body);
   const { filename, mode, dryRun } = push;

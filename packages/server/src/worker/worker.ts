@@ -1,3 +1,4 @@
+import { measureSome, type QuotaDeps } from '../backups/quota.ts';
 import { validateLeftovers } from '../backups/validate.ts';
 import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
 import type { InstanceRuntime } from '../instances/instance.ts';
@@ -17,7 +18,8 @@ export interface WorkerDeps extends TakeDeps {
 }
 
 /** What the work uses that nobody asks for: each part of it takes its own. */
-type UpkeepDeps = RemoveIncompleteDeps &
+type UpkeepDeps = QuotaDeps &
+  RemoveIncompleteDeps &
   NukeDeps &
   ExpireUndoDeps & {
     readonly operations: RunDeps;
@@ -65,6 +67,7 @@ export async function startWorker({ upkeep, ...work }: WorkerDeps): Promise<() =
   );
   await queue.everyMinute(async () => {
     await forgetIdempotencyKeys(catalog.db, upkeep.expiryClock.now());
+    await measureSome(upkeep, stopping);
   });
   return async () => {
     await recovering.stop();

@@ -16,6 +16,7 @@ import { previewMigration, requestMigration } from '../../projects/migrate.ts';
 import { requestNuke } from '../../projects/nuke.ts';
 import { startProject, stopProject } from '../../projects/power.ts';
 import { pushSql } from '../../projects/push.ts';
+import { answerQuota, changeQuota } from '../../projects/quota.ts';
 import { requestReset } from '../../projects/reset.ts';
 import { requestUndo } from '../../projects/restore.ts';
 import { changeSettings } from '../../projects/settings.ts';
@@ -51,6 +52,10 @@ export function registerProjectRoutes(router: Router, deps: ProjectRouteDeps): v
     const row = await requireProject(deps, principal, params.hash);
     return { project: await describeProject(deps, await changeSettings(deps, row, principal.actor, body)) };
   });
+  router.json(ROUTES.getQuota, async ({ principal, params }) => answerQuota(deps, await requireProject(deps, principal, params.hash)));
+  router.json(ROUTES.setQuota, async ({ principal, params, body }) =>
+    changeQuota(deps, await requireProject(deps, principal, params.hash), principal.actor, body),
+  );
   router.json(ROUTES.startProject, async ({ principal, params, signal }) => ({
     project: await startProject(deps, await requireProject(deps, principal, params.hash), signal),
   }));

@@ -4,16 +4,15 @@ import { FluxError } from '@flux/contract/errors';
 import type { BackupId, OperationId } from '@flux/contract/ids';
 import * as z from 'zod';
 import { artifactKey, deleteArtifact } from '../../blobs/artifact-keys.ts';
-import type { BlobStore } from '../../blobs/store.ts';
 import type { Actor } from '../../catalog/audit.ts';
 import { insertBackup } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { defineOperation } from '../../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../../operations/request.ts';
-import type { Log } from '../../system/log.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import { abandonBackups } from '../abandon.ts';
 import { newBackup, requireBackupId } from '../create.ts';
+import { type QuotaDeps, requireQuota } from '../quota.ts';
 import { type ImportDeps, importBackup } from './run.ts';
 
 /** Makes a backup of an uploaded archive. Restarted after its worker is lost: the archive is in the store, and nothing else counts before the end. */
@@ -67,13 +66,14 @@ export function requireImporting(project: ProjectRow): void {
  *   `volume_unusable`; what `requireImporting` throws
  */
 export async function requestImport(
-  deps: RequestDeps & { readonly store: BlobStore; readonly log: Log },
+  deps: RequestDeps & QuotaDeps,
   project: ProjectRow,
   requester: Actor,
   { bytes, sha256, name, note }: Upload,
   signal: AbortSignal,
 ): Promise<OperationId> {
   requireImporting(project);
+  await requireQuota(deps, project, requester, 'backup_import');
   const { store, clock } = deps;
   const id = uuidv7(clock.now()) as BackupId;
   const reference = { projectId: project.id, backupId: id };

@@ -10,6 +10,7 @@ import { defineOperation } from '../../operations/define.ts';
 import { busyWith, type RequestDeps, requestOperation } from '../../operations/request.ts';
 import { requireBackupId } from '../create.ts';
 import { requirePresent } from '../present.ts';
+import { type QuotaDeps, requireQuota } from '../quota.ts';
 import { type BackupSelector, selectBackup } from '../select.ts';
 import { type VerifyDeps, verifyBackup } from './run.ts';
 
@@ -38,14 +39,15 @@ export const backupVerify = defineOperation({
  * Resolves the backup, records the verification and enqueues it, all in one transaction: what *latest* means cannot change in
  * between.
  *
- * @throws FluxError `backup_not_found`, `not_ready`, `artifact_gone`, `busy`
+ * @throws FluxError `backup_not_found`, `not_ready`, `artifact_gone`, `busy`, `quota_reached`
  */
 export async function requestVerification(
-  deps: RequestDeps,
+  deps: RequestDeps & QuotaDeps,
   project: ProjectRow,
   requester: Actor,
   { selector, timeLimitMs }: { readonly selector: BackupSelector; readonly timeLimitMs?: number | undefined },
 ): Promise<OperationId> {
+  await requireQuota(deps, project, requester, 'backup_verify');
   return requestOperation(deps, backupVerify, async (db) => {
     const backup = await selectBackup(db, project, selector);
     await refuseUnverifiable(db, backup);

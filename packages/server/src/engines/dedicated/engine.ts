@@ -107,6 +107,15 @@ export function createDedicatedEngine({ runtime, standings, toolbox, defaultMajo
       await using session = await connectPostgres(admin(project), { signal });
       return await readChangeMarks(session, null);
     },
+    async measureBytes(project, signal) {
+      await ensureRunning(project, signal);
+      await using session = await connectPostgres(admin(project), { signal });
+      // The live database, and those that a restore works on or an undo needs.
+      const [found] = await session.query<{ bytes: string }>(
+        `select sum(pg_database_size(oid))::text as bytes from pg_database where not datistemplate and datname <> 'postgres'`,
+      );
+      return Number(found?.bytes ?? 0);
+    },
     async ownerAccess(project, signal) {
       await ensureRunning(project, signal);
       return {

@@ -15,6 +15,7 @@ import { nothingToUndo } from '../undo.ts';
 import type { SharedCluster } from './cluster.ts';
 import { dropSchemas } from './drop-schemas.ts';
 import { tenantLedger } from './ledger.ts';
+import { measureTenant } from './measure.ts';
 import { tenantNamesOf } from './names.ts';
 import { createOwnerLogin } from './owner-login.ts';
 import { createPooledSupport } from './pooled.ts';
@@ -146,6 +147,10 @@ export function createSharedEngine({ cluster, standings, log }: SharedEnginePart
     async readChangeMarks(project, signal) {
       await ensureRunning(project, signal);
       return await asAdmin((session) => readChangeMarks(session, tenantNamesOf(project).schema), signal);
+    },
+    async measureBytes(project, signal) {
+      await ensureRunning(project, signal);
+      return await asAdmin((session) => measureTenant(session, tenantNamesOf(project)), signal);
     },
     async ownerAccess(project, signal) {
       await ensureRunning(project, signal);
