@@ -1,7 +1,6 @@
 import { explainAbsence } from '@flux/contract/capability';
 import type { DoctorAnswer, Finding } from '@flux/contract/doctor';
 import { backupKindOf, trustLabel } from '@flux/contract/labels';
-import type { QuotaLimits } from '@flux/contract/quota';
 import { checkArtifact } from '../backups/item.ts';
 import { findNewestRestorable } from '../backups/newest-restorable.ts';
 import { readKnownQuota } from '../backups/quota.ts';
@@ -10,42 +9,17 @@ import type { BlobStore } from '../blobs/store.ts';
 import { type BackupRow, findLatestBackup } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
-import type { DisposableProvider, SandboxKind } from '../disposable/provider.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import { adviseOnInstalling } from '../postgres/install-advice.ts';
-import type { PostgresToolbox } from '../postgres/target.ts';
 import type { Clock } from '../system/clock.ts';
 import type { ExpiryClock } from '../system/expiry-clock.ts';
-import { freeBytesOf } from '../system/free-space.ts';
 import { inTurns } from '../system/in-turns.ts';
 import type { Log } from '../system/log.ts';
 import { brokenFinding, chainFindings, serverFindings } from './doctor/findings.ts';
+import { freeSpaceFindings, type Machine, majorsFinding, sandboxFinding, wallFinding } from './doctor/machine.ts';
 import { quotaFindings } from './quota.ts';
 import { listUndoData } from './undo/data.ts';
-
-/** The machine that the control plane runs on, as far as a restore depends on it. */
-export interface Machine {
-  /** The sandbox that verifications run in; null when none works here. */
-  readonly disposables: Pick<DisposableProvider, 'sandbox'>;
-  /** What a project may use of it, unless it has limits of its own. */
-  readonly quotas: QuotaLimits;
-  /** What keeps instances apart. */
-  readonly wall: Wall;
-  /** Finds the majors whose server and client programs are here. */
-  readonly toolbox: Pick<PostgresToolbox, 'majors'>;
-  /** It is created with the first backup. */
-  readonly backupsFolder: string;
-  readonly dataFolder: string;
-}
-
-/** What keeps instances apart; `problem` says why there is nothing although it was wanted. */
-export interface Wall {
-  readonly kind: SandboxKind;
-  readonly problem: string | undefined;
-  /** Names of running instances that have none yet. */
-  unwalled(): Promise<readonly string[]>;
-}
 
 /** What an examination uses. */
 export interface DoctorDeps {
@@ -65,7 +39,6 @@ const UNDO_DATA = 'undo data';
 /** So many projects are examined at once: one that answers slowly keeps the others waiting less. */
 const AT_ONCE = 8;
 const ORDER = ['danger', 'warning', 'fine'];
-const MIN_FREE_BYTES = 2 * 2 ** 30;
 const MAX_PROOF_AGE_MS = 7 * 24 * 3_600_000;
 
 /** One page about the server: what would stop a restore today, in order of danger. */
@@ -231,73 +204,6 @@ async function undoFindings({ engines, undoKeepMs }: DoctorDeps, row: ProjectRow
       ? `${name} (${size}) was replaced by a restore in place or a reset; it is retained for --undo until ${until}.`
       : `The removal of ${name} (${size}) was interrupted; it is removed with the next restore in place, at the latest after ${until}.`;
     return { severity: 'fine', what: UNDO_DATA, found, command: null };
-  });
-}
-
-function sandboxFinding(sandbox: SandboxKind | null): Finding {
-  if (sandbox === null)
-    return {
-      severity: 'danger',
-      what: 'sandbox',
-      found: 'No sandbox works here, so verifications are refused.',
-      command: 'apt-get install bubblewrap',
-    };
-  if (sandbox === 'off') {
-    return {
-      severity: 'danger',
-      what: 'sandbox',
-      found: 'Verifications run without one (FLUX_VERIFY_SANDBOX=off): a hostile dump can do whatever the Postgres account can.',
-      command: null,
-    };
-  }
-  return { severity: 'fine', what: 'sandbox', found: `Verifications restore under ${sandbox}.`, command: null };
-}
-
-async function wallFinding({ kind, problem, unwalled }: Wall): Promise<Finding> {
-  const what = 'wall between instances';
-  if (kind === 'off') {
-    const why = problem === undefined ? ' (FLUX_INSTANCE_WALL=off)' : `: none works on this host (${problem})`;
-    return {
-      severity: 'warning',
-      what,
-      found: `Instances run without one${why}. A superuser of one can read the data of the others, and what the Postgres account can.`,
-      command: problem === undefined ? null : 'apt-get install bubblewrap util-linux',
-    };
-  }
-  const open = await unwalled();
-  if (open.length === 0) return { severity: 'fine', what, found: `Instances run behind ${kind}.`, command: null };
-  return {
-    severity: 'warning',
-    what,
-    found: `Started before there was one, and without it until their next start: ${open.join(', ')}.`,
-    command: null,
-  };
-}
-
-function majorsFinding(majors: readonly number[]): Finding {
-  if (majors.length === 0)
-    return {
-      severity: 'danger',
-      what: 'Postgres programs',
-      found: 'No major has both its server and its client programs here.',
-      command: 'apt-get install postgresql-15',
-    };
-  return { severity: 'fine', what: 'Postgres programs', found: `PostgreSQL ${majors.join(', ')}.`, command: null };
-}
-
-async function freeSpaceFindings({ backupsFolder, dataFolder }: Machine): Promise<Finding[]> {
-  const data = await freeBytesOf(dataFolder);
-  // A folder that is not there yet will be created in the data folder's file system.
-  const backups = await freeBytesOf(backupsFolder).catch(() => data);
-  const places = [
-    ['backup volume', backups],
-    ['data folder', data],
-  ] as const;
-  return places.map(([what, bytes]) => {
-    const gib = `${(bytes / 2 ** 30).toFixed(1)} GiB free.`;
-    return bytes < MIN_FREE_BYTES
-      ? { severity: 'warning', what, found: `Only ${gib}`, command: null }
-      : { severity: 'fine', what, found: gib, command: null };
   });
 }
 

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { link, open, rename, rm, stat } from 'node:fs/promises';
 import { createServer, type Server, connect as socketTo } from 'node:net';
 import { FluxError } from '@flux/contract/errors';
+import { runWithDescriptor } from './process.ts';
 
 /** What flock(1) ends with when somebody else has the lock. */
 const CONFLICT = 1;
@@ -38,13 +38,7 @@ export async function lockFolder(path: string): Promise<() => Promise<void>> {
 /** The lock belongs to our open file, which the program only borrows. Undefined where there is no such program or no such lock. */
 async function lockByKernel(path: string): Promise<(() => Promise<void>) | undefined> {
   const folder = await open(path, 'r');
-  const flock = spawn('flock', ['-n', '3'], {
-    stdio: ['ignore', 'ignore', 'ignore', folder.fd],
-  });
-  const status = await new Promise<number | null>((resolve) => {
-    flock.once('error', () => resolve(null));
-    flock.once('exit', resolve);
-  });
+  const status = await runWithDescriptor('flock', ['-n', '3'], folder.fd);
   if (status === 0) return () => folder.close();
   await folder.close();
   if (status === CONFLICT) throw locked(path);

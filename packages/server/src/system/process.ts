@@ -116,6 +116,15 @@ export async function startDaemon(command: string, args: readonly string[], opti
   return { pid: child.pid as number, exited };
 }
 
+/** Runs a program that gets an open file of ours as descriptor 3, and says nothing. @returns its exit status; null when there is no such program */
+export function runWithDescriptor(command: string, args: readonly string[], descriptor: number): Promise<number | null> {
+  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'ignore', descriptor] });
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(null));
+    child.once('exit', resolve);
+  });
+}
+
 /** Whether a process exists (it may belong to another account). */
 export function isProcessAlive(pid: number): boolean {
   try {

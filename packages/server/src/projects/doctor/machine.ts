@@ -1,0 +1,100 @@
+import type { Finding } from '@flux/contract/doctor';
+import type { QuotaLimits } from '@flux/contract/quota';
+import type { DisposableProvider, SandboxKind } from '../../disposable/provider.ts';
+import type { PostgresToolbox } from '../../postgres/target.ts';
+import { freeBytesOf } from '../../system/free-space.ts';
+
+const MIN_FREE_BYTES = 2 * 2 ** 30;
+
+/** The machine that the control plane runs on, as far as a restore depends on it. */
+export interface Machine {
+  /** The sandbox that verifications run in; null when none works here. */
+  readonly disposables: Pick<DisposableProvider, 'sandbox'>;
+  /** What a project may use of it, unless it has limits of its own. */
+  readonly quotas: QuotaLimits;
+  /** What keeps instances apart. */
+  readonly wall: Wall;
+  /** Finds the majors whose server and client programs are here. */
+  readonly toolbox: Pick<PostgresToolbox, 'majors'>;
+  /** It is created with the first backup. */
+  readonly backupsFolder: string;
+  readonly dataFolder: string;
+}
+
+/** What keeps instances apart; `problem` says why there is nothing although it was wanted. */
+interface Wall {
+  readonly kind: SandboxKind;
+  readonly problem: string | undefined;
+  /** Names of running instances that have none yet. */
+  unwalled(): Promise<readonly string[]>;
+}
+
+/** How verifications are kept from the host. */
+export function sandboxFinding(sandbox: SandboxKind | null): Finding {
+  if (sandbox === null)
+    return {
+      severity: 'danger',
+      what: 'sandbox',
+      found: 'No sandbox works here, so verifications are refused.',
+      command: 'apt-get install bubblewrap',
+    };
+  if (sandbox === 'off') {
+    return {
+      severity: 'danger',
+      what: 'sandbox',
+      found: 'Verifications run without one (FLUX_VERIFY_SANDBOX=off): a hostile dump can do whatever the Postgres account can.',
+      command: null,
+    };
+  }
+  return { severity: 'fine', what: 'sandbox', found: `Verifications restore under ${sandbox}.`, command: null };
+}
+
+export async function wallFinding({ kind, problem, unwalled }: Wall): Promise<Finding> {
+  const what = 'wall between instances';
+  if (kind === 'off') {
+    const why = problem === undefined ? ' (FLUX_INSTANCE_WALL=off)' : `: none works on this host (${problem})`;
+    return {
+      severity: 'warning',
+      what,
+      found: `Instances run without one${why}. A superuser of one can read the data of the others, and what the Postgres account can.`,
+      command: problem === undefined ? null : 'apt-get install bubblewrap util-linux',
+    };
+  }
+  const open = await unwalled();
+  if (open.length === 0) return { severity: 'fine', what, found: `Instances run behind ${kind}.`, command: null };
+  return {
+    severity: 'warning',
+    what,
+    found: `Started before there was one, and without it until their next start: ${open.join(', ')}.`,
+    command: null,
+  };
+}
+
+/** Which majors of Postgres this host has. */
+export function majorsFinding(majors: readonly number[]): Finding {
+  if (majors.length === 0)
+    return {
+      severity: 'danger',
+      what: 'Postgres programs',
+      found: 'No major has both its server and its client programs here.',
+      command: 'apt-get install postgresql-15',
+    };
+  return { severity: 'fine', what: 'Postgres programs', found: `PostgreSQL ${majors.join(', ')}.`, command: null };
+}
+
+/** Space for backups and data. */
+export async function freeSpaceFindings({ backupsFolder, dataFolder }: Machine): Promise<Finding[]> {
+  const data = await freeBytesOf(dataFolder);
+  // A folder that is not there yet will be created in the data folder's file system.
+  const backups = await freeBytesOf(backupsFolder).catch(() => data);
+  const places = [
+    ['backup volume', backups],
+    ['data folder', data],
+  ] as const;
+  return places.map(([what, bytes]) => {
+    const gib = `${(bytes / 2 ** 30).toFixed(1)} GiB free.`;
+    return bytes < MIN_FREE_BYTES
+      ? { severity: 'warning', what, found: `Only ${gib}`, command: null }
+      : { severity: 'fine', what, found: gib, command: null };
+  });
+}
