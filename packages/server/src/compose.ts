@@ -102,7 +102,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
       },
     },
     dumps: { programs, timeoutMs: config.backupTimeoutMs },
-    foreign,
+    destinations: { seal, foreign },
     seal,
     signing: { seal, fluxVersion: VERSION },
     operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
@@ -133,7 +133,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 
   const metrics = createMetrics();
   const { backupsFolder, dataFolder } = config;
-  const machine = { quotas: config.quotas, disposables, wall, toolbox, backupsFolder, dataFolder };
+  const machine = { clock: parts.expiryClock, quotas: config.quotas, disposables, wall, toolbox, backupsFolder, dataFolder };
   const { answerChecks, http } = config;
   const served = {
     ...parts,
@@ -143,8 +143,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     publicUrl: url,
     version: VERSION,
     stopping: stopping.signal,
-    answerChecks,
-    limits: http,
+    limits: { ...http, answerChecks },
     metricsFor: http.metrics,
   };
   const app = buildApp({ http: served, health: served, account: served, projects: served, backups: served, operations: served });

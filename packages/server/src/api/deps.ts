@@ -26,12 +26,12 @@ export interface RouterDeps extends TokenDeps {
     readonly hosts: readonly string[];
     readonly ratePerMinute: number | undefined;
     readonly connections: ConnectionLimits;
+    readonly answerChecks: AnswerChecks;
   };
   readonly seal: Seal;
   readonly log: Log;
   /** Aborted when the control plane is stopping: waits and streams end then. */
   readonly stopping: AbortSignal;
-  readonly answerChecks: AnswerChecks;
 }
 
 /** What telling about this server uses. */

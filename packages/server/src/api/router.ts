@@ -60,7 +60,7 @@ export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: 
       return reply.status(answer.status).send(answer.body);
     });
   const check = (route: Route, body: unknown): void => {
-    if (deps.answerChecks === 'on') checkAnswer(route, body);
+    if (deps.limits.answerChecks === 'on') checkAnswer(route, body);
   };
   const accepted = (body: { readonly id: string }): Answer => ({ status: 202, body, location: `${prefix}/operations/${body.id}` });
   return {

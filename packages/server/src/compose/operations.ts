@@ -13,15 +13,16 @@ import { nuke } from '../projects/nuke.ts';
 import { pushOperation } from '../projects/push.ts';
 import type { RecordProjectDeps } from '../projects/record.ts';
 import { reset } from '../projects/reset.ts';
+import type { StagingDeps } from '../projects/restore/staging.ts';
 import { backupRestore, type RestoreDeps } from '../projects/restore.ts';
 import { type ExpireUndoDeps, undoExpire } from '../projects/undo/expire.ts';
 
 /** What the work of all operations together uses. */
-export type OperationParts = CreateDeps & ImportDeps & VerifyDeps & RestoreToDeps & RecordProjectDeps & ExpireUndoDeps;
+export type OperationParts = CreateDeps & ImportDeps & VerifyDeps & RestoreToDeps & RecordProjectDeps & ExpireUndoDeps & StagingDeps;
 
 /** Every kind of operation that can be found unfinished in the catalog, bound to what its work uses. */
 export function composeOperations(parts: OperationParts): ReadonlyMap<OperationKind, BoundOperation> {
-  const { catalog, clock, engines, log } = parts;
+  const { catalog, engines, log } = parts;
   const safetyBackup = { create: parts, verify: parts };
   const restores: RestoreDeps = {
     inPlace: { engines, artifacts: parts, safetyBackup, staging: parts, swap: parts },
@@ -30,7 +31,7 @@ export function composeOperations(parts: OperationParts): ReadonlyMap<OperationK
     to: parts,
     undo: parts,
   };
-  const migration: MigrateDeps = { catalog, engines, artifacts: parts, safetyBackup, staging: parts, clock, log };
+  const migration: MigrateDeps = { catalog, engines, artifacts: parts, safetyBackup, staging: parts, log };
   const bound = [
     bindOperation(backupCreate, parts),
     bindOperation(backupImport, parts),

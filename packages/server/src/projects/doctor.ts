@@ -12,8 +12,6 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import { adviseOnInstalling } from '../postgres/install-advice.ts';
-import type { Clock } from '../system/clock.ts';
-import type { ExpiryClock } from '../system/expiry-clock.ts';
 import { inTurns } from '../system/in-turns.ts';
 import type { Log } from '../system/log.ts';
 import { brokenFinding, chainFindings, serverFindings } from './doctor/findings.ts';
@@ -27,8 +25,6 @@ export interface DoctorDeps {
   readonly store: BlobStore;
   readonly engines: EngineDirectory;
   readonly machine: Machine;
-  readonly clock: Clock;
-  readonly expiryClock: Pick<ExpiryClock, 'distrustedMs'>;
   readonly log: Log;
   /** For how long replaced data is retained. */
   readonly undoKeepMs: number;
@@ -48,7 +44,7 @@ export async function examineServer(deps: DoctorDeps, projects: readonly Project
     await wallFinding(deps.machine.wall),
     majorsFinding(deps.machine.toolbox.majors()),
     ...(await freeSpaceFindings(deps.machine)),
-    ...serverFindings(deps),
+    ...serverFindings(deps.catalog, deps.machine.clock),
   ];
   const examined = await inTurns(projects, AT_ONCE, async (project) => ({
     project,
@@ -74,8 +70,7 @@ export async function examineProject(deps: DoctorDeps, project: ProjectRow): Pro
     if (state === 'running') findings.push(...(await undoFindings(deps, project)), ...(await lookFindings(deps, project)));
   }
   findings.push(...capabilityFindings(deps, project), ...migrationFindings(project), ...(await chainFindings(deps, project)));
-  if (project.lifecycle === 'active')
-    findings.push(...quotaFindings(project, await readKnownQuota({ ...deps, quotas: deps.machine.quotas }, project)));
+  if (project.lifecycle === 'active') findings.push(...quotaFindings(project, await readKnownQuota({ ...deps, ...deps.machine }, project)));
   const major = Number(latest?.postgres_version?.split('.')[0]);
   if (Number.isInteger(major) && major > 0 && !deps.machine.toolbox.majors().includes(major)) {
     findings.push({
@@ -126,7 +121,11 @@ async function wayBackFinding(deps: DoctorDeps, project: ProjectRow): Promise<Fi
 function proofFindings(deps: DoctorDeps, project: ProjectRow, latest: BackupRow | undefined, state: BackupState | undefined): Finding[] {
   const findings: Finding[] = [];
   const command = `flux backup create --project ${project.slug} --hash ${project.hash} --verify`;
-  if (latest !== undefined && state?.tier === 'restorable' && deps.clock.now().getTime() - latest.created_at.getTime() > MAX_PROOF_AGE_MS) {
+  if (
+    latest !== undefined &&
+    state?.tier === 'restorable' &&
+    deps.machine.clock.now().getTime() - latest.created_at.getTime() > MAX_PROOF_AGE_MS
+  ) {
     findings.push({
       severity: 'warning',
       what: 'age of the proof',

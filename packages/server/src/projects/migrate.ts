@@ -14,7 +14,6 @@ import { requireCapability } from '../engines/capabilities.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
-import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { requireActive } from './active.ts';
 import { requireOneHome } from './home.ts';
@@ -33,7 +32,6 @@ export interface MigrateDeps {
   readonly artifacts: LendingDeps;
   readonly safetyBackup: SafetyBackupDeps;
   readonly staging: StagingDeps;
-  readonly clock: Clock;
   readonly log: Log;
 }
 
@@ -169,7 +167,7 @@ async function move(deps: MigrateDeps, order: Order<MigrationRequest>, task: Tas
     // No lock stops a sequence: what it has handed out until now must not come again.
     await setSequences(deps.engines, row, await pool.readSequences(project, task.signal), task.signal);
     await flip(deps, row, clearance, requester, task);
-    await declareLive(deps, { ...row, engine: 'v1_dedicated', migration_state: 'source_kept' });
+    await declareLive({ ...deps, clock: deps.artifacts.clock }, { ...row, engine: 'v1_dedicated', migration_state: 'source_kept' });
     const now = performance.now();
     const times = { writesHeldMs: lockWrites ? Math.round(now - blockedAt) : null, outageMs: Math.round(now - closedAt) };
     return { ...NOTHING, did: 'migrated' as const, backupId, ...copied, ...times, sourceKept: true };

@@ -4,7 +4,7 @@ import type { RestoreAnswer, RestoreRequest } from '@flux/contract/restore';
 import type { Principal } from '../access/policy.ts';
 import { abandonBackups } from '../backups/abandon.ts';
 import { refuseUnrestorable } from '../backups/restore/open.ts';
-import { parseTarget, type RestoreToDeps, restoreToUri } from '../backups/restore/to.ts';
+import { type Destinations, parseTarget, type RestoreToDeps, restoreToUri } from '../backups/restore/to.ts';
 import { type BackupSelector, selectBackupToRestore } from '../backups/select.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Actor } from '../catalog/audit.ts';
@@ -15,7 +15,6 @@ import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import { type ForeignRules, requireAllowedAddress } from '../postgres/foreign.ts';
-import type { Seal } from '../system/seal.ts';
 import { requireActive } from './active.ts';
 import { RestorePlan, type ToPlan } from './restore/plan.ts';
 import { planInPlace, type RestoreInPlaceDeps, restoreInPlace } from './restore-in-place.ts';
@@ -27,8 +26,7 @@ import { type UndoDeps, undoRestore } from './undo.ts';
 export interface RequestRestoreDeps extends RequestDeps {
   readonly store: BlobStore;
   readonly engines: EngineDirectory;
-  readonly seal: Seal;
-  readonly foreign: ForeignRules;
+  readonly destinations: Destinations;
 }
 
 /** What each kind of restore uses. */
@@ -130,7 +128,11 @@ async function planRestore(
   return await planInto(deps, project, backup, principal, body);
 }
 
-async function planTo({ seal, foreign }: RequestRestoreDeps, uri: string, options: NonNullable<RestoreRequest>): Promise<ToPlan> {
+async function planTo(
+  { destinations: { seal, foreign } }: RequestRestoreDeps,
+  uri: string,
+  options: NonNullable<RestoreRequest>,
+): Promise<ToPlan> {
   const { force = false, prerequisites = false, acceptUnproven = false } = options;
   await requireAllowedAddress(parseTarget(uri), foreign);
   if (acceptUnproven && force)

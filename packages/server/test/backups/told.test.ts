@@ -47,7 +47,7 @@ beforeEach(async () => {
 });
 
 const engines = { of: () => ({ engine: { staging: {} }, project: {} }) };
-const machine = { toolbox: { majors: () => [15] } };
+const machine = { toolbox: { majors: () => [15] }, clock: { now: () => new Date(), distrustedMs: () => 0 } };
 
 /** What each answer says of the newest backup. */
 async function told() {

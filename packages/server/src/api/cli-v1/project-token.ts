@@ -46,7 +46,7 @@ export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDep
       const body = parseInput(route, 'body', request.body) as Parsed<R['body']>;
       const signal = AbortSignal.any([http.stopping, whenDisconnected(reply)]);
       const answer = leaveOutNulls(await respond({ project, query, body, signal }));
-      if (http.answerChecks === 'on') checkAnswer(route, answer);
+      if (http.limits.answerChecks === 'on') checkAnswer(route, answer);
       return reply.status(route.status).send(answer);
     };
     const limit = route.maxBodyBytes === undefined ? {} : { bodyLimit: route.maxBodyBytes };

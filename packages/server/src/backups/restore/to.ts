@@ -25,14 +25,19 @@ import { loadArchive } from './load.ts';
 import { type OpenedBackup, openBackup } from './open.ts';
 import { salvageArchive } from './salvage.ts';
 
+/** How databases that somebody else runs are named and reached. */
+export interface Destinations {
+  /** Their URIs are stored sealed. */
+  readonly seal: Seal;
+  readonly foreign: ForeignRules;
+}
+
 /** What a restore into a database of the user's own uses. */
 export interface RestoreToDeps extends LendingDeps {
   readonly sandbox: VerificationSandbox;
-  readonly programs: PostgresPrograms;
-  readonly seal: Seal;
-  readonly foreign: ForeignRules;
+  readonly destinations: Destinations;
   /** The time limit of a dump is that of such a restore as well: a server that never answers must not keep a worker for ever. */
-  readonly dumps: { readonly timeoutMs: number };
+  readonly dumps: { readonly programs: PostgresPrograms; readonly timeoutMs: number };
 }
 
 /** The destination and the options. */
@@ -88,8 +93,8 @@ export async function restoreToUri(
 async function restoreWithin(deps: RestoreToDeps, backupId: BackupId | null, request: ToRequest, task: Task): Promise<RestoreAnswer> {
   const isEmergency = request.acceptUnproven;
   await using source = await openBackup(deps, backupId, task, isEmergency ? 'accepted' : 'refused');
-  const parsed = parseTarget(deps.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
-  const target = await chooseForeignHost(parsed, deps.foreign, task.signal);
+  const parsed = parseTarget(deps.destinations.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
+  const target = await chooseForeignHost(parsed, deps.destinations.foreign, task.signal);
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
   const found = await askForeign(target, () => inspectDatabase(target, task.signal));
@@ -109,7 +114,7 @@ async function restoreWithin(deps: RestoreToDeps, backupId: BackupId | null, req
   const ofOtherServers = new Set(views.map((name) => splitQualifiedName(name).map(unquoteIdentifier).join('.')));
   const load = isEmergency ? salvageArchive : loadArchive;
   await load(
-    deps.programs,
+    deps.dumps.programs,
     source,
     {
       major: found.major,

@@ -9,16 +9,10 @@ import type { ExpiryClock } from '../../system/expiry-clock.ts';
 import type { Log } from '../../system/log.ts';
 
 /** What is wrong with the control plane itself. */
-export function serverFindings({
-  catalog,
-  expiryClock,
-}: {
-  readonly catalog: Pick<Catalog, 'mode'>;
-  readonly expiryClock: Pick<ExpiryClock, 'distrustedMs'>;
-}): Finding[] {
+export function serverFindings(catalog: Pick<Catalog, 'mode'>, clock: Pick<ExpiryClock, 'distrustedMs'>): Finding[] {
   const findings: Finding[] = [];
   if (catalog.mode === 'read-only') findings.push({ severity: 'danger', what: 'catalog', found: readOnlyError().message, command: null });
-  const aheadMs = expiryClock.distrustedMs();
+  const aheadMs = clock.distrustedMs();
   if (aheadMs > 0) {
     const found = `The clock of this machine has leapt ahead by ${Math.round(aheadMs / 3_600_000)} h. Nothing expires until it has stood by that for as long, or for a day.`;
     findings.push({ severity: 'warning', what: 'clock', found, command: null });

@@ -2,6 +2,7 @@ import type { Finding } from '@flux/contract/doctor';
 import type { QuotaLimits } from '@flux/contract/quota';
 import type { DisposableProvider, SandboxKind } from '../../disposable/provider.ts';
 import type { PostgresToolbox } from '../../postgres/target.ts';
+import type { ExpiryClock } from '../../system/expiry-clock.ts';
 import { freeBytesOf } from '../../system/free-space.ts';
 
 const MIN_FREE_BYTES = 2 * 2 ** 30;
@@ -12,6 +13,7 @@ export interface Machine {
   readonly disposables: Pick<DisposableProvider, 'sandbox'>;
   /** What a project may use of it, unless it has limits of its own. */
   readonly quotas: QuotaLimits;
+  readonly clock: Pick<ExpiryClock, 'now' | 'distrustedMs'>;
   /** What keeps instances apart. */
   readonly wall: Wall;
   /** Finds the majors whose server and client programs are here. */
