@@ -232,8 +232,8 @@ attack(
     const before = memoryMib('VmRSS');
     const sqls: Readonly<Record<string, RegExp | undefined>> = {
       'select repeat($$x$$, 560000000)': /^Error: .*Postgres sent a value, notice or error of 535 MiB/,
-      [`do $$ begin raise warning '%', repeat('w', 140000000); end $$`]: /^Error: .*Postgres sent a value, notice or error of/,
-      [`do $$ begin execute 'comment on table nowhere is ''' || repeat('x', 140000000) || ''''; end $$`]:
+      "do $$ begin raise warning '%', repeat('w', 140000000); end $$": /^Error: .*Postgres sent a value, notice or error of/,
+      "do $$ begin execute 'comment on table nowhere is ''' || repeat('x', 140000000) || ''''; end $$":
         /^Error: .*Postgres sent a value, notice or error of/m,
       "select set_config('application_name', repeat('a', 100000000), false)": undefined,
       [`select ${Array.from({ length: 1600 }, (_, index) => `repeat('x', 60000) as c${index}`).join(', ')}`]: undefined,

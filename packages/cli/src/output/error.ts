@@ -1,5 +1,5 @@
 import { displayJson, displaySafe } from '@flux/contract/display';
-import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
+import { type ErrorCode, FluxError, isFluxError, toProblem } from '@flux/contract/errors';
 import { completeCodeSpans, type SuggestionFlags } from './complete-commands.ts';
 
 /** Converts a thrown value to a FluxError. A value of another type is a defect and reported as an unexpected error. */
@@ -22,12 +22,14 @@ export function completeHint(error: FluxError, flags: SuggestionFlags): FluxErro
   });
 }
 
+/** Errors whose message has several lines by design; in others, a line comes from a name. */
+const HAVE_LINES: ReadonlySet<ErrorCode> = new Set(['gate_refused', 'migration_conflict']);
+
 /** An error for people: what happened, then on lines of their own its details and the command that helps. */
 export function renderError(error: FluxError): string {
   const excerpt = typeof error.details.excerpt === 'string' ? `\n${error.details.excerpt}` : '';
   const output = toolOutputOf(error) === '' ? '' : `\n${indent(toolOutputOf(error))}`;
-  // Only a refusal of the gate has lines of its own; elsewhere they come from a name.
-  const message = error.code === 'gate_refused' ? error.message : displaySafe(error.message);
+  const message = HAVE_LINES.has(error.code) ? error.message : displaySafe(error.message);
   return `Error: ${message}${excerpt}${output}${error.hint === undefined ? '' : `\n${error.hint}`}`;
 }
 

@@ -14,7 +14,7 @@ import { requireCapability } from '../engines/capabilities.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
-import { type ForeignRules, requireAllowedAddress } from '../postgres/foreign.ts';
+import { requireAllowedAddress } from '../postgres/foreign.ts';
 import { requireActive } from './active.ts';
 import { RestorePlan, type ToPlan } from './restore/plan.ts';
 import { planInPlace, type RestoreInPlaceDeps, restoreInPlace } from './restore-in-place.ts';
