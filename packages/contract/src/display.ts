@@ -17,8 +17,11 @@ export function displayLines(text: string): string {
 /** Members of answers that have several lines by design. Everything else is shown in one. */
 const SEVERAL_LINES: ReadonlySet<string> = new Set([
   'hint',
+  // Of a problem; `renderError` knows which of them may have lines.
+  'detail',
   'error',
   'excerpt',
+  'pem',
   'stderr',
   'toolOutput',
   'statement',
