@@ -10,8 +10,16 @@ it('shows what would act on a terminal', () => {
 });
 
 it('leaves lines only where an answer has them by design', () => {
-  const parsed = JSON.parse(JSON.stringify({ name: HOSTILE, list: ['a\nb'], hint: 'a\nb\u001b' }), displayReviver);
-  expect(parsed).toEqual({ name: displaySafe(HOSTILE), list: ['a\\u000ab'], hint: 'a\nb\\u001b' });
+  const parsed = JSON.parse(
+    JSON.stringify({ name: HOSTILE, list: ['a\nb', ['c\nd', { sql: 'e\nf' }]], before: ['g\nh'], hint: 'a\nb\u001b' }),
+    displayReviver,
+  );
+  expect(parsed).toEqual({
+    name: displaySafe(HOSTILE),
+    list: ['a\\u000ab', ['c\\u000ad', { sql: 'e\nf' }]],
+    before: ['g\nh'],
+    hint: 'a\nb\\u001b',
+  });
 });
 
 it('escapes JSON without changing what it means', () => {

@@ -16,6 +16,7 @@ export function displayLines(text: string): string {
 
 /** Members of answers that have several lines by design. Everything else is shown in one. */
 const SEVERAL_LINES: ReadonlySet<string> = new Set([
+  'prerequisitesSql',
   'hint',
   // Of a problem; `renderError` knows which of them may have lines.
   'detail',
@@ -31,10 +32,18 @@ const SEVERAL_LINES: ReadonlySet<string> = new Set([
   'after',
 ]);
 
-/** For `JSON.parse`: makes every text of an answer safe to show. */
-export function displayReviver(key: string, value: unknown): unknown {
-  if (typeof value !== 'string') return value;
-  return SEVERAL_LINES.has(key) ? displayLines(value) : displaySafe(value);
+/** For `JSON.parse`: makes every text of an answer safe to show. What is in a list has lines where the list may have them. */
+export function displayReviver(this: unknown, key: string, value: unknown): unknown {
+  // Those in a list come before the list and its name.
+  if (typeof value === 'string') return Array.isArray(this) || SEVERAL_LINES.has(key) ? displayLines(value) : displaySafe(value);
+  return Array.isArray(value) && !Array.isArray(this) && !SEVERAL_LINES.has(key) ? inOneLineEach(value) : value;
+}
+
+function inOneLineEach(list: readonly unknown[]): unknown[] {
+  return list.map((each) => {
+    if (typeof each === 'string') return displaySafe(each);
+    return Array.isArray(each) ? inOneLineEach(each) : each;
+  });
 }
 
 /** JSON with everything escaped that a terminal might act on, and JSON itself allows as it is. */
