@@ -14,7 +14,7 @@ import './api/unknown-members.ts';
 import './api/v1.ts';
 
 beforeAll(async () => {
-  world.flux = await startFlux({ env: { FLUX_LOG_LEVEL: 'trace' } });
+  world.flux = await startFlux({ env: { FLUX_LOG_LEVEL: 'trace', FLUX_FOREIGN_ADDRESSES: 'loopback,flux' } });
   world.secrets.add(world.flux.token());
   const { flux } = world;
   [world.v1, world.v2] = await Promise.all([

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { startFlux } from './harness/flux.ts';
 import { psql, startThrowAwayCluster } from './harness/postgres.ts';
+import { until } from './harness/process.ts';
 
 /** Everything that exists in a database and its cluster, as text. */
 const inventory = `
@@ -44,7 +45,8 @@ it('backs up a database of the user and proves it, and makes nothing in it', asy
   expect(stopped.exitCode).toBe(2);
   // When it does not answer, only it is not well.
   await elsewhere[Symbol.asyncDispose]();
-  expect((await flux.flux('list')).stdout).toMatch(/^legacy-shop +[0-9a-f]{7} +partial /m);
+  // A list may be some seconds old.
+  await until('the list says so', async () => /^legacy-shop +[0-9a-f]{7} +partial /m.test((await flux.flux('list')).stdout), 10_000);
   const failed = await flux.flux('backup', 'create', ...flags);
   expect(failed.exitCode).toBe(1);
   expect(failed.stderr).toMatch(/^Error: /m);

@@ -87,6 +87,8 @@ describe('our own API', () => {
     expect(await walk('listProjects', { query: { which: 'unfinished', limit: 1 } })).toMatchObject({ projects: [{ hash: hex(7) }] });
     await walk('showProject', { params });
     expect(await walk('setProject', { params, body: { pushPolicy: 'ask' } })).toMatchObject({ project: { pushPolicy: 'ask' } });
+    expect(await walk('setQuota', { params, body: { backups: 500 } })).toMatchObject({ quota: { own: { backups: 500 } } });
+    expect(await walk('getQuota', { params })).toMatchObject({ quota: { limits: { backups: 500 } } });
     await walk('stopProject', { params: { hash: world.v1.hash } });
     await walk('startProject', { params: { hash: world.v1.hash } });
     const credentials = await walk('getCredentials', { params });
