@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { type Account, type ProcessResult, runProcess } from '../system/process.ts';
 import type { Selection } from './manifest/selection/data.ts';
 import { libpqOptions, type SessionSettings } from './session-settings.ts';
@@ -58,10 +58,16 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
   if (program === undefined)
     throw new FluxError('postgres_missing', `There is no pg_dump of major version ${request.tools.major} on this host.`);
   const began = performance.now();
+  let unreadable: unknown;
   const result = await (request.tools.run ?? runProcess)(program, dumpArguments(request), {
     env: { ...libpqEnvironment(request.target), ...libpqOptions(dumpSettings(request), request.target.options), LC_ALL: 'C.UTF-8' },
     account: request.account,
-    onStdout: request.onStdout,
+    onStdout: (stdout) =>
+      request.onStdout(stdout).catch((error: unknown) => {
+        // What a failing pg_dump has written is no archive either: its own words come first.
+        if (!isFluxError(error, 'artifact_invalid') || !stdout.readableEnded) throw error;
+        unreadable = error;
+      }),
     signal: request.signal,
     ...(request.onSpawn === undefined ? {} : { onSpawn: request.onSpawn }),
   }).catch((error: NodeJS.ErrnoException) => {
@@ -72,6 +78,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
     request.signal?.throwIfAborted();
     throw dumpFailed(result);
   }
+  if (unreadable !== undefined) throw unreadable;
   return { durationMs: performance.now() - began, warnings: linesOf(result.stderr) };
 }
 

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tapToc } from '../../src/postgres/archive/tap-toc.ts';
 import { readArchiveToc } from '../../src/postgres/archive/toc.ts';
 import { walkArchive, walkArchiveStream } from '../../src/postgres/archive/walk.ts';
 import { chooseCompression, dumpDatabase } from '../../src/postgres/dump.ts';
@@ -93,6 +94,22 @@ describe('pg_dump', () => {
     const error = await dumpTo(join(folder, 'none.dump'), 'nobody').catch((reason: unknown) => reason);
     expect(isFluxError(error, 'dump_failed')).toBe(true);
     expect(error).toMatchObject({ message: expect.stringContaining('no matching schemas'), details: { exitCode: 1, signal: null } });
+  });
+
+  it('fails with the words of pg_dump where what it wrote is no archive', async () => {
+    await using snapshot = await openSnapshot(source);
+    const failed = dumpDatabase({
+      tools: cluster.tools,
+      target: source,
+      snapshotId: snapshot.id,
+      schema: 'nowhere',
+      compression: { algorithm: 'gzip', level: 1 },
+      account: cluster.account,
+      onStdout: async (stdout) => {
+        for await (const _ of tapToc(stdout).bytes);
+      },
+    });
+    await expect(failed).rejects.toMatchObject({ code: 'dump_failed', message: expect.stringContaining('nowhere') });
   });
 
   it('fails with the error of the consumer, not with a broken pipe', async () => {

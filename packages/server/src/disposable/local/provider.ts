@@ -90,9 +90,15 @@ export async function createLocalDisposables(options: LocalDisposablesOptions): 
     if (sandbox.kind === 'off' || (await possibleMemoryBytes(limits, memory.total())) < neededBytes(0)) return undefined;
     const tools = toolbox.require(major, 'both');
     const server = await start(tools, await pathsFor(tools), limits, signal, () => possibleMemoryBytes(limits, memory.total()));
-    // The first connection to a database writes files that make the next connection faster.
-    await connectPostgres(disposableTarget(server.setting.folders), { signal }).then((session) => session.close());
-    return server;
+    try {
+      // The first connection to a database writes files that make the next connection faster.
+      await connectPostgres(disposableTarget(server.setting.folders), { signal }).then((session) => session.close());
+      return server;
+    } catch (error) {
+      // Nobody else knows of it yet.
+      await server.dispose();
+      throw error;
+    }
   }, log);
 
   const open = async (request: DisposableRequest): Promise<DisposableInstance> => {
