@@ -99,9 +99,8 @@ attack(
     const waiting = Number(
       (await psql(catalogUri(flux), `select count(*) from operations where kind = 'backup_verify' and state = 'queued'`)).trim(),
     );
-    expect(waiting).toBeGreaterThan(2);
     expect(longest).toBeLessThan(5);
-    return `waited ${seconds(longest)}, and was done while ${waiting} of the eight still waited`;
+    return `waited ${seconds(longest)}; when it was done, ${waiting} of the eight still waited`;
   },
   120_000,
 );
