@@ -4,8 +4,8 @@ import { type Flux, startFlux } from '../harness/flux.ts';
 import { siegeChapter } from './attack.ts';
 
 /** How many backups are created and verified. `npm run test:siege` sets 200. */
-const COUNT = Number(process.env.FLUX_TEST_BACKUPS ?? 30);
-const WARM_UP = Math.min(20, COUNT / 2);
+const COUNT = Number(process.env.FLUX_TEST_BACKUPS ?? 40);
+const WARM_UP = 20;
 const BOUND_MB = 64;
 
 const attack = siegeChapter('Memory');
