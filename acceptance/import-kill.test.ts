@@ -32,7 +32,7 @@ const files = () =>
   readdirSync(join(flux.dataFolder, 'backups'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name))
-    .filter((path) => !path.includes('/receipts/'))
+    .filter((path) => !/\/(receipts\/|\.flux-volume$)/.test(path))
     .sort();
 
 interface Listed {
