@@ -75,18 +75,19 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
   let child: ChildProcess | undefined;
   let log = '';
 
-  const serverEnv = {
+  /** Read at each start: what prepares the folder may have added to it. */
+  const serverEnv = () => ({
     PATH: process.env.PATH ?? '',
     FLUX_DATA_DIR: dataFolder,
     FLUX_LISTEN: `127.0.0.1:${port}`,
     ...settings,
     ...options.env,
-  };
+  });
 
   const start = async (env: Readonly<Record<string, string>> = {}) => {
     const [command = '', ...args] = options.wrap?.([process.execPath, SERVER], folder) ?? [process.execPath, SERVER];
     const started = spawn(command, args, {
-      env: { ...serverEnv, ...env },
+      env: { ...serverEnv(), ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;
@@ -166,7 +167,7 @@ export async function startFlux(options: FluxOptions = {}): Promise<Flux> {
       await ended();
     },
     stop,
-    server: (...args) => run(process.execPath, [SERVER, ...args], { cwd: folder, env: serverEnv }),
+    server: (...args) => run(process.execPath, [SERVER, ...args], { cwd: folder, env: serverEnv() }),
     start,
     [Symbol.asyncDispose]: async () => {
       await stop();
