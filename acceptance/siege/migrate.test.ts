@@ -124,7 +124,7 @@ async function missing(uri: string, { calls, rows, ticket }: Acknowledged): Prom
 for (const drop of [[], ['--drop-source-after']] as const) {
   attack(
     `Functions create tables, replace functions and draw numbers during a migration${drop.length === 0 ? '' : ' with --drop-source-after'}`,
-    'moved with every acknowledged call, or taken back with every one',
+    'moved with every acknowledged call, or rolled back with every one',
     async () => {
       const project = await pooled(drop.length === 0 ? 'moving' : 'moving-drop');
       await flux.push(project, FUNCTIONS);
@@ -147,7 +147,7 @@ for (const drop of [[], ['--drop-source-after']] as const) {
 
 attack(
   'A superuser creates a table, grants and alters during a migration, as nothing of Flux can stop',
-  'taken back, with a sentence that names it',
+  'rolled back, with a sentence that names it',
   async () => {
     const project = await pooled('meddled');
     await flux.push(project, `${FUNCTIONS} create view seen as select * from written;`);
@@ -193,7 +193,7 @@ attack(
     // It is as it was: it can be written to, and created in.
     expect(await psql(project.uri, `select day_table(1); insert into written values (1); select count(*) from written`)).toContain('1');
     expect(await triggers()).toBe('0');
-    return `taken back ${seen.length} times, naming ${seen.join(', ')}; writable afterwards`;
+    return `rolled back ${seen.length} times, naming ${seen.join(', ')}; writable afterwards`;
   },
   150_000,
 );

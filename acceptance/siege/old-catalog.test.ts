@@ -131,7 +131,7 @@ attack(
 
 attack(
   'The control plane dies while it creates a server',
-  'what the next start takes back lies in the trash',
+  'what the next start removes lies in the trash',
   async () => {
     const trash = join(flux.dataFolder, 'trash');
     const inTrash = () => (existsSync(trash) ? readdirSync(trash) : []);

@@ -28,7 +28,7 @@ export interface SharedCluster {
    */
   open(signal?: AbortSignal): Promise<void>;
   /**
-   * Brings an existing cluster up to date, and takes back what a killed server has left.
+   * Brings an existing cluster up to date, and undoes what a killed server has left half-done.
    *
    * @throws FluxError `not_found` when there is none, `instance_unavailable`
    */
