@@ -16,6 +16,7 @@ import { type DumpSession, openDumpSession } from '../postgres/dump-session.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import type { PostgresPrograms } from '../postgres/programs.ts';
 import { leftOutByWarnings } from '../postgres/tool-warnings.ts';
+import { deadlineAfter } from '../system/deadline.ts';
 import type { Log } from '../system/log.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { abandonBackups } from './abandon.ts';
@@ -105,7 +106,8 @@ export function requireBackupId(backupId: BackupId | null): BackupId {
 }
 
 async function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: BackupId, task: Task): Promise<void> {
-  const signal = AbortSignal.any([task.signal, AbortSignal.timeout(deps.dumps.timeoutMs)]);
+  using deadline = deadlineAfter(deps.dumps.timeoutMs);
+  const signal = AbortSignal.any([task.signal, deadline.signal]);
   task.progress({ phase: 'connect', message: 'Opening a snapshot' });
   const { engine, project: opened } = deps.engines.of(project);
   const source = await engine.backupSource(opened);

@@ -16,6 +16,7 @@ import type { PostgresPrograms } from '../../postgres/programs.ts';
 import { compareRestored, runSql } from '../../postgres/restored-database.ts';
 import { splitQualifiedName, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import { deadlineAfter } from '../../system/deadline.ts';
 import type { Seal } from '../../system/seal.ts';
 import type { VerificationSandbox } from '../disposable-request.ts';
 import type { LendingDeps } from '../reading.ts';
@@ -77,12 +78,12 @@ export async function restoreToUri(
   request: ToRequest,
   given: Task,
 ): Promise<RestoreAnswer> {
-  const enough = AbortSignal.timeout(deps.dumps.timeoutMs);
-  const task = { ...given, signal: AbortSignal.any([given.signal, enough]) };
+  using deadline = deadlineAfter(deps.dumps.timeoutMs);
+  const task = { ...given, signal: AbortSignal.any([given.signal, deadline.signal]) };
   try {
     return await restoreWithin(deps, backupId, request, task);
   } catch (error) {
-    if (!enough.aborted || given.signal.aborted) throw error;
+    if (!deadline.signal.aborted || given.signal.aborted) throw error;
     throw new FluxError('postgres_failed', `The restore has not ended within ${deps.dumps.timeoutMs / 1000} s, and was given up.`, {
       hint: 'Look at the database, and whether its server answers. FLUX_BACKUP_TIMEOUT of the control plane is the limit.',
       cause: error,
