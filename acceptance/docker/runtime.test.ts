@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDockerEngine } from '../../packages/server/src/instances/docker/engine.ts';
 import { createDockerRuntime } from '../../packages/server/src/instances/docker/runtime.ts';
 import { systemClock } from '../../packages/server/src/system/clock.ts';
 import { createLog } from '../../packages/server/src/system/log.ts';
 import { describeInstanceRuntime } from '../../packages/server/test/conformance/instance-runtime.ts';
-import { docker, ENGINE, ours, temporaryFolder } from './engine.ts';
+import { docker, dockerLines, ENGINE, ours, temporaryFolder } from './engine.ts';
 
 describeInstanceRuntime('the docker runtime', async () => {
   const folder = temporaryFolder();
@@ -23,6 +23,13 @@ describeInstanceRuntime('the docker runtime', async () => {
       ...(await ours()).filter((name) => name.endsWith(`-${id}`)),
       ...[join(dataFolder, 'instances', id), join(runFolder, id)].filter((path) => existsSync(path)),
     ],
+    trashed: async () => {
+      const trash = join(dataFolder, 'trash');
+      if (!existsSync(trash)) return [];
+      const volumes = readdirSync(trash).map((name) => readFileSync(join(trash, name, 'volume'), 'utf8').trim());
+      const folders = await Promise.all(volumes.map((name) => dockerLines('volume', 'inspect', '--format', '{{.Mountpoint}}', name)));
+      return folders.flat().filter((path) => existsSync(join(path, 'flux', 'PG_VERSION')));
+    },
     release: async () => {
       folder.remove();
       const left = await ours();

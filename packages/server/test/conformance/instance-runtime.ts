@@ -14,6 +14,8 @@ export interface RuntimePlace {
   kill(runtime: InstanceRuntime, spec: InstanceSpec): Promise<void>;
   /** Names of what an instance leaves on the host: folders, containers. */
   traces(id: string): Promise<readonly string[]>;
+  /** Folders of the data of discarded instances that can be started again. */
+  trashed(): Promise<readonly string[]>;
   release(): Promise<void>;
 }
 
@@ -149,11 +151,34 @@ export function describeInstanceRuntime(name: string, preparePlace: () => Promis
       await runtime.remove('one');
     });
 
-    it('leaves nothing of a create that was given up', async () => {
-      const giveUp = AbortSignal.timeout(150);
-      await expect(runtime.create(spec('one'), giveUp)).rejects.toThrow();
-      expect(await runtime.list()).toEqual([]);
+    it('keeps the data of a discarded instance until the trash is emptied, across a restart, and nothing else of it', async () => {
+      await runtime.create(spec('one', 'loopback'));
+      await runtime.discard('one');
+      await runtime.discard('one');
+      expect(await runtime.status('one')).toMatchObject({ state: 'missing' });
       expect(await place.traces('one')).toEqual([]);
+      expect(await place.trashed()).toHaveLength(1);
+      await runtime.create(spec('one'));
+      expect(await ask(runtime.superuser('one'), 'select 1')).toBe(1);
+      await reopen('stop');
+      expect(await runtime.emptyTrash(3_600_000, new Date())).toEqual([]);
+      expect(await place.trashed()).toHaveLength(1);
+      expect(await runtime.emptyTrash(3_600_000, new Date(Date.now() + 3_600_001))).toEqual([expect.stringContaining('one')]);
+      expect(await place.trashed()).toEqual([]);
+      expect(await runtime.status('one')).toMatchObject({ state: 'running' });
+    });
+
+    it('leaves nothing of a create that was given up', async () => {
+      const outcomes: string[] = [];
+      for (const ms of [5, 50, 150]) {
+        const [outcome] = await Promise.allSettled([runtime.create(spec('one'), AbortSignal.timeout(ms))]);
+        outcomes.push(outcome.status);
+        // A quick machine is done before it is given up.
+        if (outcome.status === 'fulfilled') await runtime.remove('one');
+        expect(await runtime.list()).toEqual([]);
+        expect(await place.traces('one')).toEqual([]);
+      }
+      expect(outcomes[0]).toBe('rejected');
     });
 
     it('says which package is missing', async () => {

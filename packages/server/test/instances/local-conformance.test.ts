@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { postmasterPid } from '../../../../acceptance/harness/postmaster.ts';
@@ -18,6 +19,11 @@ describeInstanceRuntime('the local runtime', async () => {
     traces: async (id) => {
       const all = await Promise.all([join(place.dataFolder, 'instances'), place.runFolder].map((folder) => readdir(folder)));
       return all.flat().filter((entry) => entry === id);
+    },
+    trashed: async () => {
+      const trash = join(place.dataFolder, 'trash');
+      const names = await readdir(trash).catch(() => []);
+      return names.filter((name) => existsSync(join(trash, name, 'data', 'PG_VERSION')));
     },
     release: async () => {
       await place.release();
