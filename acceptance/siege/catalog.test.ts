@@ -2,8 +2,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type Flux, startFlux } from '../harness/flux.ts';
+import { startFluxWithCatalog } from '../harness/outside-catalog.ts';
 import { type HeldLock, holdLock } from '../harness/pg-lock.ts';
-import { psql, startThrowAwayCluster } from '../harness/postgres.ts';
+import { psql } from '../harness/postgres.ts';
 import { postmasterPid } from '../harness/postmaster.ts';
 import { until } from '../harness/process.ts';
 import { catalogUri } from '../harness/superuser.ts';
@@ -105,9 +106,8 @@ attack(
   `The catalog is away for ${AWAY_MS / 1000} s`,
   '503 with Retry-After meanwhile; all is well within 5 s of its return, in the same process',
   async () => {
-    await using cluster = await startThrowAwayCluster();
-    await psql(cluster.uri('postgres'), 'create database catalog');
-    await using flux = await startFlux({ env: { FLUX_CATALOG_URL: cluster.uri('catalog'), FLUX_VERIFY_STANDBY: 'off' } });
+    await using place = await startFluxWithCatalog();
+    const { flux, cluster } = place;
     const shop = await flux.createProject('shop', 'v2_shared');
     await flux.push(shop, 'create table t (id int);');
     const [pid, files, logged] = [flux.pid(), openFiles(flux), flux.log().length];
@@ -139,22 +139,19 @@ attack(
 );
 
 attack('The catalog has no connection left', '503 or an answer, never a hang; all is well when there are some again', async () => {
-  await using cluster = await startThrowAwayCluster({ settings: { max_connections: '30' } });
-  await psql(cluster.uri('postgres'), 'create database catalog');
-  await using flux = await startFlux({ env: { FLUX_CATALOG_URL: cluster.uri('catalog'), FLUX_VERIFY_STANDBY: 'off' } });
+  await using place = await startFluxWithCatalog({ max_connections: '30' });
+  const { flux } = place;
   const takers: HeldLock[] = [];
   const takeAll = async () => {
     for (;;) {
-      const taken = await holdLock(cluster.uri('catalog'), 'select 1').catch(() => undefined);
+      const taken = await holdLock(place.url, 'select 1').catch(() => undefined);
       if (taken === undefined) return;
       takers.push(taken);
     }
   };
   await takeAll();
   // Connections that Flux had must not be enough: they are ended, and taken.
-  await psql(cluster.uri('catalog'), `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'flux%'`).catch(
-    () => '',
-  );
+  await psql(place.url, `select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'flux%'`).catch(() => '');
   await takeAll();
   let slowest = 0;
   const statuses = new Set<number>();

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { makeSelfSigned } from '../harness/certificates.ts';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
 import { type HostileServer, type Moment, startHostileServer } from '../harness/hostile-server.ts';
 import { MISBEHAVIOURS } from '../harness/misbehaviours.ts';
@@ -181,23 +181,7 @@ attack(
 );
 
 attack('Certificates that do not match', 'no password is sent; a sentence says why', async () => {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: flux.folder, stdio: 'pipe' });
-  for (const name of ['theirs', 'ours'])
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      `/CN=${name}`,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.pem`,
-    );
+  for (const name of ['theirs', 'ours']) makeSelfSigned(flux.folder, name);
   const file = (name: string) => readFileSync(join(flux.folder, name), 'utf8');
   const received: Buffer[] = [];
   await using server = await startHostileServer({

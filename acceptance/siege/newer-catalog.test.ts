@@ -1,24 +1,18 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import { backUp } from '../harness/backups.ts';
-import { type Flux, startFlux } from '../harness/flux.ts';
-import { psql, startThrowAwayCluster, type ThrowAwayCluster } from '../harness/postgres.ts';
+import type { Flux } from '../harness/flux.ts';
+import { type FluxWithCatalog, startFluxWithCatalog } from '../harness/outside-catalog.ts';
 import { siegeChapter } from './attack.ts';
 
 const attack = siegeChapter('A newer catalog');
 
-let cluster: ThrowAwayCluster;
+let place: FluxWithCatalog;
 let flux: Flux;
 beforeAll(async () => {
-  cluster = await startThrowAwayCluster();
-  await psql(cluster.uri('postgres'), 'create database catalog');
-  flux = await startFlux({ env: { FLUX_CATALOG_URL: cluster.uri('catalog'), FLUX_VERIFY_STANDBY: 'off' } });
+  place = await startFluxWithCatalog();
+  flux = place.flux;
 }, 120_000);
-afterAll(async () => {
-  await flux?.[Symbol.asyncDispose]();
-  await cluster?.[Symbol.asyncDispose]();
-});
-
-const catalog = async (sql: string) => (await psql(cluster.uri('catalog'), sql)).trim();
+afterAll(() => place?.[Symbol.asyncDispose]());
 
 attack(
   'A server meets a catalog that one newer version has written',
@@ -29,10 +23,10 @@ attack(
     const id = await backUp(flux, shop, '--verify');
     expect(await flux.stop()).toBe(0);
     // As a newer version would leave it: one migration more, a column that this one does not know, and the word that it can be read.
-    await catalog(`insert into catalog_migrations (name, timestamp) values ('999-later', '2030-01-01');
+    await place.query(`insert into catalog_migrations (name, timestamp) values ('999-later', '2030-01-01');
     alter table backups add column later text;
     update schema_version set version = 999`);
-    const before = await catalog(`select md5(string_agg(t::text, '|')) from (select * from operations order by id) t`);
+    const before = await place.query(`select md5(string_agg(t::text, '|')) from (select * from operations order by id) t`);
 
     await flux.start();
     expect((await flux.flux('list')).stdout).toContain('shop');
@@ -52,18 +46,15 @@ attack(
       expect(refused.stderr).toContain('A newer Flux has written the catalog, so this version only reads it');
     }
     expect((await fetch(`${flux.url}/readyz`)).status).toBe(503);
-    expect(await catalog(`select md5(string_agg(t::text, '|')) from (select * from operations order by id) t`)).toBe(before);
+    expect(await place.query(`select md5(string_agg(t::text, '|')) from (select * from operations order by id) t`)).toBe(before);
     expect(await flux.stop()).toBe(0);
     return `list, show and doctor answer; ${refusals.length} changes refused; the catalog is as it was`;
   },
 );
 
 attack('A catalog that this version cannot read', 'the server does not start, and says which version can', async () => {
-  await catalog('update schema_version set readable_by = 999');
-  const refusal = await flux.start().then(
-    () => '',
-    (error: Error) => error.message,
-  );
+  await place.query('update schema_version set readable_by = 999');
+  const refusal = await place.refusal();
   expect(refusal).toContain('this version does not know 999-later');
   expect(refusal).toContain('Start the newer version again');
   return 'refused, with the name of the change that it does not know';

@@ -2,44 +2,37 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { backUp } from '../harness/backups.ts';
-import { type Flux, startFlux } from '../harness/flux.ts';
-import { findClient, psql, startThrowAwayCluster, type ThrowAwayCluster } from '../harness/postgres.ts';
+import type { Flux } from '../harness/flux.ts';
+import { type FluxWithCatalog, startFluxWithCatalog } from '../harness/outside-catalog.ts';
+import { findClient, psql } from '../harness/postgres.ts';
 import { runWell, until } from '../harness/process.ts';
 import { siegeChapter } from './attack.ts';
 
 const attack = siegeChapter('An old catalog');
 
-let cluster: ThrowAwayCluster;
+let place: FluxWithCatalog;
 let flux: Flux;
 beforeAll(async () => {
-  cluster = await startThrowAwayCluster();
-  await psql(cluster.uri('postgres'), 'create database catalog');
-  flux = await startFlux({ env: { FLUX_CATALOG_URL: cluster.uri('catalog'), FLUX_VERIFY_STANDBY: 'off' } });
+  place = await startFluxWithCatalog();
+  flux = place.flux;
 }, 120_000);
-afterAll(async () => {
-  await flux?.[Symbol.asyncDispose]();
-  await cluster?.[Symbol.asyncDispose]();
-});
+afterAll(() => place?.[Symbol.asyncDispose]());
 
-const catalog = async (sql: string) => (await psql(cluster.uri('catalog'), sql)).trim();
 let copies = 0;
 /** What a nightly backup of the catalog does. */
 const copyCatalog = async () => {
-  const file = join(cluster.folder, `catalog-${++copies}.dump`);
-  await runWell(join(findClient(), 'pg_dump'), ['-Fc', '-d', cluster.uri('catalog'), '-f', file]);
+  const file = join(place.cluster.folder, `catalog-${++copies}.dump`);
+  await runWell(join(findClient(), 'pg_dump'), ['-Fc', '-d', place.url, '-f', file]);
   return file;
 };
 /** Stops the server and puts an older copy of the catalog in its place. */
 const goBackTo = async (file: string) => {
   expect(await flux.stop()).toBe(0);
-  await psql(cluster.uri('postgres'), 'drop database catalog with (force);\ncreate database catalog;');
-  await runWell(join(findClient(), 'pg_restore'), ['-d', cluster.uri('catalog'), file]);
+  await psql(place.cluster.uri('postgres'), 'drop database catalog with (force);\ncreate database catalog;');
+  await runWell(join(findClient(), 'pg_restore'), ['-d', place.url, file]);
 };
 const startIsRefused = async () => {
-  const refusal = await flux.start().then(
-    () => '',
-    (error: Error) => error.message,
-  );
+  const refusal = await place.refusal();
   expect(refusal).toContain('The catalog is older than what it describes');
   expect(refusal).toContain('flux-server reconcile --dry-run');
   return refusal;
@@ -63,7 +56,7 @@ attack(
     const migrating = flux.flux('migrate', ...shop.flags, '--to', 'v1_dedicated', '--yes');
     let during: string | undefined;
     await until('a copy of the catalog was made during the move', async () => {
-      if ((await catalog(`select migration_state from projects where slug = 'moved'`)) !== 'copying') return false;
+      if ((await place.query(`select migration_state from projects where slug = 'moved'`)) !== 'copying') return false;
       during = await copyCatalog();
       return true;
     });
@@ -92,7 +85,7 @@ attack('A copy of the catalog in which the project is still being created', 'no 
   const late = await flux.createProject('late', 'v1_dedicated');
   await flux.push(late, 'create table t (id int); insert into t select generate_series(1, 100);');
   // As in a copy that was made at that moment by a worker that is dead by now.
-  await catalog(`update projects set lifecycle = 'creating' where slug = 'late'`);
+  await place.query(`update projects set lifecycle = 'creating' where slug = 'late'`);
   expect(await flux.stop()).toBe(0);
   await startIsRefused();
   await reconcile();
@@ -141,14 +134,14 @@ attack(
       const slug = `half-${tries}`;
       const creating = flux.flux('create', slug, '--mode', 'v1_dedicated');
       await until('half of it is there', async () => {
-        const id = await catalog(`select left(replace(id::text, '-', ''), 12) from projects where slug = '${slug}'`);
+        const id = await place.query(`select left(replace(id::text, '-', ''), 12) from projects where slug = '${slug}'`);
         const record = join(flux.dataFolder, 'instances', `p-${id}`, 'instance.json');
         return id !== '' && existsSync(record) && readFileSync(record, 'utf8').includes('"phase": "ready"');
       });
       await flux.kill();
       await creating;
       await flux.start();
-      expect(await catalog(`select count(*) from projects where lifecycle = 'creating'`)).toBe('0');
+      expect(await place.query(`select count(*) from projects where lifecycle = 'creating'`)).toBe('0');
     }
     const found = inTrash();
     expect(found.length).toBe(1);

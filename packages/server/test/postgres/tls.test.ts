@@ -3,6 +3,7 @@ import { chownSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeSelfSigned, openssl } from '../../../../acceptance/harness/certificates.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target.ts';
 import type { ChannelBinding, SslMode } from '../../src/postgres/tls.ts';
@@ -41,42 +42,12 @@ afterAll(() => place?.close());
 
 /** Two authorities, and a certificate of the first for `localhost`. */
 function makeCertificates(dataFolder: string): void {
-  const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: place.folder, stdio: 'pipe' });
-  for (const name of ['ours', 'theirs'])
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-days',
-      '2',
-      '-subj',
-      `/CN=${name}`,
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.pem`,
-    );
-  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost', '-keyout', 'server.key', '-out', 'server.csr');
+  for (const name of ['ours', 'theirs']) makeSelfSigned(place.folder, name);
+  const request = ['-keyout', 'server.key', '-out', 'server.csr'];
+  openssl(place.folder, 'req', '-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=localhost', ...request);
   writeFileSync(join(place.folder, 'names'), 'subjectAltName=DNS:localhost');
-  openssl(
-    'x509',
-    '-req',
-    '-in',
-    'server.csr',
-    '-CA',
-    'ours.pem',
-    '-CAkey',
-    'ours.key',
-    '-CAcreateserial',
-    '-days',
-    '2',
-    '-extfile',
-    'names',
-    '-out',
-    'server.pem',
-  );
+  const authority = ['-CA', 'ours.pem', '-CAkey', 'ours.key', '-CAcreateserial'];
+  openssl(place.folder, 'x509', '-req', '-in', 'server.csr', ...authority, '-days', '2', '-extfile', 'names', '-out', 'server.pem');
   for (const [from, to] of [
     ['server.pem', 'tls.pem'],
     ['server.key', 'tls.key'],
