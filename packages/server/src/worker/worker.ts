@@ -62,7 +62,7 @@ export async function startWorker({ upkeep, ...work }: WorkerDeps): Promise<() =
   });
   const expire = () => expireUndoData(upkeep, stopping).catch((error) => log.warn({ err: error }, 'expiring undo data failed'));
   const expiring = repeat(expireEveryMs(upkeep.undoKeepMs), expire);
-  const tidying = repeat(TIDY_EVERY_MS, () =>
+  const tidying = repeat(Math.min(TIDY_EVERY_MS, expireEveryMs(upkeep.trashKeepMs)), () =>
     tidy(upkeep).catch((error) => log.warn({ err: error }, 'emptying the trash or remembering the time failed')),
   );
   await queue.everyMinute(async () => {
@@ -84,7 +84,7 @@ async function tidy({ runtime, expiryClock, trashKeepMs, log }: UpkeepDeps): Pro
   for (const name of await runtime.emptyTrash(trashKeepMs, expiryClock.now())) log.info({ name }, 'deleted what had lain in the trash');
 }
 
-/** A quarter of the time that undo data is retained, between a second and ten minutes. */
-function expireEveryMs(undoKeepMs: number): number {
-  return Math.min(Math.max(undoKeepMs / 4, 1000), 600_000);
+/** A quarter of the time that something is kept, between a second and ten minutes. */
+function expireEveryMs(keepMs: number): number {
+  return Math.min(Math.max(keepMs / 4, 1000), 600_000);
 }
