@@ -4,6 +4,7 @@ import { powerPage } from '../acceptance/power/page.ts';
 import { readPowerRun } from '../acceptance/power/record.ts';
 import { sabotagePage } from '../acceptance/sabotage/page.ts';
 import { readRecord } from '../acceptance/sabotage/record.ts';
+import { siegeGaps } from '../acceptance/siege/gaps.ts';
 import { siegePage } from '../acceptance/siege/page.ts';
 import { readSiege } from '../acceptance/siege/record.ts';
 import { ERROR_KINDS } from '../packages/contract/src/errors.ts';
@@ -34,12 +35,25 @@ failed; 8 busy (another operation of this project); 9 lost contact or still runn
 `;
 }
 
+/** Nothing before the first whole run of `npm run test:siege` is recorded; a single chapter is from before that. */
+function gapsOfSiege(): readonly string[] {
+  const chapters = readSiege();
+  return chapters.length > 1 ? siegeGaps('acceptance/siege', chapters) : [];
+}
+
 const isCheck = process.argv.includes('--check');
 for (const [path, make] of Object.entries(PAGES)) {
   const wanted = make();
   if (!isCheck) writeFileSync(path, wanted);
   else if (readFileSync(path, { encoding: 'utf8', flag: 'a+' }) !== wanted) {
     process.stderr.write(`${path} is stale: run \`npm run docs\`.\n`);
+    process.exitCode = 1;
+  }
+}
+if (isCheck) {
+  const gaps = gapsOfSiege();
+  if (gaps.length > 0) {
+    process.stderr.write(`docs/siege.md is not of these tests: run \`npm run test:siege\`.\n${gaps.map((gap) => `  ${gap}\n`).join('')}`);
     process.exitCode = 1;
   }
 }

@@ -1,5 +1,8 @@
 import type { SiegeChapter } from './record.ts';
 
+/** What the page says of an attack whose test failed or did not run. */
+const NOT_HELD = '**not held, or not tried**';
+
 /** `docs/siege.md`, from the last recorded run. */
 export function siegePage(chapters: readonly SiegeChapter[]): string {
   return `# Attacks, and what was seen
@@ -12,7 +15,7 @@ ${chapters.map(chapterText).join('\n')}`;
 }
 
 function chapterText({ title, attacks }: SiegeChapter): string {
-  const rows = attacks.map(({ attack, bound, seen }) => `| ${[attack, bound, seen].map(cellOf).join(' | ')} |`);
+  const rows = attacks.map(({ attack, bound, seen = NOT_HELD }) => `| ${[attack, bound, seen].map(cellOf).join(' | ')} |`);
   return `## ${title}
 
 | Attack | Bound | Seen |

@@ -6,8 +6,8 @@ export interface AttackRecord {
   readonly attack: string;
   /** What must hold. */
   readonly bound: string;
-  /** What was measured or answered. */
-  readonly seen: string;
+  /** What was measured or answered. Absent when the bound did not hold, or the attack was not tried. */
+  readonly seen?: string;
 }
 
 /** The attacks of one file of tests. */
