@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
@@ -82,5 +82,47 @@ attack(
     expect(shown).toBeGreaterThan(5);
     expect(flux.log()).not.toMatch(ACTS);
     return `${commands.length} commands, ${shown} of which showed it`;
+  },
+);
+
+/** Words of Persian, Hebrew and of an editor that begins files and names with a BOM: nothing in them is meant to deceive. */
+const HONEST = ['\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645', '\u05e9\u200f1', '\ufeffbom'] as const;
+
+attack(
+  'Names of files, tokens and notes that are written with invisible characters',
+  'a push finds its rows in the ledger, with and without --json; what is recorded is what was given',
+  async () => {
+    const folder = join(flux.folder, 'honest', 'migrations');
+    mkdirSync(folder, { recursive: true });
+    const put = (name: string, sql: string) => writeFileSync(join(folder, name), sql);
+    HONEST.forEach((word, at) => void put(`${word}_${at}.sql`, `create table honest${at} (id int);`));
+    const repeatable = join(flux.folder, 'honest', `${HONEST[0]}.sql`);
+    writeFileSync(repeatable, 'create or replace view honest as select 1 as a;');
+    const push = (...args: string[]) => flux.flux('push', ...args, ...shop.flags);
+
+    expect((await push(folder)).stdout).toContain('Done. 3 applied, 0 skipped.');
+    expect((await push(folder)).stdout).toContain('Done. 0 applied, 3 skipped.');
+    expect((await push(repeatable, '--mode', 'repeatable')).stdout).toContain('Done. 1 applied, 0 skipped.');
+    // Alone and without a mode, it is what the ledger says.
+    expect((await push(repeatable)).stdout).toContain('Done. 0 applied, 1 skipped.');
+    expect(JSON.parse((await push(repeatable, '--json')).stdout)).toMatchObject({ applied: 0, skipped: 1 });
+
+    HONEST.forEach((word, at) => void put(`${word}_${at}.sql`, `create table honest${at} (id int, edited int);`));
+    put('!first.sql', 'create table never (id int);');
+    for (const flags of [[], ['--json']]) {
+      const edited = await push(folder, ...flags);
+      expect(edited.stderr).toMatch(/3 migrations were edited after being applied\. Nothing was run\./);
+      expect(ACTS.exec(edited.stderr)).toBeNull();
+    }
+    expect(await psql(shop.uri, "select to_regclass('never') is null")).toBe('t\n');
+
+    for (const word of HONEST) {
+      await flux.flux('backup', 'create', ...shop.flags, '--note', word);
+      await flux.flux('token', 'create', word, '--access', 'read');
+      const said = [await flux.flux('backup', 'list', ...shop.flags, '--json'), await flux.flux('token', 'list', '--json')];
+      for (const { stdout } of said) expect(JSON.stringify(JSON.parse(stdout))).toContain(word);
+      expect(ACTS.exec((await flux.flux('token', 'list')).stdout)).toBeNull();
+    }
+    return `${HONEST.length} words in names of files, of tokens, and in notes`;
   },
 );

@@ -1,3 +1,4 @@
+import { displayLines } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import type { AskContext } from './context.ts';
 
@@ -17,7 +18,7 @@ export async function readStdin(stdin: NodeJS.ReadStream): Promise<string> {
 export async function askSecret(context: AskContext, question: string, instead: string): Promise<string> {
   requireTerminal(context, question, instead);
   const { password, isCancel } = await import('@clack/prompts');
-  const answer = await Promise.race([password({ message: question, output: process.stderr }), endOfInput(instead)]);
+  const answer = await Promise.race([password({ message: displayLines(question), output: process.stderr }), endOfInput(instead)]);
   if (isCancel(answer)) throw new FluxError('interrupted_by_user', 'Nothing was entered.', { hint: instead });
   return answer.trim();
 }
@@ -42,7 +43,7 @@ function endOfInput(instead: string): Promise<never> {
 export async function askText(context: AskContext, question: string, instead: string): Promise<string> {
   requireTerminal(context, 'A confirmation', instead);
   const { text, isCancel } = await import('@clack/prompts');
-  const answer = await Promise.race([text({ message: question, output: process.stderr }), endOfInput(instead)]);
+  const answer = await Promise.race([text({ message: displayLines(question), output: process.stderr }), endOfInput(instead)]);
   if (isCancel(answer)) throw new FluxError('interrupted_by_user', 'Nothing was entered.', { hint: instead });
   return (answer ?? '').trim();
 }

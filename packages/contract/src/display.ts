@@ -1,6 +1,8 @@
 // Control characters, invisible formatting (also what turns the direction of text), and separators of lines.
 const HIDDEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 const HIDDEN_BUT_LINES = /(?![\n\t])[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+const CONTROL = /\p{Cc}/gu;
+const CONTROL_BUT_LINES = /(?![\n\t])\p{Cc}/gu;
 
 const escaped = (character: string) => `\\u${(character.codePointAt(0) as number).toString(16).padStart(4, '0')}`;
 
@@ -12,6 +14,14 @@ export function displaySafe(text: string): string {
 /** The same for a text of several lines: their ends stay, and tabs. */
 export function displayLines(text: string): string {
   return text.replaceAll(HIDDEN_BUT_LINES, escaped);
+}
+
+/**
+ * A foreign text in one line, to be stored or compared: only control characters are escaped, which no name that Flux accepts has. Invisible
+ * formatting stays as it is, because words of Persian, Arabic and many other scripts are written with it; it is escaped where it is shown.
+ */
+export function withoutControls(text: string): string {
+  return text.replaceAll(CONTROL, escaped);
 }
 
 /** Members of answers that have several lines by design. Everything else is shown in one. */
@@ -32,16 +42,20 @@ const SEVERAL_LINES: ReadonlySet<string> = new Set([
   'after',
 ]);
 
-/** For `JSON.parse`: makes every text of an answer safe to show. What is in a list has lines where the list may have them. */
-export function displayReviver(this: unknown, key: string, value: unknown): unknown {
+/**
+ * For `JSON.parse`: keeps the texts of an answer from beginning lines, or containing codes for a terminal. What is in a list has lines where
+ * the list may have them. Names stay what they are, since they are compared and sent back: the output escapes the rest.
+ */
+export function answerReviver(this: unknown, key: string, value: unknown): unknown {
   // Those in a list come before the list and its name.
-  if (typeof value === 'string') return Array.isArray(this) || SEVERAL_LINES.has(key) ? displayLines(value) : displaySafe(value);
+  if (typeof value === 'string')
+    return Array.isArray(this) || SEVERAL_LINES.has(key) ? value.replaceAll(CONTROL_BUT_LINES, escaped) : withoutControls(value);
   return Array.isArray(value) && !Array.isArray(this) && !SEVERAL_LINES.has(key) ? inOneLineEach(value) : value;
 }
 
 function inOneLineEach(list: readonly unknown[]): unknown[] {
   return list.map((each) => {
-    if (typeof each === 'string') return displaySafe(each);
+    if (typeof each === 'string') return withoutControls(each);
     return Array.isArray(each) ? inOneLineEach(each) : each;
   });
 }

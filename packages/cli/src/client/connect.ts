@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createFluxClient, type FluxClient } from '@flux/contract/client';
-import { displayReviver } from '@flux/contract/display';
+import { answerReviver } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import type { Output } from '../output/output.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -17,8 +17,8 @@ export function connect(settings: Settings, token: string, transport: NodeTransp
     token,
     transport: transport.send,
     newIdempotencyKey: randomUUID,
-    // What is shown is not what a name, a note or another server would make of a terminal; programs get the text as it is.
-    reviver: output.json ? undefined : displayReviver,
+    // No name, note or other server begins a line of its own among ours; programs get the text as it is.
+    reviver: output.json ? undefined : answerReviver,
     userAgent: `flux/${VERSION} node/${process.versions.node}`,
   });
   const call: FluxClient['call'] = async (name, input) => {

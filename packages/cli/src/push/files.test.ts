@@ -225,3 +225,12 @@ it('identifies two dumps of one database by the same checksum', async () => {
   expect(a?.checksum).toBe(b?.checksum);
   expect(a?.formerChecksum).not.toBe(b?.formerChecksum);
 });
+
+it('refuses control characters in what the ledger records, and nothing else that is not shown', async () => {
+  await put('a\nb/R__v.sql', 'm/001_\u0645\u06cc\u200c\u0631.sql');
+  await expect(collect('a\nb/R__v.sql')).rejects.toMatchObject({
+    code: 'local_file',
+    message: expect.stringContaining('a\\u000ab/R__v.sql'),
+  });
+  expect(await namesOf('m')).toEqual(['001_\u0645\u06cc\u200c\u0631.sql']);
+});

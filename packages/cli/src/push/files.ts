@@ -165,9 +165,11 @@ async function statOrExplain(path: string) {
 }
 
 async function readSqlFile({ path, name }: FolderEntry, mode: PushMode, root: string, id = idOf(path, root)): Promise<SqlFile> {
-  if (/\p{Cc}/u.test(name))
-    throw new FluxError('local_file', `The name of ${displaySafe(name)} has control characters in it.`, {
-      hint: 'Rename the file: its name is shown, and recorded in the ledger.',
+  // What an answer says of the ledger has none, so that such a name would never be found in it.
+  const recorded = mode === 'repeatable' ? id : name;
+  if (/\p{Cc}/u.test(name + recorded))
+    throw new FluxError('local_file', `The name of ${displaySafe(recorded)} has control characters in it.`, {
+      hint: 'Rename it: its name is shown, and recorded in the ledger.',
     });
   let bytes: Buffer;
   try {

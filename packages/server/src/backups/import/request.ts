@@ -1,4 +1,4 @@
-import { displaySafe } from '@flux/contract/display';
+import { withoutControls } from '@flux/contract/display';
 import { DUMP_HEAD_BYTES, refuseDumpFile } from '@flux/contract/dump-file';
 import { FluxError } from '@flux/contract/errors';
 import type { BackupId, OperationId } from '@flux/contract/ids';
@@ -90,7 +90,7 @@ export async function requestImport(
     return await requestOperation(deps, backupImport, async (db, operationId) => {
       const row = newBackup(project, operationId, clock.now(), note ?? null);
       await insertBackup(db, { ...row, id, origin: 'imported' });
-      return { project, backupId: id, requester, request: { sha256, name: name === undefined ? null : displaySafe(name) } };
+      return { project, backupId: id, requester, request: { sha256, name: name === undefined ? null : withoutControls(name) } };
     });
   } catch (error) {
     await deleteArtifact(store, reference).catch((failure) => deps.log.warn({ err: failure, backup: id }, 'an upload was left behind'));

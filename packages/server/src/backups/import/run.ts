@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { BackupAnswer } from '@flux/contract/backup';
-import { displaySafe } from '@flux/contract/display';
+import { withoutControls } from '@flux/contract/display';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId } from '@flux/contract/ids';
 import { artifactKey, manifestKey } from '../../blobs/artifact-keys.ts';
@@ -57,7 +57,7 @@ async function readIn(deps: ImportDeps, row: BackupRow, file: ImportedFile, task
   if (row.note === null) {
     const from = file.name === null ? 'a file' : file.name;
     const note = `from ${from}: database ${database} of PostgreSQL ${shortVersion(serverVersion)}, dumped by pg_dump ${shortVersion(dumpVersion)} at ${createdAtLocal} (its local time)`;
-    await updateBackup(deps.catalog.db, row.id, { note: displaySafe(note).slice(0, MAX_NOTE) });
+    await updateBackup(deps.catalog.db, row.id, { note: withoutControls(note).slice(0, MAX_NOTE) });
   }
   await publish(deps, row, manifest, { sizeBytes: lent.sizeBytes, sha256: file.sha256 }, task);
 }
