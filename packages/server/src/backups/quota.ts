@@ -1,11 +1,12 @@
 import { FluxError } from '@flux/contract/errors';
+import type { ProjectId } from '@flux/contract/ids';
 import type { OperationKind } from '@flux/contract/operation-kind';
 import { QuotaLimits } from '@flux/contract/quota';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Actor } from '../catalog/audit.ts';
 import type { Catalog } from '../catalog/open.ts';
-import type { ProjectRow } from '../catalog/projects.ts';
-import { type CountedUse, countUse, listLongestUnmeasured, recordMeasure } from '../catalog/quotas.ts';
+import { findProjectById, type ProjectRow } from '../catalog/projects.ts';
+import { type CountedUse, countUse, listUnmeasured, recordMeasure } from '../catalog/quotas.ts';
 import { parseStored } from '../catalog/stored-json.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import type { Clock } from '../system/clock.ts';
@@ -33,6 +34,8 @@ const FRESH_MS = 10_000;
 /** Projects that nobody asks about are measured this often. */
 const IDLE_MS = 30 * 60_000;
 const MEASURE_TIMEOUT_MS = 5000;
+/** So many are measured one after the other; the next ones a minute later. */
+const AT_ONCE = 20;
 /**
  * While no backup is proven and intact it must be possible to create one: so many backups beyond the limit, and so many times its disk, are
  * allowed then.
@@ -128,12 +131,23 @@ function reached(project: ProjectRow, what: string, makesRoom: string, option: s
   });
 }
 
-/** Measures some projects that were not measured for a while, so that lists and alerts know of them. */
-export async function measureSome(deps: QuotaDeps, signal: AbortSignal): Promise<void> {
-  const before = new Date(deps.clock.now().getTime() - IDLE_MS);
-  for (const project of await listLongestUnmeasured(deps.catalog.db, before, 20)) {
+/** When measuring a project was last tried, in milliseconds; kept from one call of `measureSome` to the next. */
+export type MeasureAttempts = Map<ProjectId, number>;
+
+/**
+ * Measures some projects that were not measured for a while, so that lists and alerts know of them. Those come first of which an attempt is
+ * longest ago, whether it succeeded or not: projects that cannot be measured must not keep the others from their turn.
+ */
+export async function measureSome(deps: QuotaDeps, attempts: MeasureAttempts, signal: AbortSignal): Promise<void> {
+  const { catalog, clock } = deps;
+  const unmeasured = await listUnmeasured(catalog.db, new Date(clock.now().getTime() - IDLE_MS));
+  const due = new Map(unmeasured.map(({ id, measured_at }) => [id, Math.max(measured_at?.getTime() ?? 0, attempts.get(id) ?? 0)]));
+  for (const id of attempts.keys()) if (!due.has(id)) attempts.delete(id);
+  for (const [id] of [...due].sort(([, a], [, b]) => a - b).slice(0, AT_ONCE)) {
     if (signal.aborted) return;
-    await measure(deps, project);
+    attempts.set(id, clock.now().getTime());
+    const project = await findProjectById(catalog.db, id);
+    if (project?.lifecycle === 'active') await measure(deps, project);
   }
 }
 
@@ -144,9 +158,9 @@ async function measure({ catalog, clock, engines, log }: QuotaDeps, project: Pro
   const known = { databaseBytes: project.measured_bytes, measuredAt: project.measured_at };
   const now = clock.now();
   if (known.measuredAt !== null && Math.abs(now.getTime() - known.measuredAt.getTime()) < FRESH_MS) return known;
-  const { engine, project: opened } = engines.of(project);
-  if (engine.measureBytes === undefined) return { databaseBytes: null, measuredAt: null };
   try {
+    const { engine, project: opened } = engines.of(project);
+    if (engine.measureBytes === undefined) return { databaseBytes: null, measuredAt: null };
     const databaseBytes = await engine.measureBytes(opened, AbortSignal.timeout(MEASURE_TIMEOUT_MS));
     await recordMeasure(catalog.db, project.id, databaseBytes, now);
     return { databaseBytes, measuredAt: now };

@@ -53,5 +53,6 @@ export async function releaseIdempotencyKey(db: Database, tokenId: TokenId, key:
 
 /** Forgets keys that are older than a day. */
 export async function forgetIdempotencyKeys(db: Database, now: Date): Promise<void> {
-  await sql`delete from idempotency_keys where created_at < ${now} - interval '1 day'`.execute(db);
+  // Without its type, Postgres takes the parameter for an interval, as what it is subtracted from.
+  await sql`delete from idempotency_keys where created_at < ${now}::timestamptz - interval '1 day'`.execute(db);
 }

@@ -48,15 +48,13 @@ export async function setQuota(db: Database, id: ProjectId, quota: object): Prom
     .execute();
 }
 
-/** The active projects that were not measured for the longest time. */
-export async function listLongestUnmeasured(db: Database, before: Date, limit: number): Promise<readonly ProjectRow[]> {
+/** The active projects that were not measured since a time. */
+export async function listUnmeasured(db: Database, before: Date): Promise<readonly Pick<ProjectRow, 'id' | 'measured_at'>[]> {
   return db
     .selectFrom('projects')
-    .selectAll()
+    .select(['id', 'measured_at'])
     .where('lifecycle', '=', 'active')
     .where('attached', '=', false)
     .where((eb) => eb.or([eb('measured_at', 'is', null), eb('measured_at', '<', before)]))
-    .orderBy('measured_at', (order) => order.asc().nullsFirst())
-    .limit(limit)
     .execute();
 }

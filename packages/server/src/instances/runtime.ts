@@ -147,7 +147,10 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
         if (instance === undefined) await driver.discard(id);
         else await instance.discard();
       }),
-    emptyTrash: (olderThanMs, now) => emptyTrash(parent, { olderThanMs, now, forget: driver.forget }),
+    emptyTrash: (olderThanMs, now) => {
+      const onProblem = (name: string, error: unknown) => log.warn({ err: error, name }, 'what lies in the trash could not be deleted');
+      return emptyTrash(parent, { olderThanMs, now, forget: driver.forget, onProblem });
+    },
     readStanding: (id) => readFileIfThere(driver.placesOf(id).standing),
     writeStanding: async (id, text) => {
       if (hosted.has(id) || damaged.has(id)) await writeFileAtomically(driver.placesOf(id).standing, text);

@@ -32,6 +32,8 @@ export interface TrashExpiry {
   readonly now: Date;
   /** Called with each folder before it is deleted. */
   readonly forget?: ((folder: string) => Promise<void>) | undefined;
+  /** Told of each that could not be deleted; the others are. */
+  readonly onProblem: (name: string, error: unknown) => void;
 }
 
 /**
@@ -40,16 +42,20 @@ export interface TrashExpiry {
  * @param instances the folder of the instances; the trash is beside it
  * @returns the names of what was deleted
  */
-export async function emptyTrash(instances: string, { olderThanMs, now, forget }: TrashExpiry): Promise<readonly string[]> {
+export async function emptyTrash(instances: string, { olderThanMs, now, forget, onProblem }: TrashExpiry): Promise<readonly string[]> {
   const trash = trashOf(dirname(instances));
   const deleted: string[] = [];
   for (const name of await namesIn(trash)) {
     const [, day, time] = NAME.exec(name) ?? [];
     if (day === undefined || time === undefined) continue;
     if (now.getTime() - Date.parse(`${day}T${time.replaceAll('-', ':')}`) < olderThanMs) continue;
-    await forget?.(join(trash, name));
-    await rm(join(trash, name), { recursive: true, force: true });
-    deleted.push(name);
+    try {
+      await forget?.(join(trash, name));
+      await rm(join(trash, name), { recursive: true, force: true });
+      deleted.push(name);
+    } catch (error) {
+      onProblem(name, error);
+    }
   }
   return deleted;
 }

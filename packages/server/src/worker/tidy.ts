@@ -1,0 +1,38 @@
+import { type MeasureAttempts, measureSome, type QuotaDeps } from '../backups/quota.ts';
+import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
+import type { InstanceRuntime } from '../instances/instance.ts';
+import type { ExpiryClock } from '../system/expiry-clock.ts';
+import type { Log } from '../system/log.ts';
+
+/** What tidying uses. */
+export interface TidyDeps {
+  readonly runtime: Pick<InstanceRuntime, 'emptyTrash'>;
+  readonly expiryClock: ExpiryClock;
+  /** For how long what was removed by the catalog's word alone is kept. */
+  readonly trashKeepMs: number;
+  readonly log: Log;
+}
+
+/** Does now and then what each server has to do itself. Never throws. */
+export async function tidy({ runtime, expiryClock, trashKeepMs, log }: TidyDeps): Promise<void> {
+  // First, and whatever becomes of the rest: on a full disk nothing can be written before something is deleted.
+  await attempt(log, 'emptying the trash', async () => {
+    for (const name of await runtime.emptyTrash(trashKeepMs, expiryClock.now())) log.info({ name }, 'deleted what had lain in the trash');
+  });
+  await attempt(log, 'remembering the time', () => expiryClock.remember());
+}
+
+/** Does each minute what one of the servers that share a catalog has to do. Never throws. */
+export async function doMinuteWork(
+  deps: QuotaDeps & Pick<TidyDeps, 'expiryClock'>,
+  attempts: MeasureAttempts,
+  signal: AbortSignal,
+): Promise<void> {
+  await attempt(deps.log, 'forgetting old Idempotency-Keys', () => forgetIdempotencyKeys(deps.catalog.db, deps.expiryClock.now()));
+  await attempt(deps.log, 'measuring projects', () => measureSome(deps, attempts, signal));
+}
+
+/** One part of some work: that it fails is logged, and the others are done all the same. */
+async function attempt(log: Log, what: string, work: () => Promise<void>): Promise<void> {
+  await work().catch((error) => log.warn({ err: error }, `${what} failed`));
+}
