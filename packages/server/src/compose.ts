@@ -71,11 +71,13 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const { runtime, catalog, cluster, engines, foreign, seal, disposables, wall, toolbox, account } = ground;
   if (until === 'migrate') return { url, firstTokenPath: undefined, failed, stop: () => releasers.release() };
 
-  const { lease, queue } = catalog.mode === 'read-only' ? createReadOnlyParts() : await takeUpWork(ground, config, log);
+  const isReadOnly = catalog.mode === 'read-only';
+  const { lease, queue } = isReadOnly ? createReadOnlyParts() : await takeUpWork(ground, config, log);
   failed = lease.givenUp;
   releasers.add('the lease', () => lease.close());
   const stopping = new AbortController();
-  const guard = await watchPool({ cluster, bounds: { ...config.pool, ownerMs: config.backupTimeoutMs }, log });
+  const pool = isReadOnly ? { admin: () => cluster.admin() } : cluster;
+  const guard = await watchPool({ cluster: pool, bounds: { ...config.pool, ownerMs: config.backupTimeoutMs }, log });
   releasers.add('the guard of the pool', () => guard.stop());
   const workerId = () => lease.held().workerId;
   const store = createVolumeStore({ root: config.backupsFolder, workerId });
@@ -120,7 +122,6 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   };
 
   const kinds = composeOperations(parts);
-  const isReadOnly = catalog.mode === 'read-only';
   if (isReadOnly) log.warn(readOnlyError().message);
   else await recover(parts, kinds);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);

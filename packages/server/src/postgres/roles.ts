@@ -35,14 +35,32 @@ export async function setRolePassword(session: PostgresSession, role: string, pa
   await session.run(`ALTER ROLE ${quoteIdentifier(role)} PASSWORD ${quoteLiteral(scramVerifier(password))}`);
 }
 
+/** For how long a role may log in that Flux has let in: whoever needs it for longer says so again. */
+const LOGIN_VALID = '5 minutes';
+
 /**
- * Lets a role log in with a password that replaces the one it has. Postgres reads a password and until when it is valid at once, as a login
- * begins: one that began with an earlier password was refused by then, however long it takes to end. LOGIN alone is read at its end.
+ * Lets a role log in for some minutes, with a password that replaces the one it has. Postgres reads a password and until when it is valid at
+ * once, as a login begins: one that began with an earlier password was refused by then, however long it takes to end. LOGIN alone is read at its end.
  */
 export async function openLogin(session: PostgresSession, role: string, password: string): Promise<void> {
   const verifier = quoteLiteral(scramVerifier(password));
-  await session.run(`ALTER ROLE ${quoteIdentifier(role)} PASSWORD ${verifier} LOGIN VALID UNTIL 'infinity'`);
+  await session.run(`ALTER ROLE ${quoteIdentifier(role)} PASSWORD ${verifier} LOGIN VALID UNTIL ${await loginEnd(session)}`);
 }
+
+/** Lets a role that was let in log in for as long again. */
+export async function prolongLogin(session: PostgresSession, role: string): Promise<void> {
+  await session.run(`ALTER ROLE ${quoteIdentifier(role)} LOGIN VALID UNTIL ${await loginEnd(session)}`);
+}
+
+/** By the clock of the server, which decides. */
+async function loginEnd(session: PostgresSession): Promise<string> {
+  const [row] = await session.query<{ at: string }>('select (pg_catalog.clock_timestamp() + $1::interval)::text as at', [LOGIN_VALID]);
+  return quoteLiteral(String(row?.at));
+}
+
+/** SQL, a condition on pg_roles: the role can log in, and no living server of Flux has let it in. */
+export const LEFT_OPEN = `(rolcanlogin or rolvaliduntil is null) and not coalesce(
+  rolvaliduntil between pg_catalog.clock_timestamp() and pg_catalog.clock_timestamp() + '${LOGIN_VALID}'::interval, false)`;
 
 /** Lets a role log in no more, whatever its password is and will be. */
 export async function shutLogin(session: PostgresSession, role: string): Promise<void> {

@@ -5,6 +5,7 @@ import { embeddedSharedCluster, type SharedCluster } from '../../src/engines/sha
 import { createSharedEngine } from '../../src/engines/shared/engine.ts';
 import { watchPool } from '../../src/engines/shared/guard.ts';
 import { tenantNamesOf } from '../../src/engines/shared/names.ts';
+import { createOwnerLogin } from '../../src/engines/shared/owner-login.ts';
 import { connectPostgres, type PostgresSession } from '../../src/postgres/connect.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { makeProject, pushOf, quietLog, runPush } from './project.ts';
@@ -208,4 +209,46 @@ it('a cluster of an earlier release is brought up to date', async () => {
   expect(role?.settings).toContain(`temp_file_limit=${16 * 1024}kB`);
   await using session = await open(old);
   expect(await session.query('show temp_file_limit')).toEqual([{ temp_file_limit: '1MB' }]);
+});
+
+it('another server that begins with the same pool leaves the owner of a restore that runs its login', async () => {
+  const project = await newProject('restoring');
+  const { ddl } = tenantNamesOf(project);
+  const owner: PostgresTarget = { ...(await engine.credentials(project)), user: ddl, password: 'of the restore' };
+  const login = createOwnerLogin(() => cluster.admin(), quietLog, 100);
+  const another = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1' });
+  const connect = async () => await (await connectPostgres(owner, { searchPath: 'role' })).close();
+  const validFor = async () => {
+    const [row] = await askAdmin<{ s: number }>(
+      'select extract(epoch from rolvaliduntil - now())::int as s from pg_roles where rolname = $1',
+      [ddl],
+    );
+    return Number(row?.s);
+  };
+  await login.during(owner, async () => {
+    await another.prepare();
+    await connect();
+    // What was left by a server that died ends by itself, and what lasts is prolonged.
+    expect(await validFor()).toBeLessThanOrEqual(300);
+    await askAdmin(`alter role ${ddl} valid until '${new Date(Date.now() + 5000).toISOString()}'`);
+    await delay(1000);
+    expect(await validFor()).toBeGreaterThan(200);
+    await another.prepare();
+    await connect();
+  });
+  await expect(connect()).rejects.toMatchObject({ code: 'instance_unavailable' });
+  // An earlier release lets it in without end.
+  await askAdmin(`alter role ${ddl} login valid until 'infinity'`);
+  await another.prepare();
+  expect(await askAdmin('select rolcanlogin as login from pg_roles where rolname = $1', [ddl])).toEqual([{ login: false }]);
+});
+
+it('a server that only reads watches the pool, and changes nothing in it', async () => {
+  const project = await newProject('foreign');
+  const { ddl } = tenantNamesOf(project);
+  await askAdmin(`alter role ${ddl} login valid until 'infinity'`);
+  const bounds = { statementMs: 1500, idleTransactionMs: 1500, transactionMs: 4000, ownerMs: 3000 };
+  const watch = await watchPool({ cluster: { admin: () => cluster.admin() }, bounds, log: quietLog });
+  await watch.stop();
+  expect(await askAdmin('select rolcanlogin as login from pg_roles where rolname = $1', [ddl])).toEqual([{ login: true }]);
 });

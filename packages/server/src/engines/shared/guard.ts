@@ -24,7 +24,8 @@ export interface PoolGuard {
 }
 
 export interface GuardParts {
-  readonly cluster: Pick<SharedCluster, 'admin' | 'prepare'>;
+  /** Without `prepare` nothing is brought up to date: a server that only reads leaves the pool to another one. */
+  readonly cluster: Pick<SharedCluster, 'admin'> & Partial<Pick<SharedCluster, 'prepare'>>;
   readonly bounds: TenantBounds;
   readonly log: Log;
   readonly everyMs?: number;
@@ -73,7 +74,7 @@ const MAKE_ROOM = `
 export async function watchPool({ cluster, bounds, log, everyMs = EVERY_MS }: GuardParts): Promise<PoolGuard> {
   const ended = new AbortController();
   const session = keepSession(() => cluster.admin());
-  let isPrepared = false;
+  let isPrepared = cluster.prepare === undefined;
   let loggedAt = Number.NEGATIVE_INFINITY;
   const report = (error: unknown) => {
     if (ended.signal.aborted || isFluxError(error, 'not_found') || performance.now() - loggedAt < LOG_EVERY_MS) return;
@@ -84,7 +85,7 @@ export async function watchPool({ cluster, bounds, log, everyMs = EVERY_MS }: Gu
   const pass = async () => {
     // The bounds are kept even while this fails.
     if (!isPrepared)
-      await cluster.prepare(within(PREPARE_MS)).then(() => {
+      await cluster.prepare?.(within(PREPARE_MS)).then(() => {
         isPrepared = true;
       }, report);
     await endSessionsOver(session, bounds, log, within(ANSWER_MS)).catch(report);

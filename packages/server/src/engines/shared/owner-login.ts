@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { type ConnectOptions, connectPostgres, type PostgresSession, sqlStateOf } from '../../postgres/connect.ts';
 import { LOCK_NOT_AVAILABLE } from '../../postgres/lock-watch.ts';
-import { openLogin, shutLogin } from '../../postgres/roles.ts';
+import { LEFT_OPEN, openLogin, prolongLogin, shutLogin } from '../../postgres/roles.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
 
@@ -17,7 +17,7 @@ export interface OwnerLogin {
    * @throws FluxError `busy` while another session changes the role, `instance_unavailable`
    */
   open(owner: PostgresTarget, options?: ConnectOptions): Promise<PostgresSession>;
-  /** Lets programs log in as the owner while work runs. Whoever else has logged in meanwhile is disconnected at its end. */
+  /** Lets programs log in as the owner while work runs, also while other servers begin with the same pool. Whoever else has logged in meanwhile is disconnected at its end. */
   during<T>(owner: PostgresTarget, work: () => Promise<T>): Promise<T>;
 }
 
@@ -26,6 +26,8 @@ const AT_ONCE = 4;
 /** A tenant's own transaction may have changed the role and not ended. Nobody else may wait for it for long. */
 const LOCK_TIMEOUT = '500ms';
 const ATTEMPTS = 5;
+/** Several times within the minutes that a login is valid for, so that one that fails is made up for. */
+const PROLONG_EVERY_MS = 60_000;
 /** "tuple concurrently updated": two changes of a role at once, of which the second is refused. */
 const CONCURRENT_CHANGE = 'XX000';
 /** Source: the manual, appendix A, `undefined_object`. */
@@ -34,7 +36,7 @@ const NO_SUCH_ROLE = '42704';
 const NOT_PERMITTED = ['28000', '28P01'];
 
 /** @param admin how the superuser connects */
-export function createOwnerLogin(admin: () => PostgresTarget, log: Log): OwnerLogin {
+export function createOwnerLogin(admin: () => PostgresTarget, log: Log, prolongEveryMs = PROLONG_EVERY_MS): OwnerLogin {
   const inUse = new Map<string, number>();
   const ours = new Set<number>();
   const inTurn = createTurns();
@@ -49,6 +51,14 @@ export function createOwnerLogin(admin: () => PostgresTarget, log: Log): OwnerLo
     await changeRole(role, () => shutLogin(session, role)).catch((error) =>
       log.error({ err: error, role }, 'the owner of a schema can log in until its next push'),
     );
+  };
+  const prolong = async (role: string, ended: AbortSignal) => {
+    while (!ended.aborted) {
+      await delay(prolongEveryMs, undefined, { signal: ended }).catch(() => undefined);
+      await inTurn(role, async () => {
+        if (!ended.aborted) await asAdmin((session) => changeRole(role, () => prolongLogin(session, role)));
+      }).catch((error) => log.warn({ err: error, role }, 'the login of the owner of a schema was not prolonged yet'));
+    }
   };
 
   return {
@@ -80,9 +90,13 @@ export function createOwnerLogin(admin: () => PostgresTarget, log: Log): OwnerLo
           inUse.set(role, (inUse.get(role) ?? 0) + 1);
         }),
       );
+      const ended = new AbortController();
+      const prolonging = prolong(role, ended.signal);
       try {
         return await work();
       } finally {
+        ended.abort();
+        await prolonging;
         await inTurn(role, async () => {
           const left = (inUse.get(role) ?? 1) - 1;
           if (left > 0) {
@@ -156,10 +170,15 @@ function createTurns(): <T>(role: string, work: () => Promise<T>) => Promise<T> 
   };
 }
 
-/** Takes LOGIN from the owners of all tenants, for what an earlier release or a killed server has left. @param session a superuser's */
+/**
+ * Takes LOGIN from the owners of all tenants, for what an earlier release or a killed server has left. One that another server has let in
+ * a moment ago is left as it is: a restore is connecting as it again and again. When that server is dead, its time ends by itself.
+ *
+ * @param session a superuser's
+ */
 export async function shutOwners(session: PostgresSession): Promise<void> {
   const open = await session.query<{ name: string }>(
-    `select rolname::text as name from pg_catalog.pg_roles where rolname ~ '^t_[0-9a-f]{12}_ddl$' and (rolcanlogin or rolvaliduntil is null)`,
+    `select rolname::text as name from pg_catalog.pg_roles where rolname ~ '^t_[0-9a-f]{12}_ddl$' and ${LEFT_OPEN}`,
   );
   for (const { name } of open) await unlessLocked(() => shutLogin(session, name));
 }
