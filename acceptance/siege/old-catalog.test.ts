@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { backUp } from '../harness/backups.ts';
@@ -119,6 +119,52 @@ attack(
     const uri = (await flux.flux('project', 'credentials', 'gone', '--field', 'postgres.url')).stdout.trim();
     expect(await psql(uri, 'select id from t')).toBe('4\n');
     return `start refused; ${lines} things adopted; the removed project was restored from its backup`;
+  },
+);
+
+/** A project that is removed, of which only its receipt is left. */
+const leaveOnlyReceipt = async (slug: string) => {
+  const project = await flux.createProject(slug, 'v2_shared');
+  await flux.push(project, 'create table t (id int); insert into t values (1);');
+  await backUp(flux, project, '--verify');
+  const id = await place.query(`select id from projects where hash = '${project.hash}'`);
+  const nuked = await flux.flux('nuke', ...project.flags, '--yes');
+  expect(nuked.exitCode, nuked.stderr).toBe(0);
+  rmSync(join(flux.dataFolder, 'backups', id), { recursive: true });
+  expect(existsSync(join(flux.dataFolder, 'backups/receipts', id, '1.json'))).toBe(true);
+  return project;
+};
+
+attack(
+  'A copy of the catalog from before two projects of which only receipts are left; one cannot be adopted',
+  'the other is adopted, what cannot be is said, and Flux starts',
+  async () => {
+    const before = await copyCatalog();
+    const vanished = await leaveOnlyReceipt('vanished');
+    const blocked = await leaveOnlyReceipt('blocked');
+    await goBackTo(before);
+    // Another project has its hash by now.
+    await place.query(`insert into projects (id, owner_id, slug, hash, engine, lifecycle, sealed_secrets, removed_at)
+      select gen_random_uuid(), id, 'other', '${blocked.hash}', 'v2_shared', 'removed', '', now() from users limit 1`);
+
+    await startIsRefused();
+    const applied = await flux.server('reconcile', '--apply');
+    expect(applied.exitCode).toBe(1);
+    expect(applied.stdout).toMatch(new RegExp(`^✓ Receipt 1 of vanished \\(${vanished.hash}\\).*Adopted\\.$`, 'm'));
+    expect(applied.stdout).toMatch(/^✗ Receipt 1 of blocked .* It could not be adopted: .*\. Correct what is in its way and run/m);
+    expect(applied.stderr).toMatch(/^1 of \d could not be adopted/);
+    await flux.start();
+    expect(flux.log()).toContain('Receipt 1 of blocked');
+    expect((await flux.flux('list', '--removed')).stdout).toContain(vanished.hash);
+    expect((await flux.flux('doctor', ...vanished.flags)).stdout).not.toContain('eceipt 1');
+
+    expect(await flux.stop()).toBe(0);
+    await place.query(`delete from projects where slug = 'other'`);
+    const again = await flux.server('reconcile', '--apply');
+    expect(again.stdout, again.stderr).toMatch(/^✓ Receipt 1 of blocked .* Adopted\.$/m);
+    await flux.start();
+    expect((await flux.flux('list', '--removed')).stdout).toContain(blocked.hash);
+    return 'one receipt adopted, one named with the reason; adopted by the next reconcile when nothing was in its way';
   },
 );
 

@@ -35,6 +35,23 @@ export async function recordAudit(db: Database, actor: Actor, entry: AuditEntry)
 
 const Details = z.record(z.string(), z.unknown());
 
+/** The subjects and details of every line of one action, the oldest first. */
+export async function listDetails(
+  db: Database,
+  action: string,
+): Promise<readonly { readonly subject: string; readonly details: Readonly<Record<string, unknown>> }[]> {
+  const rows = await db
+    .selectFrom('audit_events')
+    .select(['id', 'subject', 'details'])
+    .where('action', '=', action)
+    .orderBy('id')
+    .execute();
+  return rows.map(({ id, subject, details }) => ({
+    subject: subject ?? '',
+    details: parseStored(Details, details, `Line ${id} of the audit`),
+  }));
+}
+
 /** A line of the audit with the names behind its ids. */
 export interface AuditRow {
   readonly id: number;

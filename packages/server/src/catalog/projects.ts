@@ -102,11 +102,11 @@ export async function listLiveProjects(db: Database): Promise<readonly ProjectRo
 export async function adoptProject(
   db: DatabaseTransaction,
   id: ProjectId,
-  { engine, migrationState }: { readonly engine: ProjectRow['engine']; readonly migrationState: MigrationState | null },
+  identity: Pick<ProjectRow, 'owner_id' | 'slug' | 'hash' | 'engine' | 'sealed_secrets' | 'created_at' | 'migration_state'>,
 ): Promise<void> {
   await db
     .updateTable('projects')
-    .set({ engine, lifecycle: 'active', removed_at: null, migration_state: migrationState })
+    .set({ ...identity, lifecycle: 'active', removed_at: null })
     .where('id', '=', id)
     .execute();
 }

@@ -1,8 +1,9 @@
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { createVolumeStore } from '../blobs/volume.ts';
 import type { Config } from '../config.ts';
 import type { Adoption, ReconcileDeps } from '../projects/reconcile/adoption.ts';
 import { examineFound } from '../projects/reconcile/examine.ts';
+import { passOver } from '../projects/reconcile/passed-over.ts';
 import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { Releasers } from '../system/releasers.ts';
@@ -12,8 +13,9 @@ import { takeOver } from './installation.ts';
 /** Refuses to start work on a catalog that is older than what is found. @throws FluxError `catalog_outdated` with the plan */
 export async function requireUpToDate(deps: ReconcileDeps): Promise<void> {
   const adoptions = await examineFound(deps);
-  for (const { found, apply } of adoptions) if (apply === undefined) deps.log.warn(found);
-  const plan = adoptions.filter(({ apply }) => apply !== undefined).map(({ found }) => found);
+  const isDue = ({ apply, passedOver }: Adoption) => apply !== undefined && passedOver === undefined;
+  for (const adoption of adoptions) if (!isDue(adoption)) deps.log.warn(describe(adoption));
+  const plan = adoptions.filter(isDue).map(({ found }) => found);
   if (plan.length === 0) return;
   throw new FluxError(
     'catalog_outdated',
@@ -42,22 +44,49 @@ export async function reconcile(config: Config, log: Log, how: 'dry-run' | 'appl
     if (successor !== undefined) say(successor);
     const adoptions = await examineFound({ ...ground, store, clock, log });
     if (adoptions.length === 0) return say('The catalog knows everything that was found.');
-    for (const adoption of adoptions) say(await outcomeOf(adoption, isDryRun));
+    const outcomes: Outcome[] = [];
+    for (const adoption of adoptions) {
+      const outcome = await outcomeOf(ground, adoption, isDryRun);
+      outcomes.push(outcome);
+      say(outcome.line);
+    }
+    const failed = outcomes.filter(({ failed }) => failed).length;
+    if (failed > 0)
+      throw new FluxError('catalog_outdated', `${failed} of ${outcomes.length} could not be adopted; each says why above.`, {
+        hint: 'Correct what is in the way, then run `flux-server reconcile --apply` again.',
+      });
     if (isDryRun) say('Nothing was changed. `flux-server reconcile --apply` adopts what can be adopted.');
   } finally {
     await releasers.release();
   }
 }
 
-async function outcomeOf({ found, apply }: Adoption, isDryRun: boolean): Promise<string> {
-  if (apply === undefined) return `! ${found}`;
-  if (isDryRun) return `+ ${found}`;
+interface Outcome {
+  readonly line: string;
+  readonly failed?: true;
+}
+
+async function outcomeOf(deps: Pick<ReconcileDeps, 'catalog'>, adoption: Adoption, isDryRun: boolean): Promise<Outcome> {
+  const { found, apply } = adoption;
+  if (apply === undefined) return { line: `! ${found}` };
+  if (isDryRun) return { line: `+ ${describe(adoption)}` };
   try {
     await apply();
-    return `✓ ${found} Adopted.`;
+    return { line: `✓ ${found} Adopted.` };
   } catch (error) {
-    return `✗ ${found} It could not be adopted: ${error instanceof Error ? error.message : String(error)}`;
+    if (isFluxError(error, 'catalog_unavailable')) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    const isPassedOver = await passOver(deps, adoption, why);
+    const line = isPassedOver
+      ? `✗ ${describe({ ...adoption, passedOver: why })} Until then it stays where it is, and Flux starts without it.`
+      : `✗ ${found} It could not be adopted, and Flux does not start before it is: ${why}`;
+    return { line, failed: true };
   }
+}
+
+function describe({ found, passedOver }: Adoption): string {
+  if (passedOver === undefined) return found;
+  return `${found} It could not be adopted: ${passedOver}. Correct what is in its way and run \`flux-server reconcile --apply\` again.`;
 }
 
 const SHOWN = 20;

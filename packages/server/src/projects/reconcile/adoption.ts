@@ -17,8 +17,12 @@ export interface ReconcileDeps {
 
 /** Something that is found and that the catalog does not know, or knows as something older. */
 export interface Adoption {
+  /** Names it for later starts, which pass it over once it could not be adopted. Undefined for what no start may pass over. */
+  readonly id?: string;
   /** What was found, and what the catalog says; a sentence. */
   readonly found: string;
+  /** Why an earlier `flux-server reconcile --apply` could not adopt it. */
+  readonly passedOver?: string;
   /** Brings the catalog up to date, in a transaction of its own. Undefined for what somebody has to decide. */
   readonly apply?: () => Promise<void>;
 }

@@ -1,20 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
+import type { ProjectHash, ProjectId } from '@flux/contract/ids';
 import { backupKindOf } from '@flux/contract/labels';
 import { boundLeftOut } from '../../backups/left-out.ts';
 import { artifactKey, type BackupReference, manifestKey } from '../../blobs/artifact-keys.ts';
 import { recordAudit } from '../../catalog/audit.ts';
 import { insertBackup, insertManifest, updateBackup } from '../../catalog/backups.ts';
 import { insertCopy } from '../../catalog/copies.ts';
-import { findProjectById, insertRemovedProject } from '../../catalog/projects.ts';
-import { ensureUser } from '../../catalog/tokens.ts';
 import { parseManifest } from '../../postgres/manifest/schema.ts';
-import { timeOfUuidv7, uuidv7 } from '../../system/uuid.ts';
-import { newSecrets } from '../record.ts';
+import { timeOfUuidv7 } from '../../system/uuid.ts';
 import { type Adoption, NOBODY, type ReconcileDeps } from './adoption.ts';
-
-/** The user that projects are given to whose owner is not known. */
-const FIRST_USER = 'admin';
+import { ensureProject, type ProjectName } from './removed-project.ts';
 
 /** An artifact in the store that the catalog has no row for, or one that says that it is not complete. */
 export async function examineBackup(
@@ -33,6 +28,7 @@ export async function examineBackup(
       found: `${name} is in the store without a manifest that can be read; it is left alone. \`flux backup import\` takes its file.`,
     };
   return {
+    id: `backup ${backupId}`,
     found: `${name}, taken at ${manifest.takenAt}, is in the store; the catalog ${catalogSays === 'nothing' ? 'does not know it' : 'says that it is unfinished'}.`,
     apply: async () => {
       const key = artifactKey(reference);
@@ -42,18 +38,7 @@ export async function examineBackup(
       const engine = manifest.backupKind === 'project_db' ? 'v1_dedicated' : 'v2_shared';
       const now = deps.clock.now();
       await catalog.db.transaction().execute(async (db) => {
-        if ((await findProjectById(db, projectId)) === undefined) {
-          const owner = await ensureUser(db, uuidv7(now) as UserId, FIRST_USER);
-          await insertRemovedProject(db, {
-            id: projectId,
-            ...project,
-            owner_id: owner,
-            engine,
-            // Those that it had are gone with its data.
-            sealed_secrets: deps.engines.sealSecrets(newSecrets()),
-            removed_at: now,
-          });
-        }
+        await ensureProject(db, deps, { ...project, id: projectId, engine });
         const content = {
           status: 'complete',
           completed_at: now,
@@ -91,12 +76,6 @@ export async function examineBackup(
       });
     },
   };
-}
-
-/** How a project is called, as far as anything that is found knows. */
-export interface ProjectName {
-  readonly slug: string;
-  readonly hash: ProjectHash;
 }
 
 /** The name of a project that nothing names: a slug that tells where it comes from, and the first digits of its id. */

@@ -4,10 +4,12 @@ import { listBackupStates } from '../../catalog/backups.ts';
 import { findProjectById } from '../../catalog/projects.ts';
 import { listNewestReceipts } from '../../catalog/receipts.ts';
 import type { Adoption, ReconcileDeps } from './adoption.ts';
-import { examineBackup, nameOfUnknown, type ProjectName } from './backups.ts';
+import { examineBackup, nameOfUnknown } from './backups.ts';
 import { examineOperations } from './operations.ts';
+import { listPassedOver } from './passed-over.ts';
 import { examineProjects } from './projects.ts';
 import { adoptReceipt, type GenuineReceipt, nameIn, readGenuineReceipt } from './receipts.ts';
+import type { ProjectName } from './removed-project.ts';
 import { examineSigningKeys } from './signing-keys.ts';
 
 /**
@@ -20,9 +22,18 @@ export async function examineFound(deps: ReconcileDeps): Promise<readonly Adopti
     deps.log.warn({ err: error }, 'the catalog was not compared with the backup store');
     return { certain: [], likely: [] };
   });
-  const isOld = [...projects, ...certain].some(({ apply }) => apply !== undefined);
+  const passedOver = await listPassedOver(deps);
+  const marked = (adoptions: readonly Adoption[]) => adoptions.map((adoption) => markPassedOver(adoption, passedOver));
+  const found = { projects: marked(projects), certain: marked(certain) };
+  const isOld = [...found.projects, ...found.certain].some((adoption) => adoption.apply !== undefined && adoption.passedOver === undefined);
   // What is under way in a catalog that is up to date was cut off a moment ago, and its recovery is not our business.
-  return isOld ? [...projects, ...likely, ...certain, ...(await examineOperations(deps))] : [...projects, ...certain];
+  if (!isOld) return [...found.projects, ...found.certain];
+  return [...found.projects, ...marked(likely), ...found.certain, ...(await examineOperations(deps))];
+}
+
+function markPassedOver(adoption: Adoption, passedOver: ReadonlyMap<string, string>): Adoption {
+  const why = adoption.id === undefined ? undefined : passedOver.get(adoption.id);
+  return why === undefined ? adoption : { ...adoption, passedOver: why };
 }
 
 /** What is in the store. `likely`: unfinished by the catalog, which is an everyday thing unless the catalog is known to be old. */
@@ -51,16 +62,18 @@ async function listStore(
   readonly unfinished: readonly BackupReference[];
   readonly receipts: readonly GenuineReceipt[];
 }> {
-  const ends = new Map((await listNewestReceipts(deps.catalog.db)).map(({ project_id, seq }) => [project_id, seq]));
-  const states = await listBackupStates(deps.catalog.db);
   const backups: BackupReference[] = [];
-  const newer: { readonly projectId: ProjectId; readonly sequence: number }[] = [];
+  const copies: { readonly projectId: ProjectId; readonly sequence: number }[] = [];
   for await (const { key } of deps.store.list('', new AbortController().signal)) {
     const place = parseKey(key);
     if (place === undefined) continue;
     if ('backupId' in place) backups.push(place);
-    else if (place.sequence > (ends.get(place.projectId) ?? 0)) newer.push(place);
+    else copies.push(place);
   }
+  // Read after the store was listed: another server may be working, and has a row of everything before there is a file of it. No row goes.
+  const states = await listBackupStates(deps.catalog.db);
+  const ends = new Map((await listNewestReceipts(deps.catalog.db)).map(({ project_id, seq }) => [project_id, seq]));
+  const newer = copies.filter(({ projectId, sequence }) => sequence > (ends.get(projectId) ?? 0));
   backups.sort((a, b) => (a.backupId < b.backupId ? -1 : 1));
   newer.sort((a, b) => a.sequence - b.sequence);
   const receipts = await inTurn(newer, (place) => readGenuineReceipt(deps, place, publicKeys));

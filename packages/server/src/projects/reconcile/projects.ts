@@ -4,7 +4,7 @@ import { recordAudit } from '../../catalog/audit.ts';
 import type { DatabaseTransaction } from '../../catalog/open.ts';
 import { adoptProject, findProjectById, findProjectBySlug, insertProject, type ProjectRow } from '../../catalog/projects.ts';
 import { ensureUser } from '../../catalog/tokens.ts';
-import type { Standing } from '../../engines/standing.ts';
+import type { FoundStanding, Standing } from '../../engines/standing.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import { type Adoption, NOBODY, type ReconcileDeps } from './adoption.ts';
 
@@ -40,40 +40,63 @@ async function readStandings({ engines, log }: ReconcileDeps) {
 }
 
 async function examineProject(deps: ReconcileDeps, standing: Standing, hasLeft: boolean): Promise<Adoption | undefined> {
-  const { catalog } = deps;
+  const { catalog, engines } = deps;
   const { id, slug, hash, engine } = standing.project;
   const row = await findProjectById(catalog.db, id);
-  if (row?.lifecycle === 'active' && row.engine === engine) return undefined;
+  if (row !== undefined && knows(row, engine)) return undefined;
+  // Another server may just have removed it: what is no longer live by the catalog has said so itself before.
+  if (!isLive(await engines.standingOf(engine).read({ id }))) return undefined;
   const found = `Project ${slug} (${hash}) is live in ${WORDS[engine]} since ${standing.at}; the catalog ${describe(row)}.`;
   const namesake = await findProjectBySlug(catalog.db, slug);
   if (namesake !== undefined && namesake.id !== id)
     return { found: `${found} It cannot be adopted while another project has its name: remove ${slug} (${namesake.hash}) first.` };
   return {
+    id: `project ${id}`,
     found,
     apply: () =>
       catalog.db.transaction().execute(async (db) => {
         if (row === undefined) await insert(db, deps, standing);
-        else await adoptProject(db, id, { engine, migrationState: hasLeft && engine === 'v1_dedicated' ? 'source_kept' : null });
+        else await adopt(db, deps, standing, hasLeft && engine === 'v1_dedicated' ? 'source_kept' : null);
         const details = { engine, catalogSaid: row === undefined ? null : { lifecycle: row.lifecycle, engine: row.engine } };
         await recordAudit(db, NOBODY, { action: 'project.adopted', projectId: id, subject: slug, details });
       }),
   };
 }
 
-async function insert(db: DatabaseTransaction, { clock }: ReconcileDeps, { project }: Standing): Promise<void> {
-  const ownerId = await ensureUser(db, uuidv7(clock.now()) as UserId, project.owner);
-  await insertProject(db, {
-    id: project.id,
-    owner_id: ownerId,
+/** A project moves from the pool to a server and never back, so a pool that still says that it is live is only behind. */
+function knows(row: ProjectRow, engine: Standing['project']['engine']): boolean {
+  return row.lifecycle === 'active' && (row.engine === engine || (row.engine === 'v1_dedicated' && engine === 'v2_shared'));
+}
+
+function isLive(found: FoundStanding): boolean {
+  return typeof found === 'object' && found.standing === 'live';
+}
+
+async function insert(db: DatabaseTransaction, deps: ReconcileDeps, standing: Standing): Promise<void> {
+  const identity = await identityOf(db, deps, standing);
+  await insertProject(db, { ...identity, id: standing.project.id, attached: false, lifecycle: 'active', worker_id: null });
+}
+
+/** The row may be one that its backups brought back, with a name and secrets that were made up. */
+async function adopt(
+  db: DatabaseTransaction,
+  deps: ReconcileDeps,
+  standing: Standing,
+  migrationState: ProjectRow['migration_state'],
+): Promise<void> {
+  const identity = await identityOf(db, deps, standing);
+  await adoptProject(db, standing.project.id, { ...identity, migration_state: migrationState });
+}
+
+async function identityOf(db: DatabaseTransaction, { clock }: ReconcileDeps, { project }: Standing) {
+  return {
+    owner_id: await ensureUser(db, uuidv7(clock.now()) as UserId, project.owner),
     slug: project.slug,
     hash: project.hash,
     engine: project.engine,
-    attached: false,
-    lifecycle: 'active',
     sealed_secrets: Buffer.from(project.sealedSecrets, 'base64'),
-    worker_id: null,
     created_at: new Date(project.createdAt),
-  });
+  };
 }
 
 function describe(row: ProjectRow | undefined): string {

@@ -12,6 +12,7 @@ import { insertVerification } from '../../catalog/verifications.ts';
 import { verifyEd25519 } from '../../system/ed25519.ts';
 import { timeOfUuidv7 } from '../../system/uuid.ts';
 import { type Adoption, NOBODY, type ReconcileDeps } from './adoption.ts';
+import { ensureProject, type ProjectName } from './removed-project.ts';
 
 /** A copy of a receipt whose signature was checked. */
 export interface GenuineReceipt {
@@ -69,9 +70,11 @@ export function adoptReceipt(deps: ReconcileDeps, receipt: GenuineReceipt): Adop
   const { predicate } = statement;
   const { project, sequence, verdict, backupId } = predicate;
   return {
+    id: `receipt ${projectId}/${sequence}`,
     found: `Receipt ${sequence} of ${project.slug} (${project.hash}), of ${predicate.finishedAt}, says that backup ${backupId} is ${verdict}; the catalog does not have it.`,
     apply: () =>
       deps.catalog.db.transaction().execute(async (db) => {
+        await ensureProject(db, deps, { ...nameIn(receipt), id: projectId, engine: predicate.engine });
         await ensureBackup(db, deps, receipt);
         const verification_id = predicate.verificationId as VerificationId;
         const finishedAt = new Date(copy.finishedAt);
@@ -128,7 +131,7 @@ async function ensureBackup(db: DatabaseTransaction, { clock }: ReconcileDeps, {
 }
 
 /** How the newest receipt of a project calls it. */
-export function nameIn({ statement }: GenuineReceipt): { readonly slug: string; readonly hash: ProjectHash } {
+export function nameIn({ statement }: GenuineReceipt): ProjectName {
   const { slug, hash } = statement.predicate.project;
   return { slug, hash: hash as ProjectHash };
 }

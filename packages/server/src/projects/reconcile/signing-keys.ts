@@ -16,15 +16,16 @@ export interface FoundKeys {
 
 /** Keys that sign receipts and that the catalog does not know, the oldest first. */
 export async function examineSigningKeys(deps: ReconcileDeps): Promise<FoundKeys> {
-  const known = await listSigningKeys(deps.catalog.db);
-  const publicKeys = new Map(known.map((key) => [key.id, key.public_key]));
-  const found: SigningKeyCopy[] = [];
+  const copies: SigningKeyCopy[] = [];
   for await (const { key } of deps.store.list(SIGNING_KEYS, new AbortController().signal)) {
     const copy = await readCopy(deps, key);
-    if (copy === undefined || publicKeys.has(copy.id)) continue;
-    publicKeys.set(copy.id, copy.publicKey);
-    found.push(copy);
+    if (copy !== undefined) copies.push(copy);
   }
+  // Afterwards, as in `examine.ts`: a key is in the catalog before there is a copy of it.
+  const known = await listSigningKeys(deps.catalog.db);
+  const publicKeys = new Map(known.map((key) => [key.id, key.public_key]));
+  const found = copies.filter(({ id }) => !publicKeys.has(id));
+  for (const { id, publicKey } of found) publicKeys.set(id, publicKey);
   found.sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1));
   return { publicKeys, adoptions: found.map((copy) => adoptKey(deps, copy)) };
 }
@@ -45,6 +46,7 @@ async function readCopy(deps: ReconcileDeps, key: string): Promise<SigningKeyCop
 
 function adoptKey({ catalog }: ReconcileDeps, { id, publicKey, sealedPrivateKey, createdAt }: SigningKeyCopy): Adoption {
   return {
+    id: `receipt key ${id}`,
     found: `Key ${id}, of ${createdAt}, signs receipts; the catalog does not know it.`,
     apply: () =>
       catalog.db.transaction().execute(async (db) => {

@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import type { ProjectId } from '@flux/contract/ids';
+import pino from 'pino';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import type { BlobStore } from '../../src/blobs/store.ts';
+import { markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
+import { EngineDirectory } from '../../src/engines/directory.ts';
+import type { Engine } from '../../src/engines/engine.ts';
+import type { FoundStanding, Standing, StandingSupport } from '../../src/engines/standing.ts';
+import { examineFound } from '../../src/projects/reconcile/examine.ts';
+import { systemClock } from '../../src/system/clock.ts';
+import { createSeal } from '../../src/system/seal.ts';
+import { type BackupPlace, openBackupPlace } from '../backups/place.ts';
+
+/** Standings in memory; `afterList` is what another server does when they were read. */
+interface Standings extends StandingSupport {
+  readonly found: Map<ProjectId, FoundStanding>;
+  afterList: () => Promise<void>;
+}
+
+let place: BackupPlace;
+let dedicated: Standings;
+let pooled: Standings;
+beforeAll(async () => {
+  place = await openBackupPlace();
+}, 60_000);
+afterAll(() => place?.[Symbol.asyncDispose]());
+beforeEach(() => {
+  dedicated = createStandingsInMemory();
+  pooled = createStandingsInMemory();
+});
+
+/** What is found, while another server does something before the whole store is listed. */
+const examine = (beforeListing: () => Promise<unknown> = async () => undefined) => {
+  const { store } = place.deps;
+  const listed: BlobStore = {
+    ...store,
+    async *list(prefix, signal) {
+      if (prefix === '') await beforeListing();
+      yield* store.list(prefix, signal);
+    },
+  };
+  const seal = createSeal(randomBytes(32));
+  const engineOf = (standing: StandingSupport) => ({ name: 'test', standing }) as unknown as Engine;
+  const engines = new EngineDirectory({ v1_dedicated: engineOf(dedicated), v2_shared: engineOf(pooled), attached: engineOf(pooled) }, seal);
+  return examineFound({ catalog: place.catalog, engines, store: listed, seal, clock: systemClock, log: pino({ level: 'silent' }) });
+};
+
+it('finds nothing when another server completes a backup while the store is listed', async () => {
+  const project = await place.newProject();
+  const first = await place.addBackup(project, 'complete');
+  expect(await examine(() => place.addBackup(project, 'complete'))).toEqual([]);
+  expect(await examine()).toEqual([]);
+  rmSync(first.path);
+  expect(await examine()).toEqual([]);
+});
+
+it('finds nothing when another server removes a project after its standing was read', async () => {
+  const project = await place.newProject();
+  dedicated.found.set(project.id, standingOf(project, 'live'));
+  dedicated.afterList = async () => {
+    dedicated.found.set(project.id, standingOf(project, 'removing'));
+    await setProjectLifecycle(place.catalog.db, project.id, 'removing');
+    dedicated.found.delete(project.id);
+    await markProjectRemoved(place.catalog.db, project.id, new Date());
+  };
+  expect(await examine()).toEqual([]);
+});
+
+it('finds a project whose data says that it is live when the catalog says that it was removed', async () => {
+  const project = await place.newProject();
+  dedicated.found.set(project.id, standingOf(project, 'live'));
+  await markProjectRemoved(place.catalog.db, project.id, new Date());
+  const [found] = await examine();
+  expect(found?.found).toContain(`${project.slug} (${project.hash}) is live in a server of its own`);
+});
+
+it('finds nothing when a move was committed, and the pool does not say yet that the project has left', async () => {
+  const project = await place.newProject();
+  pooled.found.set(project.id, {
+    ...standingOf(project, 'live'),
+    project: { ...standingOf(project, 'live').project, engine: 'v2_shared' },
+  });
+  expect(await examine()).toEqual([]);
+});
+
+function createStandingsInMemory(): Standings {
+  const found = new Map<ProjectId, FoundStanding>();
+  const standings: Standings = {
+    found,
+    afterList: async () => undefined,
+    read: async ({ id }) => found.get(id) ?? 'absent',
+    write: async (standing) => void found.set(standing.project.id, standing),
+    list: async () => {
+      const all = [...found.values()].flatMap((standing) => (standing === 'absent' ? [] : [{ place: 'here', found: standing }]));
+      await standings.afterList();
+      return all;
+    },
+  };
+  return standings;
+}
+
+function standingOf({ id, hash, slug }: ProjectRow, standing: Standing['standing']): Standing {
+  const now = new Date().toISOString();
+  return {
+    format: 1,
+    standing,
+    at: now,
+    project: { id, hash, slug, engine: 'v1_dedicated', owner: 'test', createdAt: now, sealedSecrets: '' },
+  };
+}
