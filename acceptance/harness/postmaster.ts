@@ -7,9 +7,13 @@ import { join } from 'node:path';
  */
 export function postmasterPid(dataFolder: string): number {
   const own = textOf(join(dataFolder, 'postmaster.pid')).split('\n')[0] ?? '';
-  if (own === '') return 0;
+  return own === '' ? 0 : hostPid(dataFolder, own);
+}
+
+/** Pid of a process of the server on a data folder as this host counts, from the one that the server tells (`pg_stat_activity`); 0 when there is none. */
+export function hostPid(dataFolder: string, own: string): number {
   const pids = [own, ...readdirSync('/proc').filter((name) => /^\d+$/.test(name))];
-  return Number(pids.find((pid) => isServer(pid, own, dataFolder)) ?? 0);
+  return Number(pids.find((pid) => isProcess(pid, own, dataFolder)) ?? 0);
 }
 
 /** Every process of the server on a data folder. */
@@ -18,7 +22,7 @@ export function processesOfServer(dataFolder: string): number[] {
   return pids.filter((pid) => isPostgres(textOf(`/proc/${pid}/status`)) && worksIn(pid, dataFolder)).map(Number);
 }
 
-function isServer(pid: string, own: string, dataFolder: string): boolean {
+function isProcess(pid: string, own: string, dataFolder: string): boolean {
   const status = textOf(`/proc/${pid}/status`);
   return isPostgres(status) && /^NSpid:.*\s(\d+)$/m.exec(status)?.[1] === own && worksIn(pid, dataFolder);
 }

@@ -1,4 +1,5 @@
-import type { Client, ClientConfig } from 'pg';
+import { isFluxError } from '@flux/contract/errors';
+import { type Client, type ClientConfig, DatabaseError } from 'pg';
 import { CatalogClient, endClient } from './client.ts';
 
 /** How long an answer may take before it is asked whether the server answers anybody, and for how long an answer to that is awaited. */
@@ -46,15 +47,16 @@ export function watchedClients(settings: ClientConfig): new (config?: string | C
   };
 }
 
-/** Whether the server answers a new connection in time. */
+/** Whether the server answers a new connection in time, in whatever way. */
 async function probe(settings: ClientConfig): Promise<boolean> {
   const client = new CatalogClient({ ...settings, connectionTimeoutMillis: PROBE_MS, query_timeout: PROBE_MS });
   try {
     await client.connect();
     await client.query('select 1');
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    // A refusal is an answer: a server without a free connection, or one that stops, does not hang.
+    return error instanceof DatabaseError || (isFluxError(error) && error.cause instanceof DatabaseError);
   } finally {
     await endClient(client);
   }
