@@ -80,10 +80,15 @@ attack('A second server of the same family', 'starts, and no dedicated project i
     const pooled = await second.createProject('together', 'v2_shared');
     const made = await first.flux('backup', 'create', ...pooled.flags, '--verify');
     expect(made.exitCode, made.stderr).toBe(0);
+    expect(await first.stop()).toBe(0);
+    const alone = await second.flux('create', 'alone', '--mode', 'v1_dedicated');
+    expect(alone.exitCode).not.toBe(0);
+    expect(alone.stderr).toContain('The catalog belongs to another data folder than that of this control plane');
+    await first.start();
   } finally {
     await second[Symbol.asyncDispose]();
   }
-  return 'a pooled project is served by both; a dedicated one is refused while both run';
+  return 'a pooled project is served by both; a dedicated one is refused while both run, and on the second alone';
 });
 
 attack('The data folder again, by a symbolic link and by its own path', 'the second server does not start', async () => {
@@ -98,10 +103,56 @@ attack('The data folder again, by a symbolic link and by its own path', 'the sec
   return 'refused twice';
 });
 
+attack('reconcile with the catalog of another installation', 'changes nothing, whoever works on that catalog', async () => {
+  const env: Record<string, string> = { FLUX_VERIFY_STANDBY: 'off' };
+  await using other = await startFlux({ env });
+  expect(await other.stop()).toBe(0);
+  expect(await first.stop()).toBe(0);
+  const before = await psql(cluster.uri('catalog'), 'select * from installation');
+  Object.assign(env, shared);
+  for (const how of ['--dry-run', '--apply']) {
+    const refused = await other.server('reconcile', how);
+    expect(refused.exitCode).not.toBe(0);
+    expect(refused.stderr).toContain('The catalog belongs to an installation with another secret key.');
+  }
+  // A catalog from before it knew to whom it belongs: its secrets tell.
+  await psql(cluster.uri('catalog'), 'alter table installation rename to hidden; create table installation (like hidden including all)');
+  const untold = await other.server('reconcile', '--apply');
+  expect(untold.stderr).toContain('The catalog belongs to an installation with another secret key.');
+  await psql(cluster.uri('catalog'), 'drop table installation; alter table hidden rename to installation');
+  copyFileSync(join(first.dataFolder, 'secret.key'), join(other.dataFolder, 'secret.key'));
+  const refused = await other.server('reconcile', '--apply');
+  expect(refused.stderr).toContain('is the backup folder of another installation');
+  expect(await psql(cluster.uri('catalog'), 'select * from installation')).toBe(before);
+  await first.start();
+  return 'refused four times: by the key, and by the backup folder; the catalog is as it was';
+});
+
+attack(
+  'A server with another key meets a catalog that it would have to upgrade',
+  'it is refused before the tables are changed',
+  async () => {
+    // As an earlier release has left it, as far as this server can tell.
+    expect(await first.stop()).toBe(0);
+    const undo = `create table was as select name, timestamp from catalog_migrations where name = '030-installation'; delete from catalog_migrations where name = '030-installation'`;
+    await psql(cluster.uri('catalog'), undo);
+    const refusal = await refusalOf({ env: { ...shared, FLUX_BACKUPS_LOCAL_DIR: volume() } });
+    expect(refusal).toContain('The catalog belongs to an installation with another secret key.');
+    const planned = await first.server('reconcile', '--dry-run');
+    expect(planned.stderr).toContain('The tables of the catalog are of an earlier version of Flux');
+    expect(planned.stderr).toContain('flux-server migrate');
+    await psql(cluster.uri('catalog'), 'insert into catalog_migrations (name, timestamp) select name, timestamp from was; drop table was');
+    await first.start();
+    return 'refused, and so is a dry run of the rightful server, which says what to do';
+  },
+);
+
 attack('The data folder is lost, and a new one takes the secret key and the backups', 'reconcile makes it the successor', async () => {
   await using other = await startFlux({ env: { ...shared, FLUX_BACKUPS_LOCAL_DIR: volume() }, prepare: withSecrets });
   expect(await other.stop()).toBe(0);
   expect(await first.stop()).toBe(0);
+  const planned = await other.server('reconcile', '--dry-run');
+  expect(planned.stdout, planned.stderr).toContain('`flux-server reconcile --apply` makes this one its successor');
   const said = await other.server('reconcile', '--apply');
   expect(said.stdout, said.stderr).toContain('The catalog belongs to this data folder from now on.');
   await other.start();

@@ -8,7 +8,7 @@ import { createWorkspace } from './blobs/workspace.ts';
 import { readOnlyError } from './catalog/version.ts';
 import { emptyScratchFolder } from './compose/data-folder.ts';
 import { composeGround, type Ground } from './compose/ground.ts';
-import { requireOwnInstallation } from './compose/installation.ts';
+import { recordInstallation, requireOwnInstallation, requireOwnKeyAndVolume } from './compose/installation.ts';
 import { composeOperations } from './compose/operations.ts';
 import { createReadOnlyParts } from './compose/read-only.ts';
 import { recover } from './compose/recover.ts';
@@ -66,6 +66,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     log,
     releasers,
     whenLocked: async () => until === 'all' && requireFreePort(config),
+    check: until === 'all' ? requireOwnInstallation : requireOwnKeyAndVolume,
     onStop: () => (failed.aborted ? 'keep' : config.onStop),
   });
   const { runtime, catalog, cluster, engines, foreign, seal, disposables, wall, toolbox, account } = ground;
@@ -164,7 +165,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 /** What only a server does that may change the catalog. @throws FluxError `config_invalid` when it belongs to another installation */
 async function takeUpWork(ground: Ground, config: Config, log: Log): Promise<{ readonly lease: Lease; readonly queue: JobQueue }> {
   const { catalog, key, home } = ground;
-  await requireOwnInstallation({ config, catalog, key, home, log });
+  await recordInstallation({ config, catalog, key, home }, log);
   const lease = await keepLease(catalog, log, home);
   return { lease, queue: await openQueue(catalog, log) };
 }

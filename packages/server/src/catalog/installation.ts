@@ -1,10 +1,33 @@
-import type { Selectable } from 'kysely';
-import type { Catalog, Database } from './open.ts';
+import { type Selectable, sql } from 'kysely';
+import type { Database, OpenedCatalog } from './open.ts';
 import type { InstallationTable } from './tables.ts';
 import { isWorkerAlive } from './worker-lease.ts';
 
 /** Which installation a catalog belongs to. */
 export type Installation = Selectable<InstallationTable>;
+
+/** What the catalog says that it belongs to. Undefined when it says nothing, or its tables are of a release that recorded nothing. */
+export async function findInstallation(db: Database): Promise<Installation | undefined> {
+  return (await hasTable(db, 'installation')) ? await db.selectFrom('installation').selectAll().executeTakeFirst() : undefined;
+}
+
+/** Some of the newest secrets that are sealed in the catalog. */
+export async function sampleSealed(db: Database): Promise<readonly Buffer[]> {
+  const keys = (await hasTable(db, 'signing_keys'))
+    ? await db.selectFrom('signing_keys').select('sealed_private_key as sealed').orderBy('created_at', 'desc').limit(SAMPLE).execute()
+    : [];
+  const projects = (await hasTable(db, 'projects'))
+    ? await db.selectFrom('projects').select('sealed_secrets as sealed').orderBy('created_at', 'desc').limit(SAMPLE).execute()
+    : [];
+  return [...keys, ...projects].map(({ sealed }) => sealed);
+}
+
+const SAMPLE = 5;
+
+async function hasTable(db: Database, name: string): Promise<boolean> {
+  const { rows } = await sql<{ there: boolean }>`select to_regclass(${name}) is not null as there`.execute(db);
+  return rows[0]?.there === true;
+}
 
 /** What the catalog says that it belongs to; recorded now when it says nothing yet. */
 export async function ensureInstallation(
@@ -25,7 +48,7 @@ export async function updateInstallation(db: Database, change: Partial<Pick<Inst
 }
 
 /** The data folders of the servers that work on the catalog now. */
-export async function listLiveHomes(catalog: Catalog): Promise<ReadonlySet<string>> {
+export async function listLiveHomes(catalog: OpenedCatalog): Promise<ReadonlySet<string>> {
   const workers = await catalog.db.selectFrom('workers').select(['lock_key', 'home']).where('home', 'is not', null).execute();
   const homes = new Set<string>();
   for (const { lock_key, home } of workers)

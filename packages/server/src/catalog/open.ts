@@ -19,7 +19,7 @@ import * as pace from './migrations/021-pace.ts';
 import * as quotas from './migrations/022-quotas.ts';
 import * as installation from './migrations/030-installation.ts';
 import type { CatalogTables } from './tables.ts';
-import { chooseCatalogMode, SCHEMA_VERSION } from './version.ts';
+import { type CatalogVersion, readCatalogVersion, requireNothingMissing, SCHEMA_VERSION } from './version.ts';
 import { breakConnection, watchedClients } from './watched-client.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
@@ -41,14 +41,30 @@ export interface Catalog {
   close(): Promise<void>;
 }
 
+/** The part of a catalog that is there before its tables are up to date. */
+export type OpenedCatalog = Pick<Catalog, 'db' | 'executeSql'>;
+
+export interface OpenOptions {
+  /** Called before anything is changed, since the catalog may be another's: throws when it must not be used. */
+  readonly check?: (catalog: OpenedCatalog) => Promise<void>;
+  /** `leave`: refuses a catalog whose tables would have to be brought up to date. */
+  readonly tables?: 'update' | 'leave';
+}
+
 /**
  * Connects to the catalog and brings its tables up to date; several servers may do so at once (the migrator takes a lock). One that a
  * newer Flux has written is opened for reading where that is possible.
  *
- * @throws FluxError `catalog_unavailable`, `catalog_newer`
+ * @throws FluxError `catalog_unavailable`, `catalog_newer`, `catalog_outdated`, and what `check` throws
  */
-export async function openCatalog(connection: CatalogConnection, onError: (error: Error) => void): Promise<Catalog> {
-  const mode = await findMode(connection);
+export async function openCatalog(
+  connection: CatalogConnection,
+  onError: (error: Error) => void,
+  { check, tables = 'update' }: OpenOptions = {},
+): Promise<Catalog> {
+  const version = await findVersion(connection);
+  if (tables === 'leave') requireNothingMissing(version);
+  const { mode } = version;
   const settings = {
     ...connection,
     ...(mode === 'read-only' ? { options: '-c default_transaction_read_only=on' } : {}),
@@ -67,27 +83,29 @@ export async function openCatalog(connection: CatalogConnection, onError: (error
   const db = new Kysely<CatalogTables>({
     dialect: new PostgresDialect({ pool: { connect: connectPooled, end: () => pool.end(), options: pool.options } }),
   });
+  const executeSql: Catalog['executeSql'] = async (text, values) => {
+    const client = await connectPooled();
+    // A client whose connection broke is one that the pool must not hand out again.
+    return client.query(text, values).then(
+      (answer) => {
+        client.release();
+        return answer;
+      },
+      (error) => {
+        client.release(isFluxError(error, 'catalog_unavailable'));
+        throw error;
+      },
+    );
+  };
   try {
-    if (mode === 'read-write') await migrate(db);
+    await check?.({ db, executeSql });
+    if (mode === 'read-write' && tables === 'update') await migrate(db);
     const listener = await createListener(() => new CatalogClient(settings), onError);
     return {
       mode,
       db,
       listener,
-      executeSql: async (text, values) => {
-        const client = await connectPooled();
-        // A client whose connection broke is one that the pool must not hand out again.
-        return client.query(text, values).then(
-          (answer) => {
-            client.release();
-            return answer;
-          },
-          (error) => {
-            client.release(isFluxError(error, 'catalog_unavailable'));
-            throw error;
-          },
-        );
-      },
+      executeSql,
       connect: async () => {
         const client = new CatalogClient(settings);
         client.on('error', onError);
@@ -107,16 +125,17 @@ export async function openCatalog(connection: CatalogConnection, onError: (error
     };
   } catch (error) {
     await db.destroy().catch(() => undefined);
-    throw unusable(error);
+    throw isFluxError(error) ? error : unusable(error);
   }
 }
 
 const CLOSE_MS = 2000;
-async function findMode(connection: CatalogConnection): Promise<Catalog['mode']> {
+
+async function findVersion(connection: CatalogConnection): Promise<CatalogVersion> {
   const client = new CatalogClient({ ...connection, application_name: 'flux-catalog', connectionTimeoutMillis: 10_000 });
   try {
     await client.connect();
-    return await chooseCatalogMode(client, Object.keys(MIGRATIONS));
+    return await readCatalogVersion(client, Object.keys(MIGRATIONS));
   } catch (error) {
     throw isFluxError(error, 'catalog_newer') ? error : unusable(error);
   } finally {

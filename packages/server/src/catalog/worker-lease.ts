@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { OperationId } from '@flux/contract/ids';
 import { endClient } from './client.ts';
-import type { Catalog } from './open.ts';
+import type { Catalog, OpenedCatalog } from './open.ts';
 
 /** First key of the advisory locks that say "this worker lives"; the second is the worker's own. */
 const WORKER_LOCK_CLASS = 0x466c7578;
@@ -83,7 +83,7 @@ export async function isWorkerIdAlive(catalog: Catalog, workerId: string): Promi
 }
 
 /** Tells whether the worker with this lock key lives. */
-export async function isWorkerAlive(catalog: Catalog, lockKey: number): Promise<boolean> {
+export async function isWorkerAlive(catalog: OpenedCatalog, lockKey: number): Promise<boolean> {
   // As a statement of its own, the transaction lock is released at once.
   const { rows } = await catalog.executeSql('select pg_try_advisory_xact_lock($1, $2) as free', [WORKER_LOCK_CLASS, lockKey]);
   return (rows[0] as { free: boolean }).free === false;

@@ -1,4 +1,5 @@
-import { type Catalog, type CatalogConnection, openCatalog } from '../catalog/open.ts';
+import { FluxError } from '@flux/contract/errors';
+import { type Catalog, type CatalogConnection, type OpenOptions, openCatalog } from '../catalog/open.ts';
 import type { Config } from '../config.ts';
 import type { InstanceRuntime } from '../instances/instance.ts';
 import { connectPostgres } from '../postgres/connect.ts';
@@ -7,15 +8,32 @@ import type { Log } from '../system/log.ts';
 const INSTANCE = 'catalog';
 const DATABASE = 'flux_catalog';
 
-/** Opens the catalog: the one of FLUX_CATALOG_URL, or an instance of our own that is created on the first start. */
-export async function composeCatalog(config: Config, runtime: InstanceRuntime, defaultMajor: () => number, log: Log): Promise<Catalog> {
-  const connection =
-    config.catalogUrl === undefined ? await embeddedCatalog(runtime, defaultMajor) : { connectionString: config.catalogUrl };
-  return openCatalog(connection, (error) => log.warn({ err: error }, 'a connection to the catalog broke'));
+export interface CatalogParts {
+  readonly config: Pick<Config, 'catalogUrl'>;
+  readonly runtime: InstanceRuntime;
+  readonly defaultMajor: () => number;
+  readonly log: Log;
 }
 
-async function embeddedCatalog(runtime: InstanceRuntime, defaultMajor: () => number): Promise<CatalogConnection> {
+/** Opens the catalog: the one of FLUX_CATALOG_URL, or an instance of our own that is created on the first start. */
+export async function composeCatalog({ config, runtime, defaultMajor, log }: CatalogParts, options: OpenOptions): Promise<Catalog> {
+  const connection =
+    config.catalogUrl === undefined
+      ? await embeddedCatalog(runtime, defaultMajor, options.tables)
+      : { connectionString: config.catalogUrl };
+  return openCatalog(connection, (error) => log.warn({ err: error }, 'a connection to the catalog broke'), options);
+}
+
+async function embeddedCatalog(
+  runtime: InstanceRuntime,
+  defaultMajor: () => number,
+  tables: OpenOptions['tables'],
+): Promise<CatalogConnection> {
   const status = await runtime.status(INSTANCE);
+  if (status.state === 'missing' && tables === 'leave')
+    throw new FluxError('catalog_outdated', 'There is no catalog in the data folder, and nothing is to be changed now.', {
+      hint: 'Put back the data folder, or set FLUX_CATALOG_URL to the catalog. A start makes an empty catalog, and lists what was found.',
+    });
   if (status.state === 'missing') await runtime.create({ id: INSTANCE, major: defaultMajor(), network: 'none' });
   else await runtime.start(INSTANCE);
   await using session = await connectPostgres(runtime.superuser(INSTANCE));

@@ -1,4 +1,4 @@
-import type { Catalog } from '../catalog/open.ts';
+import type { Catalog, OpenOptions } from '../catalog/open.ts';
 import type { Config } from '../config.ts';
 import { createAttachedEngine } from '../engines/attached/engine.ts';
 import { createDedicatedEngine } from '../engines/dedicated/engine.ts';
@@ -15,7 +15,7 @@ import { createStamp } from '../system/stamp.ts';
 import { composeCatalog } from './catalog.ts';
 import { prepareDataFolder, readSecretKey } from './data-folder.ts';
 import { composeForeignRules } from './foreign.ts';
-import { readHome } from './installation.ts';
+import { type CheckParts, readHome } from './installation.ts';
 import { composeRuntime, type Runtime } from './runtime.ts';
 import { composeSharedCluster } from './shared-cluster.ts';
 
@@ -40,6 +40,10 @@ export interface GroundOptions {
   readonly releasers: Releasers;
   /** Called once the folder is locked, before anything is started. */
   readonly whenLocked: () => Promise<unknown>;
+  /** Refuses a catalog that is another's, before its tables are changed. */
+  readonly check: (parts: CheckParts) => Promise<void>;
+  /** `leave`: nothing of the catalog is changed. */
+  readonly tables?: OpenOptions['tables'];
   /** What becomes of the servers when all is released. */
   readonly onStop: () => 'stop' | 'keep';
 }
@@ -49,11 +53,13 @@ export interface GroundOptions {
  *
  * @throws FluxError `data_folder_locked`, `volume_unusable`, `catalog_unavailable`, `postgres_missing`
  */
-export async function composeGround({ config, clock, log, releasers, whenLocked, onStop }: GroundOptions): Promise<Ground> {
+export async function composeGround(options: GroundOptions): Promise<Ground> {
+  const { config, clock, log, releasers, whenLocked, onStop } = options;
   await prepareDataFolder(config.dataFolder);
   releasers.add('the data folder', await lockFolder(config.dataFolder));
   await whenLocked();
   const key = await readSecretKey(config.dataFolder);
+  const home = await readHome(config.dataFolder);
   const seal = createSeal(key);
   const standings = createStandings(createStamp(key, 'standings'));
   const { removeRunFolder, ...machine } = await composeRuntime(config, clock, log);
@@ -62,7 +68,10 @@ export async function composeGround({ config, clock, log, releasers, whenLocked,
   releasers.add('the instances', () => runtime.close(onStop()));
   releasers.add('the standby for verifications', async () => disposables.close?.());
   await runtime.open();
-  const catalog = await composeCatalog(config, runtime, defaultMajor, log);
+  const catalog = await composeCatalog(
+    { config, runtime, defaultMajor, log },
+    { tables: options.tables ?? 'update', check: (opened) => options.check({ config, catalog: opened, key, home }) },
+  );
   releasers.add('the catalog', () => catalog.close());
   const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
   const foreign = composeForeignRules(config, runtime);
@@ -74,5 +83,5 @@ export async function composeGround({ config, clock, log, releasers, whenLocked,
     },
     seal,
   );
-  return { ...machine, catalog, engines, cluster, foreign, seal, key, home: await readHome(config.dataFolder) };
+  return { ...machine, catalog, engines, cluster, foreign, seal, key, home };
 }

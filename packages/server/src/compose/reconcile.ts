@@ -1,5 +1,6 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { createVolumeStore } from '../blobs/volume.ts';
+import { readOnlyError } from '../catalog/version.ts';
 import type { Config } from '../config.ts';
 import type { Adoption, ReconcileDeps } from '../projects/reconcile/adoption.ts';
 import { examineFound } from '../projects/reconcile/examine.ts';
@@ -8,7 +9,7 @@ import { systemClock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 import { Releasers } from '../system/releasers.ts';
 import { composeGround } from './ground.ts';
-import { takeOver } from './installation.ts';
+import { describeTakeOver, requireOwnKeyAndVolume, takeOver } from './installation.ts';
 
 /** Refuses to start work on a catalog that is older than what is found. @throws FluxError `catalog_outdated` with the plan */
 export async function requireUpToDate(deps: ReconcileDeps): Promise<void> {
@@ -36,11 +37,22 @@ export async function reconcile(config: Config, log: Log, how: 'dry-run' | 'appl
   const releasers = new Releasers((name, error) => log.error({ err: error }, `could not release ${name}`));
   const clock = systemClock;
   try {
-    const ground = await composeGround({ config, clock, log, releasers, whenLocked: async () => undefined, onStop: () => config.onStop });
+    const isDryRun = how === 'dry-run';
+    const ground = await composeGround({
+      config,
+      clock,
+      log,
+      releasers,
+      whenLocked: async () => undefined,
+      check: requireOwnKeyAndVolume,
+      tables: isDryRun ? 'leave' : 'update',
+      onStop: () => config.onStop,
+    });
+    if (!isDryRun && ground.catalog.mode === 'read-only') throw readOnlyError();
     // Nothing is stored here.
     const store = createVolumeStore({ root: config.backupsFolder, workerId: () => 'reconcile' });
-    const isDryRun = how === 'dry-run';
-    const successor = isDryRun ? undefined : await takeOver(ground);
+    const checked = { ...ground, config };
+    const successor = isDryRun ? await describeTakeOver(checked) : await takeOver(checked, log);
     if (successor !== undefined) say(successor);
     const adoptions = await examineFound({ ...ground, store, clock, log });
     if (adoptions.length === 0) return say('The catalog knows everything that was found.');
