@@ -1,4 +1,4 @@
-import type { VerificationProof } from '@flux/contract/backup';
+import { MAX_VERIFY_MS, type VerificationProof } from '@flux/contract/backup';
 import { displaySafe } from '@flux/contract/display';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
@@ -157,12 +157,18 @@ async function restoreLent(
   }
 }
 
-/** What the limit follows from, and the command that raises it. */
-function adviseOnTime(id: BackupId, limitMs: number, databaseBytes: number): string {
+/** What the limit follows from, and the command that raises it as far as it can be raised. */
+export function adviseOnTime(id: BackupId, limitMs: number, databaseBytes: number): string {
   const mebibytes = Math.max(1, Math.ceil(databaseBytes / 2 ** 20));
-  const hours = Math.max(1, Math.ceil((2 * limitMs) / 3_600_000));
+  const said = `That is the limit for this verification of ${mebibytes} MiB, and says nothing against the backup: its label stays.`;
+  if (limitMs >= MAX_VERIFY_MS)
+    return (
+      `${said} No single verification can be given more than ${MAX_VERIFY_MS / 3_600_000}h; FLUX_VERIFY_TIMEOUT_MIN and FLUX_VERIFY_TIMEOUT of the control plane can. ` +
+      'Look first for what takes so long: a materialized view that is computed again, a disk that is too slow.'
+    );
+  const hours = Math.max(1, Math.ceil(Math.min(MAX_VERIFY_MS, 2 * limitMs) / 3_600_000));
   return (
-    `That is the limit for this verification of ${mebibytes} MiB, and says nothing against the backup: its label stays. ` +
+    `${said} ` +
     `An admin can allow more: flux backup verify --id ${id} --time-limit ${hours}h, or for all FLUX_VERIFY_TIMEOUT_MIN and FLUX_VERIFY_TIMEOUT.`
   );
 }
