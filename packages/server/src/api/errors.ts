@@ -26,7 +26,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
     log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'a request failed because of a defect');
   if (known.code === 'not_authenticated' || known.code === 'token_malformed') reply.header('www-authenticate', 'Bearer');
   const retryAfter = known.details.retryAfterSeconds;
-  if (known.code === 'rate_limited' && typeof retryAfter === 'number') reply.header('retry-after', String(retryAfter));
+  if (typeof retryAfter === 'number') reply.header('retry-after', String(retryAfter));
   if (known.code === 'catalog_unavailable' || known.code === 'stopping') reply.header('retry-after', RETRY_AFTER_S);
   // Fastify would close the connection while the client is still sending, and the client would never see this answer. The rest
   // of the body is read and discarded instead, within the timeout for receiving a request.

@@ -73,6 +73,10 @@ export interface ScriptRequest {
   readonly force: boolean;
   /** Called once the ledger has been asked, when the script will really run; what it throws ends the push before its first statement. */
   readonly beforeRun?: () => Promise<void>;
+  /** Whose share of the server it takes, where others push to the same. */
+  readonly by?: string;
+  /** It is ended, and applies nothing, when it runs for longer. */
+  readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 

@@ -2,6 +2,7 @@ import { findApplied, REPEATABLE_PREFIX } from '@flux/contract/applied';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/connect.ts';
 import { type Blocker, blockedDetails, blockersInWords, howToUnblock, LOCK_NOT_AVAILABLE, watchLocks } from '../postgres/lock-watch.ts';
+import { deadlineAfter } from '../system/deadline.ts';
 import type { PushOutcome, ScriptRequest } from './engine.ts';
 import type { Ledger, LedgerEntry } from './ledger.ts';
 import type { OwnerAccess } from './owner-access.ts';
@@ -25,19 +26,34 @@ const RACES = new Set(['23505', '42P06', '42P07']);
  *
  * The ledger row is claimed first: pushes of one version wait for each other and then see what was applied.
  *
- * @throws FluxError `sql_failed`, `sql_not_allowed`, `migration_conflict`, `busy`, `instance_unavailable`
+ * @throws FluxError `sql_failed`, `sql_not_allowed`, `migration_conflict`, `busy`, `instance_unavailable`, also when others need its place
  */
 export async function applyScript(place: OwnerAccess, request: ScriptRequest): Promise<PushOutcome> {
   const script = prepareScript(request.sql, request.filename);
+  using turn = await place.observer.places?.turns.take(request.by ?? '', request.signal);
+  using deadline = request.timeoutMs === undefined ? undefined : deadlineAfter(request.timeoutMs);
+  const ends = [request.signal, turn?.ended, deadline?.signal].filter((signal) => signal !== undefined);
+  const bounded = { ...request, signal: AbortSignal.any(ends) };
   try {
-    return await attempt(place, request, script).catch((error) => {
-      if (RACES.has(sqlStateOf(error) ?? '')) return attempt(place, request, script);
+    return await attempt(place, bounded, script).catch((error) => {
+      if (RACES.has(sqlStateOf(error) ?? '')) return attempt(place, bounded, script);
       throw error;
     });
   } catch (error) {
-    if (request.signal?.aborted && !hasUnknownOutcome(error)) throw rolledBack(script, error);
+    if (hasUnknownOutcome(error)) throw error;
+    if (request.signal?.aborted) throw rolledBack(script, error);
+    if (turn?.ended.aborted) throw turn.ended.reason;
+    if (deadline?.signal.aborted) throw tookTooLong(script, request.timeoutMs ?? 0, error);
     throw explain(script, error);
   }
+}
+
+function tookTooLong({ filename }: PreparedScript, timeoutMs: number, cause: unknown): FluxError {
+  return new FluxError('sql_failed', `${filename} has not ended within ${Math.round(timeoutMs / 1000)} s, and was ended.`, {
+    hint: `Nothing of ${filename} was applied. Split it into several files, or have an operator raise FLUX_PUSH_TIMEOUT of the control plane.`,
+    details: { filename },
+    cause,
+  });
 }
 
 async function attempt(place: OwnerAccess, request: ScriptRequest, script: PreparedScript): Promise<PushOutcome> {

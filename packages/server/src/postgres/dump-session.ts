@@ -24,6 +24,7 @@ import { addLaterSequences, readSequences } from './manifest/sequences.ts';
 import { statementsOf } from './manifest/statements.ts';
 import type { DumpedStatements, Manifest } from './manifest.ts';
 import type { PostgresPrograms } from './programs.ts';
+import { SESSIONS_OF_A_DUMP } from './session-places.ts';
 import { estimateBytes, openSnapshot } from './snapshot.ts';
 import { asSourceError } from './source-error.ts';
 import type { PostgresTarget } from './target.ts';
@@ -79,10 +80,15 @@ const SESSIONS_BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1)
  */
 export async function openDumpSession(programs: PostgresPrograms, source: DumpSource, signal: AbortSignal): Promise<DumpSession> {
   const applicationName = uniqueName();
-  const given = { ...source, target: { ...source.target, applicationName } };
   const { account, toolbox } = programs;
-  const tools = toolbox.require(given.major, 'client');
+  const tools = toolbox.require(source.major, 'client');
   const compression = await programs.compressionOf(tools);
+  const places = await source.target.places?.reserve(SESSIONS_OF_A_DUMP, signal);
+  const given = {
+    ...source,
+    target: { ...source.target, applicationName, places },
+    observer: source.observer && { ...source.observer, places },
+  };
   const aborter = new AbortController();
   const both = AbortSignal.any([signal, aborter.signal]);
   let changeMarks: ChangeMarks | undefined;
@@ -103,11 +109,13 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
     },
   }).catch(async (error: unknown) => {
     await watch?.[Symbol.asyncDispose]();
+    places?.[Symbol.dispose]();
     throw error;
   });
   const close = async () => {
     await watch?.[Symbol.asyncDispose]();
     await snapshot[Symbol.asyncDispose]();
+    places?.[Symbol.dispose]();
   };
   try {
     // Before pg_dump starts: a sequence only advances, so its value in the archive is never behind the one read here.

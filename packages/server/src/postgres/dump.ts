@@ -58,6 +58,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
   if (program === undefined)
     throw new FluxError('postgres_missing', `There is no pg_dump of major version ${request.tools.major} on this host.`);
   const began = performance.now();
+  const leave = await request.target.places?.take(request.signal);
   let unreadable: unknown;
   const result = await (request.tools.run ?? runProcess)(program, dumpArguments(request), {
     env: { ...libpqEnvironment(request.target), ...libpqOptions(dumpSettings(request), request.target.options), LC_ALL: 'C.UTF-8' },
@@ -70,10 +71,12 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
       }),
     signal: request.signal,
     ...(request.onSpawn === undefined ? {} : { onSpawn: request.onSpawn }),
-  }).catch((error: NodeJS.ErrnoException) => {
-    request.signal?.throwIfAborted();
-    throw error.syscall?.startsWith('spawn') ? cannotStart(program, error) : error;
-  });
+  })
+    .catch((error: NodeJS.ErrnoException) => {
+      request.signal?.throwIfAborted();
+      throw error.syscall?.startsWith('spawn') ? cannotStart(program, error) : error;
+    })
+    .finally(leave);
   if (result.exitCode !== 0) {
     request.signal?.throwIfAborted();
     throw dumpFailed(result);

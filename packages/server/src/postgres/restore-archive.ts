@@ -69,6 +69,7 @@ async function loadArchive({ toolbox, account }: PostgresPrograms, request: Arch
   if (program === undefined)
     throw new FluxError('postgres_missing', `There is no pg_restore of major version ${request.major} on this host.`);
   const settings = await settingsFor(request);
+  using _place = await request.target.places?.reserve(1, request.signal);
   const failed = new AbortController();
   const hash = createHash('sha256');
   // One open file: what is hashed is what pg_restore gets.

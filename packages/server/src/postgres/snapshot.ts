@@ -13,8 +13,8 @@ export interface ExportedSnapshot extends AsyncDisposable {
   /** Time of the snapshot, ISO 8601 in UTC. */
   readonly takenAt: string;
   /**
-   * Opens further sessions under the same snapshot. The caller disposes of them; disposing of the snapshot closes the
-   * others.
+   * Opens further sessions under the same snapshot, one at least, and as many of `count` as there are places for. The caller disposes of them;
+   * disposing of the snapshot closes the others.
    *
    * @throws FluxError `instance_unavailable`
    */
@@ -78,8 +78,10 @@ export async function openSnapshot(target: PostgresTarget, options: SnapshotOpti
       session,
       takenAt: row.at,
       async openWorkers(count) {
+        // One has its place already; how many more there are depends on what else runs on the server.
+        const more = target.places === undefined ? count - 1 : target.places.grow(count - 1);
         return await allOf(
-          Array.from({ length: count }, async () => {
+          Array.from({ length: 1 + more }, async () => {
             const worker = await connect();
             workers.add(worker);
             await worker.run(join);

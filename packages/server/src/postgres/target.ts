@@ -1,6 +1,6 @@
 import type { runProcess } from '../system/process.ts';
 import type { SessionAttributes } from './choose-host.ts';
-import type { SessionPlaces } from './session-places.ts';
+import type { Places } from './session-places.ts';
 import { type ChannelBinding, type SslMode, tlsEnvironment } from './tls.ts';
 
 /** The address of a Postgres database and how to log in. The password is never put on a command line. */
@@ -24,8 +24,8 @@ export interface PostgresTarget {
   readonly connectTimeoutMs?: number | undefined;
   /** How long a session may last that only looks; without a limit when absent. See `ForeignRules`. */
   readonly lookWithinMs?: number | undefined;
-  /** Bounds our own sessions on the server; absent where the server is only ours. */
-  readonly places?: SessionPlaces | undefined;
+  /** Bounds our sessions and programs on the server; absent where the server is only ours. */
+  readonly places?: Places | undefined;
   /** What `pg_stat_activity` calls the session; absent means `flux`. */
   readonly applicationName?: string | undefined;
   /** Further hosts of the same database. `chooseHost` takes one; whatever connects to a target takes `host` alone. */

@@ -20,6 +20,8 @@ import { type Pusher, requirePolicy } from './push-policy.ts';
 export interface PushDeps extends ReadingDeps {
   readonly engines: EngineDirectory;
   readonly operations: RunDeps;
+  /** A push that takes longer is ended, and applies nothing. */
+  readonly pushTimeoutMs: number;
 }
 
 /** What its work uses: the SQL too, which is not recorded in the catalog. */
@@ -79,7 +81,7 @@ export async function pushSql(
   requireActive(project);
   await requireQuota(deps, project, pusher.actor, 'push');
   const { engines, operations } = deps;
-  const push = toScriptRequest(body);
+  const push = { ...toScriptRequest(body), by: project.owner_id, timeoutMs: deps.pushTimeoutMs };
   const { filename, mode, dryRun } = push;
   const work: PushWork = { engines, push, requirePolicy: (until) => requirePolicy(deps, project, pusher, body, until) };
   const order = { project, requester: pusher.actor, request: { filename, mode, dryRun } };

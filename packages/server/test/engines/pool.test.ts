@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
-import { embeddedSharedCluster, type SharedCluster } from '../../src/engines/shared/cluster.ts';
+import { embeddedSharedCluster, externalSharedCluster, type SharedCluster } from '../../src/engines/shared/cluster.ts';
 import { createSharedEngine } from '../../src/engines/shared/engine.ts';
 import { watchPool } from '../../src/engines/shared/guard.ts';
 import { tenantNamesOf } from '../../src/engines/shared/names.ts';
@@ -251,4 +251,41 @@ it('a server that only reads watches the pool, and changes nothing in it', async
   const watch = await watchPool({ cluster: { admin: () => cluster.admin() }, bounds, log: quietLog });
   await watch.stop();
   expect(await askAdmin('select rolcanlogin as login from pg_roles where rolname = $1', [ddl])).toEqual([{ login: true }]);
+});
+
+it('pushes that never end take neither the places of other work nor all of those for pushes', async () => {
+  await place.runtime.create({ id: 'small', major: place.major, network: 'loopback', settings: { max_connections: '40' } });
+  const { port } = await place.runtime.status('small');
+  const target = { ...place.runtime.superuser('small'), host: '127.0.0.1', port: port ?? 0 };
+  const small = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), standings, log: quietLog });
+  const projects = Array.from({ length: 12 }, (_, n) => makeProject('v2_shared', `small-${n}`));
+  for (const project of projects) await small.provision(project);
+  const [honest, ...sleepers] = projects as [EngineProject, ...EngineProject[]];
+  const ended = new AbortController();
+  const sleeping = sleepers.map((project) =>
+    runPush(small, project, pushOf('select pg_sleep(600)', { by: project.id, signal: ended.signal })).catch((error) => error),
+  );
+  await delay(3000);
+  const took = await Promise.all([
+    timed(() => small.status(honest)),
+    timed(() => small.provision(makeProject('v2_shared', 'small-new'))),
+    timed(async () => await (await connectPostgres((await small.backupSource(honest)).target)).close()),
+  ]);
+  for (const ms of took) expect(ms).toBeLessThan(2000);
+  expect(await timed(() => runPush(small, honest, pushOf('create table t (id int)', { by: honest.id })))).toBeLessThan(15_000);
+  ended.abort();
+  const codes = (await Promise.all(sleeping)).map(({ code }) => code);
+  expect(codes.every((code) => ['instance_unavailable', 'interrupted'].includes(code))).toBe(true);
+  expect(codes).toContain('instance_unavailable');
+}, 90_000);
+
+it('a push that takes longer than it may is ended and applies nothing', async () => {
+  const project = await newProject('endless');
+  const sql = 'create table half (id int); select pg_sleep(600)';
+  await expect(runPush(engine, project, pushOf(sql, { timeoutMs: 1000 }))).rejects.toMatchObject({
+    code: 'sql_failed',
+    hint: expect.stringContaining('FLUX_PUSH_TIMEOUT'),
+  });
+  await using session = await open(project);
+  expect(await session.query(`select to_regclass('half') as half`)).toEqual([{ half: null }]);
 });

@@ -21,7 +21,8 @@ export interface MeasureRequest {
 
 /** Runs the queries of `recordManifest` in a restored database. @throws FluxError `instance_unavailable`; DatabaseError of `pg` */
 export async function measureRestored(request: MeasureRequest): Promise<MeasuredDatabase> {
-  await using snapshot = await openSnapshot(request.target, { signal: request.signal });
+  using places = await request.target.places?.reserve(2, request.signal);
+  await using snapshot = await openSnapshot({ ...request.target, places }, { signal: request.signal });
   const { schema, internalRoles, selection } = request.manifest;
   const scope: Scope = { schema, internalRoles, selection };
   const sequences = await readSequences(snapshot, scope);
