@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { backUp } from '../harness/backups.ts';
@@ -165,6 +165,44 @@ attack(
     await flux.start();
     expect((await flux.flux('list', '--removed')).stdout).toContain(blocked.hash);
     return 'one receipt adopted, one named with the reason; adopted by the next reconcile when nothing was in its way';
+  },
+);
+
+attack(
+  'What one server says of itself cannot be read, and an old catalog says that another is still being created',
+  'the other is found all the same; the unreadable one is named by doctor and not removed',
+  async () => {
+    const broken = await flux.createProject('broken', 'v1_dedicated');
+    await flux.push(broken, 'create table t (id int); insert into t values (1);');
+    await backUp(flux, broken, '--verify');
+    const other = await flux.createProject('other', 'v1_dedicated');
+    const idOf = async (hash: string) =>
+      `p-${await place.query(`select left(replace(id::text, '-', ''), 12) from projects where hash = '${hash}'`)}`;
+    const instance = await idOf(broken.hash);
+    const standing = join(flux.dataFolder, 'instances', instance, 'standing');
+    await place.query(`update projects set lifecycle = 'creating' where hash = '${other.hash}'`);
+    expect(await flux.stop()).toBe(0);
+    rmSync(standing);
+    mkdirSync(standing);
+
+    expect(await startIsRefused()).toContain(`other (${other.hash})`);
+    const applied = await flux.server('reconcile', '--apply');
+    expect(applied.stdout, applied.stderr).toContain(`! Postgres instance ${instance} was not compared with the catalog`);
+    await flux.start();
+    const said = (await flux.flux('doctor')).stdout.replaceAll(/\s+/g, ' ');
+    expect(said).toContain(`Postgres instance ${instance} was not compared with the catalog`);
+    expect(said).toContain('Correct that and start Flux again');
+    const nuked = await flux.flux('nuke', ...broken.flags, '--yes');
+    expect(nuked.exitCode).not.toBe(0);
+    expect(nuked.stderr).toContain(`Look at the file standing in the folder instances/${instance}`);
+    expect(await psql(broken.uri, 'select count(*) from t')).toBe('1\n');
+
+    rmSync(standing, { recursive: true });
+    expect(await flux.stop()).toBe(0);
+    await flux.start();
+    expect((await flux.flux('doctor')).stdout).not.toContain('not compared');
+    expect((await flux.flux('nuke', ...broken.flags, '--yes')).exitCode).toBe(0);
+    return `start refused for the other; ${instance} was named and stayed until its file was out of the way`;
   },
 );
 

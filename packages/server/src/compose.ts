@@ -125,7 +125,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 
   const kinds = composeOperations(parts);
   if (isReadOnly) log.warn(readOnlyError().message);
-  else await recover(parts, kinds);
+  const notCompared = isReadOnly ? [] : await recover(parts, kinds);
   const likelyMajor = config.postgresMajor ?? toolbox.majors().at(-1);
   if (config.verify.standby === 'on' && likelyMajor !== undefined) {
     const { minTimeMs: _, maxTimeMs: wallClockMs, ...limits } = parts.sandbox.limits;
@@ -136,7 +136,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 
   const metrics = createMetrics();
   const { backupsFolder, dataFolder } = config;
-  const machine = { clock: parts.expiryClock, quotas: config.quotas, disposables, wall, toolbox, backupsFolder, dataFolder };
+  const machine = { clock: parts.expiryClock, quotas: config.quotas, disposables, wall, toolbox, backupsFolder, dataFolder, notCompared };
   const { answerChecks, http } = config;
   const served = {
     ...parts,

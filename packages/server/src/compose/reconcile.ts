@@ -11,13 +11,19 @@ import { Releasers } from '../system/releasers.ts';
 import { composeGround } from './ground.ts';
 import { describeTakeOver, requireOwnKeyAndVolume, takeOver } from './installation.ts';
 
-/** Refuses to start work on a catalog that is older than what is found. @throws FluxError `catalog_outdated` with the plan */
-export async function requireUpToDate(deps: ReconcileDeps): Promise<void> {
-  const adoptions = await examineFound(deps);
+/**
+ * Refuses to start work on a catalog that is older than what is found.
+ *
+ * @returns what could not be compared, and what is found that cannot be adopted; a sentence each
+ * @throws FluxError `catalog_outdated` with the plan
+ */
+export async function requireUpToDate(deps: ReconcileDeps): Promise<readonly string[]> {
+  const { adoptions, notCompared } = await examineFound(deps);
   const isDue = ({ apply, passedOver }: Adoption) => apply !== undefined && passedOver === undefined;
-  for (const adoption of adoptions) if (!isDue(adoption)) deps.log.warn(describe(adoption));
+  const open = [...notCompared, ...adoptions.filter((adoption) => !isDue(adoption)).map(describe)];
+  for (const sentence of open) deps.log.warn(sentence);
   const plan = adoptions.filter(isDue).map(({ found }) => found);
-  if (plan.length === 0) return;
+  if (plan.length === 0) return open;
   throw new FluxError(
     'catalog_outdated',
     `The catalog is older than what it describes, so nothing was started or removed:\n${listed(plan)}`,
@@ -54,7 +60,8 @@ export async function reconcile(config: Config, log: Log, how: 'dry-run' | 'appl
     const checked = { ...ground, config };
     const successor = isDryRun ? await describeTakeOver(checked) : await takeOver(checked, log);
     if (successor !== undefined) say(successor);
-    const adoptions = await examineFound({ ...ground, store, clock, log });
+    const { adoptions, notCompared } = await examineFound({ ...ground, store, clock, log });
+    for (const sentence of notCompared) say(`! ${sentence}`);
     if (adoptions.length === 0) return say('The catalog knows everything that was found.');
     const outcomes: Outcome[] = [];
     for (const adoption of adoptions) {

@@ -24,9 +24,10 @@ export interface RecoverParts extends RemoveIncompleteDeps, NukeDeps, ReconcileD
  * What a killed server left goes before anything new begins. Something that cannot be removed, or read, is logged and in nobody's way: the
  * workers try again, and the next start.
  *
+ * @returns what the catalog could not be compared with, a sentence each
  * @throws FluxError `catalog_outdated` before anything is removed, when the catalog is older than what is found
  */
-export async function recover(parts: RecoverParts, kinds: ReadonlyMap<string, BoundOperation>): Promise<void> {
+export async function recover(parts: RecoverParts, kinds: ReadonlyMap<string, BoundOperation>): Promise<readonly string[]> {
   const { catalog, store, operations, sandbox, log } = parts;
   const { stopping } = operations;
   const isAlive = (id: string) => isWorkerIdAlive(catalog, id);
@@ -34,7 +35,7 @@ export async function recover(parts: RecoverParts, kinds: ReadonlyMap<string, Bo
     await work().catch((error: unknown) => log.error({ err: error }, `${what} could not be done; it is tried again at the next start`));
   };
   // Everything below believes the catalog.
-  await requireUpToDate(parts);
+  const open = await requireUpToDate(parts);
   await goOn('writing what projects are', () => declareAll(parts));
   await goOn('copying receipts', () => copyMissingReceipts(parts));
   await goOn('sweeping what verifications left', () => sandbox.disposables.sweep());
@@ -44,4 +45,5 @@ export async function recover(parts: RecoverParts, kinds: ReadonlyMap<string, Bo
   await goOn('removing incomplete projects', () => removeIncompleteProjects(parts));
   await goOn('ending interrupted migrations', () => endInterruptedMigrations(parts, stopping));
   await goOn('finishing removals', () => finishRemovals(parts, stopping));
+  return open;
 }

@@ -61,8 +61,16 @@ export interface StandingSupport {
   read(project: { readonly id: ProjectId }, signal?: AbortSignal): Promise<FoundStanding>;
   /** Durable when it resolves. Writes nothing where there is no data of the project. */
   write(standing: Standing, signal?: AbortSignal): Promise<void>;
-  /** Of every server or schema that has one; `place` names it. */
-  list(signal?: AbortSignal): Promise<readonly { readonly place: string; readonly found: Exclude<FoundStanding, 'absent'> }[]>;
+  /** Of every server or schema that has one. One that cannot be read MUST NOT hide the others. */
+  list(signal?: AbortSignal): Promise<readonly ListedStanding[]>;
+}
+
+export interface ListedStanding {
+  /** Names the server or schema, at the beginning of a sentence. */
+  readonly place: string;
+  readonly found: Exclude<FoundStanding, 'absent'>;
+  /** Why it could not be read; absent for one that was read, and is not genuine. */
+  readonly problem?: string;
 }
 
 /**
@@ -77,6 +85,9 @@ export function requireNotLive(found: FoundStanding, slug: string, place: string
       ? 'what it says of itself cannot be read'
       : `it says that it is live since ${found.at}, and its removal was never cleared`;
   throw new FluxError('catalog_outdated', `${place} of ${slug} was not removed: ${why}.`, {
-    hint: 'If the catalog was restored from an older copy, stop Flux and run `flux-server reconcile --dry-run`.',
+    hint:
+      found === 'unreadable'
+        ? 'Start Flux again: it says what it could not read, and writes it anew where the catalog says that the project is live.'
+        : 'If the catalog was restored from an older copy, stop Flux and run `flux-server reconcile --dry-run`.',
   });
 }

@@ -44,7 +44,7 @@ export async function examineServer(deps: DoctorDeps, projects: readonly Project
     await wallFinding(deps.machine.wall),
     majorsFinding(deps.machine.toolbox.majors()),
     ...(await freeSpaceFindings(deps.machine)),
-    ...serverFindings(deps.catalog, deps.machine.clock),
+    ...serverFindings(deps.catalog, deps.machine),
   ];
   const examined = await inTurns(projects, AT_ONCE, async (project) => ({
     project,

@@ -32,7 +32,7 @@ beforeEach(() => {
 });
 
 /** What is found, while another server does something before the whole store is listed. */
-const examine = (beforeListing: () => Promise<unknown> = async () => undefined) => {
+const examine = async (beforeListing: () => Promise<unknown> = async () => undefined) => {
   const { store } = place.deps;
   const listed: BlobStore = {
     ...store,
@@ -44,7 +44,8 @@ const examine = (beforeListing: () => Promise<unknown> = async () => undefined) 
   const seal = createSeal(randomBytes(32));
   const engineOf = (standing: StandingSupport) => ({ name: 'test', standing }) as unknown as Engine;
   const engines = new EngineDirectory({ v1_dedicated: engineOf(dedicated), v2_shared: engineOf(pooled), attached: engineOf(pooled) }, seal);
-  return examineFound({ catalog: place.catalog, engines, store: listed, seal, clock: systemClock, log: pino({ level: 'silent' }) });
+  return (await examineFound({ catalog: place.catalog, engines, store: listed, seal, clock: systemClock, log: pino({ level: 'silent' }) }))
+    .adoptions;
 };
 
 it('finds nothing when another server completes a backup while the store is listed', async () => {

@@ -5,11 +5,13 @@ import type { BlobStore } from '../../blobs/store.ts';
 import type { Catalog } from '../../catalog/open.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { readOnlyError } from '../../catalog/version.ts';
-import type { ExpiryClock } from '../../system/expiry-clock.ts';
 import type { Log } from '../../system/log.ts';
+import type { Machine } from './machine.ts';
+
+const SHOWN = 10;
 
 /** What is wrong with the control plane itself. */
-export function serverFindings(catalog: Pick<Catalog, 'mode'>, clock: Pick<ExpiryClock, 'distrustedMs'>): Finding[] {
+export function serverFindings(catalog: Pick<Catalog, 'mode'>, { clock, notCompared }: Pick<Machine, 'clock' | 'notCompared'>): Finding[] {
   const findings: Finding[] = [];
   if (catalog.mode === 'read-only') findings.push({ severity: 'danger', what: 'catalog', found: readOnlyError().message, command: null });
   const aheadMs = clock.distrustedMs();
@@ -17,6 +19,9 @@ export function serverFindings(catalog: Pick<Catalog, 'mode'>, clock: Pick<Expir
     const found = `The clock of this machine has leapt ahead by ${Math.round(aheadMs / 3_600_000)} h. Nothing expires until it has stood by that for as long, or for a day.`;
     findings.push({ severity: 'warning', what: 'clock', found, command: null });
   }
+  const more = notCompared.length - SHOWN;
+  const shown = more > 0 ? [...notCompared.slice(0, SHOWN), `So it is with ${more} more; the log of the start has them.`] : notCompared;
+  for (const found of shown) findings.push({ severity: 'warning', what: 'catalog', found, command: null });
   return findings;
 }
 

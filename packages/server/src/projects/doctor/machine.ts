@@ -21,6 +21,8 @@ export interface Machine {
   /** It is created with the first backup. */
   readonly backupsFolder: string;
   readonly dataFolder: string;
+  /** What the start could not compare the catalog with, or found and did not adopt; a sentence each. */
+  readonly notCompared: readonly string[];
 }
 
 /** What keeps instances apart; `problem` says why there is nothing although it was wanted. */

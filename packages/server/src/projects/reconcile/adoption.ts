@@ -27,5 +27,13 @@ export interface Adoption {
   readonly apply?: () => Promise<void>;
 }
 
+/** The catalog, compared with what is found. */
+export interface Comparison {
+  /** In an order in which it can be adopted. */
+  readonly adoptions: readonly Adoption[];
+  /** What could not be compared, why, and what to do; a sentence each. */
+  readonly notCompared: readonly string[];
+}
+
 /** Who the audit names for what `flux-server reconcile` does. */
 export const NOBODY = { userId: null, tokenId: null } as const;

@@ -3,32 +3,36 @@ import { type BackupReference, parseKey } from '../../blobs/artifact-keys.ts';
 import { listBackupStates } from '../../catalog/backups.ts';
 import { findProjectById } from '../../catalog/projects.ts';
 import { listNewestReceipts } from '../../catalog/receipts.ts';
-import type { Adoption, ReconcileDeps } from './adoption.ts';
+import type { Adoption, Comparison, ReconcileDeps } from './adoption.ts';
 import { examineBackup, nameOfUnknown } from './backups.ts';
 import { examineOperations } from './operations.ts';
 import { listPassedOver } from './passed-over.ts';
-import { examineProjects } from './projects.ts';
+import { COMPARE_AGAIN, examineProjects } from './projects.ts';
 import { adoptReceipt, type GenuineReceipt, nameIn, readGenuineReceipt } from './receipts.ts';
 import type { ProjectName } from './removed-project.ts';
 import { examineSigningKeys } from './signing-keys.ts';
 
 /**
- * Compares the catalog with what is found: what servers and schemas say of themselves, artifacts, and copies of receipts. Everything that
- * the catalog does not know, in an order in which it can be adopted. Changes nothing.
+ * Compares the catalog with what is found: what servers and schemas say of themselves, artifacts, and copies of receipts. Adoptions are of
+ * everything that the catalog does not know. Changes nothing.
  */
-export async function examineFound(deps: ReconcileDeps): Promise<readonly Adoption[]> {
-  const projects = await examineProjects(deps);
-  const { certain, likely } = await examineStore(deps).catch((error) => {
+export async function examineFound(deps: ReconcileDeps): Promise<Comparison> {
+  const { adoptions: projects, notCompared } = await examineProjects(deps);
+  const store = await examineStore(deps).catch((error: Error) => {
     deps.log.warn({ err: error }, 'the catalog was not compared with the backup store');
-    return { certain: [], likely: [] };
+    return `The backup store was not compared with the catalog: ${error.message} ${COMPARE_AGAIN}`;
   });
+  const { certain, likely } = typeof store === 'string' ? { certain: [], likely: [] } : store;
   const passedOver = await listPassedOver(deps);
   const marked = (adoptions: readonly Adoption[]) => adoptions.map((adoption) => markPassedOver(adoption, passedOver));
   const found = { projects: marked(projects), certain: marked(certain) };
   const isOld = [...found.projects, ...found.certain].some((adoption) => adoption.apply !== undefined && adoption.passedOver === undefined);
   // What is under way in a catalog that is up to date was cut off a moment ago, and its recovery is not our business.
-  if (!isOld) return [...found.projects, ...found.certain];
-  return [...found.projects, ...marked(likely), ...found.certain, ...(await examineOperations(deps))];
+  const underWay = isOld ? { likely: marked(likely), operations: await examineOperations(deps) } : { likely: [], operations: [] };
+  return {
+    adoptions: [...found.projects, ...underWay.likely, ...found.certain, ...underWay.operations],
+    notCompared: typeof store === 'string' ? [...notCompared, store] : notCompared,
+  };
 }
 
 function markPassedOver(adoption: Adoption, passedOver: ReadonlyMap<string, string>): Adoption {

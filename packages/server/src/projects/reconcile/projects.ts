@@ -6,16 +6,19 @@ import { adoptProject, findProjectById, findProjectBySlug, insertProject, type P
 import { ensureUser } from '../../catalog/tokens.ts';
 import type { FoundStanding, Standing } from '../../engines/standing.ts';
 import { uuidv7 } from '../../system/uuid.ts';
-import { type Adoption, NOBODY, type ReconcileDeps } from './adoption.ts';
+import { type Adoption, type Comparison, NOBODY, type ReconcileDeps } from './adoption.ts';
 
 const KINDS = ['v1_dedicated', 'v2_shared'] as const;
 const WORDS = { v1_dedicated: 'a server of its own', v2_shared: 'a schema of the pool' };
 
+const HOLDERS = { v1_dedicated: 'No server of a project', v2_shared: 'The pool' };
+export const COMPARE_AGAIN = 'Correct that and start Flux again, which compares them.';
+
 /** Projects whose data says that it is live, where the catalog says something else. */
-export async function examineProjects(deps: ReconcileDeps): Promise<readonly Adoption[]> {
-  const { live, left } = await readStandings(deps);
+export async function examineProjects(deps: ReconcileDeps): Promise<Comparison> {
+  const { live, left, notCompared } = await readStandings(deps);
   const adoptions = await Promise.all([...live.values()].map((standing) => examineProject(deps, standing, left.has(standing.project.id))));
-  return adoptions.filter((adoption) => adoption !== undefined);
+  return { adoptions: adoptions.filter((adoption) => adoption !== undefined), notCompared };
 }
 
 /**
@@ -25,18 +28,25 @@ export async function examineProjects(deps: ReconcileDeps): Promise<readonly Ado
 async function readStandings({ engines, log }: ReconcileDeps) {
   const live = new Map<string, Standing>();
   const left = new Set<string>();
+  const notCompared: string[] = [];
   for (const kind of KINDS) {
     try {
-      for (const { place, found } of await engines.standingOf(kind).list()) {
-        if (found === 'unreadable') log.warn({ place }, 'what it says of itself was not written by this installation, or is damaged');
+      for (const { place, found, problem } of await engines.standingOf(kind).list()) {
+        if (found === 'unreadable') notCompared.push(sayUnreadable(place, problem));
         else if (kind === 'v2_shared' && (found.standing === 'left' || live.has(found.project.id))) left.add(found.project.id);
         else if (found.standing === 'live') live.set(found.project.id, found);
       }
     } catch (error) {
-      log.warn({ err: error, engine: kind }, 'it is not known what it holds, so the catalog was not compared with it');
+      log.warn({ err: error, engine: kind }, 'it is not known what it holds');
+      notCompared.push(`${HOLDERS[kind]} was not compared with the catalog: ${(error as Error).message} ${COMPARE_AGAIN}`);
     }
   }
-  return { live, left };
+  return { live, left, notCompared };
+}
+
+function sayUnreadable(place: string, problem: string | undefined): string {
+  const why = problem === undefined ? 'was not written by this installation, or is damaged' : `cannot be read (${problem})`;
+  return `${place} was not compared with the catalog: what it says of itself ${why}. It is not removed while that is so. ${COMPARE_AGAIN}`;
 }
 
 async function examineProject(deps: ReconcileDeps, standing: Standing, hasLeft: boolean): Promise<Adoption | undefined> {
