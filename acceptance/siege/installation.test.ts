@@ -103,6 +103,16 @@ attack('The data folder again, by a symbolic link and by its own path', 'the sec
   return 'refused twice';
 });
 
+attack('The catalog and the pool in one database, under two names', 'no start, and nothing is made in it', async () => {
+  await psql(cluster.uri('postgres'), 'create database together');
+  const uri = cluster.uri('together');
+  const env = { FLUX_CATALOG_URL: uri, FLUX_SHARED_POSTGRES_URL: `${uri}${uri.includes('?') ? '&' : '?'}application_name=pool` };
+  const refusal = await refusalOf({ env });
+  expect(refusal).toContain('FLUX_CATALOG_URL and FLUX_SHARED_POSTGRES_URL name the same database');
+  expect(await psql(uri, `select count(*) from pg_class where relnamespace = 'public'::regnamespace`)).toBe('0\n');
+  return 'refused before a table was made';
+});
+
 attack('reconcile with the catalog of another installation', 'changes nothing, whoever works on that catalog', async () => {
   const env: Record<string, string> = { FLUX_VERIFY_STANDBY: 'off' };
   await using other = await startFlux({ env });

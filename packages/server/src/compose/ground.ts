@@ -17,6 +17,7 @@ import { prepareDataFolder, readSecretKey } from './data-folder.ts';
 import { composeForeignRules } from './foreign.ts';
 import { type CheckParts, readHome } from './installation.ts';
 import { composeRuntime, type Runtime } from './runtime.ts';
+import { separate } from './separate-databases.ts';
 import { composeSharedCluster } from './shared-cluster.ts';
 
 /** What everything else stands on: the locked data folder, the servers that run, the catalog, and the engines. */
@@ -68,12 +69,18 @@ export async function composeGround(options: GroundOptions): Promise<Ground> {
   releasers.add('the instances', () => runtime.close(onStop()));
   releasers.add('the standby for verifications', async () => disposables.close?.());
   await runtime.open();
+  const { check, cluster } = separate(composeSharedCluster(config, runtime, defaultMajor, log), log);
   const catalog = await composeCatalog(
     { config, runtime, defaultMajor, log },
-    { tables: options.tables ?? 'update', check: (opened) => options.check({ config, catalog: opened, key, home }) },
+    {
+      tables: options.tables ?? 'update',
+      check: async (opened) => {
+        await check(opened);
+        await options.check({ config, catalog: opened, key, home });
+      },
+    },
   );
   releasers.add('the catalog', () => catalog.close());
-  const cluster = composeSharedCluster(config, runtime, defaultMajor, log);
   const foreign = composeForeignRules(config, runtime);
   const engines = new EngineDirectory(
     {
