@@ -81,7 +81,8 @@ async function startServer(options: LaunchOptions): Promise<LocalServer> {
     // It may not have become a server yet.
     if (!ended.signal.aborted) await killTree([daemon.pid]);
     if (!died) throw error;
-    const words = status === LOCK_CONFLICT ? 'processes of an earlier one still use its data.' : await logTail(folders.log, from);
+    if (status === LOCK_CONFLICT) throw takenError(record, error);
+    const words = await logTail(folders.log, from);
     if (/No space left on device|Disk quota exceeded/.test(words))
       throw new FluxError('volume_full', `Postgres instance ${record.spec.id} has no space left: ${words}`, { cause: error });
     throw new FluxError('instance_unavailable', `Postgres instance ${record.spec.id} ended while it started: ${words}`, { cause: error });
@@ -98,6 +99,11 @@ async function spawnServer({ folders, record, tools, account, wall }: LaunchOpti
   const entering = wall.enter(folders, tools, ['-D', folders.data, '-c', `config_file=${folders.config}`]);
   entering.catch(() => undefined);
   await awaitOrphans(folders.data);
+  // Before anything of a server that lives is touched: it may live where its processes cannot be seen.
+  await makeOpenFolder(folders.root);
+  await writeFile(folders.lock, '', { mode: 0o644 });
+  await chmod(folders.lock, 0o644);
+  if (await wall.isTaken(folders)) throw takenError(record);
   // Nothing runs on this data, so its lock files are stale. Postgres would trust them if their pid was reused by
   // another process of its account, as happens after a reboot to every second one of many instances.
   await rm(join(folders.data, 'postmaster.pid'), { force: true });
@@ -112,13 +118,10 @@ async function spawnServer({ folders, record, tools, account, wall }: LaunchOpti
       },
     );
   try {
-    await makeOpenFolder(folders.root);
     await makeAccountFolder(folders.socket, account);
     await writeConfig(folders, record);
     await using log = await open(folders.log, 'a', 0o600);
     await chmod(folders.log, 0o600);
-    await writeFile(folders.lock, '', { mode: 0o644 });
-    await chmod(folders.lock, 0o644);
     const { command, args } = await entering;
     return await startDaemon(command, args, { account, logFd: log.fd, detached: true });
   } catch (error) {
@@ -136,6 +139,17 @@ function watch(postmaster: Postmaster): RunningServer {
   }, WATCH_MS);
   timer.unref();
   return { ended: ended.signal, unwatch: () => clearInterval(timer) };
+}
+
+function takenError({ spec }: InstanceRecord, cause?: unknown): FluxError {
+  return new FluxError(
+    'instance_unavailable',
+    `Postgres instance ${spec.id} was not started: processes of an earlier one still use its data.`,
+    {
+      hint: 'They may run in another container that has the same volume. Find and stop them; the instance then starts by itself.',
+      cause,
+    },
+  );
 }
 
 function endedError(): FluxError {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { sandboxPathsOf } from '../../postgres/sandbox-paths.ts';
 import type { PostgresTools } from '../../postgres/target.ts';
-import type { Account } from '../../system/process.ts';
+import { type Account, runProcess } from '../../system/process.ts';
 import { isSeparate } from '../../system/process-table.ts';
 import { foldersOf, type InstanceFolders, makeOpenFolder, makeReachable } from '../folders.ts';
 import { adviseOnSandbox, readHostFacts } from '../sandbox/advice.ts';
@@ -26,6 +26,8 @@ export interface Wall {
   readonly problem: string | undefined;
   /** The command line that runs a program as the only one behind the wall of an instance. */
   enter(folders: InstanceFolders, tools: PostgresTools, args: readonly string[]): Promise<Command>;
+  /** Whether a process of a server still has the data of an instance, also one that cannot be seen from here. */
+  isTaken(folders: InstanceFolders): Promise<boolean>;
 }
 
 export interface WallOptions {
@@ -61,10 +63,10 @@ const TEMPORARY_BYTES = 256 * 2 ** 20;
  */
 export async function chooseWall(options: WallOptions): Promise<Wall> {
   const { wanted, dataFolder, runFolder, account } = options;
-  if (wanted === 'off') return withoutWall(undefined);
   await makeReachable(dataFolder, account);
   await makeReachable(runFolder, account);
   const place = await preparePlace(dataFolder, account);
+  if (wanted === 'off') return await withoutWall(place, account, undefined);
   const pathsOf = rememberPaths();
   const problems: string[] = [];
   for (const kind of wanted === 'auto' ? (['bubblewrap', 'unshare'] as const) : [wanted]) {
@@ -90,11 +92,12 @@ export async function chooseWall(options: WallOptions): Promise<Wall> {
           });
           return locked(folders.lock, entered);
         },
+        isTaken: isLocked,
       };
     problems.push(`${kind}: ${problem}`);
   }
   const why = problems.join('; ');
-  if (wanted === 'auto') return withoutWall(why);
+  if (wanted === 'auto') return await withoutWall(place, account, why);
   throw new FluxError('sandbox_unavailable', `The wall between instances cannot be made on this host (${why}).`, {
     hint: adviseOnSandbox(await readHostFacts(), 'FLUX_INSTANCE_WALL=off runs instances without it.').hint,
     details: { problems },
@@ -114,13 +117,28 @@ function rememberPaths(): (tools: PostgresTools) => Promise<readonly string[]> {
   };
 }
 
-function withoutWall(problem: string | undefined): Wall {
-  return { kind: 'off', problem, enter: async (_folders, tools, args) => ({ command: tools.postgres as string, args }) };
+/** The data is locked all the same, where the host has a flock(1) that can. */
+async function withoutWall(place: WallPlace, account: Account | undefined, problem: string | undefined): Promise<Wall> {
+  const canLock = (await tryCommand(locked(place.lock, { command: 'echo', args: ['works'] }), account)) === undefined;
+  return {
+    kind: 'off',
+    problem,
+    async enter(folders, tools, args) {
+      const command = { command: tools.postgres as string, args };
+      return canLock ? locked(folders.lock, command) : command;
+    },
+    isTaken: async (folders) => canLock && (await isLocked(folders)),
+  };
+}
+
+async function isLocked({ lock }: InstanceFolders): Promise<boolean> {
+  const { command, args } = locked(lock, { command: 'true', args: [] });
+  return (await runProcess(command, args)).exitCode === LOCK_CONFLICT;
 }
 
 /**
- * Holds a lock for as long as any process of the server lives: all of them inherit the descriptor. Behind a wall, shared memory no longer
- * tells Postgres of another server on the same data.
+ * Holds a lock for as long as any process of the server lives: all of them inherit the descriptor. Behind a wall, and in another container,
+ * shared memory does not tell Postgres of another server on the same data, nor do the processes of this host.
  */
 function locked(path: string, { command, args }: Command): Command {
   const options = ['--no-fork', '--wait', String(LOCK_SECONDS), '--conflict-exit-code', String(LOCK_CONFLICT)];
