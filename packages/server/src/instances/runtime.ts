@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { access, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { writeFileAtomically } from '../system/atomic-file.ts';
@@ -56,6 +56,8 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
       return;
     }
     if (record.phase !== 'ready') {
+      // Not to the trash. `making` ends when the server has answered for the first time, and only then are the roles created that a user
+      // can log in as, so nobody but Flux can have written to it. `removing` is what a removal has written that was cleared.
       log.info({ instance: id, phase: record.phase }, 'an instance that was not completely created or removed is being removed');
       const instance = await host(record).catch(() => undefined);
       return instance === undefined ? driver.remove(id) : instance.remove();
@@ -153,7 +155,14 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
     },
     readStanding: (id) => readFileIfThere(driver.placesOf(id).standing),
     writeStanding: async (id, text) => {
-      if (hosted.has(id) || damaged.has(id)) await writeFileAtomically(driver.placesOf(id).standing, text);
+      const { root, standing } = driver.placesOf(id);
+      if (!hosted.has(id) && !damaged.has(id)) return;
+      try {
+        await writeFileAtomically(standing, text);
+      } catch (error) {
+        // The folder is gone, whoever has removed it: there is no data to say it of.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || (await exists(root))) throw error;
+      }
     },
     status: statusOf,
     list: () => Promise.all([...new Set([...hosted.keys(), ...damaged.keys()])].sort().map(statusOf)),
@@ -170,6 +179,13 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
 }
 
 const ID = /^[a-z0-9-]{1,40}$/;
+
+async function exists(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
 
 async function readFileIfThere(path: string): Promise<string | undefined> {
   try {

@@ -164,6 +164,20 @@ describe('a shared project', () => {
     await engine.remove(other);
   });
 
+  it('lets go of a write block without an error when the pool is down, and what that leaves goes with the tenant', async () => {
+    const moving = makeProject('v2_shared', 'moving');
+    await engine.provision(moving);
+    const triggers = () =>
+      ask(cluster.admin(), `select evtname from pg_event_trigger union all select proname from pg_proc where proname ~ '_moves$'`);
+    const block = await requireCapability(engine, 'pooled', moving).blockWrites(moving, new AbortController().signal);
+    await place.runtime.stop('shared');
+    await block[Symbol.asyncDispose]();
+    await place.runtime.start('shared');
+    expect(await triggers()).toHaveLength(2);
+    await engine.remove(moving);
+    expect(await triggers()).toEqual([]);
+  });
+
   it('is removed with its sessions, roles and ledger, and nothing else is', async () => {
     const gone = makeProject('v2_shared', 'gone');
     await engine.provision(gone);

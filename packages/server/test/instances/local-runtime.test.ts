@@ -132,6 +132,17 @@ it('tells of a data folder that is gone', async () => {
   expect(await runtime.status('one')).toMatchObject({ state: 'missing' });
 });
 
+it('writes no standing where the folder is gone', async () => {
+  await runtime.create({ id: 'one', major: place.major, network: 'none' });
+  await runtime.writeStanding('one', 'live');
+  expect(await runtime.readStanding('one')).toBe('live');
+  await runtime.stop('one');
+  await rm(folderOf('one'), { recursive: true });
+  await runtime.writeStanding('one', 'removing');
+  expect(await runtime.readStanding('one')).toBeUndefined();
+  await runtime.remove('one');
+});
+
 it('writes neither the password nor the words of a failing statement into the log, and shows secrets to nobody else', async () => {
   await runtime.create({ id: 'one', major: place.major, network: 'none' });
   const { password } = runtime.superuser('one');

@@ -147,7 +147,7 @@ export function createDedicatedEngine({ runtime, standings, toolbox, defaultMajo
       openEmpty: async (project, signal) => openEmptyDatabase(await openPlace(project, signal), signal),
       async openTables(project, signal) {
         const { major } = await openPlace(project, signal);
-        return await openDedicatedTables({ major, admin: admin(project), owner: owner(project) }, signal);
+        return await openDedicatedTables({ major, admin: admin(project), owner: owner(project) }, log, signal);
       },
     },
     undo: {

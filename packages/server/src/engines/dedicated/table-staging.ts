@@ -1,11 +1,13 @@
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import type { Log } from '../../system/log.ts';
 import { dropEmptyTableStagings, type TableStaging, tableStagingNameFor } from '../table-staging.ts';
 
 /** Creates a schema in the live database, owned by its owner, for tables that are restored next to the live ones. */
 export async function openDedicatedTables(
   place: { readonly major: number; readonly admin: PostgresTarget; readonly owner: PostgresTarget },
+  log: Log,
   signal?: AbortSignal,
 ): Promise<TableStaging> {
   const schema = tableStagingNameFor('', new Date());
@@ -28,7 +30,11 @@ export async function openDedicatedTables(
       isHandedOver = true;
     },
     [Symbol.asyncDispose]: async () => {
-      if (!isHandedOver) await withOwner(undefined, (session) => session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} CASCADE`));
+      if (isHandedOver) return;
+      // Why it is not handed over is what the user has to know, so a failure of this is not thrown over it.
+      await withOwner(undefined, (session) => session.run(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} CASCADE`)).catch((error) =>
+        log.warn({ err: error, schema }, 'a schema that tables were being restored into was left behind'),
+      );
     },
   };
 }

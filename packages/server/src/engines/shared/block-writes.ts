@@ -4,6 +4,7 @@ import { connectPostgres, type PostgresSession, sqlStateOf } from '../../postgre
 import { type Blocker, blockersInWords, howToUnblock } from '../../postgres/lock-watch.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import type { Log } from '../../system/log.ts';
 import type { WriteBlock } from '../pooled.ts';
 import type { TenantNames } from './names.ts';
 import { allowDdl, refuseDdl } from './refuse-ddl.ts';
@@ -20,15 +21,21 @@ const CONFLICTS = new Set(['55P03', '40P01']);
  *
  * @param admin a superuser in the shared database
  */
-export async function blockTenantWrites(admin: PostgresTarget, names: TenantNames, signal: AbortSignal): Promise<WriteBlock> {
+export async function blockTenantWrites(admin: PostgresTarget, names: TenantNames, log: Log, signal: AbortSignal): Promise<WriteBlock> {
   const { schema, ddl, login } = names;
   const settings = { lock_timeout: '1s', statement_timeout: '0', idle_in_transaction_session_timeout: '0' };
   const session = await connectPostgres(admin, { settings, signal });
+  // Never throws: what the block was for may be done by then, or has failed for a reason of its own. The locks end with the session,
+  // and `repair` or the removal of the tenant end the rest.
   const release = async () => {
-    await session.close();
-    // The session of the locks may be lost, and be what is disposed of because of that.
-    await using another = await connectPostgres(admin, { settings });
-    await allowDdl(another, names);
+    try {
+      await session.close();
+      // The session of the locks may be lost, and be what is disposed of because of that.
+      await using another = await connectPostgres(admin, { settings });
+      await allowDdl(another, names);
+    } catch (error) {
+      log.warn({ err: error, schema }, 'what refused changes to a schema during its move is still there');
+    }
   };
   const deadline = Date.now() + TIMEOUT_MS;
   const waitUntil = async (isDone: () => Promise<boolean>) => {
@@ -43,7 +50,7 @@ export async function blockTenantWrites(admin: PostgresTarget, names: TenantName
     await waitUntil(async () => (await listWriting(session, [ddl, login])).every((one) => !writing.includes(one)));
     await waitUntil(() => lockTables(session, schema));
   } catch (error) {
-    await release().catch(() => undefined);
+    await release();
     throw error;
   }
   return {

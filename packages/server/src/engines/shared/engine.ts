@@ -165,7 +165,7 @@ export function createSharedEngine({ cluster, standings, log }: SharedEnginePart
     staging: {
       open: async (project, spec, signal) => forgetting(await openStagingSchema(await openPlace(project, signal), spec, signal)),
       openEmpty: async (project, signal) => forgetting(await openEmptySchema(await openPlace(project, signal), signal)),
-      openTables: async (project, signal) => openTenantTables(await openPlace(project, signal), signal),
+      openTables: async (project, signal) => openTenantTables(await openPlace(project, signal), log, signal),
     },
     undo: {
       list: listUndo,
@@ -180,7 +180,7 @@ export function createSharedEngine({ cluster, standings, log }: SharedEnginePart
         await changingSchemas(() => asAdmin((session) => dropSchemas(cluster.admin(), session, ours), signal));
       },
     },
-    pooled: createPooledSupport(cluster, provision),
+    pooled: createPooledSupport(cluster, provision, log),
   };
 }
 

@@ -4,6 +4,7 @@ import { readPositions } from '../../postgres/sequence-positions.ts';
 import { endSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import type { Log } from '../../system/log.ts';
 import type { EngineProject } from '../engine.ts';
 import type { PooledSupport } from '../pooled.ts';
 import { requireRunning } from '../running.ts';
@@ -16,7 +17,7 @@ import { surveyTenant } from './survey.ts';
 import { listChangesSince, readTenantState } from './tenant-state.ts';
 
 /** What the pool provides for moving a project out of it. */
-export function createPooledSupport(cluster: SharedCluster, repair: PooledSupport['repair']): PooledSupport {
+export function createPooledSupport(cluster: SharedCluster, repair: PooledSupport['repair'], log: Log): PooledSupport {
   const withAdmin = async <T>(
     project: EngineProject,
     signal: AbortSignal | undefined,
@@ -27,7 +28,7 @@ export function createPooledSupport(cluster: SharedCluster, repair: PooledSuppor
   };
   return {
     survey: (project, signal) => withAdmin(project, signal, surveyTenant),
-    blockWrites: (project, signal) => blockTenantWrites(cluster.admin(), tenantNamesOf(project), signal),
+    blockWrites: (project, signal) => blockTenantWrites(cluster.admin(), tenantNamesOf(project), log, signal),
     closeLogins: (project, signal) => withAdmin(project, signal, (session, names) => closeLogins(cluster.admin(), session, names, signal)),
     readState: (project, signal) => withAdmin(project, signal, readTenantState),
     listChanges: (project, since, signal) => withAdmin(project, signal, (session, names) => listChangesSince(session, names, since)),

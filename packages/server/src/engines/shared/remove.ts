@@ -4,10 +4,11 @@ import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { dropRelations, dropSchemas, whileEndingBlockers } from './drop-schemas.ts';
 import type { TenantNames } from './names.ts';
+import { allowDdl } from './refuse-ddl.ts';
 import { inTransaction, takeTurn } from './tenant-lock.ts';
 
 /**
- * Removes schema, roles and ledger of a tenant, and the objects that its roles own elsewhere (another tenant may have allowed
+ * Removes schema, roles, ledger and standing of a tenant, and the objects that its roles own elsewhere (another tenant may have allowed
  * that): reassigning them would give functions that run as their owner to a role with more privileges.
  *
  * What others may have locked goes first, in pieces. What all tenants share is changed last, under the lock that all wait for.
@@ -44,6 +45,10 @@ export async function removeTenant(
        or (left(tenant_schema, 14) = left($1, 14) and substr(tenant_schema, 15) ~ '^_(next|before_[0-9]{14})$')`,
     [names.schema],
   );
+  // A schema that is created under this name again must not inherit what the removed one was.
+  await session.query('delete from flux.standings where tenant_schema = $1', [names.schema]);
+  // Of a move that ended while the pool could not be reached.
+  await allowDdl(session, names);
   if (roles.length > 0) await dropRoles(admin, session, roles);
 }
 

@@ -1,6 +1,7 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
 import { withLockReport } from '../../postgres/lock-watch.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { Log } from '../../system/log.ts';
 import { dropEmptyTableStagings, type TableStaging, tableStagingNameFor } from '../table-staging.ts';
 import { dropSchemas } from './drop-schemas.ts';
 import type { TenantPlace } from './staging.ts';
@@ -13,6 +14,7 @@ import { inTransaction } from './tenant-lock.ts';
  */
 export async function openTenantTables(
   { names, major, admin, owner, ownerLogin, backup }: TenantPlace,
+  log: Log,
   signal?: AbortSignal,
 ): Promise<TableStaging> {
   const stem = names.schema.replace(/api$/, '');
@@ -34,8 +36,11 @@ export async function openTenantTables(
       isHandedOver = true;
     },
     [Symbol.asyncDispose]: async () => {
-      // Also after an abort.
-      if (!isHandedOver) await withLockReport(admin, (session) => dropSchemas(admin, session, [schema]));
+      if (isHandedOver) return;
+      // Also after an abort. Why it is not handed over is what the user has to know, so a failure of this is not thrown over it.
+      await withLockReport(admin, (session) => dropSchemas(admin, session, [schema])).catch((error) =>
+        log.warn({ err: error, schema }, 'a schema that tables were being restored into was left behind'),
+      );
     },
   };
 }
