@@ -1,3 +1,4 @@
+import { type CutRelay, startCutRelay } from './cut-relay.ts';
 import { type Flux, startFlux } from './flux.ts';
 import { psql, startThrowAwayCluster, type ThrowAwayCluster } from './postgres.ts';
 
@@ -6,6 +7,8 @@ export interface FluxWithCatalog extends AsyncDisposable {
   readonly flux: Flux;
   readonly cluster: ThrowAwayCluster;
   readonly url: string;
+  /** What Flux reaches it through. */
+  readonly relay: CutRelay;
   /** Runs SQL in the catalog. */
   query(sql: string): Promise<string>;
   /** Starts the server, which must refuse. @returns what it says, empty when it has started */
@@ -18,12 +21,16 @@ export async function startFluxWithCatalog(settings: Readonly<Record<string, str
   const cluster = parts.use(await startThrowAwayCluster({ settings }));
   await psql(cluster.uri('postgres'), 'create database catalog');
   const url = cluster.uri('catalog');
-  const flux = parts.use(await startFlux({ env: { FLUX_CATALOG_URL: url, FLUX_VERIFY_STANDBY: 'off' } }));
+  const relay = parts.use(await startCutRelay(Number(new URL(url).port)));
+  const relayed = new URL(url);
+  relayed.port = String(relay.port);
+  const flux = parts.use(await startFlux({ env: { FLUX_CATALOG_URL: relayed.href, FLUX_VERIFY_STANDBY: 'off' } }));
   const all = parts.move();
   return {
     flux,
     cluster,
     url,
+    relay,
     query: async (sql) => (await psql(url, sql)).trim(),
     refusal: () =>
       flux.start().then(

@@ -173,9 +173,12 @@ export async function flipEngine(db: Database, id: ProjectId, state: 'source_kep
   return numUpdatedRows === 1n;
 }
 
-/** The row as the last transaction that touched it has left it: one whose end nobody has seen is waited for. */
+/**
+ * The row as the last transaction that touched it has left it: one whose end nobody has seen is waited for. Rows that refer to the project
+ * can still be written.
+ */
 export async function lockProject(db: DatabaseTransaction, id: ProjectId): Promise<ProjectRow | undefined> {
-  return db.selectFrom('projects').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  return db.selectFrom('projects').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
 }
 
 /** Makes deletions of one project's backups wait for each other, and nothing else: rows that refer to the project can still be written. */

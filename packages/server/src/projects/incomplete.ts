@@ -1,11 +1,12 @@
 import { hasBackups } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
-import { deleteIncompleteProject, listIncompleteProjects, markProjectRemoved, type ProjectRow } from '../catalog/projects.ts';
+import { deleteIncompleteProject, listIncompleteProjects, lockProject, markProjectRemoved, type ProjectRow } from '../catalog/projects.ts';
 import { isWorkerAlive } from '../catalog/worker-lease.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import type { RemoveOptions } from '../engines/engine.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
+import { declareStanding } from './standing.ts';
 
 /** What removing incomplete projects uses. */
 export interface RemoveIncompleteDeps {
@@ -17,17 +18,20 @@ export interface RemoveIncompleteDeps {
 
 /**
  * Removes a project whose creation or restore failed, from Postgres and then from the catalog. One that was removed before and was
- * being restored has backups: it keeps its row, and is marked removed again. Never throws: a row that stays `creating` is tried again
- * at the next start.
+ * being restored has backups: it keeps its row, and is marked removed again. One that is live by now stays: the answer to the commit that made
+ * it so was lost. Never throws: a row that stays `creating` is tried again at the next start.
  *
  * @param removedAt when it was removed before; now, when it was not
  */
 export async function removeIncompleteProject(
-  { catalog, engines, clock, log }: RemoveIncompleteDeps,
+  deps: RemoveIncompleteDeps,
   row: ProjectRow,
   { removedAt = null, ...options }: RemoveOptions & { readonly removedAt?: Date | null } = {},
 ): Promise<void> {
+  const { catalog, engines, clock, log } = deps;
   try {
+    const now = await catalog.db.transaction().execute((db) => lockProject(db, row.id));
+    if (now?.lifecycle !== 'creating') return await declareStanding(deps, row.id);
     const { engine, project } = engines.of(row);
     await engine.remove(project, options);
     const hasHistory = await hasBackups(catalog.db, row.id);

@@ -9,7 +9,7 @@ import { type SafetyBackupDeps, takeSafetyBackup } from '../backups/restore/safe
 import type { BlobStore } from '../blobs/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { Catalog } from '../catalog/open.ts';
-import { flipEngine, type ProjectRow, setMigrationState } from '../catalog/projects.ts';
+import { flipEngine, lockProject, type ProjectRow, setMigrationState } from '../catalog/projects.ts';
 import { requireCapability } from '../engines/capabilities.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
@@ -17,12 +17,12 @@ import { type RequestDeps, requestOperation } from '../operations/request.ts';
 import type { Log } from '../system/log.ts';
 import { requireActive } from './active.ts';
 import { requireOneHome } from './home.ts';
-import { discardStaged, removeSource, rollBackMove } from './migrate/clean-up.ts';
+import { type CleanUpDeps, discardStaged, removeSource, rollBackMove } from './migrate/clean-up.ts';
 import { copyToDedicated, dedicatedOf, setSequences } from './migrate/copy.ts';
 import { type MigrationChoices, orderOf } from './migrate/order.ts';
 import { isDone, MigrationRequest, planMigration, refuseBlocked } from './migrate/plan.ts';
 import type { StagingDeps } from './restore/staging.ts';
-import { declareLive } from './standing.ts';
+import { declareEnded, declareLive } from './standing.ts';
 
 /** What a migration uses: the parts of its phases. */
 export interface MigrateDeps {
@@ -110,8 +110,8 @@ async function runMigration(deps: MigrateDeps, order: Order<MigrationRequest>, t
     return await dropSource(deps, order, task);
   }
   // A copy that an earlier migration has left is of an earlier state of the data.
-  if (row.migration_state === 'copying') await rollBackMove(deps, row.id);
-  if (row.migration_state === 'staged' && how !== 'dump_only') await discardStaged(deps, row.id);
+  if (row.migration_state === 'copying') await rollBackMove(forCleanUp(deps), row.id);
+  if (row.migration_state === 'staged' && how !== 'dump_only') await discardStaged(forCleanUp(deps), row.id);
   switch (how) {
     case 'discard_staged':
       return { ...NOTHING, did: row.migration_state === null ? 'nothing' : 'discarded' };
@@ -167,7 +167,7 @@ async function move(deps: MigrateDeps, order: Order<MigrationRequest>, task: Tas
     // No lock stops a sequence: what it has handed out until now must not come again.
     await setSequences(deps.engines, row, await pool.readSequences(project, task.signal), task.signal);
     await flip(deps, row, clearance, requester, task);
-    await declareLive({ ...deps, clock: deps.artifacts.clock }, { ...row, engine: 'v1_dedicated', migration_state: 'source_kept' });
+    await declareLive(forCleanUp(deps), row);
     const now = performance.now();
     const times = { writesHeldMs: lockWrites ? Math.round(now - blockedAt) : null, outageMs: Math.round(now - closedAt) };
     return { ...NOTHING, did: 'migrated' as const, backupId, ...copied, ...times, sourceKept: true };
@@ -200,27 +200,36 @@ async function orRollBack(deps: MigrateDeps, row: ProjectRow, work: () => Promis
   try {
     return await work();
   } catch (error) {
-    await rollBackMove(deps, row.id).catch((failure) =>
+    await rollBackMove(forCleanUp(deps), row.id).catch((failure) =>
       deps.log.warn({ err: failure, project: row.hash }, 'an incomplete copy was left behind'),
     );
     throw error;
   }
 }
 
-async function flip(
-  { catalog }: MigrateDeps,
-  row: ProjectRow,
-  clearance: Clearance | null,
-  actor: Actor,
-  task: Pick<Task, 'requireHeld'>,
-): Promise<void> {
-  await catalog.db.transaction().execute(async (db) => {
+function forCleanUp({ catalog, engines, artifacts, log }: MigrateDeps): CleanUpDeps {
+  return { catalog, engines, clock: artifacts.clock, log };
+}
+
+/** Makes the copy the project. Tells by the catalog whether that was done, when the answer to the commit was lost. */
+async function flip(deps: MigrateDeps, row: ProjectRow, clearance: Clearance | null, actor: Actor, task: Task): Promise<void> {
+  const { catalog, log } = deps;
+  const commit = catalog.db.transaction().execute(async (db) => {
     await task.requireHeld(db);
     if (clearance !== null) await redeemClearance(db, clearance, row, 'migrate_drop_source', actor);
     if (!(await flipEngine(db, row.id, clearance === null ? 'source_kept' : 'dropping_source')))
       throw new FluxError('not_ready', `${row.slug} is not being migrated any more.`, { hint: 'See `flux list`.' });
     const details = { from: 'v2_shared', to: 'v1_dedicated' };
     await recordAudit(db, actor, { action: 'project.migrated', projectId: row.id, subject: row.slug, details });
+    await declareEnded(forCleanUp(deps), db, row, { standing: 'left', kinds: ['v2_shared'], signal: task.signal });
+  });
+  await commit.catch(async (error) => {
+    const now = await catalog.db
+      .transaction()
+      .execute((db) => lockProject(db, row.id))
+      .catch(() => undefined);
+    if (now?.engine !== 'v1_dedicated') throw error;
+    log.warn({ err: error, project: row.hash }, 'the answer to the commit of a move was lost; the project has moved');
   });
 }
 

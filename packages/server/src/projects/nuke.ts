@@ -14,7 +14,7 @@ import { defineOperation, type Order, type Task } from '../operations/define.ts'
 import { type RequestDeps, requestOperation, SYSTEM } from '../operations/request.ts';
 import { type RunDeps, runInline } from '../operations/run.ts';
 import type { Log } from '../system/log.ts';
-import { declareLive, declareRemoving } from './standing.ts';
+import { declareEnded, declareLive } from './standing.ts';
 
 /** What removing a project uses. */
 export interface NukeDeps extends ReadingDeps {
@@ -69,16 +69,16 @@ async function nukeProject(
   if (project.lifecycle !== 'removing') {
     task.progress({ phase: 'gate', message: 'Reading the latest backup' });
     const clearance = await requireGate(deps, project, 'nuke', request.override, task.signal);
-    // Before the catalog says so: what lies beside the data is believed against it.
-    await declareRemoving(deps, project, enginesOf(project));
     try {
       await catalog.db.transaction().execute(async (db) => {
         await task.requireHeld(db);
         await redeemClearance(db, clearance, project, 'nuke', requester);
         await setProjectLifecycle(db, project.id, 'removing');
         await recordAudit(db, requester, { action: 'project.nuke', projectId: project.id, subject: project.slug });
+        await declareEnded(deps, db, project, { standing: 'removing', kinds: enginesOf(project), signal: task.signal });
       });
     } catch (error) {
+      // Only where it is still live: the commit may have been done although its answer was lost.
       await declareLive(deps, project);
       throw error;
     }

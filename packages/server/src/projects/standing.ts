@@ -1,6 +1,7 @@
+import type { ProjectId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
-import type { Catalog } from '../catalog/open.ts';
-import { listLiveProjects, type ProjectRow } from '../catalog/projects.ts';
+import type { Catalog, DatabaseTransaction } from '../catalog/open.ts';
+import { listLiveProjects, lockProject, type ProjectRow } from '../catalog/projects.ts';
 import { findUserName } from '../catalog/tokens.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import type { FoundStanding, Standing } from '../engines/standing.ts';
@@ -15,11 +16,6 @@ export interface StandingDeps {
   readonly log: Log;
 }
 
-type StoredProject = Pick<
-  ProjectRow,
-  'id' | 'hash' | 'slug' | 'engine' | 'attached' | 'migration_state' | 'owner_id' | 'sealed_secrets' | 'created_at'
->;
-
 /** Where the data of a project is, by the catalog: its engine, and the pool that it has left. */
 function standingsOf(row: Pick<ProjectRow, 'engine' | 'attached' | 'migration_state'>): ReadonlyMap<EngineKind, Standing['standing']> {
   if (row.attached) return new Map();
@@ -28,20 +24,41 @@ function standingsOf(row: Pick<ProjectRow, 'engine' | 'attached' | 'migration_st
 }
 
 /**
- * Writes beside the data of a project that it is live. Called after the commit that made it so, because what lies there is believed
- * against the catalog. Never throws: the next start writes what is missing.
+ * Writes beside the data of a project where it is live, as the catalog says at that moment; nothing when it is not live. Its row is locked
+ * meanwhile: what changes the place writes its own word under the same lock, and a commit whose answer was lost is waited for.
  */
-export async function declareLive(deps: StandingDeps, row: StoredProject): Promise<void> {
+export async function declareStanding(deps: StandingDeps, id: ProjectId): Promise<void> {
+  await deps.catalog.db.transaction().execute(async (db) => {
+    const row = await lockProject(db, id);
+    if (row?.lifecycle !== 'active') return;
+    for (const [kind, standing] of standingsOf(row)) await declare(deps, db, row, kind, standing);
+  });
+}
+
+/**
+ * `declareStanding` after the commit that made a project live, because what lies beside the data is believed against the catalog. Never
+ * throws: the next start writes what is missing.
+ */
+export async function declareLive(deps: StandingDeps, { id, hash }: Pick<ProjectRow, 'id' | 'hash'>): Promise<void> {
   try {
-    for (const [kind, standing] of standingsOf(row)) await declare(deps, row, kind, standing);
+    await declareStanding(deps, id);
   } catch (error) {
-    deps.log.warn({ err: error, project: row.hash }, 'what a project is could not be written beside its data; the next start tries again');
+    deps.log.warn({ err: error, project: hash }, 'what a project is could not be written beside its data; the next start tries again');
   }
 }
 
-/** Writes beside the data of a project that its removal was cleared; before the catalog says so, so that it is never stuck. */
-export async function declareRemoving(deps: StandingDeps, row: StoredProject, kinds: readonly EngineKind[]): Promise<void> {
-  if (!row.attached) for (const kind of kinds) await declare(deps, row, kind, 'removing');
+/**
+ * Writes beside the data of a project that its removal was cleared, or that it has left the pool. The last statement before the commit that
+ * says so, in its transaction, whose changes have locked the row: after a crash between the two nothing is live, which neither stops a
+ * start nor has anything adopted, and the next start writes what the catalog says.
+ */
+export async function declareEnded(
+  deps: StandingDeps,
+  db: DatabaseTransaction,
+  row: ProjectRow,
+  ended: { readonly standing: 'removing' | 'left'; readonly kinds: readonly EngineKind[]; readonly signal: AbortSignal },
+): Promise<void> {
+  if (!row.attached) for (const kind of ended.kinds) await declare(deps, db, row, kind, ended.standing, ended.signal);
 }
 
 /** Writes what is missing or differs from the catalog, for every live project. Call when the catalog is known to be no older than the data. */
@@ -65,19 +82,22 @@ export async function declareAll(deps: StandingDeps): Promise<void> {
   }
 }
 
-async function declare(deps: StandingDeps, row: StoredProject, kind: EngineKind, standing: Standing['standing']): Promise<void> {
-  await deps.engines.standingOf(kind).write({
-    format: 1,
-    standing,
-    at: deps.clock.now().toISOString(),
-    project: {
-      id: row.id,
-      hash: row.hash,
-      slug: row.slug,
-      engine: kind,
-      owner: await findUserName(deps.catalog.db, row.owner_id),
-      createdAt: row.created_at.toISOString(),
-      sealedSecrets: row.sealed_secrets.toString('base64'),
-    },
-  });
+async function declare(
+  { engines, clock }: StandingDeps,
+  db: DatabaseTransaction,
+  row: ProjectRow,
+  kind: EngineKind,
+  standing: Standing['standing'],
+  signal?: AbortSignal,
+): Promise<void> {
+  const project = {
+    id: row.id,
+    hash: row.hash,
+    slug: row.slug,
+    engine: kind,
+    owner: await findUserName(db, row.owner_id),
+    createdAt: row.created_at.toISOString(),
+    sealedSecrets: row.sealed_secrets.toString('base64'),
+  };
+  await engines.standingOf(kind).write({ format: 1, standing, at: clock.now().toISOString(), project }, signal);
 }

@@ -1,6 +1,5 @@
 import { isFluxError } from '@flux/contract/errors';
 import * as z from 'zod';
-import type { Catalog } from '../../catalog/open.ts';
 import { listInterruptedMigrations, lockProject, type ProjectRow, setMigrationState } from '../../catalog/projects.ts';
 import type { MigrationState } from '../../catalog/tables.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
@@ -10,13 +9,11 @@ import { requireNotLive } from '../../engines/standing.ts';
 import { defineOperation } from '../../operations/define.ts';
 import { SYSTEM } from '../../operations/request.ts';
 import { type RunDeps, runInline } from '../../operations/run.ts';
+import { declareStanding, type StandingDeps } from '../standing.ts';
 import { dedicatedOf } from './copy.ts';
 
 /** What bringing a project back to one engine uses. */
-export interface CleanUpDeps {
-  readonly catalog: Catalog;
-  readonly engines: EngineDirectory;
-}
+export type CleanUpDeps = StandingDeps;
 
 /** Removes the dedicated copy of a project that waits for inspection. */
 export async function discardStaged(deps: CleanUpDeps, id: ProjectRow['id']): Promise<void> {
@@ -27,18 +24,20 @@ export async function discardStaged(deps: CleanUpDeps, id: ProjectRow['id']): Pr
 }
 
 /**
- * Makes a project whose move did not end writable again, and removes its copy; does nothing to one that has moved. It can be run
- * again: the state stays `copying` until both are done.
+ * Makes a project whose move did not end writable again, and removes its copy; of one that has moved it only writes where it is live. It can
+ * be run again: the state stays `copying` until all of it is done.
  */
 export async function rollBackMove(deps: CleanUpDeps, id: ProjectRow['id'], options: RemoveOptions = {}): Promise<void> {
   const row = await findPooledIn(deps, id, 'copying');
-  if (row === undefined) return;
+  if (row === undefined) return await declareStanding(deps, id);
   const { engine, project } = deps.engines.of(row);
   const dedicated = dedicatedOf(deps.engines, row);
   // Before the pool is opened to writers again.
   if (dedicated.engine.standing !== undefined) requireNotLive(await dedicated.engine.standing.read(project), row.slug, 'The server');
   await requireCapability(engine, 'pooled', project).repair(project);
   await dedicated.remove(options);
+  // The pool may say that the project has left it: that is written before the flip.
+  await declareStanding(deps, id);
   await setMigrationState(deps.catalog.db, id, null);
 }
 
@@ -49,7 +48,7 @@ async function findPooledIn({ catalog }: CleanUpDeps, id: ProjectRow['id'], stat
 }
 
 /** Removes the pooled schema, roles and login of a project that has moved. It can be run again. */
-export async function removeSource({ catalog, engines }: CleanUpDeps, row: ProjectRow): Promise<void> {
+export async function removeSource({ catalog, engines }: Pick<CleanUpDeps, 'catalog' | 'engines'>, row: ProjectRow): Promise<void> {
   const { engine, project } = engines.of({ ...row, engine: 'v2_shared' });
   await engine.remove(project);
   await setMigrationState(catalog.db, row.id, null);
@@ -79,10 +78,10 @@ export async function endInterruptedMigrations(
   { operations, engines }: { readonly operations: RunDeps; readonly engines: EngineDirectory },
   signal: AbortSignal,
 ): Promise<void> {
-  const { catalog, log } = operations;
+  const { catalog, clock, log } = operations;
   for (const project of await listInterruptedMigrations(catalog.db)) {
     try {
-      await runInline(operations, migrateCleanUp, { catalog, engines }, { project, requester: SYSTEM, request: {} }, signal);
+      await runInline(operations, migrateCleanUp, { catalog, engines, clock, log }, { project, requester: SYSTEM, request: {} }, signal);
       log.warn({ project: project.hash, state: project.migration_state }, 'ended a migration that was interrupted');
     } catch (error) {
       // Busy: another server was faster. Anything else is tried again in the next round.
