@@ -111,6 +111,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
     defaultMode: config.defaultMode,
     quotas: config.quotas,
+    restoreTimes: config.restoreTimes,
     pushTimeoutMs: config.pushTimeoutMs,
     undoKeepMs: config.undoKeepMs,
     trashKeepMs: config.trashKeepMs,

@@ -57,6 +57,8 @@ export interface Config {
   };
   /** A backup whose newest proof is older than this is said to be old in confirmations. */
   readonly backupTimeoutMs: number;
+  /** Time for the restore of the smallest backup, and for one of any size. */
+  readonly restoreTimes: { readonly minMs: number; readonly maxMs: number };
   /** A push that runs for longer is ended. */
   readonly pushTimeoutMs: number;
   /** For how long a database that Flux does not run may take to answer what is asked of it before a backup or a restore. */
@@ -150,6 +152,8 @@ const SETTINGS = {
   FLUX_VERIFY_TIMEOUT: duration.default(2 * 3_600_000),
   FLUX_VERIFY_STANDBY: z.enum(['on', 'off']).default('on'),
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
+  FLUX_RESTORE_TIMEOUT_MIN: duration.default(15 * 60_000),
+  FLUX_RESTORE_TIMEOUT: duration.default(24 * 3_600_000),
   FLUX_PUSH_TIMEOUT: duration.default(4 * 3_600_000),
   FLUX_FOREIGN_TIMEOUT: duration.default(2 * 60_000),
   FLUX_FOREIGN_ADDRESSES: z
@@ -241,6 +245,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       standby: s.FLUX_VERIFY_STANDBY,
     },
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
+    restoreTimes: { minMs: s.FLUX_RESTORE_TIMEOUT_MIN, maxMs: s.FLUX_RESTORE_TIMEOUT },
     pushTimeoutMs: s.FLUX_PUSH_TIMEOUT,
     foreignTimeoutMs: s.FLUX_FOREIGN_TIMEOUT,
     foreignAddresses: listOf(s.FLUX_FOREIGN_ADDRESSES),

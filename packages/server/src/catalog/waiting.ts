@@ -17,6 +17,8 @@ export interface WaitingFor {
   readonly limits: PaceLimits;
   /** What an operation is taken for: what the last one of its project and kind turned out to be, unless it was set aside as slower. */
   readonly pace: Pace;
+  /** How many quick slots of the lane a project may have: `one` slot at all where nothing can be set aside. */
+  readonly ofProject?: 'many' | 'one';
 }
 
 /** A queued operation whose turn it is. */
@@ -32,12 +34,15 @@ export interface WaitingOperation {
  * by the time that the last one of its project and kind took. So who is slow again and again waits at most that much longer than in the order
  * of arrival, and nobody waits for ever. A project gets a slot that is not quick only while nothing of it runs in this lane.
  */
-export async function findNextWaiting(db: Database, { kinds, limits, pace }: WaitingFor): Promise<WaitingOperation | undefined> {
+export async function findNextWaiting(
+  db: Database,
+  { kinds, limits, pace, ofProject = 'many' }: WaitingFor,
+): Promise<WaitingOperation | undefined> {
   const isLonger = (ms: number) => sql`coalesce(last.took, interval '0') > ${ms} * interval '1 ms'`;
   const isLong = sql`(o.pace = 'long' or ${isLonger(limits.medium)}) is true`;
   const isQuick = sql`(o.pace is not null or ${isLonger(limits.quick)}) is not true`;
   const hasPace = {
-    quick: isQuick,
+    quick: ofProject === 'many' ? isQuick : sql`${isQuick} and share.of_project = 0`,
     medium: sql`not ${isQuick} and not ${isLong} and share.of_project = 0`,
     long: sql`${isLong} and share.of_project = 0`,
   };

@@ -8,6 +8,7 @@ import { measureRestored } from './manifest/measure.ts';
 import { excuseUnfilledViews } from './manifest/unfilled-views.ts';
 import type { Manifest } from './manifest.ts';
 import { restoreArguments } from './restore.ts';
+import { UNBOUNDED } from './session-settings.ts';
 import type { PostgresTarget } from './target.ts';
 
 /** The content of a restored database. */
@@ -35,14 +36,15 @@ export function jobsFor(databaseBytes: number): number {
 }
 
 /**
- * Runs SQL of ours in a database.
+ * Runs SQL of ours in a database. A statement of it may take as long as the work that it belongs to, which `signal` ends: a materialized
+ * view is filled, a table is copied.
  *
  * @returns `problem` is the server's error about the SQL
  * @throws when it could not run: a broken connection, or a server that stops, says nothing about the SQL
  */
 export async function runSql(target: PostgresTarget, sql: string, signal: AbortSignal): Promise<{ readonly problem: string | undefined }> {
   if (sql.trim() === '') return { problem: undefined };
-  await using session = await connectPostgres(target, { signal });
+  await using session = await connectPostgres(target, { signal, settings: UNBOUNDED });
   try {
     await session.run(sql);
     return { problem: undefined };

@@ -9,6 +9,9 @@ export type SessionSettings = Readonly<Record<string, string>>;
  */
 export const OUR_BOUNDS = { lock_timeout: '30s', statement_timeout: '10min' } as const satisfies SessionSettings;
 
+/** For sessions whose statements take as long as the data is large; the time limit of the whole work bounds them. */
+export const UNBOUNDED = { statement_timeout: '0' } as const satisfies SessionSettings;
+
 /** Of what the host's configuration sets, these change neither a text nor a lock nor a right: memory, costs and plans, logs. */
 const OF_THE_HOST_KEPT =
   "(coalesce(s.unit, '') IN ('B', 'kB', '8kB', 'MB') OR s.vartype = 'real' OR s.name ~ '^(enable_|jit|geqo|parallel_|max_parallel|plan_|log_|track_|debug_|trace_|commit_|wal_|synchronous_|update_process)')";

@@ -5,9 +5,10 @@ import { readManifest } from '../backups/manifest.ts';
 import type { LendingDeps } from '../backups/reading.ts';
 import { answerRestore } from '../backups/restore/answer.ts';
 import { loadArchive } from '../backups/restore/load.ts';
-import { openBackup } from '../backups/restore/open.ts';
+import { type OpenedBackup, openBackup } from '../backups/restore/open.ts';
 import { relayArchive } from '../backups/restore/relay.ts';
 import { copiedTables } from '../backups/restore/relay-sql.ts';
+import { type RestoreTimes, restoreLimitMs, withinRestoreTime } from '../backups/restore/time-limit.ts';
 import { recordAudit } from '../catalog/audit.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
@@ -27,6 +28,7 @@ export interface RestoreTablesDeps extends LendingDeps {
   readonly engines: EngineDirectory;
   readonly programs: PostgresPrograms;
   readonly sandbox: VerificationSandbox;
+  readonly restoreTimes: RestoreTimes;
 }
 
 const LOAD_FAILURE = {
@@ -52,12 +54,20 @@ export async function planTables(
  *
  * @throws FluxError what `openBackup`, `relayArchive`, `loadArchive` and `proveRestored` throw: nothing was changed then
  */
-export async function restoreTables(
+export async function restoreTables(deps: RestoreTablesDeps, order: Order<TablesPlan>, task: Task): Promise<RestoreAnswer> {
+  await using source = await openBackup(deps, order.backupId, task);
+  const { databaseBytes } = source.manifest.server;
+  const limitMs = restoreLimitMs(deps.restoreTimes, deps.sandbox.limits, databaseBytes);
+  const what = `The restore of tables of backup ${source.row.id}`;
+  return await withinRestoreTime(task, limitMs, { what, databaseBytes }, (bounded) => loadTables(deps, order, source, bounded));
+}
+
+async function loadTables(
   deps: RestoreTablesDeps,
-  { request, project: row, backupId, requester }: Order<TablesPlan>,
+  { request, project: row, requester }: Order<TablesPlan>,
+  source: OpenedBackup,
   task: Task,
 ): Promise<RestoreAnswer> {
-  await using source = await openBackup(deps, backupId, task);
   const { engine, project } = deps.engines.of(row);
   const tables = findTables(source.manifest, request.tables);
   task.progress({ phase: 'prepare', message: 'Creating a schema beside the live one' });

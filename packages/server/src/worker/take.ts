@@ -29,7 +29,8 @@ export function takeOperations({ queue, kinds, operations, metrics, concurrency 
   const lanes = [...laneKinds(kinds)].map(([lane, ofLane]) => ({
     kinds: ofLane,
     slots: new LaneSlots(concurrency, PACE_LIMITS, {
-      next: (pace) => findNextWaiting(catalog.db, { kinds: ofLane, limits: PACE_LIMITS, pace }),
+      next: (pace) =>
+        findNextWaiting(catalog.db, { kinds: ofLane, limits: PACE_LIMITS, pace, ofProject: lane === 'change' ? 'one' : 'many' }),
       async run({ id, kind }, setAside, claimed) {
         const bound = kinds.get(kind);
         if (bound === undefined) return;

@@ -74,8 +74,8 @@ async function operation(
     .execute();
   return id;
 }
-const next = async (pace: 'quick' | 'medium' | 'long') =>
-  (await findNextWaiting(catalog.db, { kinds: ['backup_create'], limits: LIMITS, pace }))?.id;
+const next = async (pace: 'quick' | 'medium' | 'long', ofProject?: 'one') =>
+  (await findNextWaiting(catalog.db, { kinds: ['backup_create'], limits: LIMITS, pace, ...(ofProject ? { ofProject } : {}) }))?.id;
 
 it('takes the users and projects in turn, and then who waits longest', async () => {
   const [anna, ben] = [await user('anna'), await user('ben')];
@@ -117,4 +117,17 @@ it('sends what took longer before to slower slots, later by as much as it took',
   await operation(await project(anna, 'aside'), { created: 601, pace: 'long' });
   await catalog.db.deleteFrom('operations').where('id', '=', first).execute();
   expect(await next('long')).toBe(last);
+});
+
+it('gives a project one slot at all where nothing can be set aside', async () => {
+  const anna = await user('anna');
+  const busy = await project(anna, 'busy');
+  await operation(busy, { created: 0, state: 'running' });
+  // As of a restore with --to, of which a project may have several; there are no backups here.
+  await catalog.executeSql(`alter table operations drop constraint operations_touch_a_backup; update operations set touches = 'backup'`);
+  const again = await operation(busy, { created: 1 });
+  expect(await next('quick')).toBe(again);
+  expect(await next('quick', 'one')).toBeUndefined();
+  const other = await operation(await project(anna, 'other'), { created: 2 });
+  expect(await next('quick', 'one')).toBe(other);
 });

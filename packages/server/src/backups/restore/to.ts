@@ -6,6 +6,7 @@ import { IMPORTED_NOTE } from '@flux/contract/labels';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
 import type { Task } from '../../operations/define.ts';
+import { withinTime } from '../../operations/time-limit.ts';
 import { askForeign, chooseForeignHost, type ForeignRules } from '../../postgres/foreign.ts';
 import { type DatabaseContent, inspectDatabase } from '../../postgres/inspect-database.ts';
 import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
@@ -16,7 +17,6 @@ import type { PostgresPrograms } from '../../postgres/programs.ts';
 import { compareRestored, runSql } from '../../postgres/restored-database.ts';
 import { splitQualifiedName, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
-import { deadlineAfter } from '../../system/deadline.ts';
 import type { Seal } from '../../system/seal.ts';
 import type { VerificationSandbox } from '../disposable-request.ts';
 import type { LendingDeps } from '../reading.ts';
@@ -25,6 +25,7 @@ import { arbiterInSandbox } from './arbiter.ts';
 import { loadArchive } from './load.ts';
 import { type OpenedBackup, openBackup } from './open.ts';
 import { salvageArchive } from './salvage.ts';
+import { inWords, type RestoreTimes, restoreLimitMs } from './time-limit.ts';
 
 /** How databases that somebody else runs are named and reached. */
 export interface Destinations {
@@ -37,7 +38,8 @@ export interface Destinations {
 export interface RestoreToDeps extends LendingDeps {
   readonly sandbox: VerificationSandbox;
   readonly destinations: Destinations;
-  /** The time limit of a dump is that of such a restore as well: a server that never answers must not keep a worker for ever. */
+  readonly restoreTimes: RestoreTimes;
+  /** The time limit of a dump is the longest of such a restore as well. */
   readonly dumps: { readonly programs: PostgresPrograms; readonly timeoutMs: number };
 }
 
@@ -78,22 +80,22 @@ export async function restoreToUri(
   request: ToRequest,
   given: Task,
 ): Promise<RestoreAnswer> {
-  using deadline = deadlineAfter(deps.dumps.timeoutMs);
-  const task = { ...given, signal: AbortSignal.any([given.signal, deadline.signal]) };
-  try {
-    return await restoreWithin(deps, backupId, request, task);
-  } catch (error) {
-    if (!deadline.signal.aborted || given.signal.aborted) throw error;
-    throw new FluxError('postgres_failed', `The restore has not ended within ${deps.dumps.timeoutMs / 1000} s, and was given up.`, {
-      hint: 'Look at the database, and whether its server answers. FLUX_BACKUP_TIMEOUT of the control plane is the limit.',
-      cause: error,
+  await using source = await openBackup(deps, backupId, given, request.acceptUnproven ? 'accepted' : 'refused');
+  const ofSize = restoreLimitMs(deps.restoreTimes, deps.sandbox.limits, source.manifest.server.databaseBytes);
+  const limitMs = Math.min(deps.dumps.timeoutMs, FARTHER * ofSize);
+  const explain = (cause: unknown) =>
+    new FluxError('postgres_failed', `The restore has not ended within ${inWords(limitMs)}, and was given up.`, {
+      hint: 'Look at the database, and whether its server answers. An operator can allow more with FLUX_RESTORE_TIMEOUT_MIN and FLUX_RESTORE_TIMEOUT, up to FLUX_BACKUP_TIMEOUT.',
+      cause,
     });
-  }
+  return await withinTime(given, limitMs, explain, (task) => restoreWithin(deps, source, request, task));
 }
 
-async function restoreWithin(deps: RestoreToDeps, backupId: BackupId | null, request: ToRequest, task: Task): Promise<RestoreAnswer> {
+/** So many times what a restore on this host has: the database may be far away. */
+const FARTHER = 4;
+
+async function restoreWithin(deps: RestoreToDeps, source: OpenedBackup, request: ToRequest, task: Task): Promise<RestoreAnswer> {
   const isEmergency = request.acceptUnproven;
-  await using source = await openBackup(deps, backupId, task, isEmergency ? 'accepted' : 'refused');
   const parsed = parseTarget(deps.destinations.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
   const target = await chooseForeignHost(parsed, deps.destinations.foreign, task.signal);
   const { manifest, row } = source;

@@ -9,6 +9,7 @@ import { extensionsOf } from '../../postgres/manifest/facts.ts';
 import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/prerequisites/data.ts';
 import { renderOwnAfter, renderOwnBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import { DIGEST_SETTINGS } from '../../postgres/manifest.ts';
+import { UNBOUNDED } from '../../postgres/session-settings.ts';
 import { quoteIdentifier, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import type { Log } from '../../system/log.ts';
@@ -48,19 +49,25 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
   const needed = spec.prerequisites;
   const inspector = admin(name);
   const target: PostgresTarget = { ...inspector, user: ownerName, password: project.secrets.loginPassword };
-  const asAdmin = async <T>(database: string, work: (session: PostgresSession) => Promise<T>): Promise<T> => {
-    await using session = await connectPostgres(admin(database), { signal });
+  const asAdmin = async <T>(database: string, work: (session: PostgresSession) => Promise<T>, until = signal): Promise<T> => {
+    await using session = await connectPostgres(admin(database), { signal: until, settings: UNBOUNDED });
     return await work(session);
   };
-  const rename = (from: string, to: string) =>
-    asAdmin('postgres', async (session) => {
-      if (from === to || !(await hasRole(session, from))) return;
-      await session.run(`ALTER ROLE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)}`);
-    });
+  const rename = (from: string, to: string, until = signal) =>
+    asAdmin(
+      'postgres',
+      async (session) => {
+        if (from === to || !(await hasRole(session, from))) return;
+        await session.run(`ALTER ROLE ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)}`);
+      },
+      until,
+    );
 
   const discard = async () => {
-    await asAdmin('postgres', (session) => session.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`));
-    await rename(ownerName, ownName);
+    // Also after an abort.
+    const always = new AbortController().signal;
+    await asAdmin('postgres', (session) => session.run(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)} WITH (FORCE)`), always);
+    await rename(ownerName, ownName, always);
   };
   await discard();
   await rename(ownName, ownerName);
@@ -96,7 +103,7 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
     async complete(prerequisites) {
       if (spec.schema !== null) await asAdmin(name, (session) => refuseSameNames(session, spec.schema ?? ''));
       {
-        await using session = await connectPostgres(target, { signal });
+        await using session = await connectPostgres(target, { signal, settings: UNBOUNDED });
         for (const statement of renderOwnAfter(prerequisites)) await session.run(statement);
         await insertLedgerRows(session, spec.schema ?? 'public', prerequisites.ledger);
       }

@@ -6,6 +6,7 @@ import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
 import { renamedSchema } from '../../backups/restore/relay-sql.ts';
 import { salvageArchive } from '../../backups/restore/salvage.ts';
+import { type RestoreTimes, restoreLimitMs, withinRestoreTime } from '../../backups/restore/time-limit.ts';
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
@@ -26,6 +27,7 @@ export interface StagingDeps {
   readonly engines: EngineDirectory;
   readonly programs: PostgresPrograms;
   readonly sandbox: VerificationSandbox;
+  readonly restoreTimes: RestoreTimes;
   readonly log: Log;
 }
 
@@ -85,12 +87,28 @@ export function requireSameKind(kind: Manifest['backupKind'], engine: EngineKind
 }
 
 /**
- * Restores a backup beside the live data of a project and compares it with what was dumped. A failure removes the staging.
+ * Restores a backup beside the live data of a project and compares it with what was dumped. A failure removes the staging, and so does the end
+ * of its time, which follows from the size.
  *
  * @param sourceProject the project that the backup is of
  * @throws FluxError `postgres_failed`, `verification_failed`, `invalid_request`
  */
 export async function restoreIntoStaging(
+  deps: StagingDeps,
+  source: OpenedBackup,
+  sourceProject: ProjectRow,
+  goal: StagingGoal,
+  task: Task,
+): Promise<ProvenStaging> {
+  const { databaseBytes } = source.manifest.server;
+  const limitMs = restoreLimitMs(deps.restoreTimes, deps.sandbox.limits, databaseBytes);
+  const what = `The restore of backup ${source.row.id}`;
+  return await withinRestoreTime(task, limitMs, { what, databaseBytes }, (bounded) =>
+    loadAndProve(deps, source, sourceProject, goal, bounded),
+  );
+}
+
+async function loadAndProve(
   { engines, programs, sandbox, log }: StagingDeps,
   source: OpenedBackup,
   sourceProject: ProjectRow,

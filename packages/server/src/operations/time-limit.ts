@@ -1,0 +1,24 @@
+import type { FluxError } from '@flux/contract/errors';
+import { deadlineAfter } from '../system/deadline.ts';
+import type { Task } from './define.ts';
+
+/**
+ * Runs work that is aborted when its time is over. What it has begun it takes back as after any other failure.
+ *
+ * @param limitMs the time that it has
+ * @param explain the error for that; an abort of the task itself keeps its own reason
+ */
+export async function withinTime<T>(
+  task: Task,
+  limitMs: number,
+  explain: (cause: unknown) => FluxError,
+  work: (task: Task) => Promise<T>,
+): Promise<T> {
+  using deadline = deadlineAfter(limitMs);
+  try {
+    return await work({ ...task, signal: AbortSignal.any([task.signal, deadline.signal]) });
+  } catch (error) {
+    if (!deadline.signal.aborted || task.signal.aborted) throw error;
+    throw explain(error);
+  }
+}
