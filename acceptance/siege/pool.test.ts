@@ -241,3 +241,49 @@ attack('The owner of a database gives it settings that keep everybody out', 'Flu
   expect((await session.query('select id from t')).rows).toEqual([{ id: 1 }]);
   return `${settings.length} settings: backup verified, credentials printed, project running`;
 });
+
+attack(
+  'Pushes of twelve tenants sleep for hours, half as many again as may run at once',
+  "a list, a new project, and another tenant's backup and push take 5 s each; whoever is sent away is told when to come again",
+  async () => {
+    const quiet = await flux.createProject('peaceful', 'v2_shared');
+    const sleepers: TestProject[] = [];
+    for (let n = 0; n < 12; n++) sleepers.push(await flux.createProject(`asleep-${n}`, 'v2_shared'));
+    const leaving = new AbortController();
+    const answers = sleepers.map(({ hash }) =>
+      fetch(`${flux.url}/api/v1/projects/${hash}/push`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${flux.token()}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ sql: 'select pg_sleep(40000)' }),
+        signal: leaving.signal,
+      }).then(
+        (answer) => ({ status: answer.status, retryAfter: Number(answer.headers.get('retry-after')) }),
+        () => undefined,
+      ),
+    );
+    try {
+      // Who came when all places were taken has one by now, or was sent away.
+      await pause(16_000);
+      const listed = await timed(statuses);
+      expect(Object.values(listed.value).every((status) => status === 'running')).toBe(true);
+      const works = {
+        list: listed.ms,
+        create: (await timed(() => create('newcomer'))).ms,
+        push: (await timed(() => flux.push(quiet, 'create table t (id int)'))).ms,
+        backup: (await timed(async () => expect((await flux.flux('backup', 'create', ...quiet.flags)).exitCode).toBe(0))).ms,
+      };
+      for (const ms of Object.values(works)) expect(ms).toBeLessThan(5000);
+      leaving.abort();
+      const sentAway = (await Promise.all(answers)).filter((answer) => answer !== undefined);
+      expect(sentAway.length).toBeGreaterThan(0);
+      for (const { status, retryAfter } of sentAway) {
+        expect(status).toBe(503);
+        expect(retryAfter).toBeGreaterThan(0);
+      }
+      const seen = Object.entries(works).map(([what, ms]) => `${what} ${ms} ms`);
+      return `${seen.join(', ')}; ${sentAway.length} of 12 were told to come again`;
+    } finally {
+      leaving.abort();
+    }
+  },
+);

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectPostgres } from '../../src/postgres/connect.ts';
+import { runSql } from '../../src/postgres/restored-database.ts';
+import { openSnapshot } from '../../src/postgres/snapshot.ts';
 import { startCluster, type TestCluster } from './cluster.ts';
 import { roundTrip } from './round-trip.ts';
 
@@ -84,6 +86,16 @@ describe('a session of ours begins from known settings', () => {
     expect(await session.query(`SELECT current_setting('${name}') AS now FROM pg_sleep(0.05)`)).toEqual([{ now: ours }]);
     await session.query('SELECT pg_sleep(0.05)');
   });
+});
+
+it('what takes as long as the data is large has no bound for one statement, whatever the database gives', async () => {
+  const target = await cluster.createDatabase('patient');
+  await cluster.run('postgres', `ALTER DATABASE patient SET statement_timeout = '1ms'`);
+  const refuse = `DO $$ BEGIN IF current_setting('statement_timeout') <> '0' THEN RAISE 'bound'; END IF; PERFORM pg_sleep(0.05); END $$`;
+  expect(await runSql(target, refuse, new AbortController().signal)).toEqual({ problem: undefined });
+  await using snapshot = await openSnapshot(target);
+  await snapshot.session.run(refuse);
+  for (const worker of await snapshot.openWorkers(2)) await worker.run(refuse);
 });
 
 it('a database that gives such settings comes back', async () => {
