@@ -141,6 +141,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const { answerChecks, http } = config;
   const served = {
     ...parts,
+    catalog: catalog.forRequests(),
     machine,
     metrics,
     kinds,

@@ -25,16 +25,29 @@ export class CatalogClient extends Client {
   }
 }
 
-/** The server is going, coming or full. Source: the manual, appendix A. */
-const AWAY = /^(?:08|57P0|53300)/;
+/**
+ * The server is going, coming or full, or somebody else holds a lock for longer than the session waits (lock_timeout, statement_timeout).
+ * Source: the manual, appendix A.
+ */
+const AWAY = /^(?:08|57P0|53300|55P03|57014)/;
 
-/** An error of the catalog as what it means: `catalog_unavailable` when the connection broke or could not be opened. */
-export function catalogError(error: unknown, isBroken: boolean): unknown {
+/** Whether an error is what the server itself has answered: then it does not hang. */
+export function isAnswerOfServer(error: unknown): boolean {
+  return error instanceof DatabaseError || (isFluxError(error) && error.cause instanceof DatabaseError);
+}
+
+/** An error of the catalog as what it means: `catalog_unavailable` when the connection broke. */
+function catalogError(error: unknown, isBroken: boolean): unknown {
   if (isFluxError(error)) return error;
   // The session refuses writes because a newer Flux has written the catalog.
   if (error instanceof DatabaseError && error.code === '25006') return readOnlyError(error);
   const isAway = error instanceof DatabaseError ? AWAY.test(error.code ?? '') : isBroken;
-  if (!isAway) return error;
+  return isAway ? connectError(error) : error;
+}
+
+/** Why no connection could be opened, whatever the server says to that: `catalog_unavailable`. */
+export function connectError(error: unknown): unknown {
+  if (isFluxError(error)) return error;
   // A refused connection to several addresses has its reasons inside and no text of its own.
   const { message, code } = error as NodeJS.ErrnoException;
   return new FluxError('catalog_unavailable', `The catalog database does not answer: ${message || code || 'no connection'}`, {

@@ -1,8 +1,8 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
-import { Kysely, PostgresDialect, type Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { type Client, Pool, types } from 'pg';
-import { CatalogClient, catalogError, endClient } from './client.ts';
+import { type Client, type ClientConfig, types } from 'pg';
+import { CatalogClient, connectError, endClient } from './client.ts';
 import { createListener, type Listener } from './listener.ts';
 import * as initial from './migrations/001-initial.ts';
 import * as migrationState from './migrations/002-migration-state.ts';
@@ -18,9 +18,9 @@ import * as importedBackups from './migrations/012-imported-backups.ts';
 import * as pace from './migrations/021-pace.ts';
 import * as quotas from './migrations/022-quotas.ts';
 import * as installation from './migrations/030-installation.ts';
+import { openSessionPool, type SessionBounds } from './session-pool.ts';
 import type { CatalogTables } from './tables.ts';
 import { type CatalogVersion, readCatalogVersion, requireNothingMissing, SCHEMA_VERSION } from './version.ts';
-import { breakConnection, watchedClients } from './watched-client.ts';
 
 /** Queries on the catalog; a transaction has the same shape. */
 export type Database = Kysely<CatalogTables>;
@@ -36,6 +36,10 @@ export interface Catalog {
   readonly listener: Listener;
   /** Plain SQL for the queue, whose tables are in a schema of their own. */
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  /** The same catalog for what a client waits for: it is told within seconds that somebody else has locked what it needs. */
+  forRequests(): Catalog;
+  /** The same catalog for work that must not be given up because somebody else holds a lock for a while. */
+  forWork(): Catalog;
   /** A connection of its own, held for as long as the process lives: its session locks tell that the process is alive. */
   connect(): Promise<Client>;
   close(): Promise<void>;
@@ -50,6 +54,10 @@ export interface OpenOptions {
   /** `leave`: refuses a catalog whose tables would have to be brought up to date. */
   readonly tables?: 'update' | 'leave';
 }
+
+/** Nothing that Flux does holds a lock for nearly as long: it is held by a session of somebody else, or by one that was forgotten. */
+const REQUEST_BOUNDS: SessionBounds = { lock_timeout: 10_000, statement_timeout: 30_000 };
+const WORK_BOUNDS: SessionBounds = { lock_timeout: 60_000 };
 
 /**
  * Connects to the catalog and brings its tables up to date; several servers may do so at once (the migrator takes a lock). One that a
@@ -74,62 +82,39 @@ export async function openCatalog(
     keepAlive: true,
     keepAliveInitialDelayMillis: 10_000,
   };
-  const pool = new Pool({ ...settings, Client: watchedClients(settings) as never, max: 12, idleTimeoutMillis: 60_000 });
-  pool.on('error', onError);
-  const open = new Set<Client>();
-  pool.on('connect', (client) => open.add(client as Client));
-  pool.on('remove', (client) => open.delete(client as Client));
-  const connectPooled = () => pool.connect().catch((error) => Promise.reject(catalogError(error, true)));
-  const db = new Kysely<CatalogTables>({
-    dialect: new PostgresDialect({ pool: { connect: connectPooled, end: () => pool.end(), options: pool.options } }),
-  });
-  const executeSql: Catalog['executeSql'] = async (text, values) => {
-    const client = await connectPooled();
-    // A client whose connection broke is one that the pool must not hand out again.
-    return client.query(text, values).then(
-      (answer) => {
-        client.release();
-        return answer;
-      },
-      (error) => {
-        client.release(isFluxError(error, 'catalog_unavailable'));
-        throw error;
-      },
-    );
-  };
+  const work = openSessionPool(settings, WORK_BOUNDS, onError);
+  const requests = openSessionPool(settings, REQUEST_BOUNDS, onError);
+  const close = async () => void (await Promise.all([work.close(), requests.close()]));
   try {
-    await check?.({ db, executeSql });
-    if (mode === 'read-write' && tables === 'update') await migrate(db);
+    await check?.(work);
+    if (mode === 'read-write' && tables === 'update') await migrate(settings, onError);
     const listener = await createListener(() => new CatalogClient(settings), onError);
-    return {
+    const common: Omit<Catalog, 'db' | 'executeSql'> = {
       mode,
-      db,
       listener,
-      executeSql,
+      forRequests: () => ({ ...common, ...requests, close: common.close }),
+      forWork: () => ({ ...common, ...work, close: common.close }),
       connect: async () => {
         const client = new CatalogClient(settings);
         client.on('error', onError);
         try {
           await client.connect();
         } catch (error) {
-          throw catalogError(error, true);
+          throw connectError(error);
         }
         return client;
       },
       close: async () => {
         await listener.close();
-        // A server that hangs does not say goodbye.
-        const late = setTimeout(() => open.forEach(breakConnection), CLOSE_MS);
-        await db.destroy().finally(() => clearTimeout(late));
+        await close();
       },
     };
+    return common.forWork();
   } catch (error) {
-    await db.destroy().catch(() => undefined);
+    await close().catch(() => undefined);
     throw isFluxError(error) ? error : unusable(error);
   }
 }
-
-const CLOSE_MS = 2000;
 
 async function findVersion(connection: CatalogConnection): Promise<CatalogVersion> {
   const client = new CatalogClient({ ...connection, application_name: 'flux-catalog', connectionTimeoutMillis: 10_000 });
@@ -182,7 +167,17 @@ const MIGRATIONS = {
   '030-installation': { up: installation.up },
 };
 
-async function migrate(db: Kysely<CatalogTables>): Promise<void> {
+/** In sessions without bounds: another server may be doing the same, and a change of a large table takes its time. */
+async function migrate(settings: ClientConfig, onError: (error: Error) => void): Promise<void> {
+  const sessions = openSessionPool(settings, {}, onError);
+  try {
+    await migrateTables(sessions.db);
+  } finally {
+    await sessions.close();
+  }
+}
+
+async function migrateTables(db: Database): Promise<void> {
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => MIGRATIONS },

@@ -1,6 +1,5 @@
-import { isFluxError } from '@flux/contract/errors';
-import { type Client, type ClientConfig, DatabaseError } from 'pg';
-import { CatalogClient, endClient } from './client.ts';
+import type { Client, ClientConfig } from 'pg';
+import { CatalogClient, endClient, isAnswerOfServer } from './client.ts';
 
 /** How long an answer may take before it is asked whether the server answers anybody, and for how long an answer to that is awaited. */
 const PATIENCE_MS = 5000;
@@ -9,7 +8,7 @@ const PROBE_MS = 5000;
 /**
  * Clients of a catalog that may hang: one whose processes are stopped, or whose host has vanished, keeps its connections open and says nothing.
  * While a statement takes long, a new connection asks whether the server answers at all; when it does not, the connection of the statement is
- * closed, which fails with `catalog_unavailable`. So a statement that waits for a lock, or has much to do, may take as long as it needs.
+ * closed, which fails with `catalog_unavailable`. So a statement that waits for a lock, or has much to do, may take as long as the bounds of its session allow.
  */
 export function watchedClients(settings: ClientConfig): new (config?: string | ClientConfig) => Client {
   let probing: Promise<boolean> | undefined;
@@ -56,7 +55,7 @@ async function probe(settings: ClientConfig): Promise<boolean> {
     return true;
   } catch (error) {
     // A refusal is an answer: a server without a free connection, or one that stops, does not hang.
-    return error instanceof DatabaseError || (isFluxError(error) && error.cause instanceof DatabaseError);
+    return isAnswerOfServer(error);
   } finally {
     await endClient(client);
   }

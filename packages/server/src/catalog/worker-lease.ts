@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { OperationId } from '@flux/contract/ids';
-import { endClient } from './client.ts';
+import { endClient, isAnswerOfServer } from './client.ts';
 import type { Catalog, OpenedCatalog } from './open.ts';
 
 /** First key of the advisory locks that say "this worker lives"; the second is the worker's own. */
@@ -40,6 +40,8 @@ export async function takeWorkerLease(catalog: Catalog, home: string | null): Pr
       home,
     ]);
     await client.query('select pg_advisory_lock($1, $2)', [WORKER_LOCK_CLASS, rows[0].lock_key]);
+    // A table that somebody has locked delays cancelling, but is no reason to take the catalog for gone.
+    await client.query(`set lock_timeout = ${HEARTBEAT.everyMs}`);
   } catch (error) {
     await endClient(client);
     throw error;
@@ -56,8 +58,10 @@ export async function takeWorkerLease(catalog: Catalog, home: string | null): Pr
         unanswered = 0;
         for (const { id } of requests) for (const callback of callbacks) callback(id);
       },
-      // `end` follows, and tells of it.
-      () => undefined,
+      (error) => {
+        // Otherwise `end` follows, and tells of it.
+        if (isAnswerOfServer(error)) unanswered = 0;
+      },
     );
     timer = setTimeout(beat, HEARTBEAT.everyMs).unref();
   };

@@ -4,7 +4,15 @@ import type { Progress } from '@flux/contract/operation';
 import type { OperationKind } from '@flux/contract/operation-kind';
 import type { OperationResult } from '@flux/contract/operation-results';
 import type { Catalog } from '../catalog/open.ts';
-import { claimOperation, endOperation, holdOperation, type OperationRow, recordProgress, requeueOperation } from '../catalog/operations.ts';
+import {
+  claimOperation,
+  endOperation,
+  findOperation,
+  holdOperation,
+  type OperationRow,
+  recordProgress,
+  requeueOperation,
+} from '../catalog/operations.ts';
 import { findProjectById } from '../catalog/projects.ts';
 import type { SlowerPace } from '../catalog/tables.ts';
 import type { Clock } from '../system/clock.ts';
@@ -12,6 +20,7 @@ import type { Log } from '../system/log.ts';
 import { answerFor } from '../system/stray-errors.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { type BoundOperation, bindOperation, type OperationDefinition, type Order, type Task } from './define.ts';
+import { insist } from './insist.ts';
 import type { HeldLease, Lease } from './lease.ts';
 import { type NewOrder, type OperationQueue, recordOperation } from './request.ts';
 
@@ -138,7 +147,7 @@ async function carryOut(
       () => bound.run(ready, task),
     );
     await reporter.settle();
-    return { kind: 'done', result, isRecorded: await recordSuccess(deps, bound, operation, order, result, held.workerId) };
+    return { kind: 'done', result, isRecorded: await recordSuccess(deps, bound, operation, order, result, held) };
   } catch (error) {
     await reporter.settle();
     const failure = describeFailure(error, stops);
@@ -148,7 +157,7 @@ async function carryOut(
       log.error({ err: error, operation: id, kind: operation.kind }, 'an operation failed because of a defect');
     else if (pace !== undefined) log.info({ operation: id, kind: operation.kind, pace }, 'operation set aside');
     else log.info({ operation: id, kind: operation.kind, code: failure.code }, 'operation failed');
-    await endUnfinished(deps, bound, operation, order, { failure, pace }, held.workerId);
+    await endUnfinished(deps, bound, operation, order, { failure, pace }, held);
     return { kind: 'failed', error: failure };
   } finally {
     for (const stop of stopListening) stop();
@@ -166,17 +175,20 @@ export async function openOrder(catalog: Catalog, bound: BoundOperation, operati
 
 /** @returns false when the end could not be recorded */
 async function recordSuccess(
-  { catalog, clock, log }: RunDeps,
+  { catalog, clock, log, stopping }: RunDeps,
   bound: BoundOperation,
   { id, kind }: RunningOperation,
   order: Order<object>,
   result: object,
-  workerId: string,
+  { workerId, lost }: HeldLease,
 ): Promise<boolean> {
   try {
-    await catalog.db.transaction().execute(async (db) => {
-      await bound.onSucceeded(db, order, result);
-      if (!(await endOperation(db, { id, workerId }, { state: 'succeeded', result }, clock.now()))) throw takenOver();
+    await insist(AbortSignal.any([lost, stopping]), async (isAgain) => {
+      if (isAgain && (await findOperation(catalog.db, id))?.state === 'succeeded') return;
+      await catalog.db.transaction().execute(async (db) => {
+        await bound.onSucceeded(db, order, result);
+        if (!(await endOperation(db, { id, workerId }, { state: 'succeeded', result }, clock.now()))) throw takenOver();
+      });
     });
     return true;
   } catch (error) {
@@ -192,18 +204,20 @@ async function endUnfinished(
   operation: RunningOperation,
   order: Order<object> | undefined,
   { failure, pace }: { readonly failure: FluxError; readonly pace: SlowerPace | undefined },
-  workerId: string,
+  { workerId, lost }: HeldLease,
 ): Promise<void> {
-  const { catalog, clock, log, queue } = deps;
+  const { catalog, clock, log, queue, stopping } = deps;
   const { id } = operation;
   try {
-    const cleanUp = await catalog.db.transaction().execute(async (db) => {
-      if (failure.code === 'interrupted' && bound.afterWorkerLoss === 'restart') {
-        if (await requeueOperation(db, id, workerId, { counts: 'not', pace })) await queue.enqueue(db, id);
-        return undefined;
-      }
-      return await recordFailure(db, bound, { id, workerId }, order, failure, clock.now());
-    });
+    const cleanUp = await insist(AbortSignal.any([lost, stopping]), () =>
+      catalog.db.transaction().execute(async (db) => {
+        if (failure.code === 'interrupted' && bound.afterWorkerLoss === 'restart') {
+          if (await requeueOperation(db, id, workerId, { counts: 'not', pace })) await queue.enqueue(db, id);
+          return undefined;
+        }
+        return await recordFailure(db, bound, { id, workerId }, order, failure, clock.now());
+      }),
+    );
     await cleanUp?.();
   } catch (error) {
     // The recovery of operations of dead workers ends it.

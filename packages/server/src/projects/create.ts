@@ -54,7 +54,7 @@ export async function createProject(deps: CreateProjectDeps, actor: Creator, req
 }
 
 async function createUnderLease(
-  deps: CreateProjectDeps,
+  requested: CreateProjectDeps,
   actor: Creator,
   { slug, attach, scope: wanted }: CreateProjectRequest,
   engineKind: EngineKind,
@@ -62,7 +62,9 @@ async function createUnderLease(
   const secrets = newSecrets(attach);
   const scope = wanted === undefined || isWholeDatabase(wanted) ? undefined : wanted;
   const attached = attach !== undefined;
-  const row = await recordProject(deps, { ownerId: actor.userId, slug, engine: engineKind, attached, secrets, scope });
+  const row = await recordProject(requested, { ownerId: actor.userId, slug, engine: engineKind, attached, secrets, scope });
+  // From here on it must come to an end, also when somebody has locked a table of the catalog for a while.
+  const deps = { ...requested, catalog: requested.catalog.forWork() };
   try {
     const { engine, project } = deps.engines.of(row);
     await engine.provision(project);
