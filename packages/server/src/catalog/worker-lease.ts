@@ -5,7 +5,7 @@ import { endClient, isAnswerOfServer } from './client.ts';
 import type { Catalog, OpenedCatalog } from './open.ts';
 
 /** First key of the advisory locks that say "this worker lives"; the second is the worker's own. */
-const WORKER_LOCK_CLASS = 0x466c7578;
+export const WORKER_LOCK_CLASS = 0x466c7578;
 
 /**
  * A worker's claim to be alive: a session lock in the catalog. It is gone the moment the process or its connection is, so a
