@@ -30,17 +30,20 @@ export function digestToken(token: string): string {
   return sha256Hex(token);
 }
 
+/** Finds out without the catalog that a token cannot be one. @throws FluxError `token_malformed` */
+export function requireWellFormed(token: string): void {
+  if (hasValidCheck(token, sha256Hex)) return;
+  throw new FluxError('token_malformed', 'The token is mistyped: its check digits do not match.', {
+    hint: 'Copy it again; a token is flx_live_, 32 hex digits, _ and 4 hex digits.',
+  });
+}
+
 /**
- * Finds the user and the rights behind a token.
+ * Finds the user and the rights behind a token that is well-formed.
  *
- * @throws FluxError `token_malformed` for a typing error, `not_authenticated` for a token that is unknown, revoked or expired
+ * @throws FluxError `not_authenticated` for a token that is unknown, revoked or expired
  */
 export async function authenticate({ catalog, clock }: TokenDeps, token: string): Promise<Principal> {
-  if (!hasValidCheck(token, sha256Hex)) {
-    throw new FluxError('token_malformed', 'The token is mistyped: its check digits do not match.', {
-      hint: 'Copy it again; a token is flx_live_, 32 hex digits, _ and 4 hex digits.',
-    });
-  }
   const row = await findTokenByDigest(catalog.db, digestToken(token));
   const now = clock.now();
   if (row === undefined) throw unknownToken('The control plane does not know this token.');

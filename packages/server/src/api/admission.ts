@@ -2,11 +2,12 @@ import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { Route } from '@flux/contract/route';
 import type { FastifyRequest } from 'fastify';
 import { type Principal, requireAllowed } from '../access/policy.ts';
-import { authenticate, type TokenDeps } from '../access/tokens.ts';
+import { authenticate, requireWellFormed, type TokenDeps } from '../access/tokens.ts';
 import { readOnlyError } from '../catalog/version.ts';
 import { createFailureLimit } from './failure-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { mayReadReasons } from './reasons.ts';
+import { createUnknownTokens } from './unknown-tokens.ts';
 
 /** Authenticates requests before their body is read, so that an unauthorised body is discarded as it arrives. */
 export interface Admission {
@@ -19,11 +20,17 @@ export interface Admission {
 /** Creates the admission of an app; it counts wrong tokens, and the requests of each token, across all routes. */
 export function createAdmission(deps: TokenDeps, rate: RateLimit): Admission {
   const failures = createFailureLimit(deps.clock);
+  const unknown = createUnknownTokens(failures);
   const principals = new WeakMap<FastifyRequest, Principal>();
+  const identify = async (request: FastifyRequest): Promise<Principal> => {
+    const token = readBearer(request);
+    requireWellFormed(token);
+    return unknown.lookUp(token, request.ip, () => authenticate(deps, token));
+  };
   return {
     admit: async (route, request) => {
       if (deps.catalog.mode === 'read-only' && request.method !== 'GET' && request.method !== 'HEAD') throw readOnlyError();
-      const principal = await authenticate(deps, readBearer(request)).catch((error) => {
+      const principal = await identify(request).catch((error) => {
         // Only wrong tokens are slowed down: behind a proxy everybody has the same address, and a valid token must not be locked out.
         if (isFluxError(error, 'not_authenticated') || isFluxError(error, 'token_malformed')) failures.countOrRefuse(request.ip);
         throw error;

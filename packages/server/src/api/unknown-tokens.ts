@@ -1,0 +1,82 @@
+import { FluxError, isFluxError } from '@flux/contract/errors';
+import { digestToken } from '../access/tokens.ts';
+import type { FailureLimit } from './failure-limit.ts';
+
+/** Keeps requests with tokens that nobody knows from the catalog, which those of everybody else need. */
+export interface UnknownTokens {
+  /**
+   * Looks up a token. One that was valid before is looked up at once; of all others only a few are at the same time, and fewer still from an
+   * address that has sent too many wrong ones.
+   *
+   * @param look asks the catalog
+   * @throws FluxError `rate_limited` without having asked, and what `look` throws
+   */
+  lookUp<T>(token: string, address: string, look: () => Promise<T>): Promise<T>;
+}
+
+/** Of tokens that were not valid before: so many are looked up at once, and so many more may wait for that. */
+const AT_ONCE = 2;
+const MAX_WAITING = 200;
+const WAIT_MS = 5000;
+/** Digests of tokens that were valid; the one that was used longest ago is forgotten first. */
+const MAX_KNOWN = 10_000;
+
+/** Remembers in memory: after a restart each token is an unknown one once. */
+export function createUnknownTokens(failures: FailureLimit): UnknownTokens {
+  const known = new Set<string>();
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  /** Resolves when whoever ends hands its place on. @throws FluxError `rate_limited` when that takes too long */
+  const place = () =>
+    new Promise<void>((resolve, reject) => {
+      const take = () => {
+        clearTimeout(late);
+        resolve();
+      };
+      const late = setTimeout(() => {
+        waiting.splice(waiting.indexOf(take), 1);
+        reject(tooMany());
+      }, WAIT_MS);
+      waiting.push(take);
+    });
+  const inTurn = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (running < AT_ONCE) running += 1;
+    else {
+      if (waiting.length >= MAX_WAITING) throw tooMany();
+      await place();
+    }
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) running -= 1;
+      else next();
+    }
+  };
+  return {
+    lookUp: async (token, address, look) => {
+      const digest = digestToken(token);
+      const isKnown = known.has(digest);
+      if (!isKnown) failures.requireTurn(address);
+      try {
+        const found = await (isKnown ? look() : inTurn(look));
+        // Deleted first, so that the order is that of the last use.
+        known.delete(digest);
+        if (known.size >= MAX_KNOWN) known.delete(known.values().next().value as string);
+        known.add(digest);
+        return found;
+      } catch (error) {
+        // A catalog that does not answer says nothing about a token.
+        if (isFluxError(error, 'not_authenticated')) known.delete(digest);
+        throw error;
+      }
+    },
+  };
+}
+
+function tooMany(): FluxError {
+  return new FluxError('rate_limited', 'Too many requests with tokens that were not used before are waiting; wait 1 s.', {
+    hint: 'Send it again in a moment.',
+    details: { retryAfterSeconds: 1 },
+  });
+}
