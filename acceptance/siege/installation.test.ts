@@ -129,13 +129,18 @@ attack('reconcile with the catalog of another installation', 'changes nothing, w
   await psql(cluster.uri('catalog'), 'alter table installation rename to hidden; create table installation (like hidden including all)');
   const untold = await other.server('reconcile', '--apply');
   expect(untold.stderr).toContain('The catalog belongs to an installation with another secret key.');
+  const rightful = await first.server('reconcile', '--apply');
+  expect(rightful.exitCode, rightful.stderr).toBe(0);
+  expect(await psql(cluster.uri('catalog'), 'select home, volume, key_fingerprint from installation')).toBe(
+    await psql(cluster.uri('catalog'), 'select home, volume, key_fingerprint from hidden'),
+  );
   await psql(cluster.uri('catalog'), 'drop table installation; alter table hidden rename to installation');
   copyFileSync(join(first.dataFolder, 'secret.key'), join(other.dataFolder, 'secret.key'));
   const refused = await other.server('reconcile', '--apply');
   expect(refused.stderr).toContain('is the backup folder of another installation');
   expect(await psql(cluster.uri('catalog'), 'select * from installation')).toBe(before);
   await first.start();
-  return 'refused four times: by the key, and by the backup folder; the catalog is as it was';
+  return 'refused four times, by the key and by the backup folder; the rightful one is not';
 });
 
 attack(

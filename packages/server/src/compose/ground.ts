@@ -75,7 +75,8 @@ export async function composeGround(options: GroundOptions): Promise<Ground> {
     {
       tables: options.tables ?? 'update',
       check: async (opened) => {
-        await check(opened);
+        // Two instances of our own are two.
+        if (config.catalogUrl !== undefined || config.sharedPostgresUrl !== undefined) await check(opened);
         await options.check({ config, catalog: opened, key, home });
       },
     },

@@ -5,10 +5,10 @@ import { connectPostgres } from '../postgres/connect.ts';
 import type { Log } from '../system/log.ts';
 
 /**
- * What tells one database from another, whatever the addresses are. Not every login may read the identifier of the cluster; the moment its
- * server was started tells one server from another as well.
+ * What tells one database from another, whatever the addresses are. A copy of a cluster has its identifier and its oids (instances of Flux
+ * are copies of one), and not every login may read the identifier; the moment, in microseconds, at which a server was started tells them apart.
  */
-const IDENTITY = `select d.oid::text as oid, pg_postmaster_start_time()::text as started,
+const IDENTITY = `select d.oid::text as oid, extract(epoch from pg_postmaster_start_time())::text as started,
   case when has_function_privilege('pg_control_system()', 'execute') then (select system_identifier::text from pg_control_system()) end as system
   from pg_database d where d.datname = current_database()`;
 
@@ -28,9 +28,9 @@ async function requireSeparate(catalog: OpenedCatalog, cluster: SharedCluster): 
   const [ofCatalog] = (await catalog.executeSql(IDENTITY)).rows as Identity[];
   await using session = await connectPostgres(cluster.admin());
   const [ofPool] = await session.query<Identity & Record<string, unknown>>(IDENTITY);
-  if (ofCatalog === undefined || ofPool === undefined || ofCatalog.oid !== ofPool.oid) return;
-  const areKnown = ofCatalog.system !== null && ofPool.system !== null;
-  if (areKnown ? ofCatalog.system !== ofPool.system : ofCatalog.started !== ofPool.started) return;
+  if (ofCatalog === undefined || ofPool === undefined) return;
+  const isSameServer = ofCatalog.started === ofPool.started && (ofCatalog.system ?? ofPool.system) === (ofPool.system ?? ofCatalog.system);
+  if (!isSameServer || ofCatalog.oid !== ofPool.oid) return;
   throw new FluxError(
     'config_invalid',
     'FLUX_CATALOG_URL and FLUX_SHARED_POSTGRES_URL name the same database: the projects of the pool could disturb the catalog with their locks and notifications.',
