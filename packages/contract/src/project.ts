@@ -26,6 +26,8 @@ export const ProjectSummary = z.object({
   attached: z.boolean(),
   /** Which part of an attached database is backed up; absent for all of it. */
   scope: BackupScope.optional(),
+  /** What is wrong with the row of the project in the catalog, and what to do; absent when nothing is. */
+  problem: z.string().optional(),
   capabilities: Capabilities,
   createdAt: time,
   removedAt: time.nullable(),

@@ -21,6 +21,7 @@ import { openExpiryClock } from './system/expiry-clock.ts';
 import type { Log } from './system/log.ts';
 import { createMetrics } from './system/metrics.ts';
 import { Releasers } from './system/releasers.ts';
+import { Troubles } from './system/troubles.ts';
 import { VERSION } from './version.ts';
 import { type JobQueue, openQueue } from './worker/queue.ts';
 import { startWorker } from './worker/worker.ts';
@@ -120,6 +121,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     allowedExtensions: config.allowedExtensions,
     downloadAccess: config.downloadAccess,
     restoreAsSuperuser: config.restoreAsSuperuser,
+    troubles: new Troubles(log),
     clock,
     log,
   };
@@ -137,7 +139,19 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 
   const metrics = createMetrics();
   const { backupsFolder, dataFolder } = config;
-  const machine = { clock: parts.expiryClock, quotas: config.quotas, disposables, wall, toolbox, backupsFolder, dataFolder, notCompared };
+  const { expiryClock, quotas, troubles } = parts;
+  const machine = {
+    clock: expiryClock,
+    quotas,
+    disposables,
+    wall,
+    instances: runtime,
+    troubles,
+    toolbox,
+    backupsFolder,
+    dataFolder,
+    notCompared,
+  };
   const { answerChecks, http } = config;
   const served = {
     ...parts,

@@ -23,6 +23,7 @@ export const command = defineCommand<{ removed?: boolean }>({
       formatAge(new Date(project.createdAt), context.now()),
     ]);
     context.output.answer(rows.length === 0 ? [] : formatColumns([header, ...rows]), projects);
+    for (const { slug, problem } of projects) if (problem !== undefined) context.output.warn(`${slug}: ${problem}`);
     if (rows.length === 0 && removed === true) context.output.note('No project has been removed.');
     else if (rows.length === 0) context.output.next('flux create <name>', 'There are no projects. Create one:');
     return 0;

@@ -37,6 +37,7 @@ export function describeProject({ project }: ProjectAnswer, now: Date): string[]
       ['Status', statusOf(project, now)],
       ['Mode', project.attached ? `${project.mode}, attached` : project.mode],
       ['Backed up', project.scope === undefined ? null : describeScope(project.scope)],
+      ['Problem', project.problem ?? null],
       ['Postgres', project.postgresVersion],
       ['Port', project.port === null ? null : String(project.port)],
       ['API schema', project.apiSchema],

@@ -76,6 +76,14 @@ export function visibleProjects({ token }: Principal): { readonly ownerId: UserI
   return { ownerId: token.user_id, only: token.projects?.map(({ id }) => id) ?? null };
 }
 
+/**
+ * Whether a principal may be told the names of things of the whole host, such as instances and paths: their names are made of those of
+ * projects that a limited token must not know of.
+ */
+export function hostNamesFor({ token }: Principal): 'named' | 'counted' {
+  return token.projects === null ? 'named' : 'counted';
+}
+
 /** The only token that a principal may know of: its own, when it is limited to some projects; null for all of its user. */
 export function onlyToken({ token }: Principal): TokenId | null {
   return token.projects === null ? null : token.id;

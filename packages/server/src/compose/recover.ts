@@ -11,12 +11,14 @@ import { endInterruptedMigrations } from '../projects/migrate/clean-up.ts';
 import { finishRemovals, type NukeDeps } from '../projects/nuke.ts';
 import type { ReconcileDeps } from '../projects/reconcile/adoption.ts';
 import { declareAll } from '../projects/standing.ts';
+import type { Troubles } from '../system/troubles.ts';
 import { requireUpToDate } from './reconcile.ts';
 
 /** What recovering from a kill uses. */
 export interface RecoverParts extends RemoveIncompleteDeps, NukeDeps, ReconcileDeps, ReceiptCopyDeps {
   readonly store: BlobStore;
   readonly operations: RunDeps;
+  readonly troubles: Troubles;
   readonly sandbox: { readonly disposables: DisposableProvider; readonly workspace: Workspace };
 }
 
@@ -28,12 +30,10 @@ export interface RecoverParts extends RemoveIncompleteDeps, NukeDeps, ReconcileD
  * @throws FluxError `catalog_outdated` before anything is removed, when the catalog is older than what is found
  */
 export async function recover(parts: RecoverParts, kinds: ReadonlyMap<string, BoundOperation>): Promise<readonly string[]> {
-  const { catalog, store, operations, sandbox, log } = parts;
+  const { catalog, store, operations, sandbox, troubles } = parts;
   const { stopping } = operations;
   const isAlive = (id: string) => isWorkerIdAlive(catalog, id);
-  const goOn = async (what: string, work: () => Promise<unknown>) => {
-    await work().catch((error: unknown) => log.error({ err: error }, `${what} could not be done; it is tried again at the next start`));
-  };
+  const goOn = (what: string, work: () => Promise<unknown>) => troubles.attempt(what, work);
   // Everything below believes the catalog.
   const open = await requireUpToDate(parts);
   await goOn('writing what projects are', () => declareAll(parts));

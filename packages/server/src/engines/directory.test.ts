@@ -54,5 +54,16 @@ it('opens no secrets for who only looks, and says the same to who reads them', (
 
 it('refuses secrets that are not whole', () => {
   const sealed_secrets = seal.seal(JSON.stringify({ ...secrets, jwtSecret: undefined }));
-  expect(() => directory.of(stored({ sealed_secrets }))).toThrow('jwtSecret');
+  expect(() => directory.of(stored({ sealed_secrets }))).toThrow(expect.objectContaining({ code: 'volume_unusable' }));
+});
+
+it('opens a scope for who reads it alone, and says what to do about one that cannot be read', () => {
+  const { engine, project } = directory.toLook(stored({ attached: true, scope: { schemas: 5 } }));
+  expect({ name: engine.name, slug: project.slug }).toEqual({ name: 'attached', slug: 'shop' });
+  const said = expect.objectContaining({
+    code: 'volume_unusable',
+    hint: expect.stringContaining('flux project attach shop --hash abcdef0'),
+  });
+  expect(() => project.scope).toThrow(said);
+  expect(() => directory.of(stored({ attached: true, scope: { schemas: 5 } }))).toThrow(said);
 });

@@ -39,13 +39,17 @@ export class EngineDirectory {
     this.#seal = seal;
   }
 
-  /** @throws FluxError `volume_unusable` when the secrets were sealed with another key */
+  /** @throws FluxError `volume_unusable` when the secrets cannot be opened, or the row of the project is damaged */
   of(stored: StoredProject): { readonly engine: Engine; readonly project: EngineProject } {
     const { engine, project } = this.toLook(stored);
-    return { engine, project: { ...project, secrets: project.secrets } };
+    const { scope, secrets } = project;
+    return { engine, project: { ...project, secrets, ...(scope === undefined ? {} : { scope }) } };
   }
 
-  /** For what changes nothing, and may be asked of thousands: only who reads the secrets has them opened, and gets the error of `of` then. */
+  /**
+   * For what changes nothing, and may be asked of thousands: only who reads the secrets or the scope has them opened, and gets the error of
+   * `of` then. One damaged row is in nobody else's way.
+   */
   toLook(stored: StoredProject): { readonly engine: Engine; readonly project: EngineProject } {
     const { id, slug, hash, engine, attached, scope } = stored;
     const unseal = () => this.#unseal(stored);
@@ -61,7 +65,9 @@ export class EngineDirectory {
           secrets ??= unseal();
           return secrets;
         },
-        ...(scope === null ? {} : { scope: BackupScope.parse(scope) }),
+        get scope() {
+          return readScope({ slug, hash, scope });
+        },
       },
     };
   }
@@ -88,6 +94,28 @@ export class EngineDirectory {
         cause,
       });
     }
+    return parseSecrets(slug, plain);
+  }
+}
+
+/** Which part of an attached database is backed up. @throws FluxError `volume_unusable` for a column that Flux did not write */
+export function readScope({ slug, hash, scope }: Pick<StoredProject, 'slug' | 'hash' | 'scope'>): BackupScope | undefined {
+  if (scope === null) return undefined;
+  const read = BackupScope.safeParse(scope);
+  if (read.success) return read.data;
+  throw new FluxError('volume_unusable', `Which part of ${slug} is backed up cannot be read: its row in the catalog is damaged.`, {
+    hint: `Choose it again: \`flux project attach ${slug} --hash ${hash} --schema <pattern>\`, or --whole-database.`,
+    cause: read.error,
+  });
+}
+
+function parseSecrets(slug: string, plain: string): ProjectSecrets {
+  try {
     return StoredSecrets.parse(JSON.parse(plain));
+  } catch (cause) {
+    throw new FluxError('volume_unusable', `The secrets of ${slug} are not whole: its row in the catalog is damaged.`, {
+      hint: 'Put back a copy of the catalog from before that, then run `flux-server reconcile --dry-run`.',
+      cause,
+    });
   }
 }

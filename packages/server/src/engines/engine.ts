@@ -53,7 +53,7 @@ export interface BackupSource {
   /** Only this schema is dumped; undefined dumps the whole database. */
   readonly schema?: string;
   /** The part of the database that is dumped; undefined for all of it. */
-  readonly scope?: BackupScope;
+  readonly scope?: BackupScope | undefined;
   /** Roles whose grants are Flux's own and not part of the user's data. */
   readonly internalRoles: readonly string[];
 }

@@ -55,8 +55,13 @@ export interface InstanceRuntime {
   remove(id: InstanceId): Promise<void>;
   /** Stops an instance and moves it to the trash, under a name that begins with the time. Does nothing when it does not exist. */
   discard(id: InstanceId): Promise<void>;
-  /** Deletes what has lain in the trash for longer than a time; what cannot be deleted is logged, and tried again by the next call. @returns the names of what was deleted */
-  emptyTrash(olderThanMs: number, now: Date): Promise<readonly string[]>;
+  /**
+   * Deletes what has lain in the trash for longer than a time. What cannot be deleted is tried again by the next call.
+   *
+   * @param onProblem told of each that could not be deleted
+   * @returns the names of what was deleted
+   */
+  emptyTrash(olderThanMs: number, now: Date, onProblem: (name: string, error: unknown) => void): Promise<readonly string[]>;
   /** The text that was written beside the data of an instance; undefined when there is none. */
   readStanding(id: InstanceId): Promise<string | undefined>;
   /** Writes a text beside the data of an instance, durably. Does nothing when the instance does not exist. */

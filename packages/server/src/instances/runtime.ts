@@ -120,7 +120,12 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
       const ids = (await readdir(parent)).filter((name) => ID.test(name));
       const taken = await Promise.allSettled(ids.map((id) => adoptInstance(id, signal)));
       for (const [index, result] of taken.entries())
-        if (result.status === 'rejected') log.error({ instance: ids[index], err: result.reason }, 'an instance cannot be adopted');
+        if (result.status === 'rejected') {
+          const id = ids[index] as string;
+          log.error({ instance: id, err: result.reason }, 'an instance cannot be adopted');
+          // One that was taken and only did not start is tried again when somebody asks for it.
+          if (!hosted.has(id)) damaged.set(id, `It could be neither taken up nor removed: ${(result.reason as Error).message}`);
+        }
       signal?.throwIfAborted();
     },
     async create(spec, signal) {
@@ -149,10 +154,7 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
         if (instance === undefined) await driver.discard(id);
         else await instance.discard();
       }),
-    emptyTrash: (olderThanMs, now) => {
-      const onProblem = (name: string, error: unknown) => log.warn({ err: error, name }, 'what lies in the trash could not be deleted');
-      return emptyTrash(parent, { olderThanMs, now, forget: driver.forget, onProblem });
-    },
+    emptyTrash: (olderThanMs, now, onProblem) => emptyTrash(parent, { olderThanMs, now, forget: driver.forget, onProblem }),
     readStanding: (id) => readFileIfThere(driver.placesOf(id).standing),
     writeStanding: async (id, text) => {
       const { root, standing } = driver.placesOf(id);

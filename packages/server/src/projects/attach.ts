@@ -37,7 +37,8 @@ export async function reattachProject(
   signal: AbortSignal,
 ): Promise<{ readonly summary: ProjectSummary; readonly findings: readonly Finding[] }> {
   requireActive(row);
-  const { engine, project } = deps.engines.of(row);
+  // Choosing the part again is also what helps when the present one cannot be read.
+  const { engine, project } = deps.engines.of(wanted === undefined ? row : { ...row, scope: null });
   if (engine.attachment === undefined)
     throw new FluxError(
       'invalid_request',

@@ -14,8 +14,16 @@ import type { InstanceState } from '../instances/instance.ts';
 import { adviseOnInstalling } from '../postgres/install-advice.ts';
 import { inTurns } from '../system/in-turns.ts';
 import type { Log } from '../system/log.ts';
-import { brokenFinding, chainFindings, serverFindings } from './doctor/findings.ts';
-import { freeSpaceFindings, type Machine, majorsFinding, sandboxFinding, wallFinding } from './doctor/machine.ts';
+import { brokenFinding, chainFindings, rowFinding, serverFindings } from './doctor/findings.ts';
+import {
+  damageFindings,
+  freeSpaceFindings,
+  type HostNames,
+  type Machine,
+  majorsFinding,
+  sandboxFinding,
+  wallFinding,
+} from './doctor/machine.ts';
 import { quotaFindings } from './quota.ts';
 import { listUndoData } from './undo/data.ts';
 
@@ -38,13 +46,14 @@ const ORDER = ['danger', 'warning', 'fine'];
 const MAX_PROOF_AGE_MS = 7 * 24 * 3_600_000;
 
 /** One page about the server: what would stop a restore today, in order of danger. */
-export async function examineServer(deps: DoctorDeps, projects: readonly ProjectRow[]): Promise<DoctorAnswer> {
+export async function examineServer(deps: DoctorDeps, projects: readonly ProjectRow[], names: HostNames): Promise<DoctorAnswer> {
   const findings = [
     sandboxFinding(deps.machine.disposables.sandbox),
-    await wallFinding(deps.machine.wall),
+    await wallFinding(deps.machine.wall, names),
     majorsFinding(deps.machine.toolbox.majors()),
     ...(await freeSpaceFindings(deps.machine)),
-    ...serverFindings(deps.catalog, deps.machine),
+    ...(await damageFindings(deps.machine, names)),
+    ...serverFindings(deps.catalog, deps.machine, names),
   ];
   const examined = await inTurns(projects, AT_ONCE, async (project) => ({
     project,
@@ -61,9 +70,10 @@ export async function examineServer(deps: DoctorDeps, projects: readonly Project
 export async function examineProject(deps: DoctorDeps, project: ProjectRow): Promise<DoctorAnswer> {
   const latest = await findLatestBackup(deps.catalog.db, project.id);
   const state = latest === undefined ? undefined : stateOf(latest, await checkArtifact(deps.store, latest));
-  const findings = [backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
+  const damage = rowFinding(deps, project);
+  const findings = [...damage, backupFinding(project, latest, state), ...proofFindings(deps, project, latest, state)];
   if (state !== undefined && state.tier !== 'restorable') findings.push(await wayBackFinding(deps, project));
-  if (project.lifecycle === 'active') {
+  if (project.lifecycle === 'active' && damage.length === 0) {
     const { state, finding } = await examineInstance(deps, project);
     findings.push(finding);
     // One that does not answer would keep this waiting, once for each question.
@@ -146,7 +156,7 @@ function proofFindings(deps: DoctorDeps, project: ProjectRow, latest: BackupRow 
 
 /** Where a project without restore in place is restored instead. */
 function capabilityFindings(deps: DoctorDeps, row: ProjectRow): Finding[] {
-  if (deps.engines.of(row).engine.staging !== undefined) return [];
+  if (deps.engines.toLook(row).engine.staging !== undefined) return [];
   const { why, hint } = explainAbsence({ ...row, mode: row.engine }, 'staging');
   return [{ severity: 'fine', what: 'restore in place', found: `${why} ${hint}`, command: null }];
 }

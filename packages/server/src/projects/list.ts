@@ -1,11 +1,11 @@
-import { BackupScope } from '@flux/contract/backup-scope';
+import { isFluxError } from '@flux/contract/errors';
 import { isSlug, isUuid, type ProjectId } from '@flux/contract/ids';
 import type { ProjectAnswer, ProjectSummary } from '@flux/contract/project';
 import type { Catalog } from '../catalog/open.ts';
 import { listVisibleProjects, type ProjectCursor, type ProjectRow, type Visibility } from '../catalog/projects.ts';
 import { capabilitiesOf } from '../engines/capabilities.ts';
-import type { EngineDirectory } from '../engines/directory.ts';
-import type { Engine } from '../engines/engine.ts';
+import { type EngineDirectory, readScope } from '../engines/directory.ts';
+import type { Engine, EngineProject } from '../engines/engine.ts';
 import type { InstanceState } from '../instances/instance.ts';
 import type { Log } from '../system/log.ts';
 
@@ -55,7 +55,7 @@ export function parseProjectCursor(which: ListedProjects, cursor: string): Proje
 export async function summarize(deps: SummaryDeps, row: ProjectRow): Promise<ProjectSummary> {
   const { engine, project } = deps.engines.toLook(row);
   if (row.lifecycle === 'removed') return { ...summaryOf(engine, row), status: 'missing' };
-  const status = await engine.status(project).catch((error) => {
+  const status = await readStatus(engine, project).catch((error) => {
     deps.log.warn({ err: error, project: row.hash }, 'the state of a project could not be read');
     return undefined;
   });
@@ -69,6 +69,9 @@ export async function summarize(deps: SummaryDeps, row: ProjectRow): Promise<Pro
   };
 }
 
+/** An engine may throw before there is anything to wait for. */
+const readStatus = async (engine: Engine, project: EngineProject) => engine.status(project);
+
 /** What the catalog alone knows of a project. */
 function summaryOf(engine: Engine, row: ProjectRow): ProjectSummary {
   return {
@@ -78,7 +81,7 @@ function summaryOf(engine: Engine, row: ProjectRow): ProjectSummary {
     lifecycle: row.lifecycle,
     mode: row.engine,
     attached: row.attached,
-    ...(row.scope === null ? {} : { scope: BackupScope.parse(row.scope) }),
+    ...scopeOf(row),
     capabilities: capabilitiesOf(engine),
     createdAt: row.created_at.toISOString(),
     removedAt: row.removed_at?.toISOString() ?? null,
@@ -87,6 +90,17 @@ function summaryOf(engine: Engine, row: ProjectRow): ProjectSummary {
     port: null,
     postgresVersion: null,
   };
+}
+
+/** Which part is backed up, or why that cannot be told. */
+function scopeOf(row: ProjectRow): Pick<ProjectSummary, 'scope' | 'problem'> {
+  try {
+    const scope = readScope(row);
+    return scope === undefined ? {} : { scope };
+  } catch (error) {
+    if (isFluxError(error)) return { problem: `${error.message} ${error.hint ?? ''}`.trim() };
+    throw error;
+  }
 }
 
 function onTheWire(state: InstanceState): ProjectSummary['status'] {

@@ -3,6 +3,7 @@ import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
 import type { InstanceRuntime } from '../instances/instance.ts';
 import type { ExpiryClock } from '../system/expiry-clock.ts';
 import type { Log } from '../system/log.ts';
+import type { Troubles } from '../system/troubles.ts';
 
 /** What tidying uses. */
 export interface TidyDeps {
@@ -10,16 +11,23 @@ export interface TidyDeps {
   readonly expiryClock: ExpiryClock;
   /** For how long what was removed by the catalog's word alone is kept. */
   readonly trashKeepMs: number;
+  readonly troubles: Troubles;
   readonly log: Log;
 }
 
 /** Does now and then what each server has to do itself. Never throws. */
-export async function tidy({ runtime, expiryClock, trashKeepMs, log }: TidyDeps): Promise<void> {
+export async function tidy({ runtime, expiryClock, trashKeepMs, troubles, log }: TidyDeps): Promise<void> {
   // First, and whatever becomes of the rest: on a full disk nothing can be written before something is deleted.
-  await attempt(log, 'emptying the trash', async () => {
-    for (const name of await runtime.emptyTrash(trashKeepMs, expiryClock.now())) log.info({ name }, 'deleted what had lain in the trash');
+  await troubles.attempt('emptying the trash', async () => {
+    const failures: Error[] = [];
+    const onProblem = (name: string, cause: unknown) => {
+      failures.push(new Error(`trash/${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+    };
+    for (const name of await runtime.emptyTrash(trashKeepMs, expiryClock.now(), onProblem))
+      log.info({ name }, 'deleted what had lain in the trash');
+    if (failures.length > 0) throw new AggregateError(failures, `could not delete ${failures.length} of the trash`);
   });
-  await attempt(log, 'remembering the time', () => expiryClock.remember());
+  await troubles.attempt('remembering the time', () => expiryClock.remember());
 }
 
 /** Does each minute what one of the servers that share a catalog has to do. Never throws. */

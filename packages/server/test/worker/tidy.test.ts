@@ -13,6 +13,7 @@ import { EngineDirectory, type EngineSet } from '../../src/engines/directory.ts'
 import { emptyTrash } from '../../src/instances/trash.ts';
 import { openExpiryClock } from '../../src/system/expiry-clock.ts';
 import { createSeal } from '../../src/system/seal.ts';
+import { Troubles } from '../../src/system/troubles.ts';
 import { doMinuteWork, tidy } from '../../src/worker/tidy.ts';
 import { type BackupPlace, openBackupPlace } from '../backups/place.ts';
 
@@ -130,17 +131,26 @@ it('empties the trash although the time cannot be remembered, and but for what c
     const forget = async (path: string) => {
       if (path.endsWith('-a')) throw new Error('its containers are not known');
     };
-    const onProblem = (name: string) => void problems.push(name);
     const runtime = {
-      emptyTrash: (olderThanMs: number, now: Date) => emptyTrash(join(folder, 'instances'), { olderThanMs, now, forget, onProblem }),
+      emptyTrash: (olderThanMs: number, now: Date, tell: (name: string, error: unknown) => void) => {
+        const onProblem = (name: string, error: unknown) => {
+          problems.push(name);
+          tell(name, error);
+        };
+        return emptyTrash(join(folder, 'instances'), { olderThanMs, now, forget, onProblem });
+      },
     };
     // A folder that does not exist: nothing can be written there, as on a full disk.
     const expiryClock = await openExpiryClock(join(folder, 'gone', 'time'), { now: () => new Date('2026-02-01') });
-    await tidy({ runtime, expiryClock, trashKeepMs: 1000, log });
+    const troubles = new Troubles(log);
+    await tidy({ runtime, expiryClock, trashKeepMs: 1000, troubles, log });
     expect(readdirSync(join(folder, 'trash'))).toEqual(['2026-01-01T00-00-00.000Z-a']);
     expect(problems).toEqual(['2026-01-01T00-00-00.000Z-a']);
     expect(existsSync(join(folder, 'gone'))).toBe(false);
-    expect(lines.filter((line) => line.endsWith('failed'))).toEqual(['remembering the time failed']);
+    expect(troubles.list()).toEqual([
+      { what: 'emptying the trash', why: 'trash/2026-01-01T00-00-00.000Z-a: its containers are not known' },
+      { what: 'remembering the time', why: expect.stringContaining('ENOENT') },
+    ]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

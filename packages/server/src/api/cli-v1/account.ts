@@ -1,5 +1,5 @@
 import { CLI_V1_ROUTES as ROUTES } from '@flux/contract/cli-v1/routes';
-import { onlyToken, requireAllowed, visibleProjects } from '../../access/policy.ts';
+import { hostNamesFor, onlyToken, requireAllowed, visibleProjects } from '../../access/policy.ts';
 import { createToken, describePrincipal, listTokenItems, revokeUserToken } from '../../access/tokens.ts';
 import { publishKeys, rotateSigningKey } from '../../backups/receipt/keys.ts';
 import { listAudit } from '../../catalog/audit.ts';
@@ -35,7 +35,7 @@ export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): v
   });
   router.json(ROUTES.examineServer, async ({ principal }) => {
     const projects = await listVisibleProjects(db, visibleProjects(principal), ['creating', 'active', 'removing']);
-    return examineServer(deps, projects);
+    return examineServer(deps, projects, hostNamesFor(principal));
   });
   router.json(ROUTES.listReceiptKeys, async () => publishKeys(deps));
   router.json(ROUTES.rotateReceiptKey, async ({ principal }) => rotateSigningKey(deps, principal.actor));

@@ -1,6 +1,6 @@
 import { isUuid, type TokenId } from '@flux/contract/ids';
 import { ROUTES } from '@flux/contract/routes';
-import { onlyToken, requireAllowed, visibleProjects } from '../../access/policy.ts';
+import { hostNamesFor, onlyToken, requireAllowed, visibleProjects } from '../../access/policy.ts';
 import { createToken, describePrincipal, listTokenItems, revokeUserToken } from '../../access/tokens.ts';
 import { publishKeys, rotateSigningKey } from '../../backups/receipt/keys.ts';
 import { listAudit } from '../../catalog/audit.ts';
@@ -36,7 +36,7 @@ export function registerAccountRoutes(router: Router, deps: AccountRouteDeps): v
   });
   router.json(ROUTES.examineServer, async ({ principal }) => {
     const projects = await listVisibleProjects(db, visibleProjects(principal), ['creating', 'active', 'removing']);
-    return examineServer(deps, projects);
+    return examineServer(deps, projects, hostNamesFor(principal));
   });
   router.json(ROUTES.listReceiptKeys, async () => publishKeys(deps));
   router.json(ROUTES.rotateReceiptKey, async ({ principal }) => rotateSigningKey(deps, principal.actor));

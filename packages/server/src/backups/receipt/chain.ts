@@ -46,8 +46,13 @@ async function compareWithCopies(
   const last = end?.seq ?? 0;
   if (newest > last) return [`The catalog ends with receipt ${last}; the backup store has a copy of receipt ${newest}.`];
   if (newest === 0 || newest < last) return [];
-  const copy = await readReceiptCopy(store, receiptKey({ projectId, sequence: last }), signal);
-  if (copy === undefined || copy.sha256 === end?.sha256) return [];
+  const key = receiptKey({ projectId, sequence: last });
+  const copy = await readReceiptCopy(store, key, signal);
+  if (copy === undefined)
+    return [
+      `The copy of receipt ${last} in the backup store, ${key}, cannot be read. Move it away and restart the control plane, which writes it again.`,
+    ];
+  if (copy.sha256 === end?.sha256) return [];
   return [
     `There are two different receipts ${last}: that of the catalog, and the copy in the backup store. One was removed and its number given again.`,
   ];

@@ -5,13 +5,18 @@ import type { BlobStore } from '../../blobs/store.ts';
 import type { Catalog } from '../../catalog/open.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { readOnlyError } from '../../catalog/version.ts';
+import type { EngineDirectory } from '../../engines/directory.ts';
 import type { Log } from '../../system/log.ts';
-import type { Machine } from './machine.ts';
+import type { HostNames, Machine } from './machine.ts';
 
 const SHOWN = 10;
 
 /** What is wrong with the control plane itself. */
-export function serverFindings(catalog: Pick<Catalog, 'mode'>, { clock, notCompared }: Pick<Machine, 'clock' | 'notCompared'>): Finding[] {
+export function serverFindings(
+  catalog: Pick<Catalog, 'mode'>,
+  { clock, notCompared }: Pick<Machine, 'clock' | 'notCompared'>,
+  names: HostNames,
+): Finding[] {
   const findings: Finding[] = [];
   if (catalog.mode === 'read-only') findings.push({ severity: 'danger', what: 'catalog', found: readOnlyError().message, command: null });
   const aheadMs = clock.distrustedMs();
@@ -21,7 +26,8 @@ export function serverFindings(catalog: Pick<Catalog, 'mode'>, { clock, notCompa
   }
   const more = notCompared.length - SHOWN;
   const shown = more > 0 ? [...notCompared.slice(0, SHOWN), `So it is with ${more} more; the log of the start has them.`] : notCompared;
-  for (const found of shown) findings.push({ severity: 'warning', what: 'catalog', found, command: null });
+  // The sentences name projects and paths.
+  for (const found of names === 'named' ? shown : []) findings.push({ severity: 'warning', what: 'catalog', found, command: null });
   return findings;
 }
 
@@ -40,9 +46,20 @@ export async function chainFindings(
   }
 }
 
+/** A row of the catalog whose secrets or settings cannot be read: nothing can be done with the project until they can. */
+export function rowFinding({ engines }: { readonly engines: EngineDirectory }, project: ProjectRow): Finding[] {
+  try {
+    engines.of(project);
+    return [];
+  } catch (error) {
+    if (!isFluxError(error)) throw error;
+    return [{ severity: 'danger', what: 'catalog', found: `${error.message} ${error.hint ?? ''}`.trim(), command: null }];
+  }
+}
+
 /** One project that cannot be examined must not hide the others. */
 export function brokenFinding(log: Log, project: ProjectRow, error: unknown): Finding {
   log.error({ err: error, project: project.hash }, 'a project could not be examined');
-  const why = isFluxError(error) ? error.message : 'Flux met an error that it does not know; the log of the control plane has it.';
+  const why = isFluxError(error) ? error.message : 'Unexpected error: the log of the control plane has it.';
   return { severity: 'danger', what: 'examination', found: `It could not be examined: ${why}`, command: null };
 }

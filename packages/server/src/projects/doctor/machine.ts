@@ -1,9 +1,11 @@
 import type { Finding } from '@flux/contract/doctor';
 import type { QuotaLimits } from '@flux/contract/quota';
 import type { DisposableProvider, SandboxKind } from '../../disposable/provider.ts';
+import type { InstanceRuntime } from '../../instances/instance.ts';
 import type { PostgresToolbox } from '../../postgres/target.ts';
 import type { ExpiryClock } from '../../system/expiry-clock.ts';
 import { freeBytesOf } from '../../system/free-space.ts';
+import type { Troubles } from '../../system/troubles.ts';
 
 const MIN_FREE_BYTES = 2 * 2 ** 30;
 
@@ -16,6 +18,9 @@ export interface Machine {
   readonly clock: Pick<ExpiryClock, 'now' | 'distrustedMs'>;
   /** What keeps instances apart. */
   readonly wall: Wall;
+  /** The Postgres instances of this host, those that cannot be read among them. */
+  readonly instances: Pick<InstanceRuntime, 'list'>;
+  readonly troubles: Pick<Troubles, 'list'>;
   /** Finds the majors whose server and client programs are here. */
   readonly toolbox: Pick<PostgresToolbox, 'majors'>;
   /** It is created with the first backup. */
@@ -32,6 +37,12 @@ interface Wall {
   /** Names of running instances that have none yet. */
   unwalled(): Promise<readonly string[]>;
 }
+
+/**
+ * Whether an answer names things of the whole host, such as instances and paths. A token that is limited to some projects learns only how
+ * many there are: the names of instances are made of the ids of projects.
+ */
+export type HostNames = 'named' | 'counted';
 
 /** How verifications are kept from the host. */
 export function sandboxFinding(sandbox: SandboxKind | null): Finding {
@@ -53,7 +64,8 @@ export function sandboxFinding(sandbox: SandboxKind | null): Finding {
   return { severity: 'fine', what: 'sandbox', found: `Verifications restore under ${sandbox}.`, command: null };
 }
 
-export async function wallFinding({ kind, problem, unwalled }: Wall): Promise<Finding> {
+/** Whether instances are kept apart. */
+export async function wallFinding({ kind, problem, unwalled }: Wall, names: HostNames): Promise<Finding> {
   const what = 'wall between instances';
   if (kind === 'off') {
     const why = problem === undefined ? ' (FLUX_INSTANCE_WALL=off)' : `: none works on this host (${problem})`;
@@ -69,9 +81,40 @@ export async function wallFinding({ kind, problem, unwalled }: Wall): Promise<Fi
   return {
     severity: 'warning',
     what,
-    found: `Started before there was one, and without it until their next start: ${open.join(', ')}.`,
+    found: `Started before there was one, and without it until their next start: ${names === 'named' ? open.join(', ') : `${open.length} of the instances`}.`,
     command: null,
   };
+}
+
+/** Instances whose folders cannot be read, and upkeep that could not be done. */
+export async function damageFindings({ instances, troubles, notCompared }: Machine, names: HostNames): Promise<Finding[]> {
+  const damaged = (await instances.list()).filter(
+    ({ state, problem }) => problem !== null && (state === 'corrupted' || state === 'missing'),
+  );
+  const open = troubles.list();
+  if (names === 'counted') {
+    const count = damaged.length + open.length + notCompared.length;
+    const found = `${count} things of this host are damaged or could not be tidied up. A token that is not limited to some projects is told which.`;
+    return count === 0 ? [] : [{ severity: 'warning', what: 'damage', found, command: null }];
+  }
+  return [
+    ...damaged.map(
+      ({ id, problem }): Finding => ({
+        severity: 'danger',
+        what: `Postgres instance ${id}`,
+        found: `${problem?.replace(/\.$/, '')}. It is neither started nor removed. Put the file back from a copy of the data folder, or move the folder of the instance away, and restart the control plane.`,
+        command: null,
+      }),
+    ),
+    ...open.map(
+      ({ what, why }): Finding => ({
+        severity: 'warning',
+        what: 'upkeep',
+        found: `There was an error while ${what}: ${why}. Nothing else waits for it. Repair or remove what it names; it is tried again at the latest after a restart of the control plane.`,
+        command: null,
+      }),
+    ),
+  ];
 }
 
 /** Which majors of Postgres this host has. */
