@@ -1,10 +1,10 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { backUp } from '../harness/backups.ts';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
 import { psql } from '../harness/postgres.ts';
-import { pause } from '../harness/process.ts';
+import { pause, until } from '../harness/process.ts';
 import { siegeChapter } from './attack.ts';
 
 const attack = siegeChapter('Clock');
@@ -59,4 +59,30 @@ attack('The clock is 3 days back', 'backups, proofs and the undo work; the newes
   expect(undone.exitCode, undone.stderr).toBe(0);
   expect(await psql(project.uri, 'select count(*) from t')).toBe('2\n');
   return 'created, verified, shown as the newest; the undo brought both rows back';
+});
+
+attack('A token has expired, and the clock goes 3 days back', 'it stays expired, also over two starts; doctor says why', async () => {
+  await startWithClock(0);
+  const soon = new Date(Date.now() + 3000).toISOString();
+  const created = await flux.flux('token', 'create', 'short', '--access', 'read', '--expires', soon, '--json');
+  expect(created.exitCode, created.stderr).toBe(0);
+  const { token } = JSON.parse(created.stdout) as { token: string };
+  const list = () => flux.fluxWith({ env: { FLUX_API_TOKEN: token } }, 'list');
+  expect((await list()).exitCode).toBe(0);
+  const written = () => readFileSync(join(flux.dataFolder, 'last-seen-time'), 'utf8');
+  await until('the token has expired', async () => (await list()).exitCode === 5, 10_000);
+  // The time is written down each minute, and at a start.
+  await startWithClock(0);
+  await until('that time is written down', () => written() > soon, 10_000);
+  for (let start = 0; start < 2; start++) {
+    await startWithClock(-3 * DAY_MS);
+    const refused = await list();
+    expect(refused.exitCode).toBe(5);
+    expect(refused.stderr).toContain('The token "short" expired at');
+    await until('the earlier time is written down', () => written() < soon, 10_000);
+  }
+  expect((await flux.flux('doctor')).stdout).toMatch(/clock: The clock of this machine is 72 h behind .* Tokens expire by that time/);
+  await startWithClock(0);
+  expect((await flux.flux('doctor')).stdout).not.toContain('behind a time');
+  return 'refused after both starts';
 });

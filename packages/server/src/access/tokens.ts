@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog/open.ts';
 import { findProjectByHash, type ProjectRow } from '../catalog/projects.ts';
 import { findTokenByDigest, insertToken, listTokens, revokeToken, type TokenRow, touchToken } from '../catalog/tokens.ts';
 import type { Clock } from '../system/clock.ts';
+import type { ExpiryClock } from '../system/expiry-clock.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { isVisible, onlyToken, type Principal, requireAllowed } from './policy.ts';
 
@@ -15,6 +16,8 @@ import { isVisible, onlyToken, type Principal, requireAllowed } from './policy.t
 export interface TokenDeps {
   readonly catalog: Catalog;
   readonly clock: Clock;
+  /** Tokens expire by its latest time: a clock that goes back does not make them valid again. */
+  readonly expiryClock: Pick<ExpiryClock, 'latest'>;
 }
 
 const sha256Hex = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -43,20 +46,19 @@ export function requireWellFormed(token: string): void {
  *
  * @throws FluxError `not_authenticated` for a token that is unknown, revoked or expired
  */
-export async function authenticate({ catalog, clock }: TokenDeps, token: string): Promise<Principal> {
+export async function authenticate({ catalog, expiryClock, clock }: TokenDeps, token: string): Promise<Principal> {
   const row = await findTokenByDigest(catalog.db, digestToken(token));
-  const now = clock.now();
   if (row === undefined) throw unknownToken('The control plane does not know this token.');
   if (row.revoked_at !== null) throw unknownToken(`The token "${row.name}" was revoked at ${row.revoked_at.toISOString()}.`);
-  if (row.expires_at !== null && row.expires_at <= now)
+  if (row.expires_at !== null && row.expires_at <= expiryClock.latest())
     throw unknownToken(`The token "${row.name}" expired at ${row.expires_at.toISOString()}.`);
-  if (catalog.mode === 'read-write') await touchToken(catalog.db, row.id, now);
+  if (catalog.mode === 'read-write') await touchToken(catalog.db, row.id, clock.now());
   return { token: row, actor: { userId: row.user_id, tokenId: row.id } };
 }
 
 /** @throws FluxError `project_not_found` when a hash is not a project of this user; `invalid_request` for a time in the past */
 export async function createToken(
-  { catalog, clock }: TokenDeps,
+  { catalog, clock, expiryClock }: TokenDeps,
   principal: Principal,
   request: {
     readonly name: string;
@@ -69,7 +71,7 @@ export async function createToken(
   requireAllowed(principal, 'token.create');
   const now = clock.now();
   const expiresAt = request.expiresAt === null ? null : new Date(request.expiresAt);
-  if (expiresAt !== null && expiresAt <= now)
+  if (expiresAt !== null && expiresAt <= expiryClock.latest())
     throw new FluxError('invalid_request', 'The token would have expired already.', { hint: 'Give a time in the future.' });
   const projects = await Promise.all((request.projects ?? []).map((hash) => requireVisible(catalog, principal, hash)));
   const token = generateToken();

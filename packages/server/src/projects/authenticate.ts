@@ -2,14 +2,15 @@ import { FluxError } from '@flux/contract/errors';
 import type { Catalog } from '../catalog/open.ts';
 import { findProjectBySlug, type ProjectRow } from '../catalog/projects.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
-import type { Clock } from '../system/clock.ts';
+import type { ExpiryClock } from '../system/expiry-clock.ts';
 import { checkProjectKey } from './keys.ts';
 
 /** What recognising the token of a project uses. */
 interface AuthenticateDeps {
   readonly catalog: Pick<Catalog, 'db'>;
   readonly engines: EngineDirectory;
-  readonly clock: Clock;
+  /** Its latest time counts: a clock that goes back does not make a token valid again. */
+  readonly expiryClock: Pick<ExpiryClock, 'latest'>;
 }
 
 /**
@@ -25,7 +26,8 @@ export async function authenticateProject(deps: AuthenticateDeps, slug: string, 
   const [scheme = '', token = ''] = authorization.split(' ');
   const row = await findProjectBySlug(deps.catalog.db, slug);
   const secret = row === undefined ? null : deps.engines.of(row).project.secrets.jwtSecret;
-  const check = scheme.toLowerCase() === 'bearer' && secret !== null ? checkProjectKey(secret, token, deps.clock.now()) : 'not_ours';
+  const check =
+    scheme.toLowerCase() === 'bearer' && secret !== null ? checkProjectKey(secret, token, deps.expiryClock.latest()) : 'not_ours';
   if (row === undefined || check === 'not_ours')
     throw new FluxError('not_authenticated', `The request has no token of the project ${slug}.`, {
       hint: 'It is a JWT with HS256, signed with the secret that `flux project credentials` shows, with the claim role "service_role".',

@@ -14,14 +14,20 @@ const LONGEST_WAIT_MS = 86_400_000;
  */
 export class ExpiryTime {
   #trusted: number;
+  /** The latest time that was ever trusted. */
+  #latest: number;
   #seenUptimeMs: number;
   #leapMs = 0;
   /** How much longer the clock must stand by its leap. */
   #waitMs = 0;
 
-  /** @param last the time that was trusted when the process before this one was last heard of; undefined at the first start */
-  constructor(last: Date | undefined, wall: Date, uptimeMs: number) {
+  /**
+   * @param last the time that was trusted when the process before this one was last heard of; undefined at the first start
+   * @param latest the latest time that was trusted before; `last` when absent
+   */
+  constructor(last: Date | undefined, wall: Date, uptimeMs: number, latest = last) {
     this.#trusted = last?.getTime() ?? wall.getTime();
+    this.#latest = latest?.getTime() ?? this.#trusted;
     this.#seenUptimeMs = uptimeMs;
     this.observe(wall, uptimeMs);
   }
@@ -32,7 +38,8 @@ export class ExpiryTime {
     this.#seenUptimeMs = uptimeMs;
     const expected = this.#trusted + passedMs;
     const aheadMs = wall.getTime() - expected;
-    if (aheadMs <= TOLERANCE_MS) {
+    // A clock that was put back and then right again has not leapt: that time was trusted before.
+    if (aheadMs <= TOLERANCE_MS || wall.getTime() - this.#latest <= TOLERANCE_MS) {
       this.#waitMs = 0;
       this.#trusted = wall.getTime();
     } else {
@@ -44,7 +51,13 @@ export class ExpiryTime {
       } else this.#waitMs -= passedMs;
       this.#trusted = this.#waitMs > 0 ? expected : wall.getTime();
     }
+    this.#latest = Math.max(this.#latest, this.#trusted);
     return new Date(this.#trusted);
+  }
+
+  /** The latest time that was ever trusted: it does not go back with the clock. */
+  get latest(): Date {
+    return new Date(this.#latest);
   }
 
   /** By how much the clock is ahead of what is trusted, in milliseconds; 0 when it is trusted. */
@@ -57,6 +70,13 @@ export class ExpiryTime {
 export interface ExpiryClock extends Clock {
   /** By how much the clock of the machine is ahead of what is trusted, in milliseconds; 0 when it is trusted. */
   distrustedMs(): number;
+  /**
+   * The later of the time of the machine and the latest time that was ever trusted. What gives rights expires by it: a clock that goes back
+   * must not give them again.
+   */
+  latest(): Date;
+  /** By how much the clock of the machine is behind a time that was trusted before, in milliseconds; 0 when it is not. */
+  behindMs(): number;
   /** Writes down what time it is. Call it every minute. */
   remember(): Promise<void>;
 }
@@ -64,12 +84,24 @@ export interface ExpiryClock extends Clock {
 /** @param path the file in which the last trusted time is kept; one that cannot be read counts as none */
 export async function openExpiryClock(path: string, clock: Clock): Promise<ExpiryClock> {
   const text = await readFile(path, 'utf8').catch(() => '');
-  const last = Date.parse(text.trim());
-  const time = new ExpiryTime(Number.isNaN(last) ? undefined : new Date(last), clock.now(), performance.now());
+  const [last, before = last] = text.split('\n').flatMap((line) => {
+    const at = Date.parse(line.trim());
+    return Number.isNaN(at) ? [] : [new Date(at)];
+  });
+  const time = new ExpiryTime(last, clock.now(), performance.now(), before);
   const now = () => time.observe(clock.now(), performance.now());
+  const latest = () => {
+    now();
+    return new Date(Math.max(clock.now().getTime(), time.latest.getTime()));
+  };
   return {
     now,
     distrustedMs: () => time.distrustedMs,
-    remember: () => writeFileAtomically(path, `${now().toISOString()}\n`),
+    latest,
+    behindMs: () => {
+      const behind = latest().getTime() - clock.now().getTime();
+      return behind > TOLERANCE_MS ? behind : 0;
+    },
+    remember: () => writeFileAtomically(path, `${now().toISOString()}\n${time.latest.toISOString()}\n`),
   };
 }

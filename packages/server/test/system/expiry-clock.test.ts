@@ -1,6 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ExpiryTime } from '../../src/system/expiry-clock.ts';
+import { ExpiryTime, openExpiryClock } from '../../src/system/expiry-clock.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -31,6 +34,46 @@ it('does not trust one that leaps while it runs, and forgets the leap when the c
 it('follows a clock that is put back: nothing expires early by that', () => {
   const time = new ExpiryTime(at(0), at(-3 * DAY), 0);
   expect(time.observe(at(-3 * DAY + HOUR), HOUR)).toEqual(at(-3 * DAY + HOUR));
+});
+
+it('keeps the latest time that was trusted when the clock is put back, and does not believe a leap before its time', () => {
+  const time = new ExpiryTime(at(0), at(-3 * DAY), 0);
+  expect(time.latest).toEqual(at(0));
+  time.observe(at(-3 * DAY + HOUR), HOUR);
+  expect(time.latest).toEqual(at(0));
+  time.observe(at(8 * DAY), 2 * HOUR);
+  expect(time.latest).toEqual(at(0));
+  expect(new ExpiryTime(at(-3 * DAY), at(-3 * DAY), 0, at(0)).latest).toEqual(at(0));
+});
+
+it('trusts a clock that was put back and is right again', () => {
+  const time = new ExpiryTime(at(0), at(-3 * DAY), 0);
+  expect(time.observe(at(HOUR), HOUR)).toEqual(at(HOUR));
+  expect(time.distrustedMs).toBe(0);
+});
+
+it('remembers over restarts both the time and the latest one', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'flux-clock-'));
+  try {
+    const path = join(folder, 'time');
+    let wall = at(0);
+    const open = () => openExpiryClock(path, { now: () => wall });
+    await (await open()).remember();
+    for (const _ of ['first', 'second']) {
+      wall = at(-3 * DAY);
+      const clock = await open();
+      expect(clock.now().getTime()).toBeLessThan(at(-2 * DAY).getTime());
+      expect(clock.latest().getTime()).toBeGreaterThanOrEqual(at(0).getTime());
+      expect(clock.behindMs()).toBeGreaterThanOrEqual(3 * DAY);
+      await clock.remember();
+    }
+    wall = at(HOUR);
+    const right = await open();
+    expect(right.latest()).toEqual(at(HOUR));
+    expect(right.behindMs()).toBe(0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 it('waits for as long as a shorter leap was', () => {

@@ -30,13 +30,16 @@ export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDep
 
   const admit = async (request: FastifyRequest): Promise<void> => {
     const { slug } = request.params as { readonly slug: string };
-    const project = await authenticateProject(deps, slug, request.headers.authorization ?? '').catch((error) => {
+    const { expiryClock } = http;
+    const { authorization = '' } = request.headers;
+    const project = await authenticateProject({ ...deps, expiryClock }, slug, authorization).catch((error) => {
       failures.countOrRefuse(request.ip);
       throw error;
     });
     if (request.method !== 'GET' && http.stopping.aborted)
       throw new FluxError('stopping', 'The control plane is stopping, and takes no new work.', { hint: 'Push again in a moment.' });
     projects.set(request, project);
+    request.mayReadReasons = false;
   };
   const register = <R extends JsonRoute>(route: R, respond: (call: ProjectTokenCall<R>) => Promise<AnswerOf<R>>): void => {
     const handler = async (request: FastifyRequest, reply: FastifyReply) => {

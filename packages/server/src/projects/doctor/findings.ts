@@ -24,6 +24,11 @@ export function serverFindings(
     const found = `The clock of this machine has leapt ahead by ${Math.round(aheadMs / 3_600_000)} h. Nothing expires until it has stood by that for as long, or for a day.`;
     findings.push({ severity: 'warning', what: 'clock', found, command: null });
   }
+  const behindMs = clock.behindMs();
+  if (behindMs > 0) {
+    const found = `The clock of this machine is ${Math.round(behindMs / 3_600_000)} h behind a time that it had before. Tokens expire by that time. Set the clock; if the time before was the wrong one, stop the control plane and delete the file last-seen-time of the data folder.`;
+    findings.push({ severity: 'warning', what: 'clock', found, command: null });
+  }
   const more = notCompared.length - SHOWN;
   const shown = more > 0 ? [...notCompared.slice(0, SHOWN), `So it is with ${more} more; the log of the start has them.`] : notCompared;
   // The sentences name projects and paths.

@@ -15,7 +15,7 @@ export interface Machine {
   readonly disposables: Pick<DisposableProvider, 'sandbox'>;
   /** What a project may use of it, unless it has limits of its own. */
   readonly quotas: QuotaLimits;
-  readonly clock: Pick<ExpiryClock, 'now' | 'distrustedMs'>;
+  readonly clock: Pick<ExpiryClock, 'now' | 'distrustedMs' | 'behindMs'>;
   /** What keeps instances apart. */
   readonly wall: Wall;
   /** The Postgres instances of this host, those that cannot be read among them. */
