@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
+import { processesOfServer } from '../harness/postmaster.ts';
 import { until } from '../harness/process.ts';
 import { exchange, openRaw } from '../harness/raw-http.ts';
 import { watchMemory, whileOthersAsk } from '../harness/siege-load.ts';
@@ -37,7 +38,7 @@ async function pour(head: string, piece: Buffer, pieces: number): Promise<{ take
   });
   socket.write(head);
   for (let sent = 0; sent < pieces && socket.writable; sent++)
-    if (!socket.write(piece)) await until('it is taken', () => socket.writableLength === 0 || socket.destroyed);
+    if (!socket.write(piece)) await until('it is taken', () => socket.writableLength === 0 || socket.destroyed, 30_000);
   const taken = socket.bytesWritten - socket.writableLength;
   await until('it is answered, or cut off', () => answer.includes('}') || socket.destroyed, 20_000);
   socket.destroy();
@@ -65,6 +66,21 @@ attack(
     return `at most ${most} MiB taken; others waited ${worstMs} ms; ${memory.peak() - memory.before} MiB more memory`;
   },
 );
+
+attack('130 MB while the catalog is stopped, so that nobody can say whose they are', '503; at most 32 MiB are taken', async () => {
+  const catalog = processesOfServer(join(flux.dataFolder, 'instances/catalog/data'));
+  for (const pid of catalog) process.kill(pid, 'SIGSTOP');
+  let outcome: { taken: number; answer: string };
+  try {
+    outcome = await pour(pushHead(130_000_000, `Authorization: Bearer ${flux.token()}\r\n`), Buffer.alloc(MIB, '['), 124);
+  } finally {
+    for (const pid of catalog) process.kill(pid, 'SIGCONT');
+  }
+  expect(outcome.answer).toMatch(/^HTTP\/1\.1 503 [\s\S]*"code":"catalog_unavailable"/);
+  expect(outcome.taken).toBeLessThan(32 * MIB);
+  await until('it is ready', async () => (await fetch(`${flux.url}/readyz`)).status === 200);
+  return `at most ${Math.round(outcome.taken / MIB)} MiB taken`;
+});
 
 attack(
   'Bodies with a token: 100 MB of brackets, a million members, 2 MB where little is expected',

@@ -20,7 +20,7 @@ export function renderErrors(app: FastifyInstance, log: Log): void {
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): FastifyReply {
   const translated = translate(error, request.routeOptions.bodyLimit);
   if (translated.details.forOperators !== undefined)
-    log.info({ requestId: request.id, reason: translated.details.forOperators }, 'a database of others could not be reached');
+    log.info({ requestId: request.id, reason: translated.details.forOperators }, 'a Postgres server could not be reached');
   const known = forReader(translated, request.mayReadReasons === true);
   if (known.code === 'internal')
     log.error({ err: error, requestId: request.id, route: request.routeOptions.url }, 'a request failed because of a defect');
@@ -31,8 +31,9 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   // Fastify would close the connection while the client is still sending, and the client would never see this answer. The rest
   // of the body is read and discarded instead, within the timeout for receiving a request.
   if (known.code === 'payload_too_large') reply.removeHeader('connection');
-  // Of somebody who may not send anything, nothing is read.
-  if (REFUSED.has(known.code)) discardLittle(request, reply);
+  // Of somebody who may not send anything, next to nothing is read; nor while nobody can say who it is, because the catalog is away.
+  const isUnknown = known.status >= 500 && request.mayReadReasons === undefined;
+  if (isUnknown || REFUSED.has(known.code)) discardLittle(request, reply);
   const problem = toProblem(known, request.id);
   return reply
     .status(known.status)

@@ -3,7 +3,7 @@ import type { Principal } from '../access/policy.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whether its sender may read what an error keeps for operators. */
+    /** Whether its sender may read what an error keeps for operators; absent as long as nobody knows who sends it. */
     mayReadReasons?: boolean;
   }
 }
