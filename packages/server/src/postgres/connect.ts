@@ -303,23 +303,27 @@ async function copyText(client: Client, sql: string, onRow: (row: Uint8Array) =>
 /** Among the details of an error: there is no session. */
 export const NOT_CONNECTED = { connected: false } as const;
 
-function tooLate({ host, port }: PostgresTarget, withinMs: number): FluxError {
-  return new FluxError('instance_unavailable', `Postgres at ${host}:${port} has not answered within ${withinMs / 1000} s.`, {
+function tooLate(target: PostgresTarget, withinMs: number): FluxError {
+  return new FluxError('instance_unavailable', `Postgres at ${placeOf(target).shown} has not answered within ${withinMs / 1000} s.`, {
     hint: 'Look at that server: whether it is a Postgres, whether it is overloaded, and whether a lock on its system catalogs is held.',
     details: { connection: 'ended' },
   });
 }
 
+/** Where a server is. The path of a socket is for operators alone: it tells where Flux keeps its data, and the names of its instances. */
+function placeOf({ host, port }: PostgresTarget): { readonly shown: string; readonly forOperators: object } {
+  if (!host.startsWith('/')) return { shown: `${host}:${port}`, forOperators: {} };
+  return { shown: `a Unix socket, port ${port},`, forOperators: { forOperators: { reason: `The socket is in ${host}.` } } };
+}
+
 function unavailable(target: PostgresTarget, error: unknown): FluxError {
   if (isFluxError(error) && error.details.connection !== 'ended') return error;
-  const reason = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : String(error);
-  return new FluxError(
-    'instance_unavailable',
-    `Postgres at ${target.host}:${target.port} does not accept a connection as ${target.user}: ${reason}`,
-    {
-      hint: 'See `flux list` for the state of the instance, and its log in the data folder.',
-      details: { sqlState: sqlStateOf(error), ...NOT_CONNECTED },
-      cause: error,
-    },
-  );
+  const said = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : String(error);
+  const place = placeOf(target);
+  const reason = target.host.startsWith('/') ? said?.replaceAll(`${target.host}/`, '') : said;
+  return new FluxError('instance_unavailable', `Postgres at ${place.shown} does not accept a connection as ${target.user}: ${reason}`, {
+    hint: 'See `flux list` for the state of the instance, and its log in the data folder.',
+    details: { sqlState: sqlStateOf(error), ...NOT_CONNECTED, ...place.forOperators },
+    cause: error,
+  });
 }

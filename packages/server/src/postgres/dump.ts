@@ -5,6 +5,7 @@ import type { Selection } from './manifest/selection/data.ts';
 import { libpqOptions, type SessionSettings } from './session-settings.ts';
 import { quoteIdentifier, splitQualifiedName, unquoteIdentifier } from './sql/quote.ts';
 import { libpqEnvironment, type PostgresTarget, type PostgresTools } from './target.ts';
+import { withoutSocketPath } from './without-statements.ts';
 
 /** How pg_dump compresses the data of an archive. All of them are read by pg_restore of the same major. */
 export type DumpCompression =
@@ -189,5 +190,8 @@ function dumpFailed(result: ProcessResult): FluxError {
 }
 
 function linesOf(stderr: string): string[] {
-  return stderr.split('\n').filter((line) => line.trim() !== '');
+  return stderr
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .map(withoutSocketPath);
 }

@@ -36,6 +36,11 @@ LINE 3:     password 'not-for-eyes' x
 Command was: CREATE FUNCTION f() RETURNS text AS $$ select 'not-for-eyes' $$;`,
     ['pg_restore: error: could not execute query: ERROR:  syntax error at or near "x"', 'Command was: CREATE FUNCTION f...'],
   ],
+  [
+    'a connection',
+    'pg_restore: error: connection to server on socket "/var/lib/flux/run/shared/.s.PGSQL.5432" failed: No such file or directory',
+    ['pg_restore: error: connection to server on its socket failed: No such file or directory'],
+  ],
 ])('leaves out what is secret in the error of %s', (_, stderr, expected) => {
   expect(withoutStatements(stderr).filter((line) => line !== '')).toEqual(expected);
 });

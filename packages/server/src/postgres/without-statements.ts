@@ -5,6 +5,11 @@ const OWN_LINE = /^(pg_restore|unshare|setpriv|bwrap): /;
 /** Statements whose texts are passwords and addresses. */
 const SECRET = /^(CREATE|ALTER) (USER MAPPING|SUBSCRIPTION|SERVER|FOREIGN TABLE|FOREIGN DATA WRAPPER)\b/;
 
+/** A line of libpq without the path of a socket, which tells where Flux keeps its data. */
+export function withoutSocketPath(line: string): string {
+  return line.replace(/connection to server on socket "[^"]*"/, 'connection to server on its socket');
+}
+
 /**
  * The output of pg_restore without the statements in it: what a statement creates stays, its texts go, since they may be passwords. The error
  * of a statement with passwords is shown without the words of its texts.
@@ -28,7 +33,7 @@ export function withoutStatements(stderr: string): readonly string[] {
     if (statement !== undefined) statement.push(line);
     else if (line.startsWith(COMMAND)) statement = [line.slice(COMMAND.length)];
     // A piece of the statement, with a mark below it.
-    else if (!/^(LINE \d+: |\s*\^\s*$|QUERY: )/.test(line)) kept.push(line);
+    else if (!/^(LINE \d+: |\s*\^\s*$|QUERY: )/.test(line)) kept.push(withoutSocketPath(line));
   }
   finish();
   return kept;
