@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { makeSelfSigned } from '../harness/certificates.ts';
@@ -6,7 +7,7 @@ import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
 import { type HostileServer, type Moment, startHostileServer } from '../harness/hostile-server.ts';
 import { MISBEHAVIOURS } from '../harness/misbehaviours.ts';
 import { psql, startThrowAwayCluster } from '../harness/postgres.ts';
-import { until } from '../harness/process.ts';
+import { pause, until } from '../harness/process.ts';
 import { siegeChapter } from './attack.ts';
 
 const attack = siegeChapter('Bytes of other servers');
@@ -15,8 +16,23 @@ const BOUND_MS = 10_000;
 
 let flux: Flux;
 let shop: TestProject;
-/** Throws on request, where no code of ours handles it: as an event of a socket without a listener would. */
-const STRAY = `data:text/javascript,process.on('SIGUSR2', () => { setImmediate(() => { throw new Error('astray') }); Promise.reject(new Error('rejected')) })`;
+/** An address of this host at which sockets of the server under test have a handler that throws. */
+const ASTRAY = '127.0.0.2';
+/**
+ * Throws where no code of ours handles it, as an event of a socket without a listener would: on request, where it belongs to nothing, and in a
+ * handler of each socket that is connected to `ASTRAY`, with the first bytes that arrive.
+ */
+const STRAY = `data:text/javascript,${encodeURIComponent(`
+  import net from 'node:net';
+  process.on('SIGUSR2', () => { setImmediate(() => { throw new Error('astray') }); Promise.reject(new Error('rejected')) });
+  const connect = net.Socket.prototype.connect;
+  net.Socket.prototype.connect = function (...args) {
+    this.once('connect', () => {
+      if (this.remoteAddress === '${ASTRAY}') this.once('data', () => { throw new Error('astray in a socket') });
+    });
+    return connect.apply(this, args);
+  };
+`)}`;
 
 beforeAll(async () => {
   flux = await startFlux({
@@ -254,6 +270,46 @@ attack('An error that no code handles: thrown in a callback, and a rejected prom
   expect(lines).toHaveLength(2);
   return 'both in the log; the next command is answered';
 });
+
+attack(
+  'An error that no code handles, thrown in a handler of a socket that a request has opened',
+  'that request and its connection end within 5 s; another request and its connection go on; it is logged',
+  async () => {
+    const before = pid();
+    let opened = 0;
+    const sockets = new Set<Socket>();
+    // It refuses TLS, and says no more.
+    const server = createServer((socket) => {
+      opened += 1;
+      sockets.add(socket.on('error', () => undefined).on('close', () => sockets.delete(socket)));
+      socket.once('data', () => socket.write('N'));
+    });
+    await new Promise<void>((resolve) => server.listen(0, ASTRAY, resolve));
+    try {
+      const { port } = server.address() as AddressInfo;
+      const slow = join(flux.folder, 'slow.sql');
+      writeFileSync(slow, 'select pg_sleep(4);');
+      const other = flux.flux('push', slow, ...shop.flags, '--mode', 'raw');
+      await pause(1000);
+      const { status, body, ms } = await send('/projects', { slug: 'astray', attach: `postgresql://u:p@${ASTRAY}:${port}/d` });
+      expect(opened).toBeGreaterThan(0);
+      expect({ status, code: body.code }).toEqual({ status: 500, code: 'internal' });
+      expect(ms).toBeLessThan(5000);
+      await until('its connections are closed', () => sockets.size === 0, 5000);
+      expect((await other).exitCode, (await other).stderr).toBe(0);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    }
+    expect(pid()).toBe(before);
+    const lines = flux
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('astray in a socket'));
+    expect(lines.filter((line) => line.includes('to work that is ended'))).not.toEqual([]);
+    return 'answered with 500; a push that ran meanwhile was applied';
+  },
+);
 
 attack('After all of this', 'memory is back, and a backup is verified', async () => {
   const verified = await flux.flux('backup', 'create', ...shop.flags, '--verify');

@@ -25,7 +25,7 @@ const WAIT_MS = 30_000;
 /** Where sessions of one piece of work take their places. */
 export interface Places {
   /**
-   * Takes a place, and returns what gives it back.
+   * Takes a place, and returns a function that releases it.
    *
    * @throws FluxError `instance_unavailable` when none becomes free in time; the reason of `signal`
    */

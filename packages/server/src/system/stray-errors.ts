@@ -23,12 +23,13 @@ export function answerFor<T>(end: End, run: () => T): T {
  * Has the process outlive errors that no code has handled, such as an event of a socket without a listener: each is logged, and what it
  * belongs to is ended. Everything else goes on: instances, operations and requests of others must not end because of one connection.
  *
- * @returns takes the listeners away again
+ * @returns a function that removes the listeners
  */
 export function surviveStrayErrors(log: Log, source: EventEmitter = process): () => void {
   let minute = { startedAt: 0, errors: 0 };
   const survive = (reason: unknown): void => {
-    const error = reason instanceof Error ? reason : new Error(`something that is no error was thrown: ${String(reason).slice(0, 200)}`);
+    const error =
+      reason instanceof Error ? reason : new Error(`something that is not an error was thrown: ${String(reason).slice(0, 200)}`);
     const now = performance.now();
     if (now - minute.startedAt > 60_000) minute = { startedAt: now, errors: 0 };
     minute.errors += 1;

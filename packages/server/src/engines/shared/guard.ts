@@ -35,7 +35,7 @@ const EVERY_MS = 1000;
 const ANSWER_MS = 5000;
 /** The first time, what an earlier release has created is brought up to date. */
 const PREPARE_MS = 15_000;
-/** So many connections stay free for whoever comes next: another tenant, or a dump or push of Flux, which are no superusers. */
+/** So many connections stay free for whoever comes next: another tenant, or a dump or push of Flux, which are not superusers. */
 const FREE = 10;
 /** A failure that lasts is logged once in this time. */
 const LOG_EVERY_MS = 60_000;
