@@ -67,6 +67,18 @@ describe.each([
   });
 });
 
+it('attaches no instance of Flux by the address of its container', async () => {
+  const addresses = await dockerLines('network', 'inspect', 'bridge', '--format', '{{range .Containers}}{{println .IPv4Address}}{{end}}');
+  expect(addresses.length).toBeGreaterThanOrEqual(2);
+  const { username, password, pathname } = new URL(projects.get('dedicated')?.uri ?? '');
+  for (const address of addresses) {
+    const FLUX_ATTACH_URI = `postgresql://${username}:${password}@${address.split('/')[0]}:5432${pathname}`;
+    const attached = await flux.fluxWith({ env: { FLUX_ATTACH_URI } }, 'create', 'reached', '--attach');
+    expect(attached.stderr).toContain('This control plane may not connect to');
+    expect(attached.exitCode).toBe(5);
+  }
+});
+
 it('restores into a new project, with the pg_restore of the image', async () => {
   await succeed('backup', 'restore', ...flags('newer'), '--latest', '--into', 'newer-copy');
 

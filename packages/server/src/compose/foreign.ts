@@ -1,11 +1,11 @@
 import type { Config } from '../config.ts';
 import { parsePostgresUri } from '../engines/uri.ts';
-import type { InstanceRuntime } from '../instances/instance.ts';
 import { createAddressCheck } from '../postgres/addresses.ts';
 import type { ForeignRules } from '../postgres/foreign.ts';
+import type { Runtime } from './runtime.ts';
 
 /** What holds for databases of others: among the rest, that they are not servers of Flux itself. */
-export function composeForeignRules(config: Config, runtime: InstanceRuntime): ForeignRules {
+export function composeForeignRules(config: Config, { runtime, ownAddresses }: Pick<Runtime, 'runtime' | 'ownAddresses'>): ForeignRules {
   const { catalogUrl, sharedPostgresUrl } = config;
   const external = [catalogUrl, sharedPostgresUrl].filter((url) => url !== undefined).map(parsePostgresUri);
   return {
@@ -13,6 +13,7 @@ export function composeForeignRules(config: Config, runtime: InstanceRuntime): F
     addresses: createAddressCheck({
       allowed: config.foreignAddresses,
       ownServers: external.flatMap((target) => [target, ...(target.otherHosts ?? [])]),
+      ownAddresses,
       ownPorts: async () => new Set([config.listen.port, ...(await runtime.list()).flatMap(({ port }) => (port === null ? [] : [port]))]),
     }),
   };

@@ -82,7 +82,7 @@ export async function composeGround(options: GroundOptions): Promise<Ground> {
     },
   );
   releasers.add('the catalog', () => catalog.close());
-  const foreign = composeForeignRules(config, runtime);
+  const foreign = composeForeignRules(config, machine);
   const engines = new EngineDirectory(
     {
       v1_dedicated: createDedicatedEngine({ runtime, standings, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),

@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import { createDockerDisposables } from '../disposable/docker/provider.ts';
 import { createLocalDisposables, type LocalDisposablesOptions } from '../disposable/local/provider.ts';
 import type { DisposableProvider } from '../disposable/provider.ts';
+import { listContainerAddresses } from '../instances/docker/addresses.ts';
 import { openDockerEngine } from '../instances/docker/engine.ts';
 import { createDockerRuntime } from '../instances/docker/runtime.ts';
 import { createDockerToolbox } from '../instances/docker/toolbox.ts';
@@ -28,6 +29,8 @@ export interface Runtime {
   readonly wall: WallReport;
   readonly toolbox: PostgresToolbox;
   readonly account: Account | undefined;
+  /** Addresses besides those of this host at which instances can be reached now. */
+  ownAddresses(): Promise<ReadonlySet<string>>;
   /** The major for new instances. @throws FluxError `postgres_missing` */
   defaultMajor(): number;
   /** Removes the folder for sockets; call when nothing runs any more. */
@@ -79,7 +82,15 @@ async function composeLocal(config: Config, parts: Parts): Promise<Omit<Runtime,
     const running = (await runtime.list()).filter(({ state }) => state === 'running').map(({ id }) => id);
     return await listUnwalled(dataFolder, runFolder, running);
   };
-  return { runtime, disposables, wall: { ...wall, unwalled }, toolbox, account, defaultMajor: () => chooseMajor(config, toolbox) };
+  return {
+    runtime,
+    disposables,
+    wall: { ...wall, unwalled },
+    toolbox,
+    account,
+    ownAddresses: async () => new Set(),
+    defaultMajor: () => chooseMajor(config, toolbox),
+  };
 }
 
 /** Servers in containers; the host's own tools are used where it has some of the right major. */
@@ -94,6 +105,7 @@ async function composeDocker(config: Config, parts: Parts): Promise<Omit<Runtime
     toolbox: createDockerToolbox({ engine, image, host }),
     // Clients of the host need no account of their own: they only connect.
     account: undefined,
+    ownAddresses: () => listContainerAddresses(engine),
     defaultMajor: () => config.postgresMajor ?? host.majors().at(-1) ?? NEWEST_IMAGE,
   };
 }

@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { createAddressCheck, findInvalidRule, kindOf, plain } from './addresses.ts';
 
 const check = (allowed: readonly string[] = ['public', 'private', 'loopback'], ownServers: { host: string; port: number }[] = []) =>
-  createAddressCheck({ allowed, ownServers, ownPorts: async () => new Set([4400, 24_001]) });
+  createAddressCheck({
+    allowed,
+    ownServers,
+    ownPorts: async () => new Set([4400, 24_001]),
+    ownAddresses: async () => new Set(['172.17.0.2']),
+  });
 const outcome = async (host: string, port = 5432, ...rules: Parameters<typeof check>) =>
   check(...rules)
     .resolve(host, port)
@@ -80,5 +85,12 @@ describe('an address of a database of others', () => {
   it('is allowed by rules that make sense', () => {
     expect(findInvalidRule(['public', 'flux', 'unix', '10.0.0.0/8', '::1', 'fd00::/8'])).toBeUndefined();
     for (const rule of ['everything', '10.0.0.0/33', '10.0.0/8', '10.0.0.1/', 'localhost']) expect(findInvalidRule([rule])).toBe(rule);
+  });
+
+  it('is not that of a container of Flux, at any port, unless that is allowed', async () => {
+    expect(await outcome('172.17.0.2')).toBe('forbidden');
+    expect(await outcome('::ffff:172.17.0.2', 1)).toBe('forbidden');
+    expect(await outcome('172.17.0.3')).toEqual(['172.17.0.3']);
+    expect(await outcome('172.17.0.2', 5432, ['private', 'flux'])).toEqual(['172.17.0.2']);
   });
 });

@@ -43,6 +43,8 @@ export interface AddressRules {
   readonly allowed: readonly string[];
   /** TCP ports of this host that Flux itself listens on. */
   ownPorts(): Promise<ReadonlySet<number>>;
+  /** Addresses that belong to instances alone, as containers have them: nothing at them is somebody else's. */
+  ownAddresses(): Promise<ReadonlySet<string>>;
   /** Servers of Flux that somebody else runs: the catalog and the pooled cluster of the settings. */
   readonly ownServers: readonly { readonly host: string; readonly port: number }[];
 }
@@ -53,11 +55,12 @@ export function findInvalidRule(allowed: readonly string[]): string | undefined 
 }
 
 /** Creates the check. Rules are those that `findInvalidRule` has accepted. */
-export function createAddressCheck({ allowed, ownPorts, ownServers }: AddressRules): AddressCheck {
+export function createAddressCheck({ allowed, ownPorts, ownAddresses, ownServers }: AddressRules): AddressCheck {
   const words = new Set(allowed.filter((rule) => WORDS.has(rule)));
   const networks = listOf(allowed.filter((rule) => !WORDS.has(rule)));
   const isOwn = async (address: string, port: number): Promise<boolean> => {
     if (isOfThisHost(address) && (await ownPorts()).has(port)) return true;
+    if ((await ownAddresses()).has(address)) return true;
     for (const own of ownServers) {
       if (own.port !== port || own.host.startsWith('/')) continue;
       const addresses = await lookup(own.host, { all: true }).catch(() => []);
