@@ -9,7 +9,7 @@ export function siegePage(chapters: readonly SiegeChapter[]): string {
 
 What one user, one crash or one file can do to the others, tried on the built server. Each line is a test in \`acceptance/siege/\`, which
 fails when its bound does not hold; all of them run with \`npm run test:full\`, some for a shorter time. This page is written by
-\`npm run test:siege\`. Times are those of a machine with two processors.
+\`npm run test:siege\`; a line whose bound did not hold then, or that was not tried, says so. Times are those of a machine with two processors.
 
 ${chapters.map(chapterText).join('\n')}`;
 }

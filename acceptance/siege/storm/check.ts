@@ -5,7 +5,7 @@ import type { Flux, TestProject } from '../../harness/flux.ts';
 import { psql } from '../../harness/postgres.ts';
 import { catalogUri } from '../../harness/superuser.ts';
 import { findCommonLitter } from '../../power/litter.ts';
-import type { Told } from './clients.ts';
+import type { Told } from './told.ts';
 
 interface StoredRow {
   readonly key: string;
@@ -19,7 +19,7 @@ interface StoredRow {
 /** Everything that is not as Flux says that it is, each in a sentence. */
 export async function findLies(flux: Flux, projects: readonly TestProject[], told: Told): Promise<readonly string[]> {
   const catalog = async (sql: string) => (await psql(catalogUri(flux), sql)).split('\n').filter((line) => line !== '');
-  const lies: string[] = [];
+  const lies: string[] = [...told.lies];
   const rows = (
     await catalog(`select c.key, b.size_bytes, b.sha256, b.manifest_sha256, b.restore_verification, coalesce(b.verified_sha256, '')
       from backups b join copies c on c.backup_id = b.id where b.status = 'complete' and b.removed_at is null and c.state <> 'removed'`)
@@ -36,13 +36,18 @@ export async function findLies(flux: Flux, projects: readonly TestProject[], tol
   await count('backups are unfinished', `select count(*) from backups where status in ('queued', 'running')`);
   await count(
     'projects are unfinished',
-    `select count(*) from projects where lifecycle in ('creating', 'removing') or migration_state is not null`,
+    `select count(*) from projects where lifecycle in ('creating', 'removing') or migration_state in ('copying', 'dropping_source')`,
   );
   await count(
     'good backups were condemned',
     `select count(*) from backups where restore_verification = 'restore_failed' or artifact_validation = 'artifact_invalid'`,
   );
   await count('verdicts have no receipt', 'select count(*) from verifications where id not in (select verification_id from receipts)');
+  const imported = new Map((await catalog(`select id, status, removed_at is not null, restore_verification from backups`)).map(splitId));
+  for (const [id, last] of told.imports) {
+    const found = imported.get(id) ?? 'nothing';
+    if (!IMPORT_ROWS[last].test(found)) lies.push(`import ${id} was ${last}, and is ${found}`);
+  }
   for (const { slug, flags, uri } of projects) {
     const doctor = await flux.flux('doctor', ...flags);
     if (/receipt/i.test(doctor.stdout)) lies.push(`the chain of ${slug}: ${doctor.stdout}`);
@@ -54,6 +59,19 @@ export async function findLies(flux: Flux, projects: readonly TestProject[], tol
     );
   }
   return [...lies, ...(await findCommonLitter(flux)).filter((litter) => !litter.startsWith('disposable instance'))];
+}
+
+/** What the row of an imported backup says after what was acknowledged last: its status, whether it is removed, and its label. */
+const IMPORT_ROWS = {
+  imported: /^complete\|f\|/,
+  verified: /^complete\|f\|restore_verified$/,
+  deleted: /^complete\|t\|/,
+  unknown: /^complete\|/,
+} as const;
+
+function splitId(line: string): [string, string] {
+  const at = line.indexOf('|');
+  return [line.slice(0, at), line.slice(at + 1)];
 }
 
 function liesAbout(flux: Flux, { key, size, sha256, manifestSha256, label, verified }: StoredRow): readonly string[] {
@@ -70,6 +88,7 @@ function liesAbout(flux: Flux, { key, size, sha256, manifestSha256, label, verif
 }
 
 async function lostOf(uri: string, table: string, acknowledged: readonly number[]): Promise<readonly number[]> {
+  if (acknowledged.length === 0) return [];
   const there = new Set((await psql(uri, `select n from ${table}`)).split('\n').map(Number));
   return acknowledged.filter((n) => !there.has(n));
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { descendantsOf } from '../../harness/descendants.ts';
 import { type Flux, processesOf } from '../../harness/flux.ts';
 import { pause } from '../../harness/process.ts';
 
@@ -10,24 +10,25 @@ export interface Blow {
   strike(flux: Flux): Promise<boolean>;
 }
 
-const nameOf = (pid: number): string => {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
-  } catch {
-    // It has ended.
-    return '';
-  }
-};
+interface Victim {
+  readonly pid: number;
+}
+
+/** How long a blow lies in wait for a process that lives shortly. */
+const WAIT_MS = 4000;
+const LOOK_MS = 15;
+
 const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
 
-/** The postmasters whose command line contains a text. */
+/** The postmasters of instances whose command line contains a text. Those that were adopted are below no server any more. */
 const postmastersOf = (flux: Flux, text: string) =>
-  processesOf(flux.folder).filter(({ pid, command }) => command.includes(text) && / -D /.test(command) && nameOf(pid) === 'postgres');
-const toolsOf = (flux: Flux) => processesOf(flux.folder).filter(({ pid }) => ['pg_dump', 'pg_restore'].includes(nameOf(pid)));
-const sandboxesOf = (flux: Flux) =>
-  processesOf(flux.folder).filter(({ pid, command }) => command.includes('/disposable/') && nameOf(pid) === 'postgres');
+  processesOf(flux.folder).filter(({ command }) => command.includes(text) && /^\S*\/postgres -D /.test(command));
+/** What the server has started, apart from instances. */
+const startedBy = (flux: Flux) => descendantsOf(flux.pid(), (command) => command.includes('/instances/'));
+const toolsOf = (flux: Flux, name: string) => startedBy(flux).filter((process) => process.name === name);
+const sandboxesOf = (flux: Flux) => startedBy(flux).filter(({ name, parentName }) => name === 'postgres' && parentName !== 'postgres');
 
-function hit(victim: { readonly pid: number } | undefined, signal: NodeJS.Signals = 'SIGKILL'): boolean {
+function hit(victim: Victim | undefined, signal: NodeJS.Signals = 'SIGKILL'): boolean {
   if (victim === undefined) return false;
   try {
     process.kill(victim.pid, signal);
@@ -38,13 +39,24 @@ function hit(victim: { readonly pid: number } | undefined, signal: NodeJS.Signal
   }
 }
 
+/** Hits one of those that are found, as soon as there is one: most tools live for less than a second. */
+async function hitWhenSeen(find: () => readonly Victim[], signal?: NodeJS.Signals): Promise<Victim | undefined> {
+  for (const endsAt = Date.now() + WAIT_MS; Date.now() < endsAt; await pause(LOOK_MS)) {
+    const victim = pick(find());
+    if (hit(victim, signal)) return victim;
+  }
+  return undefined;
+}
+const isHit = async (find: () => readonly Victim[]) => (await hitWhenSeen(find)) !== undefined;
+
 /** Every kind of blow: the server, the catalog alone, instances, tools, sandboxes, and a process that hangs for a while. */
-const BLOWS: readonly Blow[] = [
-  { name: 'catalog', weight: 4, strike: async (flux) => hit(postmastersOf(flux, '/instances/catalog/')[0]) },
-  { name: 'pool', weight: 3, strike: async (flux) => hit(postmastersOf(flux, '/instances/shared/')[0]) },
-  { name: 'dedicated server', weight: 3, strike: async (flux) => hit(pick(postmastersOf(flux, '/instances/p-'))) },
-  { name: 'pg_dump or pg_restore', weight: 5, strike: async (flux) => hit(pick(toolsOf(flux))) },
-  { name: 'sandbox', weight: 4, strike: async (flux) => hit(pick(sandboxesOf(flux))) },
+export const BLOWS: readonly Blow[] = [
+  { name: 'catalog', weight: 4, strike: (flux) => isHit(() => postmastersOf(flux, '/instances/catalog/')) },
+  { name: 'pool', weight: 3, strike: (flux) => isHit(() => postmastersOf(flux, '/instances/shared/')) },
+  { name: 'dedicated server', weight: 3, strike: (flux) => isHit(() => postmastersOf(flux, '/instances/p-')) },
+  { name: 'pg_dump', weight: 3, strike: (flux) => isHit(() => toolsOf(flux, 'pg_dump')) },
+  { name: 'pg_restore', weight: 3, strike: (flux) => isHit(() => toolsOf(flux, 'pg_restore')) },
+  { name: 'sandbox', weight: 4, strike: (flux) => isHit(() => sandboxesOf(flux)) },
   {
     name: 'server',
     weight: 3,
@@ -58,10 +70,10 @@ const BLOWS: readonly Blow[] = [
     name: 'server and catalog',
     weight: 1,
     strike: async (flux) => {
-      hit(postmastersOf(flux, '/instances/catalog/')[0]);
+      const isCatalogHit = hit(postmastersOf(flux, '/instances/catalog/')[0]);
       await flux.kill();
       await flux.start();
-      return true;
+      return isCatalogHit;
     },
   },
   {
@@ -77,8 +89,12 @@ const BLOWS: readonly Blow[] = [
     name: 'a hang of 3 s (SIGSTOP)',
     weight: 1,
     strike: async (flux) => {
-      const victim = pick([...toolsOf(flux), ...postmastersOf(flux, '/instances/catalog/')]);
-      if (!hit(victim, 'SIGSTOP')) return false;
+      const find = () => [
+        ...['pg_dump', 'pg_restore'].flatMap((name) => toolsOf(flux, name)),
+        ...postmastersOf(flux, '/instances/catalog/'),
+      ];
+      const victim = await hitWhenSeen(find, 'SIGSTOP');
+      if (victim === undefined) return false;
       await pause(3000);
       hit(victim, 'SIGCONT');
       return true;
@@ -86,12 +102,14 @@ const BLOWS: readonly Blow[] = [
   },
 ];
 
-/** Draws a blow by its weight. */
-export function drawBlow(): Blow {
-  let at = Math.random() * BLOWS.reduce((sum, { weight }) => sum + weight, 0);
-  for (const blow of BLOWS) {
+/** Draws a blow by its weight; one of those that have hit less often than they must, while there are any. */
+export function drawBlow(hits: ReadonlyMap<string, number>, least: number): Blow {
+  const missing = BLOWS.filter(({ name }) => (hits.get(name) ?? 0) < least);
+  const blows = missing.length > 0 ? missing : BLOWS;
+  let at = Math.random() * blows.reduce((sum, { weight }) => sum + weight, 0);
+  for (const blow of blows) {
     at -= blow.weight;
     if (at < 0) return blow;
   }
-  return BLOWS[0] as Blow;
+  return blows[0] as Blow;
 }
