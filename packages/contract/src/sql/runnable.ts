@@ -57,7 +57,7 @@ export function readRunnable(text: string): RunnableText {
  */
 export function identifyingText(text: string): string {
   if (!/^(?:\\(?:un)?restrict|SET transaction_timeout)/m.test(text)) return text;
-  return text.replace(/^SET transaction_timeout\s*=\s*[^;]+;\s*\n?/m, '').replace(/^\\(?:un)?restrict\b[^\n]*\n?/gm, '');
+  return text.replace(/^SET transaction_timeout\s*=[^;]+;\s*\n?/m, '').replace(/^\\(?:un)?restrict\b[^\n]*\n?/gm, '');
 }
 
 /** The text with blanks in some places, which come in order. */

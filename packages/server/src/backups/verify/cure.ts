@@ -23,7 +23,7 @@ const CURES: readonly (readonly [RegExp, string])[] = [
 
 /** What the casts of a tenant's types lead to: they are created after everything that the dump of its schema holds. */
 const OF_CASTS: readonly [RegExp, string] = [
-  /cannot cast type|operator .*does not exist|is of type .* but .*expression is of type/,
+  /cannot cast type|operator .*does not exist|is of type .{1,300} but .{0,300}expression is of type/,
   'a view or an expression there uses a cast of a type of the schema. A cast belongs to no schema, so it is created after everything that the dump of one schema holds. To cure it, write the call of its function instead of the cast.',
 ];
 
