@@ -6,6 +6,7 @@ import type { Flux } from '../harness/flux.ts';
 import { type FluxWithCatalog, startFluxWithCatalog } from '../harness/outside-catalog.ts';
 import { findClient, psql } from '../harness/postgres.ts';
 import { runWell, until } from '../harness/process.ts';
+import { superuserUri } from '../harness/superuser.ts';
 import { siegeChapter } from './attack.ts';
 
 const attack = siegeChapter('An old catalog');
@@ -93,6 +94,35 @@ attack('A copy of the catalog in which the project is still being created', 'no 
   expect(await psql(late.uri, 'select count(*) from t')).toBe('100\n');
   return 'start refused; after reconcile all 100 rows are there';
 });
+
+attack(
+  'A pooled project is still being created by the catalog, and what lies beside its data is gone',
+  'its data lies in the trash of the pool until FLUX_TRASH_KEEP is over',
+  async () => {
+    const cut = await flux.createProject('cut', 'v2_shared');
+    const schema = `t_${await place.query(`select left(replace(id::text, '-', ''), 12) from projects where slug = 'cut'`)}_api`;
+    const pool = () => superuserUri(flux, 'shared', 'flux_shared');
+    await psql(
+      pool(),
+      `create table ${schema}.t (id int); alter table ${schema}.t owner to ${schema.replace('api', 'ddl')};
+       insert into ${schema}.t select generate_series(1, 100); delete from flux.standings where tenant_schema = '${schema}'`,
+    );
+    await place.query(`update projects set lifecycle = 'creating' where slug = 'cut'`);
+    expect(await flux.stop()).toBe(0);
+    await flux.start();
+    const trash = async () => (await psql(pool(), `select nspname from pg_namespace where nspname ~ '^trash_'`)).trim();
+    const found = await trash();
+    expect(found.endsWith(schema.slice(1))).toBe(true);
+    expect(await psql(pool(), `select count(*) from ${found}.t`)).toBe('100\n');
+    await expect(psql(cut.uri, 'select 1')).rejects.toThrow();
+    expect((await flux.flux('doctor')).stdout).not.toContain(found);
+    expect(await flux.stop()).toBe(0);
+    await flux.start({ FLUX_TRASH_KEEP: '1s' });
+    await until('the trash is empty', async () => (await trash()) === '', 20_000);
+    return 'all 100 rows lay in the trash of the pool, where nobody could log in, and were deleted after FLUX_TRASH_KEEP';
+  },
+  120_000,
+);
 
 attack(
   'A copy of the catalog from before two projects were created, one of them removed since',

@@ -42,7 +42,7 @@ export async function recover(parts: RecoverParts, kinds: ReadonlyMap<string, Bo
   await goOn('sweeping what unfinished backups left', () => store.sweepDrafts(isAlive, stopping));
   await goOn('sweeping what was lent to tools', () => sandbox.workspace.sweep(isAlive));
   await goOn('recovering operations', () => recoverOperations(operations, kinds));
-  await goOn('removing incomplete projects', () => removeIncompleteProjects(parts));
+  await goOn('removing incomplete projects', () => removeIncompleteProjects(parts, stopping));
   await goOn('ending interrupted migrations', () => endInterruptedMigrations(parts, stopping));
   await goOn('finishing removals', () => finishRemovals(parts, stopping));
   return open;

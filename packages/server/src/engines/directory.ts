@@ -79,6 +79,11 @@ export class EngineDirectory {
     return standing;
   }
 
+  /** Deletes what has lain in the trash of the pool for longer than a time. @returns the names of what was deleted */
+  async emptyTrash(olderThanMs: number, now: Date): Promise<readonly string[]> {
+    return (await this.#engines.v2_shared.emptyTrash?.(olderThanMs, now)) ?? [];
+  }
+
   /** The bytes that the catalog stores. */
   sealSecrets(secrets: ProjectSecrets): Buffer {
     return this.#seal.seal(JSON.stringify(secrets));

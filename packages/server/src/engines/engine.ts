@@ -119,6 +119,8 @@ export interface Engine {
    * @throws FluxError `catalog_outdated` when the data says that it is live
    */
   remove(project: EngineProject, options?: RemoveOptions): Promise<void>;
+  /** Deletes what `remove` has put into a trash of the engine's own, when it has one, and how long ago. @returns the names of what was deleted */
+  emptyTrash?(olderThanMs: number, now: Date): Promise<readonly string[]>;
   /** What the data of a project says of itself, beside it. Absent where Flux removes nothing. */
   readonly standing?: StandingSupport;
   status(project: EngineProject, signal?: AbortSignal): Promise<EngineStatus>;
@@ -152,9 +154,9 @@ export interface Engine {
 
 /** How a project is removed from its engine. */
 export interface RemoveOptions {
-  /** `trash`: nobody has asked for it, the catalog alone says so; a server is kept for some days. */
+  /** `trash`: nobody has asked for it, the catalog alone says so; its data is kept for some days. */
   readonly to?: 'trash';
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What is asked of a database that somebody else runs. */

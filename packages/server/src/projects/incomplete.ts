@@ -43,10 +43,11 @@ export async function removeIncompleteProject(
 }
 
 /** Removes the projects that dead workers were creating. Those of a live server are left alone. */
-export async function removeIncompleteProjects(deps: RemoveIncompleteDeps): Promise<void> {
+export async function removeIncompleteProjects(deps: RemoveIncompleteDeps, signal: AbortSignal): Promise<void> {
   for (const { lockKey, ...row } of await listIncompleteProjects(deps.catalog.db)) {
+    if (signal.aborted) return;
     if (await isWorkerAlive(deps.catalog, lockKey)) continue;
     deps.log.warn({ project: row.hash, slug: row.slug }, 'removing a project whose creation was interrupted');
-    await removeIncompleteProject(deps, row, { to: 'trash' });
+    await removeIncompleteProject(deps, row, { to: 'trash', signal });
   }
 }

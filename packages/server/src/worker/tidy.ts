@@ -1,5 +1,6 @@
 import { type MeasureAttempts, measureSome, type QuotaDeps } from '../backups/quota.ts';
 import { forgetIdempotencyKeys } from '../catalog/idempotency.ts';
+import type { EngineDirectory } from '../engines/directory.ts';
 import type { InstanceRuntime } from '../instances/instance.ts';
 import type { ExpiryClock } from '../system/expiry-clock.ts';
 import type { Log } from '../system/log.ts';
@@ -7,6 +8,7 @@ import type { Troubles } from '../system/troubles.ts';
 
 /** What tidying uses. */
 export interface TidyDeps {
+  readonly engines: Pick<EngineDirectory, 'emptyTrash'>;
   readonly runtime: Pick<InstanceRuntime, 'emptyTrash'>;
   readonly expiryClock: ExpiryClock;
   /** For how long what was removed by the catalog's word alone is kept. */
@@ -16,7 +18,7 @@ export interface TidyDeps {
 }
 
 /** Does now and then what each server has to do itself. Never throws. */
-export async function tidy({ runtime, expiryClock, trashKeepMs, troubles, log }: TidyDeps): Promise<void> {
+export async function tidy({ engines, runtime, expiryClock, trashKeepMs, troubles, log }: TidyDeps): Promise<void> {
   // First, and whatever becomes of the rest: on a full disk nothing can be written before something is deleted.
   await troubles.attempt('emptying the trash', async () => {
     const failures: Error[] = [];
@@ -26,6 +28,9 @@ export async function tidy({ runtime, expiryClock, trashKeepMs, troubles, log }:
     for (const name of await runtime.emptyTrash(trashKeepMs, expiryClock.now(), onProblem))
       log.info({ name }, 'deleted what had lain in the trash');
     if (failures.length > 0) throw new AggregateError(failures, `could not delete ${failures.length} of the trash`);
+  });
+  await troubles.attempt('emptying the trash of the pool', async () => {
+    for (const name of await engines.emptyTrash(trashKeepMs, expiryClock.now())) log.info({ name }, 'deleted what had lain in the trash');
   });
   await troubles.attempt('remembering the time', () => expiryClock.remember());
 }

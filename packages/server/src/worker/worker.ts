@@ -36,7 +36,7 @@ export async function startWorker({ upkeep, ...work }: WorkerDeps): Promise<() =
     try {
       const found = await recoverOperations(operations, kinds);
       if (hasNewLease || found > 0) {
-        await removeIncompleteProjects(upkeep);
+        await removeIncompleteProjects(upkeep, stopping);
         await finishRemovals(upkeep, stopping);
       }
       hasNewLease = false;

@@ -178,6 +178,49 @@ describe('a shared project', () => {
     expect(await triggers()).toEqual([]);
   });
 
+  it('goes to the trash when nobody has asked for its removal, and an empty one goes at once', async () => {
+    const trash = () => ask(cluster.admin(), `select nspname as name from pg_namespace where nspname ~ '^trash_'`);
+    const roles = () => ask(cluster.admin(), `select rolname from pg_roles where rolname ~ '^trash_' and rolcanlogin`);
+    const [empty, lost, reader] = ['empty', 'lost', 'reader'].map((slug) => makeProject('v2_shared', slug)) as [
+      EngineProject,
+      EngineProject,
+      EngineProject,
+    ];
+    for (const each of [empty, lost, reader]) await engine.provision(each);
+    await engine.remove(empty, { to: 'trash' });
+    expect(await trash()).toEqual([]);
+    await runPush(
+      engine,
+      lost,
+      pushOf(
+        `create table t as select generate_series(1, 100) as n; grant usage on schema ${engine.apiSchema(lost)} to ${tenantNamesOf(reader).role};
+        grant select on t to ${tenantNamesOf(reader).role}`,
+        { mode: 'versioned', version: '1' },
+      ),
+    );
+    const login = await engine.credentials(lost);
+    await engine.remove(lost, { to: 'trash' });
+    const [schema] = (await trash()) as { name: string }[];
+    expect(schema?.name).toMatch(/^trash_\d{8}t\d{6}_[0-9a-f]{12}_api$/);
+    expect(await ask(cluster.admin(), `select count(*)::int as n from ${schema?.name}.t`)).toEqual([{ n: 100 }]);
+    expect(await roles()).toEqual([]);
+    await expect(connectPostgres(login)).rejects.toThrow();
+    await expect(ask(await engine.credentials(reader), `select n from ${schema?.name}.t`)).rejects.toThrow(/permission denied/);
+    expect(await engine.status(lost)).toMatchObject({ state: 'missing' });
+    // The same project can be created again, and does not count or remove what lies in the trash.
+    await engine.provision(lost);
+    expect(await engine.measureBytes?.(lost)).toBe(0);
+    expect(await listMigrations(engine, lost)).toEqual([]);
+    await engine.remove(lost);
+    const day = 86_400_000;
+    expect(await engine.emptyTrash?.(day, new Date())).toEqual([]);
+    expect(await trash()).toHaveLength(1);
+    expect(await engine.emptyTrash?.(day, new Date(Date.now() + 2 * day))).toHaveLength(1);
+    expect(await trash()).toEqual([]);
+    expect(await ask(cluster.admin(), `select rolname from pg_roles where rolname ~ '^trash_'`)).toEqual([]);
+    await engine.remove(reader);
+  });
+
   it('is removed with its sessions, roles and ledger, and nothing else is', async () => {
     const gone = makeProject('v2_shared', 'gone');
     await engine.provision(gone);

@@ -68,7 +68,7 @@ async function listRelations(session: PostgresSession, whose: Whose): Promise<re
 }
 
 /** Whoever was given rights could go on taking locks. */
-async function revokeFromOthers(session: PostgresSession, schema: string): Promise<void> {
+export async function revokeFromOthers(session: PostgresSession, schema: string): Promise<void> {
   const grants = await session.query<{ kind: string; grantee: string | null }>(
     `with given as (
        select 'SCHEMA' as kind, x.grantee, n.nspowner as owner from pg_catalog.pg_namespace n, aclexplode(n.nspacl) x where n.nspname = $1

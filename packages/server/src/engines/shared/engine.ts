@@ -26,6 +26,7 @@ import { sharedStanding } from './standing.ts';
 import { listUndoSchemas, swapSchemas } from './swap.ts';
 import { openTenantTables } from './table-staging.ts';
 import { grantToBackup, provisionTenant } from './tenant.ts';
+import { discardTenant, emptyTenantTrash } from './trash.ts';
 
 export interface SharedEngineParts {
   readonly cluster: SharedCluster;
@@ -103,14 +104,19 @@ export function createSharedEngine({ cluster, standings, log }: SharedEnginePart
       return [ddl, role, login, backup];
     },
     provision: (project, signal) => provision(project, signal),
-    async remove(project, { signal } = {}) {
+    async remove(project, { to, signal } = {}) {
       // Without a cluster there never was a tenant.
       if ((await cluster.status(signal)).state === 'missing') return;
       await ensureRunning(project, signal);
       // An incomplete cluster has no ledger to remove rows from.
       await cluster.open(signal);
       requireNotLive(await standing.read(project, signal), project.slug, `The schema ${tenantNamesOf(project).schema}`);
-      await changingSchemas(() => asAdmin((session) => removeTenant(cluster.admin(), session, tenantNamesOf(project), signal), signal));
+      const remove = to === 'trash' ? discardTenant : removeTenant;
+      await changingSchemas(() => asAdmin((session) => remove(cluster.admin(), session, tenantNamesOf(project), signal), signal));
+    },
+    async emptyTrash(olderThanMs, now) {
+      if ((await cluster.status()).state !== 'running') return [];
+      return await asAdmin((session) => emptyTenantTrash(cluster.admin(), session, olderThanMs, now));
     },
     standing,
     async status(project) {

@@ -16,7 +16,10 @@ export interface TenantNames {
 
 /** Names that belong to a project for good: they come from its id, not from its slug. */
 export function tenantNamesOf(project: Pick<EngineProject, 'id'>): TenantNames {
-  const prefix = `t_${shortIdOf(project)}`;
+  return namesWithPrefix(`t_${shortIdOf(project)}`);
+}
+
+export function namesWithPrefix(prefix: string): TenantNames {
   return {
     schema: `${prefix}_api`,
     ddl: `${prefix}_ddl`,

@@ -23,21 +23,10 @@ export async function removeTenant(
   names: TenantNames,
   signal?: AbortSignal,
 ): Promise<void> {
-  const all = [names.login, names.backup, names.ddl, names.role];
-  const found = await session.query<{ rolname: string }>('select rolname from pg_catalog.pg_roles where rolname = any($1)', [all]);
-  const roles = all.filter((name) => found.some(({ rolname }) => rolname === name));
+  const roles = await listRoles(session, names);
   for (const role of roles) await whileEndingBlockers(admin, session, () => session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN`));
   await endSessions(session, { roles }, { which: 'all', signal });
-  // Its own schema, undo data, unfinished restores, and tables that were restored beside the live ones.
-  const schemas = await session.query<{ name: string }>(
-    'select nspname::text as name from pg_catalog.pg_namespace where nspname = $1 or pg_catalog.pg_get_userbyid(nspowner) = any($2) order by nspname = $1',
-    [names.schema, roles],
-  );
-  await dropSchemas(
-    admin,
-    session,
-    schemas.map(({ name }) => name),
-  );
+  await dropSchemas(admin, session, await listSchemas(session, names, roles));
   for (const owner of roles) await dropRelations(admin, session, { owner });
   // A schema of its own that somebody has renamed or dropped left rows behind.
   await session.query(
@@ -50,6 +39,22 @@ export async function removeTenant(
   // Of a move that ended while the pool could not be reached.
   await allowDdl(session, names);
   if (roles.length > 0) await dropRoles(admin, session, roles);
+}
+
+/** Those roles of a tenant that exist. */
+export async function listRoles(session: PostgresSession, names: TenantNames): Promise<readonly string[]> {
+  const all = [names.login, names.backup, names.ddl, names.role];
+  const found = await session.query<{ rolname: string }>('select rolname from pg_catalog.pg_roles where rolname = any($1)', [all]);
+  return all.filter((name) => found.some(({ rolname }) => rolname === name));
+}
+
+/** Its own schema, which is the last, undo data, unfinished restores, and tables that were restored beside the live ones. */
+export async function listSchemas(session: PostgresSession, names: TenantNames, roles: readonly string[]): Promise<readonly string[]> {
+  const schemas = await session.query<{ name: string }>(
+    'select nspname::text as name from pg_catalog.pg_namespace where nspname = $1 or pg_catalog.pg_get_userbyid(nspowner) = any($2) order by nspname = $1',
+    [names.schema, roles],
+  );
+  return schemas.map(({ name }) => name);
 }
 
 /** Takes the roles and their rights away; what they still own are functions, types and the like. */

@@ -34,7 +34,7 @@ export async function rollBackMove(deps: CleanUpDeps, id: ProjectRow['id'], opti
   const dedicated = dedicatedOf(deps.engines, row);
   // Before the pool is opened to writers again.
   if (dedicated.engine.standing !== undefined) requireNotLive(await dedicated.engine.standing.read(project), row.slug, 'The server');
-  await requireCapability(engine, 'pooled', project).repair(project);
+  await requireCapability(engine, 'pooled', project).repair(project, options.signal);
   await dedicated.remove(options);
   // The pool may say that the project has left it: that is written before the flip.
   await declareStanding(deps, id);
@@ -48,9 +48,13 @@ async function findPooledIn({ catalog }: CleanUpDeps, id: ProjectRow['id'], stat
 }
 
 /** Removes the pooled schema, roles and login of a project that has moved. It can be run again. */
-export async function removeSource({ catalog, engines }: Pick<CleanUpDeps, 'catalog' | 'engines'>, row: ProjectRow): Promise<void> {
+export async function removeSource(
+  { catalog, engines }: Pick<CleanUpDeps, 'catalog' | 'engines'>,
+  row: ProjectRow,
+  signal?: AbortSignal,
+): Promise<void> {
   const { engine, project } = engines.of({ ...row, engine: 'v2_shared' });
-  await engine.remove(project);
+  await engine.remove(project, { signal });
   await setMigrationState(catalog.db, row.id, null);
 }
 
@@ -63,9 +67,9 @@ export const migrateCleanUp = defineOperation({
   runsOn: 'project host',
   audit: null,
   afterWorkerLoss: 'end',
-  run: async (deps: CleanUpDeps, { project }) => {
-    if (project.migration_state === 'dropping_source') await removeSource(deps, project);
-    else await rollBackMove(deps, project.id, { to: 'trash' });
+  run: async (deps: CleanUpDeps, { project }, { signal }) => {
+    if (project.migration_state === 'dropping_source') await removeSource(deps, project, signal);
+    else await rollBackMove(deps, project.id, { to: 'trash', signal });
     return {};
   },
 });

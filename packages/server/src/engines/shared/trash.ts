@@ -1,0 +1,91 @@
+import type { PostgresSession } from '../../postgres/connect.ts';
+import { endSessions } from '../../postgres/sessions.ts';
+import { quoteIdentifier } from '../../postgres/sql/quote.ts';
+import type { PostgresTarget } from '../../postgres/target.ts';
+import { revokeFromOthers, whileEndingBlockers } from './drop-schemas.ts';
+import { namesWithPrefix, type TenantNames } from './names.ts';
+import { allowDdl } from './refuse-ddl.ts';
+import { listRoles, listSchemas, removeTenant } from './remove.ts';
+import { inTransaction } from './tenant-lock.ts';
+
+/** `trash_20261128t015300_0123456789ab`, before `_api`, `_ddl` and so on: the time in UTC, and the short id of the project. */
+const PREFIX = '^trash_[0-9]{8}t[0-9]{6}_[0-9a-f]{12}';
+
+/**
+ * Puts a tenant out of use and keeps its data under other names: nobody can log in as its roles, and nobody else has a right to its schemas. The
+ * names that it had are free again, and nothing that looks for tenants finds it. One that never had anything in it is removed.
+ *
+ * @param session a superuser's, in the shared database
+ */
+export async function discardTenant(
+  admin: PostgresTarget,
+  session: PostgresSession,
+  names: TenantNames,
+  signal?: AbortSignal,
+): Promise<void> {
+  const roles = await listRoles(session, names);
+  const schemas = await listSchemas(session, names, roles);
+  if (!(await hasContent(session, schemas, roles))) return await removeTenant(admin, session, names, signal);
+  for (const role of roles) await whileEndingBlockers(admin, session, () => session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN`));
+  await endSessions(session, { roles }, { which: 'all', signal });
+  for (const schema of schemas) await revokeFromOthers(session, schema);
+  const time = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
+  const prefix = names.schema.replace(/_api$/, '_');
+  const trashNameOf = (name: string) => name.replace(/^t_/, `trash_${time}_`);
+  const isOurs = (name: string) => name.startsWith(prefix);
+  await whileEndingBlockers(admin, session, async () => {
+    try {
+      await inTransaction(session, async () => {
+        for (const schema of schemas.filter(isOurs)) {
+          await session.run(`ALTER SCHEMA ${quoteIdentifier(schema)} RENAME TO ${quoteIdentifier(trashNameOf(schema))}`);
+          const ledger = 'update flux.flux_migrations set tenant_schema = $2 where tenant_schema = $1';
+          await session.query(ledger, [schema, trashNameOf(schema)]);
+        }
+        for (const role of roles) await session.run(`ALTER ROLE ${quoteIdentifier(role)} RENAME TO ${quoteIdentifier(trashNameOf(role))}`);
+        await session.query('delete from flux.standings where tenant_schema = $1', [names.schema]);
+      });
+    } catch (error) {
+      await session.run('ROLLBACK').catch(() => undefined);
+      throw error;
+    }
+  });
+  await allowDdl(session, names);
+}
+
+/** Deletes what has been there for longer than a time, by the time in its name. @returns the names of what was deleted */
+export async function emptyTenantTrash(
+  admin: PostgresTarget,
+  session: PostgresSession,
+  olderThanMs: number,
+  now: Date,
+): Promise<readonly string[]> {
+  const found = await session.query<{ prefix: string }>(
+    `select distinct substring(name from $1) as prefix from (
+       select nspname::text as name from pg_catalog.pg_namespace union select rolname::text from pg_catalog.pg_roles) as names
+     where name ~ ($1 || '_') order by 1`,
+    [PREFIX],
+  );
+  const expired = found.map(({ prefix }) => prefix).filter((prefix) => now.getTime() - timeOf(prefix) >= olderThanMs);
+  for (const prefix of expired) await removeTenant(admin, session, namesWithPrefix(prefix));
+  return expired;
+}
+
+function timeOf(prefix: string): number {
+  const iso = prefix.replace(/^trash_(\d{4})(\d\d)(\d\d)t(\d\d)(\d\d)(\d\d)_.*$/, '$1-$2-$3T$4:$5:$6Z');
+  return Date.parse(iso);
+}
+
+/** A creation that never got a push has created schemas and roles, and nothing that belongs to them. */
+async function hasContent(session: PostgresSession, schemas: readonly string[], roles: readonly string[]): Promise<boolean> {
+  const [found] = await session.query<{ there: boolean }>(
+    `with own as (select oid from pg_catalog.pg_namespace where nspname = any($1))
+     select exists (select from pg_catalog.pg_class where relnamespace in (select oid from own))
+         or exists (select from pg_catalog.pg_proc where pronamespace in (select oid from own))
+         or exists (select from pg_catalog.pg_type where typnamespace in (select oid from own))
+         or exists (select from pg_catalog.pg_shdepend d join pg_catalog.pg_roles r on r.oid = d.refobjid
+           where d.refclassid = 'pg_catalog.pg_authid'::regclass and d.deptype = 'o' and r.rolname = any($2)
+             and d.classid in ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass)) as there`,
+    [schemas, roles],
+  );
+  return found?.there ?? true;
+}
