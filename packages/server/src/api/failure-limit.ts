@@ -44,9 +44,9 @@ export function createFailureLimit(clock: Clock): FailureLimit {
       if (found.failures > MAX_FAILURES) throw refusal(found);
     },
     requireTurn: (address) => {
-      const found = current(address);
-      if (found.failures <= MAX_FAILURES) return;
       const now = clock.now().getTime();
+      const found = windows.get(address);
+      if (found === undefined || found.failures <= MAX_FAILURES || now - found.startedAt >= WINDOW_MS) return;
       if (Math.abs(now - found.turnAt) < TURN_MS) throw refusal(found);
       found.turnAt = now;
     },
