@@ -39,6 +39,8 @@ export interface ControlPlane {
    * the next start finds them.
    */
   stop(): Promise<void>;
+  /** What a `stop` that has begun waits for. */
+  waitsFor(): string | undefined;
 }
 
 /**
@@ -61,6 +63,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const clock = systemClock;
   const url = `http://${config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host}:${config.listen.port}`;
   let failed = new AbortController().signal;
+  const ending = { stop: () => releasers.release(), waitsFor: () => releasers.current };
   const ground = await composeGround({
     config,
     clock,
@@ -71,7 +74,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     onStop: () => (failed.aborted ? 'keep' : config.onStop),
   });
   const { runtime, catalog, cluster, engines, foreign, seal, disposables, wall, toolbox, account } = ground;
-  if (until === 'migrate') return { url, firstTokenPath: undefined, failed, stop: () => releasers.release() };
+  if (until === 'migrate') return { url, firstTokenPath: undefined, failed, ...ending };
 
   const isReadOnly = catalog.mode === 'read-only';
   const { lease, queue } = isReadOnly ? createReadOnlyParts() : await takeUpWork(ground, config, log);
@@ -176,7 +179,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   await app.listen(config.listen).catch((error) => {
     throw listenError(config, error);
   });
-  return { url, firstTokenPath: isNewToken ? tokenPath : undefined, failed, stop: () => releasers.release() };
+  return { url, firstTokenPath: isNewToken ? tokenPath : undefined, failed, ...ending };
 }
 
 /** What only a server does that may change the catalog. @throws FluxError `config_invalid` when it belongs to another installation */
