@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
@@ -7,6 +8,8 @@ import { watchPool } from '../../src/engines/shared/guard.ts';
 import { tenantNamesOf } from '../../src/engines/shared/names.ts';
 import { createOwnerLogin } from '../../src/engines/shared/owner-login.ts';
 import { connectPostgres, type PostgresSession } from '../../src/postgres/connect.ts';
+import { openDumpSession } from '../../src/postgres/dump-session.ts';
+import { openPostgresPrograms } from '../../src/postgres/programs.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { makeProject, pushOf, quietLog, runPush } from './project.ts';
 import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
@@ -258,14 +261,35 @@ it('pushes that never end take neither the places of other work nor all of those
   const { port } = await place.runtime.status('small');
   const target = { ...place.runtime.superuser('small'), host: '127.0.0.1', port: port ?? 0 };
   const small = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), standings, log: quietLog });
-  const projects = Array.from({ length: 12 }, (_, n) => makeProject('v2_shared', `small-${n}`));
+  const projects = Array.from({ length: 6 }, (_, n) => makeProject('v2_shared', `small-${n}`));
   for (const project of projects) await small.provision(project);
   const [honest, ...sleepers] = projects as [EngineProject, ...EngineProject[]];
   const ended = new AbortController();
   const sleeping = sleepers.map((project) =>
     runPush(small, project, pushOf('select pg_sleep(600)', { by: project.id, signal: ended.signal })).catch((error) => error),
   );
+  // Three dumps beside them, and all sessions together are no more than Flux may have there: 12 of 40.
+  const programs = openPostgresPrograms(place.toolbox, undefined, tmpdir());
+  await using watcher = await connectPostgres(place.runtime.superuser('small'));
+  const seen: number[] = [];
+  let isOver = false;
+  const watching = (async () => {
+    for (; !isOver; await delay(20)) {
+      const [row] = await watcher.query<{ n: number }>(
+        `select count(*)::int as n from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`,
+      );
+      seen.push(row?.n ?? 0);
+    }
+  })();
+  const dumping = projects.slice(0, 3).map(async (project) => {
+    await using session = await openDumpSession(programs, await small.backupSource(project), ended.signal);
+    const drain = async (bytes: AsyncIterable<Buffer>) => {
+      for await (const _ of bytes);
+    };
+    await Promise.all([session.recordManifest(() => undefined), session.dump(drain)]);
+  });
   await delay(3000);
+  await Promise.all(dumping);
   const took = await Promise.all([
     timed(() => small.status(honest)),
     timed(() => small.provision(makeProject('v2_shared', 'small-new'))),
@@ -273,6 +297,10 @@ it('pushes that never end take neither the places of other work nor all of those
   ]);
   for (const ms of took) expect(ms).toBeLessThan(2000);
   expect(await timed(() => runPush(small, honest, pushOf('create table t (id int)', { by: honest.id })))).toBeLessThan(15_000);
+  isOver = true;
+  await watching;
+  expect(Math.max(...seen)).toBeGreaterThan(4);
+  expect(Math.max(...seen)).toBeLessThanOrEqual(12);
   ended.abort();
   const codes = (await Promise.all(sleeping)).map(({ code }) => code);
   expect(codes.every((code) => ['instance_unavailable', 'interrupted'].includes(code))).toBe(true);
