@@ -22,15 +22,16 @@ export function createAdmission(deps: TokenDeps, rate: RateLimit): Admission {
   const failures = createFailureLimit(deps.clock);
   const unknown = createUnknownTokens(failures);
   const principals = new WeakMap<FastifyRequest, Principal>();
-  const identify = async (request: FastifyRequest): Promise<Principal> => {
-    const token = readBearer(request);
+  const identify = async (token: string, address: string): Promise<Principal> => {
     requireWellFormed(token);
-    return unknown.lookUp(token, request.ip, () => authenticate(deps, token));
+    return unknown.lookUp(token, address, () => authenticate(deps, token));
   };
   return {
     admit: async (route, request) => {
       if (deps.catalog.mode === 'read-only' && request.method !== 'GET' && request.method !== 'HEAD') throw readOnlyError();
-      const principal = await identify(request).catch((error) => {
+      // Outside of what is counted: a request without a token has no wrong one.
+      const token = readBearer(request);
+      const principal = await identify(token, request.ip).catch((error) => {
         // Only wrong tokens are slowed down: behind a proxy everybody has the same address, and a valid token must not be locked out.
         if (isFluxError(error, 'not_authenticated') || isFluxError(error, 'token_malformed')) failures.countOrRefuse(request.ip);
         throw error;
