@@ -88,6 +88,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const store = createVolumeStore({ root: config.backupsFolder, workerId });
   const workspace = createWorkspace({ folder: join(config.backupsFolder, '.workspace'), workerId });
   const programs = openPostgresPrograms(toolbox, account, await emptyScratchFolder(config.dataFolder));
+  const expiryClock = await openExpiryClock(join(config.dataFolder, 'last-seen-time'), clock);
   // Every use case takes its own part of these.
   const parts = {
     catalog,
@@ -107,6 +108,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
         minTimeMs: config.verify.minTimeMs,
         maxTimeMs: config.verify.timeoutMs,
       },
+      restoreTimes: config.restoreTimes,
     },
     dumps: { programs, timeoutMs: config.backupTimeoutMs },
     destinations: { seal, foreign },
@@ -115,17 +117,16 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     operations: { catalog, clock, log, lease, queue, stopping: stopping.signal },
     defaultMode: config.defaultMode,
     quotas: config.quotas,
-    restoreTimes: config.restoreTimes,
     pushTimeoutMs: config.pushTimeoutMs,
     undoKeepMs: config.undoKeepMs,
     trashKeepMs: config.trashKeepMs,
     runtime,
-    expiryClock: await openExpiryClock(join(config.dataFolder, 'last-seen-time'), clock),
+    expiryClock,
     allowedExtensions: config.allowedExtensions,
     downloadAccess: config.downloadAccess,
     restoreAsSuperuser: config.restoreAsSuperuser,
     troubles: new Troubles(log),
-    clock,
+    clock: { now: clock.now, latest: () => expiryClock.latest() },
     log,
   };
 
@@ -142,7 +143,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
 
   const metrics = createMetrics();
   const { backupsFolder, dataFolder } = config;
-  const { expiryClock, quotas, troubles } = parts;
+  const { quotas, troubles } = parts;
   const machine = {
     clock: expiryClock,
     quotas,

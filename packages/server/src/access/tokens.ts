@@ -15,9 +15,8 @@ import { isVisible, onlyToken, type Principal, requireAllowed } from './policy.t
 /** What the functions of this file need. */
 export interface TokenDeps {
   readonly catalog: Catalog;
-  readonly clock: Clock;
   /** Tokens expire by its latest time: a clock that goes back does not make them valid again. */
-  readonly expiryClock: Pick<ExpiryClock, 'latest'>;
+  readonly clock: Clock & Pick<ExpiryClock, 'latest'>;
 }
 
 const sha256Hex = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -46,11 +45,11 @@ export function requireWellFormed(token: string): void {
  *
  * @throws FluxError `not_authenticated` for a token that is unknown, revoked or expired
  */
-export async function authenticate({ catalog, expiryClock, clock }: TokenDeps, token: string): Promise<Principal> {
+export async function authenticate({ catalog, clock }: TokenDeps, token: string): Promise<Principal> {
   const row = await findTokenByDigest(catalog.db, digestToken(token));
   if (row === undefined) throw unknownToken('The control plane does not know this token.');
   if (row.revoked_at !== null) throw unknownToken(`The token "${row.name}" was revoked at ${row.revoked_at.toISOString()}.`);
-  if (row.expires_at !== null && row.expires_at <= expiryClock.latest())
+  if (row.expires_at !== null && row.expires_at <= clock.latest())
     throw unknownToken(`The token "${row.name}" expired at ${row.expires_at.toISOString()}.`);
   if (catalog.mode === 'read-write') await touchToken(catalog.db, row.id, clock.now());
   return { token: row, actor: { userId: row.user_id, tokenId: row.id } };
@@ -58,7 +57,7 @@ export async function authenticate({ catalog, expiryClock, clock }: TokenDeps, t
 
 /** @throws FluxError `project_not_found` when a hash is not a project of this user; `invalid_request` for a time in the past */
 export async function createToken(
-  { catalog, clock, expiryClock }: TokenDeps,
+  { catalog, clock }: TokenDeps,
   principal: Principal,
   request: {
     readonly name: string;
@@ -71,7 +70,7 @@ export async function createToken(
   requireAllowed(principal, 'token.create');
   const now = clock.now();
   const expiresAt = request.expiresAt === null ? null : new Date(request.expiresAt);
-  if (expiresAt !== null && expiresAt <= expiryClock.latest())
+  if (expiresAt !== null && expiresAt <= clock.latest())
     throw new FluxError('invalid_request', 'The token would have expired already.', { hint: 'Give a time in the future.' });
   const projects = await Promise.all((request.projects ?? []).map((hash) => requireVisible(catalog, principal, hash)));
   const token = generateToken();

@@ -2,6 +2,7 @@ import type { Workspace } from '../blobs/workspace.ts';
 import type { DisposableLimits, DisposableProvider, DisposableRequest } from '../disposable/provider.ts';
 import { extensionsOf } from '../postgres/manifest/facts.ts';
 import type { Manifest } from '../postgres/manifest.ts';
+import type { RestoreTimes } from './restore/time-limit.ts';
 
 /** Limits of one restore in a sandbox. Its time follows from the size of what is restored. */
 export interface SandboxLimits extends Omit<DisposableLimits, 'wallClockMs'> {
@@ -34,6 +35,8 @@ export interface VerificationSandbox {
   readonly limits: SandboxLimits;
   /** Lends the input files, and stores the output files. */
   readonly workspace: Workspace;
+  /** Bounds of the time of a restore elsewhere, which follows from that of a verification of the same size. */
+  readonly restoreTimes: RestoreTimes;
 }
 
 /**

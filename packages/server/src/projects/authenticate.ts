@@ -10,7 +10,7 @@ interface AuthenticateDeps {
   readonly catalog: Pick<Catalog, 'db'>;
   readonly engines: EngineDirectory;
   /** Its latest time counts: a clock that goes back does not make a token valid again. */
-  readonly expiryClock: Pick<ExpiryClock, 'latest'>;
+  readonly clock: Pick<ExpiryClock, 'latest'>;
 }
 
 /**
@@ -26,8 +26,7 @@ export async function authenticateProject(deps: AuthenticateDeps, slug: string, 
   const [scheme = '', token = ''] = authorization.split(' ');
   const row = await findProjectBySlug(deps.catalog.db, slug);
   const secret = row === undefined ? null : deps.engines.of(row).project.secrets.jwtSecret;
-  const check =
-    scheme.toLowerCase() === 'bearer' && secret !== null ? checkProjectKey(secret, token, deps.expiryClock.latest()) : 'not_ours';
+  const check = scheme.toLowerCase() === 'bearer' && secret !== null ? checkProjectKey(secret, token, deps.clock.latest()) : 'not_ours';
   if (row === undefined || check === 'not_ours')
     throw new FluxError('not_authenticated', `The request has no token of the project ${slug}.`, {
       hint: 'It is a JWT with HS256, signed with the secret that `flux project credentials` shows, with the claim role "service_role".',

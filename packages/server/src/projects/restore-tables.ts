@@ -8,7 +8,7 @@ import { loadArchive } from '../backups/restore/load.ts';
 import { type OpenedBackup, openBackup } from '../backups/restore/open.ts';
 import { relayArchive } from '../backups/restore/relay.ts';
 import { copiedTables } from '../backups/restore/relay-sql.ts';
-import { type RestoreTimes, restoreLimitMs, withinRestoreTime } from '../backups/restore/time-limit.ts';
+import { restoreLimitMs, withinRestoreTime } from '../backups/restore/time-limit.ts';
 import { recordAudit } from '../catalog/audit.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { ProjectRow } from '../catalog/projects.ts';
@@ -28,7 +28,6 @@ export interface RestoreTablesDeps extends LendingDeps {
   readonly engines: EngineDirectory;
   readonly programs: PostgresPrograms;
   readonly sandbox: VerificationSandbox;
-  readonly restoreTimes: RestoreTimes;
 }
 
 const LOAD_FAILURE = {
@@ -57,7 +56,7 @@ export async function planTables(
 export async function restoreTables(deps: RestoreTablesDeps, order: Order<TablesPlan>, task: Task): Promise<RestoreAnswer> {
   await using source = await openBackup(deps, order.backupId, task);
   const { databaseBytes } = source.manifest.server;
-  const limitMs = restoreLimitMs(deps.restoreTimes, deps.sandbox.limits, databaseBytes);
+  const limitMs = restoreLimitMs(deps.sandbox.restoreTimes, deps.sandbox.limits, databaseBytes);
   const what = `The restore of tables of backup ${source.row.id}`;
   return await withinRestoreTime(task, limitMs, { what, databaseBytes }, (bounded) => loadTables(deps, order, source, bounded));
 }

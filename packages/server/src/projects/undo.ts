@@ -14,7 +14,7 @@ export interface UndoDeps {
   readonly engines: EngineDirectory;
   /** For how long replaced data is retained. */
   readonly undoKeepMs: number;
-  readonly restoreTimes: RestoreTimes;
+  readonly sandbox: { readonly restoreTimes: RestoreTimes };
 }
 
 /**
@@ -23,11 +23,13 @@ export interface UndoDeps {
  *
  * @throws FluxError `not_found` when there is no undo data
  */
-export async function undoRestore({ engines, undoKeepMs, restoreTimes }: UndoDeps, row: ProjectRow, task: Task): Promise<RestoreAnswer> {
+export async function undoRestore({ engines, undoKeepMs, sandbox }: UndoDeps, row: ProjectRow, task: Task): Promise<RestoreAnswer> {
   const { engine, project } = engines.of(row);
   task.progress({ phase: 'swap', message: 'Swapping the names back' });
   const undo = requireCapability(engine, 'undo', project);
-  const { undoName, outageMs } = await withinTime(task, restoreTimes.minMs, tookTooLong, ({ signal }) => undo.swapBack(project, signal));
+  const { undoName, outageMs } = await withinTime(task, sandbox.restoreTimes.minMs, tookTooLong, ({ signal }) =>
+    undo.swapBack(project, signal),
+  );
   return answerRestore('undo', null, row, { ...replacedFields(undoName, undoKeepMs), outageMs });
 }
 

@@ -46,7 +46,8 @@ beforeEach(async () => {
   await place.verify(made.id);
 });
 
-const engines = { of: () => ({ engine: { staging: {} }, project: {} }) };
+const opened = () => ({ engine: { staging: {} }, project: {} });
+const engines = { of: opened, toLook: opened };
 const machine = { toolbox: { majors: () => [15] }, clock: { now: () => new Date(), distrustedMs: () => 0 } };
 
 /** What each answer says of the newest backup. */

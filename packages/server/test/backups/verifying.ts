@@ -23,6 +23,7 @@ export function verifyingDeps(deps: ReadingDeps, folder: string): VerifyDeps {
     sandbox: {
       disposables: { sandbox: null, open, sweep: async () => undefined },
       limits: {} as SandboxLimits,
+      restoreTimes: { minMs: 60_000, maxMs: 60_000 },
       workspace: createWorkspace({ folder: `${folder}/.workspace`, workerId: () => randomUUID() }),
     },
     signing: { seal: createSeal(randomBytes(32)), fluxVersion: '9.9.9' },

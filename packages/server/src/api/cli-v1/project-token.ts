@@ -30,9 +30,9 @@ export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDep
 
   const admit = async (request: FastifyRequest): Promise<void> => {
     const { slug } = request.params as { readonly slug: string };
-    const { expiryClock } = http;
+    const { clock } = http;
     const { authorization = '' } = request.headers;
-    const project = await authenticateProject({ ...deps, expiryClock }, slug, authorization).catch((error) => {
+    const project = await authenticateProject({ ...deps, clock }, slug, authorization).catch((error) => {
       failures.countOrRefuse(request.ip);
       throw error;
     });

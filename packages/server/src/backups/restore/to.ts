@@ -25,7 +25,7 @@ import { arbiterInSandbox } from './arbiter.ts';
 import { loadArchive } from './load.ts';
 import { type OpenedBackup, openBackup } from './open.ts';
 import { salvageArchive } from './salvage.ts';
-import { inWords, type RestoreTimes, restoreLimitMs } from './time-limit.ts';
+import { inWords, restoreLimitMs } from './time-limit.ts';
 
 /** How databases that somebody else runs are named and reached. */
 export interface Destinations {
@@ -38,7 +38,6 @@ export interface Destinations {
 export interface RestoreToDeps extends LendingDeps {
   readonly sandbox: VerificationSandbox;
   readonly destinations: Destinations;
-  readonly restoreTimes: RestoreTimes;
   /** The time limit of a dump is the longest of such a restore as well. */
   readonly dumps: { readonly programs: PostgresPrograms; readonly timeoutMs: number };
 }
@@ -81,7 +80,7 @@ export async function restoreToUri(
   given: Task,
 ): Promise<RestoreAnswer> {
   await using source = await openBackup(deps, backupId, given, request.acceptUnproven ? 'accepted' : 'refused');
-  const ofSize = restoreLimitMs(deps.restoreTimes, deps.sandbox.limits, source.manifest.server.databaseBytes);
+  const ofSize = restoreLimitMs(deps.sandbox.restoreTimes, deps.sandbox.limits, source.manifest.server.databaseBytes);
   const limitMs = Math.min(deps.dumps.timeoutMs, FARTHER * ofSize);
   const explain = (cause: unknown) =>
     new FluxError('postgres_failed', `The restore has not ended within ${inWords(limitMs)}, and was given up.`, {

@@ -6,7 +6,7 @@ import type { OpenedBackup } from '../../backups/restore/open.ts';
 import { type RelayedArchive, relayArchive } from '../../backups/restore/relay.ts';
 import { renamedSchema } from '../../backups/restore/relay-sql.ts';
 import { salvageArchive } from '../../backups/restore/salvage.ts';
-import { type RestoreTimes, restoreLimitMs, withinRestoreTime } from '../../backups/restore/time-limit.ts';
+import { restoreLimitMs, withinRestoreTime } from '../../backups/restore/time-limit.ts';
 import type { BackupRow } from '../../catalog/backups.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
@@ -27,7 +27,6 @@ export interface StagingDeps {
   readonly engines: EngineDirectory;
   readonly programs: PostgresPrograms;
   readonly sandbox: VerificationSandbox;
-  readonly restoreTimes: RestoreTimes;
   readonly log: Log;
 }
 
@@ -101,7 +100,7 @@ export async function restoreIntoStaging(
   task: Task,
 ): Promise<ProvenStaging> {
   const { databaseBytes } = source.manifest.server;
-  const limitMs = restoreLimitMs(deps.restoreTimes, deps.sandbox.limits, databaseBytes);
+  const limitMs = restoreLimitMs(deps.sandbox.restoreTimes, deps.sandbox.limits, databaseBytes);
   const what = `The restore of backup ${source.row.id}`;
   return await withinRestoreTime(task, limitMs, { what, databaseBytes }, (bounded) =>
     loadAndProve(deps, source, sourceProject, goal, bounded),
