@@ -255,7 +255,7 @@ attack(
       await flux.kill();
       await creating;
       await flux.start();
-      expect(await place.query(`select count(*) from projects where lifecycle = 'creating'`)).toBe('0');
+      expect(await place.query(`select count(*) from projects where slug = '${slug}' and lifecycle = 'creating'`)).toBe('0');
     }
     const found = inTrash();
     expect(found.length).toBe(1);
