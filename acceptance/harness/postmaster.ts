@@ -48,3 +48,13 @@ function textOf(path: string): string {
     return '';
   }
 }
+
+/** Sends a signal to processes; one that has ended since they were listed is passed over. */
+export function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids)
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+}

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type Flux, startFlux } from '../harness/flux.ts';
 import { openSession } from '../harness/pg-session.ts';
-import { postmasterPid, processesOfServer } from '../harness/postmaster.ts';
+import { postmasterPid, processesOfServer, signalAll } from '../harness/postmaster.ts';
 import { pause, until } from '../harness/process.ts';
 import { catalogUri } from '../harness/superuser.ts';
 import { siegeChapter } from './attack.ts';
@@ -10,9 +10,6 @@ import { siegeChapter } from './attack.ts';
 const attack = siegeChapter('A catalog that hangs');
 
 const catalogOf = (flux: Flux) => join(flux.dataFolder, 'instances/catalog/data');
-const signalAll = (pids: readonly number[], signal: NodeJS.Signals) => {
-  for (const pid of pids) process.kill(pid, signal);
-};
 /** Status and time in milliseconds of an answer. */
 const timed = async (path: string): Promise<{ status: number; ms: number }> => {
   const started = Date.now();

@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { backUp } from '../harness/backups.ts';
 import { startFlux } from '../harness/flux.ts';
 import { psql } from '../harness/postgres.ts';
-import { processesOfServer } from '../harness/postmaster.ts';
+import { processesOfServer, signalAll } from '../harness/postmaster.ts';
 import { pause, until } from '../harness/process.ts';
 import { catalogUri, databaseOf, instanceOf, superuserUri } from '../harness/superuser.ts';
 import { siegeChapter } from './attack.ts';
@@ -49,13 +49,13 @@ attack(
       ]);
       // The dump waits for a lock; the two others are wherever they have come to.
       await until('the dump waits', async () => (await waiting(own)) > 0, 30_000);
-      for (const pid of processes()) process.kill(pid, 'SIGSTOP');
+      signalAll(processes(), 'SIGSTOP');
     }
     const started = Date.now();
     const exit = await Promise.race([flux.stop(), pause(170_000).then(() => 'it did not end')]);
     const took = Date.now() - started;
     const said = flux.log().match(/it still waits for [^.]*/)?.[0];
-    for (const pid of processes()) process.kill(pid, 'SIGCONT');
+    signalAll(processes(), 'SIGCONT');
     await work;
     expect(took).toBeLessThan(BOUND_MS);
     expect([0, 1]).toContain(exit);

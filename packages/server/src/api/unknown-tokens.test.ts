@@ -67,3 +67,10 @@ it('asks about few unknown tokens at once, from however many addresses, and lets
   expect(seen.most).toBeLessThan(4);
   expect(await ask(known)).toBe('found');
 });
+
+it('asks once for requests with the same token, and tells each of them what came of it', async () => {
+  const token = generateToken();
+  const { ask, seen } = place([token]);
+  expect(await Promise.all(Array.from({ length: 20 }, () => ask(token)))).toEqual(Array(20).fill('found'));
+  expect(seen.asked).toBe(1);
+});

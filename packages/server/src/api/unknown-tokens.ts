@@ -25,6 +25,8 @@ const MAX_KNOWN = 10_000;
 export function createUnknownTokens(failures: FailureLimit): UnknownTokens {
   const known = new Set<string>();
   const waiting: (() => void)[] = [];
+  /** By digest: requests with one token share a look-up, and are all told what came of it. */
+  const underway = new Map<string, Promise<unknown>>();
   let running = 0;
   /** Resolves when whoever ends hands its place on. @throws FluxError `rate_limited` when that takes too long */
   const place = () =>
@@ -53,13 +55,20 @@ export function createUnknownTokens(failures: FailureLimit): UnknownTokens {
       else next();
     }
   };
+  const shared = <T>(digest: string, look: () => Promise<T>): Promise<T> => {
+    const begun = underway.get(digest) as Promise<T> | undefined;
+    if (begun !== undefined) return begun;
+    const found = inTurn(look).finally(() => underway.delete(digest));
+    underway.set(digest, found);
+    return found;
+  };
   return {
     lookUp: async (token, address, look) => {
       const digest = digestToken(token);
       const isKnown = known.has(digest);
       if (!isKnown) failures.requireTurn(address);
       try {
-        const found = await (isKnown ? look() : inTurn(look));
+        const found = await (isKnown ? look() : shared(digest, look));
         // Deleted first, so that the order is that of the last use.
         known.delete(digest);
         if (known.size >= MAX_KNOWN) known.delete(known.values().next().value as string);
