@@ -14,7 +14,7 @@ function isConstructor(node: ts.Node): node is ts.NewExpression | ts.CallExpress
 /** What stands for a value that a pattern is put together with, in its text. */
 const VALUE = '\u0001';
 
-/** The text of a pattern that is constructed; a value in it, or one that is no text at all, is `VALUE`. */
+/** The source of a constructed pattern. `VALUE` stands for each value in it, and for a source that is not a literal. */
 function sourceOf(argument: ts.Expression | undefined, file: ts.SourceFile): string {
   if (argument === undefined) return '';
   if (ts.isStringLiteralLike(argument)) return argument.text;

@@ -3,7 +3,7 @@ import { deadlineAfter } from '../system/deadline.ts';
 import type { Task } from './define.ts';
 
 /**
- * Runs work that is aborted when its time is over. What it has begun it takes back as after any other failure.
+ * Runs work that is aborted when its time is over. What it has begun is then rolled back, as after any other failure.
  *
  * @param limitMs the time that it has
  * @param explain the error for that; an abort of the task itself keeps its own reason

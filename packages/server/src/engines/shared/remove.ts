@@ -24,8 +24,7 @@ export async function removeTenant(
   signal?: AbortSignal,
 ): Promise<void> {
   const roles = await listRoles(session, names);
-  for (const role of roles) await whileEndingBlockers(admin, session, () => session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN`));
-  await endSessions(session, { roles }, { which: 'all', signal });
+  await shutOut(admin, session, roles, signal);
   await dropSchemas(admin, session, await listSchemas(session, names, roles));
   for (const owner of roles) await dropRelations(admin, session, { owner });
   // A schema of its own that somebody has renamed or dropped left rows behind.
@@ -71,4 +70,15 @@ async function dropRoles(admin: PostgresTarget, session: PostgresSession, roles:
       throw error;
     }
   });
+}
+
+/** Lets the roles of a tenant log in no more, and ends their sessions. @throws FluxError `instance_unavailable` when one does not end */
+export async function shutOut(
+  admin: PostgresTarget,
+  session: PostgresSession,
+  roles: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const role of roles) await whileEndingBlockers(admin, session, () => session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN`));
+  await endSessions(session, { roles }, { which: 'all', signal });
 }

@@ -1,11 +1,10 @@
 import type { PostgresSession } from '../../postgres/connect.ts';
-import { endSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { revokeFromOthers, whileEndingBlockers } from './drop-schemas.ts';
 import { namesWithPrefix, type TenantNames } from './names.ts';
 import { allowDdl } from './refuse-ddl.ts';
-import { listRoles, listSchemas, removeTenant } from './remove.ts';
+import { listRoles, listSchemas, removeTenant, shutOut } from './remove.ts';
 import { inTransaction } from './tenant-lock.ts';
 
 /** `trash_20261128t015300_0123456789ab`, before `_api`, `_ddl` and so on: the time in UTC, and the short id of the project. */
@@ -26,8 +25,7 @@ export async function discardTenant(
   const roles = await listRoles(session, names);
   const schemas = await listSchemas(session, names, roles);
   if (!(await hasContent(session, schemas, roles))) return await removeTenant(admin, session, names, signal);
-  for (const role of roles) await whileEndingBlockers(admin, session, () => session.run(`ALTER ROLE ${quoteIdentifier(role)} NOLOGIN`));
-  await endSessions(session, { roles }, { which: 'all', signal });
+  await shutOut(admin, session, roles, signal);
   for (const schema of schemas) await revokeFromOthers(session, schema);
   const time = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
   const prefix = names.schema.replace(/_api$/, '_');
