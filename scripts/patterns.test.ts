@@ -182,7 +182,7 @@ const VOUCHED: readonly string[] = [
 /** Patterns with repetitions that share a text, each with the reason why its time does not grow with the square of a foreign text. */
 const SHARED: readonly string[] = [
   // What follows OWNER TO ends at the next blank.
-  String.raw`^ALTER .* OWNER TO(?: [^ ]+)?$`,
+  '^ALTER .* OWNER TO(?: [^ ]+)?$',
   // The second has no @, so that only the last one divides them.
   String.raw`^postgres(?:ql)?:\/\/(?:([^/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$`,
   // A line of the kernel.

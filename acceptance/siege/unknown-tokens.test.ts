@@ -1,8 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
+import { signJwt } from '../cli-v1/client.ts';
 import { startFlux } from '../harness/flux.ts';
+import { startFluxWithCatalog } from '../harness/outside-catalog.ts';
 import { psql } from '../harness/postgres.ts';
-import { pause } from '../harness/process.ts';
+import { pause, until } from '../harness/process.ts';
 import { catalogUri } from '../harness/superuser.ts';
 import { siegeChapter } from './attack.ts';
 
@@ -13,6 +15,22 @@ const FLOOD_MS = 8000;
 function wellFormed(): string {
   const body = `flx_live_${randomBytes(16).toString('hex')}`;
   return `${body}_${createHash('sha256').update(body).digest('hex').slice(0, 4)}`;
+}
+
+/** Sixteen clients that send tokens to a route for a while; counts the statuses of the answers. */
+function startFlood(url: string, nextToken: () => string) {
+  const statuses = new Map<string, number>();
+  const endsAt = Date.now() + FLOOD_MS;
+  const client = async () => {
+    while (Date.now() < endsAt) {
+      const answer = await fetch(url, { headers: { authorization: `Bearer ${nextToken()}` } });
+      await answer.text();
+      const seen =
+        answer.status === 429 ? `429 ${answer.headers.has('retry-after') ? 'with' : 'without'} Retry-After` : String(answer.status);
+      statuses.set(seen, (statuses.get(seen) ?? 0) + 1);
+    }
+  };
+  return { endsAt, statuses, flood: Promise.all(Array.from({ length: 16 }, client)) };
 }
 
 attack(
@@ -29,17 +47,7 @@ attack(
       return Number((await psql(catalogUri(flux), sql)).trim());
     };
     const before = await reads();
-    const statuses = new Map<string, number>();
-    const endsAt = Date.now() + FLOOD_MS;
-    const flood = Array.from({ length: 16 }, async () => {
-      while (Date.now() < endsAt) {
-        const answer = await fetch(`${flux.url}/api/v1/projects`, { headers: { authorization: `Bearer ${wellFormed()}` } });
-        await answer.text();
-        const seen =
-          answer.status === 429 ? `429 ${answer.headers.has('retry-after') ? 'with' : 'without'} Retry-After` : String(answer.status);
-        statuses.set(seen, (statuses.get(seen) ?? 0) + 1);
-      }
-    });
+    const { endsAt, flood, statuses } = startFlood(`${flux.url}/api/v1/projects`, wellFormed);
     let asked = 0;
     let slowest = 0;
     while (Date.now() < endsAt) {
@@ -49,7 +57,7 @@ attack(
       asked += 1;
       await pause(50);
     }
-    await Promise.all(flood);
+    await flood;
     const looked = (await reads()) - before;
     expect([...statuses.keys()].sort()).toEqual(['401', '429 with Retry-After']);
     expect(slowest).toBeLessThan(1000);
@@ -58,6 +66,38 @@ attack(
     // Thirty wrong ones, then ten a second; a request of somebody who is known reads the table up to three times.
     expect(looked).toBeLessThan(30 + (10 * FLOOD_MS) / 1000 + 3 * (asked + 24) + 50);
     return `${refused} requests answered 429 and ${statuses.get('401')} answered 401; the tokens were read ${looked} times, also for ${asked} lists of somebody else, the slowest of which took ${Math.round(slowest)} ms`;
+  },
+  60_000,
+);
+
+attack(
+  `Wrong tokens of a pooled project, sixteen at once for ${FLOOD_MS / 1000} s, and then none but its own while the catalog is away`,
+  '401, then 429 with Retry-After; its own token, used before, is served meanwhile, and answered 503 while the catalog is away',
+  async () => {
+    await using place = await startFluxWithCatalog();
+    const { flux, cluster } = place;
+    const { hash, slug } = await flux.createProject('shop', 'v2_shared');
+    const { projectJwtSecret } = (await (await flux.api(`/projects/${hash}/credentials`)).json()) as { projectJwtSecret: string };
+    const url = `${flux.url}/api/projects/${slug}/migrations?hash=${hash}`;
+    const token = (secret: string) => signJwt(secret, { role: 'service_role', exp: Math.floor(Date.now() / 1000) + 300 });
+    const own = token(projectJwtSecret);
+    const ask = async () => (await fetch(url, { headers: { authorization: `Bearer ${own}` } })).status;
+    expect(await ask()).toBe(200);
+    const { endsAt, flood, statuses } = startFlood(url, () => token(randomBytes(16).toString('hex')));
+    let served = 0;
+    while (Date.now() < endsAt) {
+      expect(await ask()).toBe(200);
+      served += 1;
+      await pause(50);
+    }
+    await flood;
+    expect([...statuses.keys()].sort()).toEqual(['401', '429 with Retry-After']);
+    expect(statuses.get('401')).toBeLessThanOrEqual(30);
+    await cluster.stop();
+    for (let i = 0; i < 40; i += 1) expect(await ask()).toBe(503);
+    await cluster.start();
+    await until('its own token is served again', async () => (await ask()) === 200, 10_000);
+    return `${statuses.get('429 with Retry-After')} requests answered 429 and ${statuses.get('401')} answered 401; ${served} with its own token answered 200, and then 40 answered 503`;
   },
   60_000,
 );

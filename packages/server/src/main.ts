@@ -3,6 +3,7 @@ import { reconcile } from './compose/reconcile.ts';
 import { type ControlPlane, startControlPlane } from './compose.ts';
 import { readConfig } from './config.ts';
 import { createLog } from './system/log.ts';
+import { stopInTime } from './system/stop-in-time.ts';
 import { surviveStrayErrors } from './system/stray-errors.ts';
 import { VERSION } from './version.ts';
 
@@ -40,7 +41,7 @@ async function main(args: readonly string[]): Promise<number> {
     // Asked to stop before it was ready: what it has begun is found again, or swept, by the next start.
     if (typeof controlPlane === 'string') return 130;
     if (command === 'migrate') {
-      await stopInTime(controlPlane);
+      await stop(controlPlane);
       return say('The catalog is up to date.\n');
     }
     if (controlPlane.firstTokenPath !== undefined)
@@ -49,7 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
     const why = await Promise.race([signal, untilAborted(controlPlane.failed)]);
     if (typeof why === 'string') log.info({ signal: why }, 'stopping');
     else log.fatal({ err: why }, 'stopping, since the control plane cannot go on');
-    await stopInTime(controlPlane);
+    await stop(controlPlane);
     if (typeof why !== 'string') throw why;
     return 0;
   } catch (error) {
@@ -62,23 +63,12 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** How long a stop may take. Supervisors kill a process later than that: systemd after 90 s. */
-const STOP_MS = 80_000;
-
-/**
- * Each part of a stop has bounds of its own where it can; a server that hangs in the middle of a statement has none. What goes on then is what goes
- * on after a kill, and the next start finds it.
- */
-async function stopInTime(controlPlane: ControlPlane): Promise<void> {
-  const late = setTimeout(() => {
-    const waitsFor = controlPlane.waitsFor() ?? 'something unknown';
-    process.stderr.write(
-      `Flux did not stop within ${STOP_MS / 1000} s: it still waits for ${waitsFor}. It ends now, as if it were killed; start it again to find what goes on.\n`,
-    );
+/** Stops it, or ends the process when that takes too long. */
+const stop = (controlPlane: ControlPlane) =>
+  stopInTime(controlPlane, (sentence) => {
+    process.stderr.write(`${sentence}\n`);
     process.exit(1);
-  }, STOP_MS);
-  await controlPlane.stop().finally(() => clearTimeout(late));
-}
+  });
 
 function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

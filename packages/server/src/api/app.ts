@@ -90,7 +90,7 @@ export function buildApp(deps: ApiDeps): FastifyInstance {
     registerImportRoute(createRouter(scope, http, admission, API_PREFIX), deps.backups);
   });
   registerCliV1(createRouter(app, http, admission, CLI_V1_PREFIX), deps);
-  registerProjectTokenRoutes(app, http, deps.projects);
+  registerProjectTokenRoutes(app, http, rate, deps.projects);
   registerHealthRoutes(app, health, admission);
   registerKeyDocument(app, deps.account);
   registerOpenApi(app, health);

@@ -140,9 +140,25 @@ export async function listRestoredProjects(db: Database): Promise<readonly Proje
     .execute();
 }
 
-/** Deletes the row of a project that was never created completely. One with backups is marked removed instead. */
-export async function deleteIncompleteProject(db: Database, id: ProjectId): Promise<void> {
-  await db.deleteFrom('projects').where('id', '=', id).where('lifecycle', '=', 'creating').execute();
+/** Tables with rows of a project that must outlive it, or that the database does not let go before it. */
+const HISTORY = ['backups', 'operations', 'audit_events', 'outbox', 'token_projects'] as const;
+
+/**
+ * Deletes the row of a project that was never created completely, unless other rows refer to it: those of its backups, or what was recorded by a
+ * commit whose answer was lost.
+ *
+ * @returns whether it was deleted; one that was not is to be marked removed
+ */
+export async function deleteIncompleteProject(db: Database, id: ProjectId): Promise<boolean> {
+  const { numDeletedRows } = await db
+    .deleteFrom('projects')
+    .where('id', '=', id)
+    .where('lifecycle', '=', 'creating')
+    .where(({ and, not, exists, selectFrom }) =>
+      and(HISTORY.map((table) => not(exists(selectFrom(table).select('project_id').where('project_id', '=', id))))),
+    )
+    .executeTakeFirstOrThrow();
+  return numDeletedRows === 1n;
 }
 
 /** Projects that are being created or restored, with the lock key of the worker that does it. */

@@ -24,13 +24,16 @@ interface AuthenticateDeps {
  */
 export async function authenticateProject(deps: AuthenticateDeps, slug: string, authorization: string): Promise<ProjectRow> {
   const [scheme = '', token = ''] = authorization.split(' ');
-  const row = await findProjectBySlug(deps.catalog.db, slug);
-  const secret = row === undefined ? null : deps.engines.of(row).project.secrets.jwtSecret;
-  const check = scheme.toLowerCase() === 'bearer' && secret !== null ? checkProjectKey(secret, token, deps.clock.latest()) : 'not_ours';
-  if (row === undefined || check === 'not_ours')
-    throw new FluxError('not_authenticated', `The request has no token of the project ${slug}.`, {
+  const notOurs = () =>
+    new FluxError('not_authenticated', `The request has no token of the project ${slug}.`, {
       hint: 'It is a JWT with HS256, signed with the secret that `flux project credentials` shows, with the claim role "service_role".',
     });
+  // Without a token nothing is asked of the catalog.
+  if (scheme.toLowerCase() !== 'bearer' || token === '') throw notOurs();
+  const row = await findProjectBySlug(deps.catalog.db, slug);
+  const secret = row === undefined ? null : deps.engines.of(row).project.secrets.jwtSecret;
+  const check = secret === null ? 'not_ours' : checkProjectKey(secret, token, deps.clock.latest());
+  if (row === undefined || check === 'not_ours') throw notOurs();
   if (check === 'not_now')
     throw new FluxError('not_authenticated', 'The token of the project has expired, or is not valid yet.', { hint: 'Sign a new one.' });
   if (check === 'other_role')

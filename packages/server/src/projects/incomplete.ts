@@ -1,4 +1,3 @@
-import { hasBackups } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
 import { deleteIncompleteProject, listIncompleteProjects, lockProject, markProjectRemoved, type ProjectRow } from '../catalog/projects.ts';
 import { isWorkerAlive } from '../catalog/worker-lease.ts';
@@ -18,8 +17,8 @@ export interface RemoveIncompleteDeps {
 
 /**
  * Removes a project whose creation or restore failed, from Postgres and then from the catalog. One that was removed before and was
- * being restored has backups: it keeps its row, and is marked removed again. One that is live by now stays: the answer to the commit that made
- * it so was lost. Never throws: a row that stays `creating` is tried again at the next start.
+ * being restored has backups, and one that was recorded elsewhere has that: they keep their row, and are marked removed. One that is live by now
+ * stays: the answer to the commit that made it so was lost. Never throws: a row that stays `creating` is tried again at the next start.
  *
  * @param removedAt when it was removed before; now, when it was not
  */
@@ -34,9 +33,8 @@ export async function removeIncompleteProject(
     if (now?.lifecycle !== 'creating') return await declareStanding(deps, row.id);
     const { engine, project } = engines.of(row);
     await engine.remove(project, options);
-    const hasHistory = await hasBackups(catalog.db, row.id);
-    if (hasHistory) await markProjectRemoved(catalog.db, row.id, removedAt ?? clock.now());
-    else await deleteIncompleteProject(catalog.db, row.id);
+    const isDeleted = await deleteIncompleteProject(catalog.db, row.id);
+    if (!isDeleted) await markProjectRemoved(catalog.db, row.id, removedAt ?? clock.now());
   } catch (error) {
     log.error({ err: error, project: row.hash }, 'could not remove an incomplete project');
   }

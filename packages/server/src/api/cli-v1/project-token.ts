@@ -1,6 +1,6 @@
 import { leaveOutNulls } from '@flux/contract/cli-v1/absence';
 import { PROJECT_TOKEN_PREFIX, PROJECT_TOKEN_ROUTES } from '@flux/contract/cli-v1/routes/project-token';
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { JsonRoute } from '@flux/contract/route';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ProjectRow } from '../../catalog/projects.ts';
@@ -12,7 +12,9 @@ import { checkAnswer } from '../check-answer.ts';
 import type { ProjectRouteDeps, RouterDeps } from '../deps.ts';
 import { createFailureLimit } from '../failure-limit.ts';
 import { parseInput } from '../parse-input.ts';
+import type { RateLimit } from '../rate-limit.ts';
 import { whenDisconnected } from '../router.ts';
+import { createUnknownTokens } from '../unknown-tokens.ts';
 import { toLegacyPush } from './legacy-shapes.ts';
 
 interface ProjectTokenCall<R extends JsonRoute> {
@@ -23,19 +25,24 @@ interface ProjectTokenCall<R extends JsonRoute> {
   readonly signal: AbortSignal;
 }
 
-/** Routes for existing clients that send a pooled project's own token. It is checked before a body is read. */
-export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDeps, deps: ProjectRouteDeps): void {
+/** Routes for existing clients that send a pooled project's own token. It is checked before a body is read, and `rate` counts by project. */
+export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDeps, rate: RateLimit, deps: ProjectRouteDeps): void {
   const failures = createFailureLimit(http.clock);
+  const unknown = createUnknownTokens(failures);
   const projects = new WeakMap<FastifyRequest, ProjectRow>();
 
   const admit = async (request: FastifyRequest): Promise<void> => {
     const { slug } = request.params as { readonly slug: string };
     const { clock } = http;
     const { authorization = '' } = request.headers;
-    const project = await authenticateProject({ ...deps, clock }, slug, authorization).catch((error) => {
-      failures.countOrRefuse(request.ip);
+    // The name is part of what is remembered: a token is of one project only.
+    const find = () => authenticateProject({ ...deps, clock }, slug, authorization);
+    const project = await unknown.lookUp(`${slug} ${authorization}`, request.ip, find).catch((error) => {
+      // A catalog that does not answer says nothing about a token.
+      if (isFluxError(error, 'not_authenticated')) failures.countOrRefuse(request.ip);
       throw error;
     });
+    rate.take(project.id);
     if (request.method !== 'GET' && http.stopping.aborted)
       throw new FluxError('stopping', 'The control plane is stopping, and takes no new work.', { hint: 'Push again in a moment.' });
     projects.set(request, project);
@@ -53,7 +60,14 @@ export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDep
       return reply.status(route.status).send(answer);
     };
     const limit = route.maxBodyBytes === undefined ? {} : { bodyLimit: route.maxBodyBytes };
-    app.route({ method: route.method, url: PROJECT_TOKEN_PREFIX + route.path, ...limit, onRequest: admit, handler });
+    app.route({
+      method: route.method,
+      url: PROJECT_TOKEN_PREFIX + route.path,
+      ...limit,
+      config: { isAdmitted: true },
+      onRequest: admit,
+      handler,
+    });
   };
 
   register(PROJECT_TOKEN_ROUTES.projectPush, async ({ project, body: { hash, ...push }, signal }) => {
