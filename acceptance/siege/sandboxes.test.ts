@@ -75,7 +75,7 @@ for (const combination of COMBINATIONS) {
         expect(bad.exitCode, bad.stderr).toBe(10);
         expect(`${bad.stdout}${bad.stderr}`).toMatch(/memory/i);
         expect(processesOf(`${flux.dataFolder}/disposable`)).toEqual([]);
-        return `0 and then ${bad.exitCode}`;
+        return `restorable, and then inconclusive (exit code ${bad.exitCode}) for its memory`;
       },
       120_000,
     );
