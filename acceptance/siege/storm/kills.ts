@@ -20,9 +20,12 @@ const LOOK_MS = 15;
 
 const pick = <T>(list: readonly T[]): T | undefined => list[Math.floor(Math.random() * list.length)];
 
-/** The postmasters of instances whose command line contains a text. Those that were adopted are below no server any more. */
+/**
+ * The postmasters of instances whose command line contains a text. Those that were adopted are below no server any more. A loader that finds
+ * libraries elsewhere stands before the program, under the same name.
+ */
 const postmastersOf = (flux: Flux, text: string) =>
-  processesOf(flux.folder).filter(({ command }) => command.includes(text) && /^\S*\/postgres -D /.test(command));
+  processesOf(flux.folder).filter(({ command }) => command.includes(text) && /^\S*\/postgres (?:.* )?-D /.test(command));
 /** What the server has started, apart from instances. */
 const startedBy = (flux: Flux) => descendantsOf(flux.pid(), (command) => command.includes('/instances/'));
 const toolsOf = (flux: Flux, name: string) => startedBy(flux).filter((process) => process.name === name);

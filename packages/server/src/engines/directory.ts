@@ -80,8 +80,8 @@ export class EngineDirectory {
   }
 
   /** Deletes what has lain in the trash of the pool for longer than a time. @returns the names of what was deleted */
-  async emptyTrash(olderThanMs: number, now: Date): Promise<readonly string[]> {
-    return (await this.#engines.v2_shared.emptyTrash?.(olderThanMs, now)) ?? [];
+  async emptyTrash(...expiry: Parameters<NonNullable<Engine['emptyTrash']>>): Promise<readonly string[]> {
+    return (await this.#engines.v2_shared.emptyTrash?.(...expiry)) ?? [];
   }
 
   /** The bytes that the catalog stores. */

@@ -119,8 +119,13 @@ export interface Engine {
    * @throws FluxError `catalog_outdated` when the data says that it is live
    */
   remove(project: EngineProject, options?: RemoveOptions): Promise<void>;
-  /** Deletes what `remove` has put into a trash of the engine's own, when it has one, and how long ago. @returns the names of what was deleted */
-  emptyTrash?(olderThanMs: number, now: Date): Promise<readonly string[]>;
+  /**
+   * Deletes what `remove` has put into a trash of the engine's own, when it has one, and longer ago than a time.
+   *
+   * @param onProblem is told of each that could not be deleted; the others are
+   * @returns the names of what was deleted
+   */
+  emptyTrash?(olderThanMs: number, now: Date, onProblem: (name: string, error: unknown) => void): Promise<readonly string[]>;
   /** What the data of a project says of itself, beside it. Absent where Flux removes nothing. */
   readonly standing?: StandingSupport;
   status(project: EngineProject, signal?: AbortSignal): Promise<EngineStatus>;

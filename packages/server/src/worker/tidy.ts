@@ -20,18 +20,17 @@ export interface TidyDeps {
 /** Does now and then what each server has to do itself. Never throws. */
 export async function tidy({ engines, runtime, expiryClock, trashKeepMs, troubles, log }: TidyDeps): Promise<void> {
   // First, and whatever becomes of the rest: on a full disk nothing can be written before something is deleted.
-  await troubles.attempt('emptying the trash', async () => {
+  const empty = async (trash: Pick<InstanceRuntime, 'emptyTrash'>, nameOf: (name: string) => string) => {
     const failures: Error[] = [];
     const onProblem = (name: string, cause: unknown) => {
-      failures.push(new Error(`trash/${name}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
+      failures.push(new Error(`${nameOf(name)}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause }));
     };
-    for (const name of await runtime.emptyTrash(trashKeepMs, expiryClock.now(), onProblem))
+    for (const name of await trash.emptyTrash(trashKeepMs, expiryClock.now(), onProblem))
       log.info({ name }, 'deleted what had lain in the trash');
     if (failures.length > 0) throw new AggregateError(failures, `could not delete ${failures.length} of the trash`);
-  });
-  await troubles.attempt('emptying the trash of the pool', async () => {
-    for (const name of await engines.emptyTrash(trashKeepMs, expiryClock.now())) log.info({ name }, 'deleted what had lain in the trash');
-  });
+  };
+  await troubles.attempt('emptying the trash', () => empty(runtime, (name) => `trash/${name}`));
+  await troubles.attempt('emptying the trash of the pool', () => empty(engines, (name) => `the schemas and roles ${name}…`));
   await troubles.attempt('remembering the time', () => expiryClock.remember());
 }
 

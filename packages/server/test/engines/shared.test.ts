@@ -213,12 +213,33 @@ describe('a shared project', () => {
     expect(await listMigrations(engine, lost)).toEqual([]);
     await engine.remove(lost);
     const day = 86_400_000;
-    expect(await engine.emptyTrash?.(day, new Date())).toEqual([]);
+    expect(await engine.emptyTrash?.(day, new Date(), expect.unreachable)).toEqual([]);
     expect(await trash()).toHaveLength(1);
-    expect(await engine.emptyTrash?.(day, new Date(Date.now() + 2 * day))).toHaveLength(1);
+    expect(await engine.emptyTrash?.(day, new Date(Date.now() + 2 * day), expect.unreachable)).toHaveLength(1);
     expect(await trash()).toEqual([]);
     expect(await ask(cluster.admin(), `select rolname from pg_roles where rolname ~ '^trash_'`)).toEqual([]);
     await engine.remove(reader);
+  });
+
+  it('that cannot be deleted from the trash does not keep the others there', async () => {
+    const [held, free] = [makeProject('v2_shared', 'held'), makeProject('v2_shared', 'free')];
+    for (const project of [held, free]) {
+      await engine.provision(project);
+      await runPush(engine, project, pushOf('create table t (n int)', { mode: 'versioned', version: '1' }));
+      await engine.remove(project, { to: 'trash' });
+    }
+    const [role] = (await ask(cluster.admin(), `select rolname from pg_roles where rolname ~ '^trash_.*' order by 1`)) as {
+      rolname: string;
+    }[];
+    const elsewhere = { ...cluster.admin(), database: 'postgres' };
+    await ask(elsewhere, `create table held (n int); grant select on held to ${role?.rolname}`);
+    const later = new Date(Date.now() + 1000);
+    const problems: string[] = [];
+    const deleted = await engine.emptyTrash?.(0, later, (name, error) => problems.push(`${name}: ${(error as Error).message}`));
+    expect(deleted).toHaveLength(1);
+    expect(problems).toEqual([expect.stringMatching(/^trash_.*: .*depend/s)]);
+    await ask(elsewhere, 'drop table held');
+    expect(await engine.emptyTrash?.(0, later, expect.unreachable)).toHaveLength(1);
   });
 
   it('is removed with its sessions, roles and ledger, and nothing else is', async () => {

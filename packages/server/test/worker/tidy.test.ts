@@ -143,12 +143,19 @@ it('empties the trash although the time cannot be remembered, and but for what c
     // A folder that does not exist: nothing can be written there, as on a full disk.
     const expiryClock = await openExpiryClock(join(folder, 'gone', 'time'), { now: () => new Date('2026-02-01') });
     const troubles = new Troubles(log);
-    await tidy({ engines: { emptyTrash: async () => [] }, runtime, expiryClock, trashKeepMs: 1000, troubles, log });
+    const engines = {
+      emptyTrash: async (_olderThanMs: number, _now: Date, onProblem: (name: string, error: unknown) => void) => {
+        onProblem('trash_a', new Error('a role has rights elsewhere'));
+        return ['trash_b'];
+      },
+    };
+    await tidy({ engines, runtime, expiryClock, trashKeepMs: 1000, troubles, log });
     expect(readdirSync(join(folder, 'trash'))).toEqual(['2026-01-01T00-00-00.000Z-a']);
     expect(problems).toEqual(['2026-01-01T00-00-00.000Z-a']);
     expect(existsSync(join(folder, 'gone'))).toBe(false);
     expect(troubles.list()).toEqual([
       { what: 'emptying the trash', why: 'trash/2026-01-01T00-00-00.000Z-a: its containers are not known' },
+      { what: 'emptying the trash of the pool', why: 'the schemas and roles trash_a…: a role has rights elsewhere' },
       { what: 'remembering the time', why: expect.stringContaining('ENOENT') },
     ]);
   } finally {

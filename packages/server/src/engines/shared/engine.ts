@@ -114,9 +114,9 @@ export function createSharedEngine({ cluster, standings, log }: SharedEnginePart
       const remove = to === 'trash' ? discardTenant : removeTenant;
       await changingSchemas(() => asAdmin((session) => remove(cluster.admin(), session, tenantNamesOf(project), signal), signal));
     },
-    async emptyTrash(olderThanMs, now) {
+    async emptyTrash(olderThanMs, now, onProblem) {
       if ((await cluster.status()).state !== 'running') return [];
-      return await asAdmin((session) => emptyTenantTrash(cluster.admin(), session, olderThanMs, now));
+      return await asAdmin((session) => emptyTenantTrash(cluster.admin(), session, olderThanMs, now, onProblem));
     },
     standing,
     async status(project) {

@@ -50,12 +50,19 @@ export async function discardTenant(
   await allowDdl(session, names);
 }
 
-/** Deletes what has been there for longer than a time, by the time in its name. @returns the names of what was deleted */
+/**
+ * Deletes what has been there for longer than a time, by the time in its name. What cannot be deleted, such as a role that has rights in another
+ * database, does not keep the rest.
+ *
+ * @param onProblem is told what could not be deleted, and why
+ * @returns the names of what was deleted
+ */
 export async function emptyTenantTrash(
   admin: PostgresTarget,
   session: PostgresSession,
   olderThanMs: number,
   now: Date,
+  onProblem: (name: string, error: unknown) => void,
 ): Promise<readonly string[]> {
   const found = await session.query<{ prefix: string }>(
     `select distinct substring(name from $1) as prefix from (
@@ -64,8 +71,15 @@ export async function emptyTenantTrash(
     [PREFIX],
   );
   const expired = found.map(({ prefix }) => prefix).filter((prefix) => now.getTime() - timeOf(prefix) >= olderThanMs);
-  for (const prefix of expired) await removeTenant(admin, session, namesWithPrefix(prefix));
-  return expired;
+  const deleted: string[] = [];
+  for (const prefix of expired)
+    try {
+      await removeTenant(admin, session, namesWithPrefix(prefix));
+      deleted.push(prefix);
+    } catch (error) {
+      onProblem(prefix, error);
+    }
+  return deleted;
 }
 
 function timeOf(prefix: string): number {
