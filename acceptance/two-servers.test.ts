@@ -97,3 +97,25 @@ it('has a verification come to its end on the other server', async () => {
   expect((await second.flux('backup', 'create', ...project.flags, '--verify')).exitCode).toBe(0);
   await first.start();
 });
+
+it('creates a project whole or not at all when another server takes its creator for dead', async () => {
+  const pool = new URL(await first.createProject('neighbour', 'v2_shared').then(({ uri }) => uri)).pathname.slice(1);
+  const lateSchemas = () => psql(cluster.uri(pool), `select count(*) from pg_namespace where nspname ~ '^t_[0-9a-f]{12}_api$'`);
+  const before = await lateSchemas();
+  const turn = await lockTable(cluster.uri(pool), 'flux.turn');
+  const creating = first.flux('create', 'late', '--mode', 'v2_shared');
+  const rows = (where = 'true') => query(`select count(*) from projects where slug = 'late' and ${where}`);
+  await until('its creation has begun', async () => (await rows(`lifecycle = 'creating'`)) === '1');
+  // The session whose lock says that the first server lives.
+  await query(`select pg_terminate_backend(l.pid) from pg_locks l join workers w on l.objid = w.lock_key::bigint
+    where l.locktype = 'advisory' and w.id = (select worker_id from projects where slug = 'late')`);
+  await second.kill();
+  await second.start();
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  await turn.release();
+  const { exitCode, stderr } = await creating;
+  const isThere = (await rows(`lifecycle = 'active'`)) === '1';
+  expect(exitCode === 0, stderr).toBe(isThere);
+  await until('nothing is half there', async () => (await rows(`lifecycle <> 'active'`)) === '0', 60_000);
+  expect(Number(await lateSchemas()) - Number(before)).toBe(isThere ? 1 : 0);
+});

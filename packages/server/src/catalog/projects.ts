@@ -59,8 +59,19 @@ export async function listVisibleProjects(
   return (lifecycles.includes('removed') ? ordered.orderBy('id') : ordered.orderBy('slug')).execute();
 }
 
-export async function setProjectLifecycle(db: Database, id: ProjectId, lifecycle: 'active' | 'removing'): Promise<void> {
-  await db.updateTable('projects').set({ lifecycle }).where('id', '=', id).execute();
+/** Says that a project is complete. @returns false when it was removed meanwhile by a server that took its creator for dead */
+export async function activateProject(db: Database, id: ProjectId): Promise<boolean> {
+  const activated = await db
+    .updateTable('projects')
+    .set({ lifecycle: 'active' })
+    .where('id', '=', id)
+    .where('lifecycle', '=', 'creating')
+    .executeTakeFirstOrThrow();
+  return activated.numUpdatedRows === 1n;
+}
+
+export async function markProjectRemoving(db: Database, id: ProjectId): Promise<void> {
+  await db.updateTable('projects').set({ lifecycle: 'removing' }).where('id', '=', id).execute();
 }
 
 /** Replaces the sealed secrets, all of them, and which part of the database is backed up. */

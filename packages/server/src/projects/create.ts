@@ -7,12 +7,12 @@ import type { CreateProjectRequest, LinkAnswer, PostgresParts, ProjectSummary } 
 import { isVisible, type Principal, requireAllowed } from '../access/policy.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import type { Catalog } from '../catalog/open.ts';
-import { findProjectByHash, findProjectBySlug, type ProjectRow, setProjectLifecycle } from '../catalog/projects.ts';
+import { activateProject, findProjectByHash, findProjectBySlug, type ProjectRow } from '../catalog/projects.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import type { Lease } from '../operations/lease.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
-import { removeIncompleteProject } from './incomplete.ts';
+import { removedMeanwhile, removeIncompleteProject } from './incomplete.ts';
 import { describeProject, summarize } from './list.ts';
 import { nameTaken, newSecrets, recordProject, requireSlug } from './record.ts';
 import { declareLive } from './standing.ts';
@@ -70,7 +70,7 @@ async function createUnderLease(
     await engine.provision(project);
     const findings = (await engine.attachment?.look(project)) ?? [];
     await deps.catalog.db.transaction().execute(async (db) => {
-      await setProjectLifecycle(db, row.id, 'active');
+      if (!(await activateProject(db, row.id))) throw removedMeanwhile(row);
       await recordAudit(db, actor, {
         action: 'project.create',
         projectId: row.id,

@@ -1,3 +1,4 @@
+import { FluxError } from '@flux/contract/errors';
 import type { Catalog } from '../catalog/open.ts';
 import { deleteIncompleteProject, listIncompleteProjects, lockProject, markProjectRemoved, type ProjectRow } from '../catalog/projects.ts';
 import { isWorkerAlive } from '../catalog/worker-lease.ts';
@@ -29,15 +30,28 @@ export async function removeIncompleteProject(
 ): Promise<void> {
   const { catalog, engines, clock, log } = deps;
   try {
-    const now = await catalog.db.transaction().execute((db) => lockProject(db, row.id));
-    if (now?.lifecycle !== 'creating') return await declareStanding(deps, row.id);
     const { engine, project } = engines.of(row);
-    await engine.remove(project, options);
-    const isDeleted = await deleteIncompleteProject(catalog.db, row.id);
-    if (!isDeleted) await markProjectRemoved(catalog.db, row.id, removedAt ?? clock.now());
+    // The row is locked to the end, so that its creator, when it lives after all, does not make it live meanwhile.
+    const isLeft = await catalog.db.transaction().execute(async (db) => {
+      const now = await lockProject(db, row.id);
+      const isIncomplete = now?.lifecycle === 'creating' && now.worker_id === row.worker_id;
+      if (now !== undefined && now.lifecycle !== 'removed' && !isIncomplete) return true;
+      // Also when another server has removed it before: what was provisioned since then is not in any list.
+      await engine.remove(project, options);
+      if (isIncomplete && !(await deleteIncompleteProject(db, row.id))) await markProjectRemoved(db, row.id, removedAt ?? clock.now());
+      return false;
+    });
+    if (isLeft) await declareStanding(deps, row.id);
   } catch (error) {
     log.error({ err: error, project: row.hash }, 'could not remove an incomplete project');
   }
+}
+
+/** What a creation is told whose project was removed by a server that took its creator for dead. */
+export function removedMeanwhile({ slug }: Pick<ProjectRow, 'slug'>): FluxError {
+  return new FluxError('interrupted', `${slug} was removed while it was being created: another server took this one for dead.`, {
+    hint: 'Run the command again.',
+  });
 }
 
 /** Removes the projects that dead workers were creating. Those of a live server are left alone. */

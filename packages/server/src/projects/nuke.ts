@@ -8,7 +8,7 @@ import { type Override, OverrideSchema } from '../backups/override.ts';
 import type { ReadingDeps } from '../backups/reading.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
-import { listRemovingProjects, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../catalog/projects.ts';
+import { listRemovingProjects, markProjectRemoved, markProjectRemoving, type ProjectRow } from '../catalog/projects.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation, SYSTEM } from '../operations/request.ts';
@@ -73,7 +73,7 @@ async function nukeProject(
       await catalog.db.transaction().execute(async (db) => {
         await task.requireHeld(db);
         await redeemClearance(db, clearance, project, 'nuke', requester);
-        await setProjectLifecycle(db, project.id, 'removing');
+        await markProjectRemoving(db, project.id);
         await recordAudit(db, requester, { action: 'project.nuke', projectId: project.id, subject: project.slug });
         await declareEnded(deps, db, project, { standing: 'removing', kinds: enginesOf(project), signal: task.signal });
       });

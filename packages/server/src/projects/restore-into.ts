@@ -8,11 +8,11 @@ import { openBackup } from '../backups/restore/open.ts';
 import { recordAudit } from '../catalog/audit.ts';
 import type { BackupRow } from '../catalog/backups.ts';
 import type { Catalog } from '../catalog/open.ts';
-import { findProjectBySlug, type ProjectRow, reviveProject, setProjectLifecycle } from '../catalog/projects.ts';
+import { activateProject, findProjectBySlug, type ProjectRow, reviveProject } from '../catalog/projects.ts';
 import type { Order, Task } from '../operations/define.ts';
 import { preloadOf } from '../postgres/manifest/preload.ts';
 import { requireOneHome } from './home.ts';
-import { type RemoveIncompleteDeps, removeIncompleteProject } from './incomplete.ts';
+import { type RemoveIncompleteDeps, removedMeanwhile, removeIncompleteProject } from './incomplete.ts';
 import { newSecrets, type RecordProjectDeps, recordProject, refuseRacedName, refuseTakenName, requireSlug } from './record.ts';
 import { requireSuperuserPlan } from './restore/as-superuser.ts';
 import type { IntoPlan } from './restore/plan.ts';
@@ -90,7 +90,7 @@ export async function restoreIntoProject(
     await staging.swapIn('drop');
     await load('life');
     await catalog.db.transaction().execute(async (db) => {
-      await setProjectLifecycle(db, row.id, 'active');
+      if (!(await activateProject(db, row.id))) throw removedMeanwhile(row);
       const chosen = plan.asSuperuser ? { asSuperuser: true } : {};
       const details = { backupId: source.row.id, engine: row.engine, revived: isRevival, ...chosen };
       await recordAudit(db, requester, { action: 'project.restore', projectId: row.id, subject: row.slug, details });

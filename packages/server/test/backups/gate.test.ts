@@ -8,7 +8,7 @@ import { consultGate, redeemClearance, requireDeletion } from '../../src/backups
 import { removeArtifact, setPinned } from '../../src/backups/keep.ts';
 import { deleteArtifact } from '../../src/blobs/artifact-keys.ts';
 import { findLatestBackup, updateBackup } from '../../src/catalog/backups.ts';
-import { findProjectById, markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
+import { findProjectById, markProjectRemoved, markProjectRemoving, type ProjectRow } from '../../src/catalog/projects.ts';
 import { type BackupPlace, flip, nobody, openBackupPlace, sha256Of, unrivalled } from './place.ts';
 
 let place: BackupPlace;
@@ -200,7 +200,7 @@ async function change(project: ProjectRow, truth: Truth, step: Step['step']): Pr
       await deleteArtifact(deps.store, { projectId: project.id, backupId: truth.id });
       return;
     case 'nuke-and-come-back':
-      await setProjectLifecycle(catalog.db, project.id, 'removing');
+      await markProjectRemoving(catalog.db, project.id);
       await markProjectRemoved(catalog.db, project.id, now);
       await catalog.db.updateTable('projects').set({ lifecycle: 'active', removed_at: null }).where('id', '=', project.id).execute();
       return;

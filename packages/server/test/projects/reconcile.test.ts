@@ -4,7 +4,7 @@ import type { ProjectId } from '@flux/contract/ids';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { BlobStore } from '../../src/blobs/store.ts';
-import { markProjectRemoved, type ProjectRow, setProjectLifecycle } from '../../src/catalog/projects.ts';
+import { markProjectRemoved, markProjectRemoving, type ProjectRow } from '../../src/catalog/projects.ts';
 import { EngineDirectory } from '../../src/engines/directory.ts';
 import type { Engine } from '../../src/engines/engine.ts';
 import type { FoundStanding, Standing, StandingSupport } from '../../src/engines/standing.ts';
@@ -62,7 +62,7 @@ it('finds nothing when another server removes a project after its standing was r
   dedicated.found.set(project.id, standingOf(project, 'live'));
   dedicated.afterList = async () => {
     dedicated.found.set(project.id, standingOf(project, 'removing'));
-    await setProjectLifecycle(place.catalog.db, project.id, 'removing');
+    await markProjectRemoving(place.catalog.db, project.id);
     dedicated.found.delete(project.id);
     await markProjectRemoved(place.catalog.db, project.id, new Date());
   };
