@@ -64,6 +64,9 @@ export const MISBEHAVIOURS: Readonly<Record<string, (socket: Socket) => void>> =
     socket.write(Buffer.concat([columns(['a']), message('C', text('SELECT 99999999999999')), READY])),
   'answers to nothing': (socket) => flood(socket, READY),
   'results without end': (socket) => flood(socket, Buffer.concat([columns(['a']), row(['1']), message('C', text('SELECT 1'))])),
+  'ends of statements without end': (socket) => flood(socket, message('C', text('A'))),
+  'descriptions of columns without end': (socket) =>
+    flood(socket, Buffer.concat([columns(Array.from({ length: 1600 }, () => 'a')), message('C', text('A'))])),
   'an unknown way to log in': (socket) => socket.write(message('R', int32(77))),
   'SCRAM without a method': (socket) => socket.write(message('R', int32(10), text('NOTHING'), Buffer.from('\0'))),
   'SCRAM out of turn': (socket) => socket.write(message('R', int32(12), text('v=AAAA'))),

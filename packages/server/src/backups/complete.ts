@@ -6,6 +6,7 @@ import type { StoredBlob } from '../blobs/store.ts';
 import { type BackupRow, findBackupById, insertManifest, updateBackup } from '../catalog/backups.ts';
 import { insertChangeMarks } from '../catalog/change-marks.ts';
 import { insertCopy } from '../catalog/copies.ts';
+import { toStoredJson } from '../catalog/stored-json.ts';
 import type { Task } from '../operations/define.ts';
 import type { DumpSession } from '../postgres/dump-session.ts';
 import type { Manifest } from '../postgres/manifest.ts';
@@ -83,7 +84,7 @@ export async function recordComplete(
       postgres_version: manifest.server.version,
       tables_total: manifest.tables.length,
       rows_total: manifest.tables.reduce((sum, table) => sum + table.rows, 0),
-      left_out: JSON.stringify(boundLeftOut(manifest.leftOut)),
+      left_out: toStoredJson(boundLeftOut(manifest.leftOut)),
     });
   });
 }

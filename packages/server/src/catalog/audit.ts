@@ -2,7 +2,7 @@ import type { ProjectId, TokenId, UserId } from '@flux/contract/ids';
 import { sql } from 'kysely';
 import * as z from 'zod';
 import type { Database } from './open.ts';
-import { parseStored } from './stored-json.ts';
+import { parseStored, toStoredJson } from './stored-json.ts';
 
 /** Who asked for something. Null for what the control plane does by itself. */
 export interface Actor {
@@ -28,7 +28,7 @@ export async function recordAudit(db: Database, actor: Actor, entry: AuditEntry)
       action: entry.action,
       project_id: entry.projectId,
       subject: entry.subject ?? null,
-      details: JSON.stringify(entry.details ?? {}),
+      details: toStoredJson(entry.details ?? {}),
     })
     .execute();
 }

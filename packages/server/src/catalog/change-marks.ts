@@ -1,11 +1,12 @@
 import type { BackupId } from '@flux/contract/ids';
 import type { Database } from './open.ts';
+import { toStoredJson } from './stored-json.ts';
 
 /** Stores where the counters of changes stood when a backup was taken. */
 export async function insertChangeMarks(db: Database, backupId: BackupId, marks: object): Promise<void> {
   await db
     .insertInto('backup_change_marks')
-    .values({ backup_id: backupId, marks: JSON.stringify(marks) })
+    .values({ backup_id: backupId, marks: toStoredJson(marks) })
     .execute();
 }
 

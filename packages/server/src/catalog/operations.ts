@@ -5,6 +5,7 @@ import type { OperationKind } from '@flux/contract/operation-kind';
 import { type Selectable, sql } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { Visibility } from './projects.ts';
+import { toStoredJson } from './stored-json.ts';
 import type { OperationsTable, SlowerPace } from './tables.ts';
 
 /** A row of `operations`, with the names of its project. */
@@ -38,7 +39,7 @@ export async function insertOperation(db: Database, operation: NewOperation): Pr
         : { state: 'running', worker_id: workerId, started_at: operation.createdAt, attempts: 1 }),
       backup_id: operation.backupId,
       requested_by: operation.requestedBy,
-      request: JSON.stringify(operation.request),
+      request: toStoredJson(operation.request),
       created_at: operation.createdAt,
     })
     // Its id is new, so what it can conflict with is the exclusion.
@@ -138,7 +139,7 @@ export async function endOperation(
     .set({
       state: end.state,
       finished_at: now,
-      ...(end.state === 'succeeded' ? { result: JSON.stringify(end.result) } : { error: JSON.stringify(end.error) }),
+      ...(end.state === 'succeeded' ? { result: toStoredJson(end.result) } : { error: toStoredJson(end.error) }),
     })
     .where('id', '=', id)
     .where('state', '=', workerId === null ? 'queued' : 'running')
@@ -154,7 +155,7 @@ export async function endOperation(
       topic: 'operation_ended',
       project_id: ended.project_id,
       operation_id: id,
-      payload: JSON.stringify({ kind: ended.kind, state: end.state, backupId: ended.backup_id, code }),
+      payload: toStoredJson({ kind: ended.kind, state: end.state, backupId: ended.backup_id, code }),
     })
     .execute();
   await notify(db, 'flux_operation', id);
@@ -163,7 +164,7 @@ export async function endOperation(
 
 /** Records how far an operation is, and tells everybody who waits. Nothing waits for the disk: progress that a crash takes is no loss. */
 export async function recordProgress(db: Database, id: OperationId, progress: Progress): Promise<void> {
-  const data = JSON.stringify(progress);
+  const data = toStoredJson(progress);
   await sql`
     with updated as (
       update operations set progress = ${data}::jsonb where id = ${id} and state = 'running' returning id

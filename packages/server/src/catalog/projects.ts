@@ -1,6 +1,7 @@
 import type { ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
 import type { Insertable, Selectable } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
+import { toStoredJson } from './stored-json.ts';
 import type { MigrationState, ProjectsTable } from './tables.ts';
 
 /** A row of `projects`; its secrets are sealed. */
@@ -80,7 +81,7 @@ export async function setAttachment(
   id: ProjectId,
   { sealed, scope }: { readonly sealed: Buffer; readonly scope: object | null },
 ): Promise<void> {
-  const stored = scope === null ? null : JSON.stringify(scope);
+  const stored = scope === null ? null : toStoredJson(scope);
   await db.updateTable('projects').set({ sealed_secrets: sealed, scope: stored }).where('id', '=', id).execute();
 }
 

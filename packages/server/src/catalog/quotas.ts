@@ -2,6 +2,7 @@ import type { ProjectId } from '@flux/contract/ids';
 import type { OperationKind } from '@flux/contract/operation-kind';
 import type { Database } from './open.ts';
 import type { ProjectRow } from './projects.ts';
+import { toStoredJson } from './stored-json.ts';
 
 /** What the catalog knows of the use of a project. */
 export interface CountedUse {
@@ -43,7 +44,7 @@ export async function recordMeasure(db: Database, id: ProjectId, bytes: number, 
 export async function setQuota(db: Database, id: ProjectId, quota: object): Promise<void> {
   await db
     .updateTable('projects')
-    .set({ quota: JSON.stringify(quota) })
+    .set({ quota: toStoredJson(quota) })
     .where('id', '=', id)
     .execute();
 }

@@ -4,7 +4,7 @@ import { ReceiptEnvelope as EnvelopeSchema } from '@flux/contract/receipt-answer
 import { sql } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import type { ProjectRow } from './projects.ts';
-import { parseStored } from './stored-json.ts';
+import { parseStored, toStoredJson } from './stored-json.ts';
 
 /** A link of a project's chain of receipts. */
 export interface ReceiptRow {
@@ -60,7 +60,7 @@ export async function listChain(
 export async function insertReceipt(db: DatabaseTransaction, row: ReceiptRow): Promise<void> {
   await db
     .insertInto('receipts')
-    .values({ ...row, envelope: JSON.stringify(row.envelope) })
+    .values({ ...row, envelope: toStoredJson(row.envelope) })
     .execute();
 }
 

@@ -1,7 +1,7 @@
 import { VerificationProof } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
 import { expect, it } from 'vitest';
-import { parseStored } from './stored-json.ts';
+import { parseStored, toStoredJson } from './stored-json.ts';
 
 const proof: VerificationProof = {
   verificationId: 'v',
@@ -34,4 +34,13 @@ it.each([
   const read = () => parseStored(VerificationProof, stored, 'A proof');
   expect(read).toThrow(FluxError);
   expect(read).toThrow(message);
+});
+
+it.each([
+  ['half of a pair', { a: 'x\ud83d', b: '\ude00x' }, { a: 'x\ufffd', b: '\ufffdx' }],
+  ['NUL', ['a\0b'], ['a\ufffdb']],
+  ['a name of a member', { 'x\ud83d': 1 }, { 'x\ufffd': 1 }],
+  ['what only looks like it', ['\\ud83d \\\\u0000 😀 "\\"', '\n\t\u0001'], ['\\ud83d \\\\u0000 😀 "\\"', '\n\t\u0001']],
+])('writes nothing that Postgres refuses in JSON, and nothing else differently: %s', (_, value, read) => {
+  expect(JSON.parse(toStoredJson(value))).toEqual(read);
 });

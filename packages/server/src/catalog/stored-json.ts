@@ -17,3 +17,16 @@ export function parseStored<Schema extends z.ZodType>(schema: Schema, stored: un
     cause: parsed.error,
   });
 }
+
+/** An escape of JSON, so that two backslashes in a row are seen as one of their own. */
+const ESCAPE = /\\(?:u[0-9a-f]{4}|.)/g;
+/** What `JSON.stringify` writes for half of a surrogate pair, which a text has that was cut in the middle of an emoji, and for NUL. */
+const NOT_TEXT = /^\\u(?:d[89a-f]|0000)/;
+
+/**
+ * The text of a JSON column. Postgres refuses halves of surrogate pairs and NUL in one: both become U+FFFD, since no word of a server or of a
+ * client may keep from being recorded what has happened. Source: the manual, 8.14.
+ */
+export function toStoredJson(value: unknown): string {
+  return JSON.stringify(value).replace(ESCAPE, (found) => (NOT_TEXT.test(found) ? '\\ufffd' : found));
+}

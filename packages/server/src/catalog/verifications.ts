@@ -2,7 +2,7 @@ import { VerificationProof } from '@flux/contract/backup';
 import type { BackupId, VerificationId } from '@flux/contract/ids';
 import type { Insertable } from 'kysely';
 import type { Database } from './open.ts';
-import { parseStored } from './stored-json.ts';
+import { parseStored, toStoredJson } from './stored-json.ts';
 import type { VerificationsTable } from './tables.ts';
 
 export async function insertVerification(
@@ -11,7 +11,7 @@ export async function insertVerification(
 ): Promise<void> {
   await db
     .insertInto('verifications')
-    .values({ ...row, proof: JSON.stringify(row.proof) })
+    .values({ ...row, proof: toStoredJson(row.proof) })
     .execute();
 }
 

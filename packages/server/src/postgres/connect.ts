@@ -110,6 +110,14 @@ function healedSettings(error: unknown, tried: SessionSettings): SessionSettings
   return next === undefined ? undefined : { ...tried, [next[0]]: next[1] };
 }
 
+/**
+ * A role whose transactions are serializable, read-only and deferrable by default waits at its first statement for every serializable
+ * transaction of others. Source: the manual, SET TRANSACTION.
+ */
+const AT_ONCE = 'BEGIN ISOLATION LEVEL READ COMMITTED';
+/** The first statements of a session ask for nothing that takes long. */
+const BEGIN_MS = 30_000;
+
 /** Starts the session from one known set of settings, and returns those that were changed. A session for the owner's SQL keeps the owner's. */
 async function applyKnownSettings(
   client: Client,
@@ -117,16 +125,16 @@ async function applyKnownSettings(
   { searchPath, settings }: ConnectOptions,
 ): Promise<SessionSettings> {
   if (searchPath === 'role') {
-    if (settings !== undefined) await client.query(applySettings(settings));
+    await client.query(`${AT_ONCE};${applySettings({ default_transaction_deferrable: 'off', ...settings })};COMMIT`);
     return {};
   }
   // In one text, to save round trips. Its first statement makes sure that the names in the second are those of Postgres.
   const results = (await client.query(
-    `${applySettings({ search_path: 'pg_catalog' })};${RESET_GIVEN_SETTINGS};${applySettings({ search_path: 'pg_catalog', ...OUR_BOUNDS, ...settings })};
-     SELECT 'max_connections' AS name, pg_catalog.current_setting('max_connections') AS value`,
+    `${AT_ONCE};${applySettings({ search_path: 'pg_catalog' })};${RESET_GIVEN_SETTINGS};${applySettings({ search_path: 'pg_catalog', ...OUR_BOUNDS, ...settings })};
+     SELECT 'max_connections' AS name, pg_catalog.current_setting('max_connections') AS value;COMMIT`,
   )) as unknown as readonly { readonly rows: readonly { readonly name: string; readonly value: string }[] }[];
-  target.places?.learn(Number(results[3]?.rows[0]?.value));
-  return Object.fromEntries((results[1]?.rows ?? []).map(({ name, value }) => [name, value]));
+  target.places?.learn(Number(results[4]?.rows[0]?.value));
+  return Object.fromEntries((results[2]?.rows ?? []).map(({ name, value }) => [name, value]));
 }
 
 /** No line of pg_hba.conf allows it. Source: the manual, appendix A, `invalid_authorization_specification`. */
@@ -191,7 +199,8 @@ async function openClient(
   let given: SessionSettings;
   try {
     await client.connect();
-    given = await applyKnownSettings(client, target, options);
+    const stuck = setTimeout(() => wireOf(client).stream.destroy(tooLate(target, BEGIN_MS)), BEGIN_MS);
+    given = await applyKnownSettings(client, target, options).finally(() => clearTimeout(stuck));
   } catch (error) {
     // `end` of a client that never connected waits for an event that may have passed; only its socket has to be closed.
     options.signal?.removeEventListener('abort', drop);

@@ -11,7 +11,7 @@ const MAX_MESSAGE_BYTES = 128 * 2 ** 20;
  * and rows of a few bytes each take far more memory than they have bytes.
  */
 const MAX_ANSWER_BYTES = 512 * 2 ** 20;
-const MEMORY = { ofRow: 128, ofField: 32 };
+const MEMORY = { ofRow: 128, ofField: 32, ofResult: 256, ofDescription: 8 };
 
 /** What a client may be sent, in bytes. */
 export interface MessageBounds {
@@ -75,7 +75,7 @@ type Meter = (bytes: Buffer) => FluxError | undefined;
 
 const LENGTH_BYTES = 4;
 const COUNT_BYTES = 2;
-const [DATA_ROW, READY_FOR_QUERY] = [0x44, 0x5a];
+const [DATA_ROW, READY_FOR_QUERY, COMMAND_COMPLETE, EMPTY_QUERY, ROW_DESCRIPTION] = [0x44, 0x5a, 0x43, 0x49, 0x54];
 
 /**
  * Follows the messages of a stream: one byte for the type, four for the length (including themselves), and the rest, of which that of a row
@@ -110,6 +110,9 @@ function createMeter({ message = MAX_MESSAGE_BYTES, answer = MAX_ANSWER_BYTES }:
       if (type === READY_FOR_QUERY) collected = 0;
       const counts = type === DATA_ROW && reading.rows === 'collected';
       if (counts) collected += length + MEMORY.ofRow;
+      // The driver keeps a result for each statement, with what its columns are, whatever is done with the rows.
+      if (type === COMMAND_COMPLETE || type === EMPTY_QUERY) collected += MEMORY.ofResult;
+      if (type === ROW_DESCRIPTION) collected += length * MEMORY.ofDescription;
       if (collected > answer) return tooManyRows(answer);
       left = length - LENGTH_BYTES;
       countBytes = counts ? COUNT_BYTES : 0;

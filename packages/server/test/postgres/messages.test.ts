@@ -31,6 +31,16 @@ it('reads many messages that are together larger than one may be', async () => {
   expect(rows.map(({ x }) => x.length)).toEqual(Array.from({ length: 200 }, (_, index) => 100_000 + (index + 1) * 7));
 });
 
+it('limits statements by the memory that their results take, whatever is done with rows', async () => {
+  await using session = await connectPostgres(cluster.superuser(), { maxBytes: { answer: MIB } });
+  await session.run('select;'.repeat(1000));
+  await session.run('select;'.repeat(1000));
+  await expect(session.run('select;'.repeat(10_000))).rejects.toMatchObject({ code: 'postgres_failed' });
+  const wide = `select ${Array.from({ length: 1600 }, (_, index) => `1 as c${index}`).join(',')} where false;`;
+  await using other = await connectPostgres(cluster.superuser(), { maxBytes: { answer: MIB } });
+  await expect(other.run(wide.repeat(10))).rejects.toMatchObject({ code: 'postgres_failed' });
+});
+
 it('limits rows that are collected by the memory that they take', async () => {
   await using session = await connectPostgres(cluster.superuser(), { maxBytes: { answer: MIB } });
   const few = 'select i, null as b, null as c from generate_series(1, 3000) i';

@@ -98,6 +98,23 @@ it('what takes as long as the data is large has no bound for one statement, what
   for (const worker of await snapshot.openWorkers(2)) await worker.run(refuse);
 });
 
+it.each([undefined, 'role'] as const)(
+  'a role whose statements would wait for the transactions of others does not keep a session waiting: %s',
+  async (searchPath) => {
+    await cluster.run(
+      'postgres',
+      `DROP ROLE IF EXISTS patient; CREATE ROLE patient LOGIN PASSWORD 'p'; CREATE TABLE IF NOT EXISTS public.held (i int);
+    ALTER ROLE patient SET default_transaction_isolation = 'serializable'; ALTER ROLE patient SET default_transaction_read_only = on;
+    ALTER ROLE patient SET default_transaction_deferrable = on`,
+    );
+    await using other = await connectPostgres({ ...cluster.superuser(), database: 'postgres' });
+    await other.run('BEGIN ISOLATION LEVEL SERIALIZABLE; INSERT INTO public.held VALUES (1)');
+    const target = { ...cluster.superuser(), database: 'postgres', user: 'patient', password: 'p' };
+    await using session = await connectPostgres(target, { withinMs: 5000, ...(searchPath === undefined ? {} : { searchPath }) });
+    expect(await session.query('select 1 as n')).toEqual([{ n: 1 }]);
+  },
+);
+
 it('a database that gives such settings comes back', async () => {
   const source = await cluster.createDatabase('unkind');
   await cluster.run(

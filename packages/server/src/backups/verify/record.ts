@@ -2,6 +2,7 @@ import type { VerificationProof } from '@flux/contract/backup';
 import type { VerificationId } from '@flux/contract/ids';
 import { recordAudit } from '../../catalog/audit.ts';
 import { type BackupRow, updateBackup } from '../../catalog/backups.ts';
+import { toStoredJson } from '../../catalog/stored-json.ts';
 import { insertVerification } from '../../catalog/verifications.ts';
 import type { Task } from '../../operations/define.ts';
 import { boundLeftOut, leftOutOf } from '../left-out.ts';
@@ -49,7 +50,7 @@ export async function recordVerification(
 
 /** Only a comparison knows everything that does not come back. */
 function leftOutChange(proof: VerificationProof): Pick<Parameters<typeof updateBackup>[2], 'left_out'> {
-  return proof.verdict === 'restorable' ? { left_out: JSON.stringify(boundLeftOut(leftOutOf(proof))) } : {};
+  return proof.verdict === 'restorable' ? { left_out: toStoredJson(boundLeftOut(leftOutOf(proof))) } : {};
 }
 
 /** What a verdict changes in the row of its backup. */

@@ -75,6 +75,7 @@ describe('prepareScript', () => {
     });
     expect(refusal('select 1;\n\n \\i x.sql\ncommit;')).toMatchObject({ details: { line: 3, column: 2 } });
     expect(refusal('select 1;\nselect \0')).toMatchObject({ details: { line: 2, column: 8 } });
+    expect(refusal("select 1;\nselect '\ud83d'")).toMatchObject({ details: { line: 2, column: 9 } });
   });
 
   it('leaves out BEGIN and COMMIT around a whole file, and says so', () => {

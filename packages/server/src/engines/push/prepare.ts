@@ -2,6 +2,9 @@ import { findRefusal, readScript } from '@flux/contract/sql/script';
 import { placeAt, type SqlStatement } from '@flux/contract/sql/split';
 import { refuseText } from './allowed.ts';
 
+/** A half of a surrogate pair without its other half. */
+const HALF_PAIR = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
 /** A file that may run in one transaction, split into statements and into the chunks that are sent. */
 export interface PreparedScript {
   readonly filename: string;
@@ -33,6 +36,9 @@ const CHUNK = { characters: 1 << 20, statements: 5000 };
  * @throws FluxError `sql_not_allowed` with `details: {statement, line, column}`
  */
 export function prepareScript(sql: string, filename: string): PreparedScript {
+  // Half of a character would be sent as another one.
+  const half = HALF_PAIR.exec(sql)?.index ?? -1;
+  if (half >= 0) throw refuseText(filename, placeAt(sql, half), 'the file contains half of a character', 'Save the file as UTF-8 text.');
   const nul = sql.indexOf('\0');
   if (nul >= 0) throw refuseText(filename, placeAt(sql, nul), 'the file contains a NUL character', 'Save the file as UTF-8 text.');
   const script = readScript(sql);

@@ -63,24 +63,27 @@ export function createOwnerLogin(admin: () => PostgresTarget, log: Log, prolongE
 
   return {
     open: (owner, options = {}) =>
-      inTurn(owner.user, () =>
-        asAdmin(async (session) => {
-          options.signal?.throwIfAborted();
-          await letIn(session, owner);
-          try {
-            const opened = await connectPostgres(owner, options).catch(async (error) => {
-              if (!isFluxError(error, 'instance_unavailable') || !NOT_PERMITTED.includes(String(error.details.sqlState))) throw error;
-              // Another server, or the start of this one, has shut it in between.
-              await letIn(session, owner);
-              return await connectPostgres(owner, options);
-            });
-            ours.add(opened.backendPid);
-            opened.onEnd(() => ours.delete(opened.backendPid));
-            return opened;
-          } finally {
-            await shut(session, owner.user);
-          }
-        }),
+      inTurn(
+        owner.user,
+        () =>
+          asAdmin(async (session) => {
+            options.signal?.throwIfAborted();
+            await letIn(session, owner);
+            try {
+              const opened = await connectPostgres(owner, options).catch(async (error) => {
+                if (!isFluxError(error, 'instance_unavailable') || !NOT_PERMITTED.includes(String(error.details.sqlState))) throw error;
+                // Another server, or the start of this one, has shut it in between.
+                await letIn(session, owner);
+                return await connectPostgres(owner, options);
+              });
+              ours.add(opened.backendPid);
+              opened.onEnd(() => ours.delete(opened.backendPid));
+              return opened;
+            } finally {
+              await shut(session, owner.user);
+            }
+          }),
+        options.signal,
       ),
     async during(owner, work) {
       const role = owner.user;
@@ -142,14 +145,31 @@ async function endOthers(session: PostgresSession, role: string, ours: ReadonlyS
   );
 }
 
+/** Waits in line until called; who gives up leaves it. */
+function inLine(waiting: (() => void)[], signal?: AbortSignal): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const leave = () => {
+      waiting.splice(waiting.indexOf(called), 1);
+      reject(signal?.reason);
+    };
+    const called = () => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    };
+    waiting.push(called);
+    signal?.addEventListener('abort', leave, { once: true });
+  });
+}
+
 /** Work for one role happens one after the other, and for only some roles at once. */
-function createTurns(): <T>(role: string, work: () => Promise<T>) => Promise<T> {
+function createTurns(): <T>(role: string, work: () => Promise<T>, signal?: AbortSignal) => Promise<T> {
   const turns = new Map<string, Promise<unknown>>();
   const waiting: (() => void)[] = [];
   let free = AT_ONCE;
-  const withPlace = async <T>(work: () => Promise<T>): Promise<T> => {
+  const withPlace = async <T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
+    signal?.throwIfAborted();
     if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
+    else await inLine(waiting, signal);
     try {
       return await work();
     } finally {
@@ -158,8 +178,8 @@ function createTurns(): <T>(role: string, work: () => Promise<T>) => Promise<T> 
       else next();
     }
   };
-  return async (role, work) => {
-    const mine = (turns.get(role) ?? Promise.resolve()).then(() => withPlace(work));
+  return async (role, work, signal) => {
+    const mine = (turns.get(role) ?? Promise.resolve()).then(() => withPlace(work, signal));
     const done = mine.catch(() => undefined);
     turns.set(role, done);
     try {
