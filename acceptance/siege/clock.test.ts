@@ -86,3 +86,20 @@ attack('A token has expired, and the clock goes 3 days back', 'it stays expired,
   expect((await flux.flux('doctor')).stdout).not.toContain('behind a time');
   return 'refused after both starts';
 });
+
+attack('A restore in place runs while the clock is 30 days back', 'the undo data is kept for 7 days from the latest time on', async () => {
+  const other = await flux.createProject('other', 'v2_shared');
+  await flux.push(other, 'create table t (id int); insert into t values (1);');
+  await backUp(flux, other, '--verify');
+  await flux.push(other, 'insert into t values (2);');
+  await startWithClock(-30 * DAY_MS);
+  const restored = await flux.flux('backup', 'restore', '--latest', '--in-place', ...other.flags, '--yes');
+  expect(restored.exitCode, restored.stderr).toBe(0);
+  await startWithClock(0);
+  // Expiry runs at the start and every ten minutes.
+  await pause(8000);
+  const undone = await flux.flux('backup', 'restore', '--undo', ...other.flags, '--yes');
+  expect(undone.exitCode, undone.stderr).toBe(0);
+  expect(await psql(other.uri, 'select count(*) from t')).toBe('2\n');
+  return 'still there once the clock was right; the undo brought both rows back';
+});

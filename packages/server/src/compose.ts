@@ -17,7 +17,6 @@ import { watchPool } from './engines/shared/guard.ts';
 import { keepLease, type Lease } from './operations/lease.ts';
 import { openPostgresPrograms } from './postgres/programs.ts';
 import { systemClock } from './system/clock.ts';
-import { openExpiryClock } from './system/expiry-clock.ts';
 import type { Log } from './system/log.ts';
 import { createMetrics } from './system/metrics.ts';
 import { Releasers } from './system/releasers.ts';
@@ -73,7 +72,7 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
     check: until === 'all' ? requireOwnInstallation : requireOwnKeyAndVolume,
     onStop: () => (failed.aborted ? 'keep' : config.onStop),
   });
-  const { runtime, catalog, cluster, engines, foreign, seal, disposables, wall, toolbox, account } = ground;
+  const { runtime, catalog, cluster, engines, expiryClock, foreign, seal, disposables, wall, toolbox, account } = ground;
   if (until === 'migrate') return { url, firstTokenPath: undefined, failed, ...ending };
 
   const isReadOnly = catalog.mode === 'read-only';
@@ -88,7 +87,6 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const store = createVolumeStore({ root: config.backupsFolder, workerId });
   const workspace = createWorkspace({ folder: join(config.backupsFolder, '.workspace'), workerId });
   const programs = openPostgresPrograms(toolbox, account, await emptyScratchFolder(config.dataFolder));
-  const expiryClock = await openExpiryClock(join(config.dataFolder, 'last-seen-time'), clock);
   // Every use case takes its own part of these.
   const parts = {
     catalog,

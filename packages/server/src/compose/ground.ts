@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Catalog, OpenOptions } from '../catalog/open.ts';
 import type { Config } from '../config.ts';
 import { createAttachedEngine } from '../engines/attached/engine.ts';
@@ -7,6 +8,7 @@ import type { SharedCluster } from '../engines/shared/cluster.ts';
 import { createSharedEngine } from '../engines/shared/engine.ts';
 import { createStandings } from '../engines/standing.ts';
 import type { Clock } from '../system/clock.ts';
+import { type ExpiryClock, openExpiryClock } from '../system/expiry-clock.ts';
 import { lockFolder } from '../system/folder-lock.ts';
 import type { Log } from '../system/log.ts';
 import type { Releasers } from '../system/releasers.ts';
@@ -25,6 +27,7 @@ export interface Ground extends Omit<Runtime, 'removeRunFolder'> {
   readonly catalog: Catalog;
   readonly engines: EngineDirectory;
   readonly cluster: SharedCluster;
+  readonly expiryClock: ExpiryClock;
   /** How databases that somebody else runs may be reached. */
   readonly foreign: ReturnType<typeof composeForeignRules>;
   readonly seal: Seal;
@@ -63,6 +66,7 @@ export async function composeGround(options: GroundOptions): Promise<Ground> {
   const home = await readHome(config.dataFolder);
   const seal = createSeal(key);
   const standings = createStandings(createStamp(key, 'standings'));
+  const expiryClock = await openExpiryClock(join(config.dataFolder, 'last-seen-time'), clock);
   const { removeRunFolder, ...machine } = await composeRuntime(config, clock, log);
   const { runtime, disposables, toolbox, defaultMajor } = machine;
   releasers.add('the folder for sockets', removeRunFolder);
@@ -83,13 +87,14 @@ export async function composeGround(options: GroundOptions): Promise<Ground> {
   );
   releasers.add('the catalog', () => catalog.close());
   const foreign = composeForeignRules(config, machine);
+  const kept = { standings, clock: expiryClock, log };
   const engines = new EngineDirectory(
     {
-      v1_dedicated: createDedicatedEngine({ runtime, standings, toolbox, defaultMajor, publicHost: '127.0.0.1', log }),
-      v2_shared: createSharedEngine({ cluster, standings, log }),
+      v1_dedicated: createDedicatedEngine({ ...kept, runtime, toolbox, defaultMajor, publicHost: '127.0.0.1' }),
+      v2_shared: createSharedEngine({ ...kept, cluster }),
       attached: createAttachedEngine({ toolbox, foreign }),
     },
     seal,
   );
-  return { ...machine, catalog, engines, cluster, foreign, seal, key, home };
+  return { ...machine, catalog, engines, cluster, expiryClock, foreign, seal, key, home };
 }

@@ -37,7 +37,7 @@ export interface InstanceDriver<Server extends RunningServer = RunningServer> {
   /** Stops what runs and deletes everything, the record last. Does nothing when nothing exists. */
   remove(id: string): Promise<void>;
   /** Stops what runs and moves everything to the trash. Does nothing when nothing exists. */
-  discard(id: string): Promise<void>;
+  discard(id: string, at: Date): Promise<void>;
   /** Removes what a discarded instance has outside of its folder, before that is deleted. */
   forget?(folder: string): Promise<void>;
   /** What is missing or broken in an instance; undefined when it looks complete. */

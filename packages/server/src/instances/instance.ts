@@ -53,8 +53,12 @@ export interface InstanceRuntime {
   configure(id: InstanceId, settings: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void>;
   /** Stops an instance and deletes it with its data. Does nothing when it does not exist. */
   remove(id: InstanceId): Promise<void>;
-  /** Stops an instance and moves it to the trash, under a name that begins with the time. Does nothing when it does not exist. */
-  discard(id: InstanceId): Promise<void>;
+  /**
+   * Stops an instance and moves it to the trash, under a name that begins with the time. Does nothing when it does not exist.
+   *
+   * @param at from when on it is kept: the latest time that was seen, because a clock that is behind would let it go early
+   */
+  discard(id: InstanceId, at: Date): Promise<void>;
   /**
    * Deletes what has lain in the trash for longer than a time. What cannot be deleted is tried again by the next call.
    *

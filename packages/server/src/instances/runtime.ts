@@ -146,13 +146,13 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
         damaged.delete(id);
         await (instance === undefined ? driver.remove(id) : instance.remove());
       }),
-    discard: (id) =>
+    discard: (id, at) =>
       oneAtATime(id, async () => {
         const instance = hosted.get(id);
         hosted.delete(id);
         damaged.delete(id);
-        if (instance === undefined) await driver.discard(id);
-        else await instance.discard();
+        if (instance === undefined) await driver.discard(id, at);
+        else await instance.discard(at);
       }),
     emptyTrash: (olderThanMs, now, onProblem) => emptyTrash(parent, { olderThanMs, now, forget: driver.forget, onProblem }),
     readStanding: (id) => readFileIfThere(driver.placesOf(id).standing),

@@ -23,8 +23,8 @@ export interface HostedInstance {
   release(): Promise<void>;
   /** Stops it and deletes everything. */
   remove(): Promise<void>;
-  /** Stops it and moves it to the trash. */
-  discard(): Promise<void>;
+  /** Stops it and moves it to the trash, where it is kept from `at` on. */
+  discard(at: Date): Promise<void>;
   status(): Promise<InstanceStatus>;
   superuser(database?: string): PostgresTarget;
 }
@@ -191,11 +191,11 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
         await driver.remove(id);
       });
     },
-    discard: () => {
+    discard: (at) => {
       release();
       return enqueueForInstance(async () => {
         await halt();
-        await driver.discard(id);
+        await driver.discard(id, at);
       });
     },
     status: async () => {

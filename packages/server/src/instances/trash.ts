@@ -11,11 +11,20 @@ function trashOf(dataFolder: string): string {
 /** `2026-11-26T20-31-38.000Z-p-0123456789ab` */
 const NAME = /^(\d{4}-\d{2}-\d{2})T(\d{2}-\d{2}-\d{2}\.\d{3}Z)-[a-z0-9-]{1,40}$/;
 
-/** Moves a folder of the data folder to the trash, under a name that begins with the time. Does nothing when it does not exist. */
-export async function moveToTrash(dataFolder: string, path: string, name: string): Promise<void> {
+/**
+ * Moves a folder of the data folder to the trash, under a name that begins with the time. Does nothing when it does not exist.
+ *
+ * @param at from when on it is kept: the latest time that was seen. By a clock that is behind it would be deleted once that is right again.
+ */
+export async function moveToTrash(dataFolder: string, path: string, name: string, at: Date): Promise<void> {
   const trash = trashOf(dataFolder);
   await makeOpenFolder(trash);
-  const target = join(trash, `${new Date().toISOString().replaceAll(':', '-')}-${name}`);
+  const taken = new Set(await namesIn(trash));
+  const nameAt = (time: number) => `${new Date(time).toISOString().replaceAll(':', '-')}-${name}`;
+  let time = at.getTime();
+  // The latest time stands still while the clock is behind it.
+  while (taken.has(nameAt(time))) time++;
+  const target = join(trash, nameAt(time));
   try {
     await rename(path, target);
   } catch (error) {

@@ -72,7 +72,8 @@ export interface ExpiryClock extends Clock {
   distrustedMs(): number;
   /**
    * The later of the time of the machine and the latest time that was ever trusted. What gives rights expires by it: a clock that goes back
-   * must not give them again.
+   * must not give them again. What is kept for a time is kept from it on: by a clock that is behind it would be deleted once that is right
+   * again. It stands still while the clock is behind.
    */
   latest(): Date;
   /** By how much the clock of the machine is behind a time that was trusted before, in milliseconds; 0 when it is not. */

@@ -153,8 +153,8 @@ export function describeInstanceRuntime(name: string, preparePlace: () => Promis
 
     it('keeps the data of a discarded instance until the trash is emptied, across a restart, and nothing else of it', async () => {
       await runtime.create(spec('one', 'loopback'));
-      await runtime.discard('one');
-      await runtime.discard('one');
+      await runtime.discard('one', new Date());
+      await runtime.discard('one', new Date());
       expect(await runtime.status('one')).toMatchObject({ state: 'missing' });
       expect(await place.traces('one')).toEqual([]);
       expect(await place.trashed()).toHaveLength(1);

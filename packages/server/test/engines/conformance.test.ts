@@ -9,7 +9,7 @@ import { connectPostgres } from '../../src/postgres/connect.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { describeEngine, type EnginePlace } from '../conformance/engine.ts';
 import { makeProject, quietLog, uriOf } from './project.ts';
-import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
+import { clock, openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 /** Every database, schema and role of a server that was not there at initdb, sorted. */
 async function namesOf(target: PostgresTarget): Promise<string[]> {
@@ -33,7 +33,15 @@ function placeOf(
 describeEngine('the dedicated engine', async () => {
   const place = await openTestRuntime();
   const { runtime, toolbox, major } = place;
-  const engine = createDedicatedEngine({ runtime, standings, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog });
+  const engine = createDedicatedEngine({
+    runtime,
+    standings,
+    clock,
+    toolbox,
+    defaultMajor: () => major,
+    publicHost: '127.0.0.1',
+    log: quietLog,
+  });
   return placeOf(place, engine, ['power', 'staging', 'undo'], {
     prepareProject: async (slug) => makeProject('v1_dedicated', slug),
     traces: async (project) => {
@@ -47,7 +55,7 @@ describeEngine('the dedicated engine', async () => {
 describeEngine('the shared engine', async () => {
   const place = await openTestRuntime();
   const cluster = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1' });
-  const engine = createSharedEngine({ cluster, standings, log: quietLog });
+  const engine = createSharedEngine({ cluster, standings, clock, log: quietLog });
   const shared = async () => ((await cluster.status()).state === 'missing' ? [] : await namesOf(cluster.admin()));
   return placeOf(place, engine, ['staging', 'undo', 'pooled'], {
     prepareProject: async (slug) => makeProject('v2_shared', slug),

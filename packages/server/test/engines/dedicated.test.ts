@@ -11,7 +11,7 @@ import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target
 import { runProcess } from '../../src/system/process.ts';
 import { contentSql, sampleSql } from './chinook.ts';
 import { listMigrations, makeProject, pushOf, quietLog, runPush, uriOf } from './project.ts';
-import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
+import { clock, openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 let runtime: InstanceRuntime;
@@ -24,6 +24,7 @@ beforeAll(async () => {
   engine = createDedicatedEngine({
     runtime,
     standings,
+    clock,
     toolbox: place.toolbox,
     defaultMajor: () => place.major,
     publicHost: '127.0.0.1',

@@ -9,7 +9,7 @@ import { connectPostgres, type PostgresSession } from '../../src/postgres/connec
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { eventually } from '../conformance/instance-runtime.ts';
 import { listMigrations, makeProject, pushOf, quietLog, runPush } from './project.ts';
-import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
+import { clock, openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 let cluster: SharedCluster;
@@ -23,7 +23,7 @@ let intruders: ReturnType<typeof tenantNamesOf>;
 beforeAll(async () => {
   place = await openTestRuntime();
   cluster = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1' });
-  engine = createSharedEngine({ cluster, standings, log: quietLog });
+  engine = createSharedEngine({ cluster, standings, clock, log: quietLog });
   victim = makeProject('v2_shared', 'victim');
   intruder = makeProject('v2_shared', 'intruder');
   for (const project of [victim, intruder]) await engine.provision(project);

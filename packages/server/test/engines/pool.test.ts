@@ -12,7 +12,7 @@ import { openDumpSession } from '../../src/postgres/dump-session.ts';
 import { openPostgresPrograms } from '../../src/postgres/programs.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { makeProject, pushOf, quietLog, runPush } from './project.ts';
-import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
+import { clock, openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 let cluster: SharedCluster;
@@ -23,7 +23,7 @@ const MIB = 2 ** 20;
 beforeAll(async () => {
   place = await openTestRuntime();
   cluster = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1', tempFileBytes: MIB });
-  engine = createSharedEngine({ cluster, standings, log: quietLog });
+  engine = createSharedEngine({ cluster, standings, clock, log: quietLog });
 }, 60_000);
 afterAll(() => place?.close());
 
@@ -260,7 +260,7 @@ it('pushes that never end take neither the places of other work nor all of those
   await place.runtime.create({ id: 'small', major: place.major, network: 'loopback', settings: { max_connections: '40' } });
   const { port } = await place.runtime.status('small');
   const target = { ...place.runtime.superuser('small'), host: '127.0.0.1', port: port ?? 0 };
-  const small = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), standings, log: quietLog });
+  const small = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), standings, clock, log: quietLog });
   const projects = Array.from({ length: 6 }, (_, n) => makeProject('v2_shared', `small-${n}`));
   for (const project of projects) await small.provision(project);
   const [honest, ...sleepers] = projects as [EngineProject, ...EngineProject[]];

@@ -8,7 +8,7 @@ import { connectPostgres } from '../../src/postgres/connect.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { sampleSql } from './chinook.ts';
 import { listMigrations, makeProject, pushOf, quietLog, runPush } from './project.ts';
-import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
+import { clock, openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 
@@ -22,8 +22,8 @@ const makeEngine = (kind: 'v1_dedicated' | 'v2_shared'): Engine => {
   const { runtime, toolbox, major } = place;
   const cluster = embeddedSharedCluster({ runtime, major: () => major, publicHost: '127.0.0.1' });
   return kind === 'v2_shared'
-    ? createSharedEngine({ cluster, standings, log: quietLog })
-    : createDedicatedEngine({ runtime, standings, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog });
+    ? createSharedEngine({ cluster, standings, clock, log: quietLog })
+    : createDedicatedEngine({ runtime, standings, clock, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog });
 };
 
 describe.each(['v1_dedicated', 'v2_shared'] as const)('a push to %s', (kind) => {

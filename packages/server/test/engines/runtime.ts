@@ -10,6 +10,9 @@ import { quietLog } from './project.ts';
 /** Standings of an installation that exists for a test. */
 export const standings = createStandings(createStamp(Buffer.alloc(32, 1), 'standings'));
 
+/** The machine's, which has never been put back. */
+export const clock = { latest: () => systemClock.now() };
+
 /** A runtime of throw-away servers, and what a test needs besides. */
 export interface TestRuntime {
   readonly runtime: InstanceRuntime;

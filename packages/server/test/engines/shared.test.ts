@@ -12,7 +12,7 @@ import { libpqEnvironment, type PostgresTarget } from '../../src/postgres/target
 import { runProcess } from '../../src/system/process.ts';
 import { contentSql, sampleSql } from './chinook.ts';
 import { listMigrations, makeProject, pushOf, quietLog, runPush } from './project.ts';
-import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
+import { clock, openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 let cluster: SharedCluster;
@@ -22,7 +22,7 @@ let project: EngineProject;
 beforeAll(async () => {
   place = await openTestRuntime();
   cluster = embeddedSharedCluster({ runtime: place.runtime, major: () => place.major, publicHost: '127.0.0.1' });
-  engine = createSharedEngine({ cluster, standings, log: quietLog });
+  engine = createSharedEngine({ cluster, standings, clock, log: quietLog });
   project = makeProject('v2_shared');
 }, 60_000);
 
@@ -221,6 +221,31 @@ describe('a shared project', () => {
     await engine.remove(reader);
   });
 
+  it('is kept from the latest time on that was seen, as undo data and in the trash, when the clock is behind', async () => {
+    const latest = new Date(Math.floor(Date.now() / 1000) * 1000 + 30 * 86_400_000);
+    const behind = createSharedEngine({ cluster, standings, clock: { latest: () => latest }, log: quietLog });
+    const restored = makeProject('v2_shared', 'behind');
+    await behind.provision(restored);
+    await runPush(behind, restored, pushOf('create table t (n int)', { mode: 'versioned', version: '1' }));
+    const undo = requireCapability(behind, 'undo', restored);
+    await (await requireCapability(behind, 'staging', restored).openEmpty(restored)).swapIn('keep');
+    expect(await undo.list(restored)).toMatchObject([{ replacedAt: latest }]);
+    await undo.swapBack(restored);
+    expect(await undo.list(restored)).toMatchObject([{ replacedAt: new Date(latest.getTime() + 1000) }]);
+
+    // A creation that is cut off again meanwhile finds the name taken.
+    await behind.remove(restored, { to: 'trash' });
+    await behind.provision(restored);
+    await runPush(behind, restored, pushOf('create table t (n int)', { mode: 'versioned', version: '1' }));
+    await behind.remove(restored, { to: 'trash' });
+    const timeAt = (ms: number) => new Date(ms).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
+    const prefixAt = (ms: number) => tenantNamesOf(restored).schema.replace(/^t_(.*)_api$/, `trash_${timeAt(ms)}_$1`);
+    const [from, week] = [latest.getTime(), 7 * 86_400_000];
+    expect(await behind.emptyTrash?.(week, new Date(from + week - 1), expect.unreachable)).toEqual([]);
+    const deleted = await behind.emptyTrash?.(week, new Date(from + week + 1000), expect.unreachable);
+    expect(deleted).toEqual([prefixAt(from), prefixAt(from + 1000)]);
+  });
+
   it('that cannot be deleted from the trash does not keep the others there', async () => {
     const [held, free] = [makeProject('v2_shared', 'held'), makeProject('v2_shared', 'free')];
     for (const project of [held, free]) {
@@ -289,7 +314,7 @@ describe('an external shared cluster', () => {
     await place.runtime.create({ id: 'external', major: place.major, network: 'loopback' });
     const { port } = await place.runtime.status('external');
     const target = { ...place.runtime.superuser('external'), host: '127.0.0.1', port: port ?? 0 };
-    const external = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), standings, log: quietLog });
+    const external = createSharedEngine({ cluster: externalSharedCluster({ target, log: quietLog }), standings, clock, log: quietLog });
     await external.remove(project);
     await external.provision(project);
     expect(await external.status(project)).toMatchObject({ state: 'running', port });

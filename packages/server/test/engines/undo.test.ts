@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { requireCapability } from '../../src/engines/capabilities.ts';
 import { createDedicatedEngine } from '../../src/engines/dedicated/engine.ts';
@@ -5,7 +7,7 @@ import { instanceIdOf } from '../../src/engines/dedicated/names.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
 import { makeProject, quietLog } from './project.ts';
-import { openTestRuntime, standings, type TestRuntime } from './runtime.ts';
+import { clock, openTestRuntime, standings, type TestRuntime } from './runtime.ts';
 
 let place: TestRuntime;
 let engine: Engine;
@@ -14,7 +16,7 @@ let project: EngineProject;
 beforeAll(async () => {
   place = await openTestRuntime();
   const { runtime, toolbox, major } = place;
-  engine = createDedicatedEngine({ runtime, standings, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog });
+  engine = createDedicatedEngine({ runtime, standings, clock, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog });
   project = makeProject('v1_dedicated');
   await engine.provision(project);
 }, 60_000);
@@ -40,3 +42,28 @@ it('never swaps in what was replaced and is half removed, and removes the rest o
   expect(await undo.list(project)).toEqual([]);
   await expect(undo.swapBack(project)).rejects.toMatchObject({ code: 'not_found' });
 });
+
+it('is kept from the latest time on that was seen, like what goes to the trash, when the clock is behind', async () => {
+  const latest = new Date(Math.floor(Date.now() / 1000) * 1000 + 30 * 86_400_000);
+  const { runtime, toolbox, major, folder } = place;
+  const parts = { runtime, standings, toolbox, defaultMajor: () => major, publicHost: '127.0.0.1', log: quietLog };
+  const behind = createDedicatedEngine({ ...parts, clock: { latest: () => latest } });
+  const restored = makeProject('v1_dedicated', 'behind');
+  await behind.provision(restored);
+  const staging = await requireCapability(behind, 'staging', restored).openEmpty(restored);
+  await staging.swapIn('keep');
+  const undo = requireCapability(behind, 'undo', restored);
+  expect(await undo.list(restored)).toMatchObject([{ replacedAt: latest }]);
+  await undo.swapBack(restored);
+  expect(await undo.list(restored)).toMatchObject([{ replacedAt: new Date(latest.getTime() + 1000) }]);
+
+  // A creation that is cut off again meanwhile finds the name taken.
+  await behind.remove(restored, { to: 'trash' });
+  await behind.provision(restored);
+  await behind.remove(restored, { to: 'trash' });
+  const nameAt = (time: number) => `${new Date(time).toISOString().replaceAll(':', '-')}-${instanceIdOf(restored)}`;
+  expect((await readdir(join(folder, 'trash'))).sort()).toEqual([nameAt(latest.getTime()), nameAt(latest.getTime() + 1)]);
+  const week = 7 * 86_400_000;
+  expect(await runtime.emptyTrash(week, new Date(latest.getTime() + week - 1), expect.unreachable)).toEqual([]);
+  expect(await runtime.emptyTrash(week, new Date(latest.getTime() + week + 1), expect.unreachable)).toHaveLength(2);
+}, 60_000);

@@ -4,6 +4,7 @@ import { readChangeMarks } from '../../postgres/change-marks.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
+import type { ExpiryClock } from '../../system/expiry-clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
@@ -28,11 +29,14 @@ export interface DedicatedEngineParts {
   readonly defaultMajor: () => number;
   /** How users reach the ports of instances. */
   readonly publicHost: string;
+  /** What replaces or discards data names it by its latest time. */
+  readonly clock: Pick<ExpiryClock, 'latest'>;
   readonly log: Log;
 }
 
 /** A project in its own instance, which Flux runs. */
-export function createDedicatedEngine({ runtime, standings, toolbox, defaultMajor, publicHost, log }: DedicatedEngineParts): Engine {
+export function createDedicatedEngine(parts: DedicatedEngineParts): Engine {
+  const { runtime, standings, toolbox, defaultMajor, publicHost, clock, log } = parts;
   const standing = dedicatedStanding(runtime, standings);
   const admin = (project: EngineProject) => runtime.superuser(instanceIdOf(project), databaseNameOf(project));
   const owner = (project: EngineProject): PostgresTarget => ({
@@ -51,7 +55,7 @@ export function createDedicatedEngine({ runtime, standings, toolbox, defaultMajo
   const openPlace = async (project: EngineProject, signal?: AbortSignal): Promise<DedicatedPlace> => {
     const { major } = await ensureRunning(project, signal);
     await ensurePassword(owner(project), admin(project), log, signal);
-    return { project, major, admin: (database) => runtime.superuser(instanceIdOf(project), database), log };
+    return { project, major, admin: (database) => runtime.superuser(instanceIdOf(project), database), clock, log };
   };
   const listUndo = async (project: EngineProject, signal?: AbortSignal) => {
     await ensureRunning(project, signal);
@@ -75,7 +79,7 @@ export function createDedicatedEngine({ runtime, standings, toolbox, defaultMajo
       const id = instanceIdOf(project);
       versions.forget(id);
       requireNotLive(await standing.read(project), project.slug, `Postgres instance ${id}`);
-      await (to === 'trash' ? runtime.discard(id) : runtime.remove(id));
+      await (to === 'trash' ? runtime.discard(id, clock.latest()) : runtime.remove(id));
     },
     standing,
     async status(project) {
@@ -156,7 +160,8 @@ export function createDedicatedEngine({ runtime, standings, toolbox, defaultMajo
         const newest = (await listUndo(project, signal)).find(({ isWhole }) => isWhole);
         if (newest === undefined) throw nothingToUndo(project.slug);
         const live = databaseNameOf(project);
-        return await swapDatabases(runtime.superuser(instanceIdOf(project)), { live, next: newest.name, previous: 'keep' }, signal);
+        const swap = { live, next: newest.name, previous: 'keep', at: clock.latest() } as const;
+        return await swapDatabases(runtime.superuser(instanceIdOf(project)), swap, signal);
       },
       async drop(project, names, signal) {
         const ours = (await listUndo(project, signal)).filter(({ name }) => names.includes(name));

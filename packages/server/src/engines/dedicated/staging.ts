@@ -12,6 +12,7 @@ import { DIGEST_SETTINGS } from '../../postgres/manifest.ts';
 import { UNBOUNDED } from '../../postgres/session-settings.ts';
 import { quoteIdentifier, unquoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import type { ExpiryClock } from '../../system/expiry-clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { EngineProject } from '../engine.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
@@ -29,6 +30,7 @@ export interface DedicatedPlace {
   readonly project: EngineProject;
   readonly major: number;
   admin(database: string): PostgresTarget;
+  readonly clock: Pick<ExpiryClock, 'latest'>;
   readonly log: Log;
 }
 
@@ -42,7 +44,7 @@ export function stagingNameOf(project: EngineProject): string {
  * name of the owner in the archive, so that grants and policies find it, until the swap renames it.
  */
 export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSpec, signal?: AbortSignal): Promise<Staging> {
-  const { project, admin, log } = place;
+  const { project, admin, clock, log } = place;
   const name = stagingNameOf(project);
   const ownName = ownerNameOf(project);
   const ownerName = spec.place === 'fresh' ? (spec.ownerName ?? ownName) : ownName;
@@ -122,7 +124,7 @@ export async function openStagingDatabase(place: DedicatedPlace, spec: StagingSp
       if (spec.schema !== null) await becomePublic(inspector, spec.schema);
       await copySettings(admin(databaseNameOf(project)), name);
       await rename(ownerName, ownName);
-      return await swapDatabases(admin('postgres'), { live: databaseNameOf(project), next: name, previous });
+      return await swapDatabases(admin('postgres'), { live: databaseNameOf(project), next: name, previous, at: clock.latest() });
     },
     discard,
   };

@@ -11,6 +11,8 @@ export interface DatabaseSwap {
   readonly live: string;
   readonly next: string;
   readonly previous: 'keep' | 'drop';
+  /** From when on the replaced data is kept: the latest time that was seen, because a clock that is behind would let it go early. */
+  readonly at: Date;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface DatabaseSwap {
  */
 export async function swapDatabases(
   admin: PostgresTarget,
-  { live, next, previous }: DatabaseSwap,
+  { live, next, previous, at }: DatabaseSwap,
   signal?: AbortSignal,
 ): Promise<SwapOutcome> {
   signal?.throwIfAborted();
@@ -31,7 +33,7 @@ export async function swapDatabases(
   await using session = await connectPostgres(admin);
   await using drain = await connectPostgres(admin);
   const existing = (await listUndoDatabases(session, live)).map(({ name }) => name);
-  const undoName = undoNameFor(live, existing, new Date());
+  const undoName = undoNameFor(live, existing, at);
   const began = performance.now();
   const draining = new AbortController();
   const drained = keepEndingSessions(drain, { databases: [live, next] }, draining.signal);

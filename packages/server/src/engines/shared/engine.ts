@@ -5,6 +5,7 @@ import { withLockReport } from '../../postgres/lock-watch.ts';
 import { NO_PREREQUISITES } from '../../postgres/manifest/prerequisites/data.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import type { ExpiryClock } from '../../system/expiry-clock.ts';
 import type { Log } from '../../system/log.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ensurePassword } from '../login.ts';
@@ -31,6 +32,8 @@ import { discardTenant, emptyTenantTrash } from './trash.ts';
 export interface SharedEngineParts {
   readonly cluster: SharedCluster;
   readonly standings: Standings;
+  /** What replaces or discards data names it by its latest time. */
+  readonly clock: Pick<ExpiryClock, 'latest'>;
   readonly log: Log;
 }
 
@@ -38,7 +41,7 @@ export interface SharedEngineParts {
  * A project in a schema of a pooled cluster. A tenant cannot read, write, lock or call anything of another tenant; what stays visible is
  * listed at `provisionTenant`.
  */
-export function createSharedEngine({ cluster, standings, log }: SharedEngineParts): Engine {
+export function createSharedEngine({ cluster, standings, clock, log }: SharedEngineParts): Engine {
   const standing = sharedStanding(cluster, standings);
   const ensureRunning = async (project: EngineProject, signal?: AbortSignal): Promise<{ readonly major: number }> => {
     signal?.throwIfAborted();
@@ -84,7 +87,7 @@ export function createSharedEngine({ cluster, standings, log }: SharedEnginePart
     const owner = target(names.ddl, project.secrets.ownerPassword);
     const backup = target(names.backup, project.secrets.backupPassword);
     await ensurePassword(backup, cluster.admin(), log, signal);
-    return { names, major, admin: cluster.admin(), owner, ownerLogin, backup };
+    return { names, major, admin: cluster.admin(), owner, ownerLogin, backup, clock };
   };
   const listUndo = async (project: EngineProject, signal?: AbortSignal) => {
     await ensureRunning(project, signal);
@@ -111,8 +114,11 @@ export function createSharedEngine({ cluster, standings, log }: SharedEnginePart
       // An incomplete cluster has no ledger to remove rows from.
       await cluster.open(signal);
       requireNotLive(await standing.read(project, signal), project.slug, `The schema ${tenantNamesOf(project).schema}`);
-      const remove = to === 'trash' ? discardTenant : removeTenant;
-      await changingSchemas(() => asAdmin((session) => remove(cluster.admin(), session, tenantNamesOf(project), signal), signal));
+      const admin = cluster.admin();
+      const names = tenantNamesOf(project);
+      const remove = (session: PostgresSession) =>
+        to === 'trash' ? discardTenant(admin, session, names, clock.latest(), signal) : removeTenant(admin, session, names, signal);
+      await changingSchemas(() => asAdmin(remove, signal));
     },
     async emptyTrash(olderThanMs, now, onProblem) {
       if ((await cluster.status()).state !== 'running') return [];
@@ -178,7 +184,7 @@ export function createSharedEngine({ cluster, standings, log }: SharedEnginePart
       async swapBack(project, signal) {
         const [newest] = await listUndo(project, signal);
         if (newest === undefined) throw nothingToUndo(project.slug);
-        const swap = { next: newest.name, previous: 'keep', defaults: NO_PREREQUISITES } as const;
+        const swap = { next: newest.name, previous: 'keep', defaults: NO_PREREQUISITES, at: clock.latest() } as const;
         return await changingSchemas(() => swapSchemas(cluster.admin(), tenantNamesOf(project), swap, signal));
       },
       async drop(project, names, signal) {

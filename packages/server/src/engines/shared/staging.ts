@@ -6,6 +6,7 @@ import { NO_PREREQUISITES, type Prerequisites } from '../../postgres/manifest/pr
 import { renderOwnAfter } from '../../postgres/manifest/prerequisites/render.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import type { ExpiryClock } from '../../system/expiry-clock.ts';
 import type { Staging, StagingSpec } from '../staging.ts';
 import { dropSchemas } from './drop-schemas.ts';
 import { LEDGER_OWNER, type TenantNames } from './names.ts';
@@ -23,6 +24,7 @@ export interface TenantPlace {
   readonly owner: PostgresTarget;
   readonly ownerLogin: OwnerLogin;
   readonly backup: PostgresTarget;
+  readonly clock: Pick<ExpiryClock, 'latest'>;
 }
 
 /** Name of the schema that is restored into, until it is swapped in. */
@@ -35,7 +37,7 @@ function stagingSchemaOf({ schema }: TenantNames): string {
  * here, because other tenants are in the same cluster.
  */
 export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, signal?: AbortSignal): Promise<Staging> {
-  const { names, admin, owner, ownerLogin } = place;
+  const { names, admin, owner, ownerLogin, clock } = place;
   // A new tenant has no data to protect: its own schema is used, without a swap.
   const isOwn = spec.place === 'fresh' && spec.schema === names.schema;
   const schema = isOwn ? names.schema : stagingSchemaOf(names);
@@ -78,7 +80,7 @@ export async function openStagingSchema(place: TenantPlace, spec: StagingSpec, s
     swapIn: async (previous, swapSignal) => {
       if (isOwn) return { undoName: null, outageMs: 0 };
       const defaults = roleDefaults === 'swapIn' ? recorded : NO_PREREQUISITES;
-      return await swapSchemas(admin, names, { next: schema, previous, defaults }, swapSignal);
+      return await swapSchemas(admin, names, { next: schema, previous, defaults, at: clock.latest() }, swapSignal);
     },
     async discard() {
       if (!isOwn) await withLockReport(admin, (session) => dropSchemas(admin, session, [schema]));

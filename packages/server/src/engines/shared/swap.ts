@@ -13,6 +13,8 @@ import { inTransaction } from './tenant-lock.ts';
 export interface SchemaSwap {
   readonly next: string;
   readonly previous: 'keep' | 'drop';
+  /** From when on the replaced data is kept: the latest time that was seen, because a clock that is behind would let it go early. */
+  readonly at: Date;
   /** Recorded default privileges of the tenant's role in all schemas. */
   readonly defaults: Pick<Prerequisites, 'defaultRevocations' | 'defaultPrivileges'>;
 }
@@ -25,14 +27,14 @@ export interface SchemaSwap {
 export async function swapSchemas(
   admin: PostgresTarget,
   names: TenantNames,
-  { next, previous, defaults }: SchemaSwap,
+  { next, previous, defaults, at }: SchemaSwap,
   signal?: AbortSignal,
 ): Promise<SwapOutcome> {
   signal?.throwIfAborted();
   // From here on aborts are ignored: a connection that is dropped during COMMIT would leave open which of the two is live.
   await using session = await connectPostgres(admin);
   const existing = (await listUndoSchemas(session, names)).map(({ name }) => name);
-  const undoName = undoNameFor(names.schema.replace(/_api$/, ''), existing, new Date());
+  const undoName = undoNameFor(names.schema.replace(/_api$/, ''), existing, at);
   const sessions = { roles: [names.ddl, names.login] };
   const began = performance.now();
   await inTransaction(session, async () => {

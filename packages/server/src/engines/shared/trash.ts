@@ -15,11 +15,13 @@ const PREFIX = '^trash_[0-9]{8}t[0-9]{6}_[0-9a-f]{12}';
  * names that it had are free again, and nothing that looks for tenants finds it. One that never had anything in it is removed.
  *
  * @param session a superuser's, in the shared database
+ * @param at from when on it is kept: the latest time that was seen. By a clock that is behind it would be deleted once that is right again.
  */
 export async function discardTenant(
   admin: PostgresTarget,
   session: PostgresSession,
   names: TenantNames,
+  at: Date,
   signal?: AbortSignal,
 ): Promise<void> {
   const roles = await listRoles(session, names);
@@ -27,9 +29,9 @@ export async function discardTenant(
   if (!(await hasContent(session, schemas, roles))) return await removeTenant(admin, session, names, signal);
   await shutOut(admin, session, roles, signal);
   for (const schema of schemas) await revokeFromOthers(session, schema);
-  const time = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
   const prefix = names.schema.replace(/_api$/, '_');
-  const trashNameOf = (name: string) => name.replace(/^t_/, `trash_${time}_`);
+  const trashPrefix = await freeTrashPrefix(session, prefix, at);
+  const trashNameOf = (name: string) => `${trashPrefix}${name.slice(prefix.length)}`;
   const isOurs = (name: string) => name.startsWith(prefix);
   await whileEndingBlockers(admin, session, async () => {
     try {
@@ -80,6 +82,22 @@ export async function emptyTenantTrash(
       onProblem(prefix, error);
     }
   return deleted;
+}
+
+/** The names of a tenant in the trash begin with it. The latest time stands still while the clock is behind it, so it may be taken. */
+async function freeTrashPrefix(session: PostgresSession, prefix: string, at: Date): Promise<string> {
+  const digits = (time: number) => new Date(time).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').toLowerCase();
+  const prefixAt = (time: number) => prefix.replace(/^t_/, `trash_${digits(time)}_`);
+  const rows = await session.query<{ prefix: string }>(
+    `select distinct substring(name from $1) || '_' as prefix from (
+       select nspname::text as name from pg_catalog.pg_namespace union select rolname::text from pg_catalog.pg_roles) as names
+     where name ~ ($1 || '_')`,
+    [PREFIX],
+  );
+  const taken = new Set(rows.map((row) => row.prefix));
+  let time = at.getTime();
+  while (taken.has(prefixAt(time))) time += 1000;
+  return prefixAt(time);
 }
 
 function timeOf(prefix: string): number {

@@ -80,14 +80,14 @@ export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServe
         await rm(places(id).socket, { recursive: true, force: true });
         await rm(places(id).root, { recursive: true, force: true });
       }),
-    discard: (id) =>
+    discard: (id, at) =>
       withDockerErrors(async () => {
         await removeContainer(engine, id);
         const { root, record, socket } = places(id);
         const kept = await readRecord(record).catch(() => undefined);
         // A volume cannot be renamed; one without a record is left where it is.
         if (kept !== undefined) await writeFileAtomically(join(root, VOLUME_FILE), await copyVolume(home, id, kept.spec.major));
-        await moveToTrash(home.dataFolder, root, id);
+        await moveToTrash(home.dataFolder, root, id, at);
         if (kept !== undefined) await removeVolume(engine, nameOf(engine, id));
         await rm(socket, { recursive: true, force: true });
       }),

@@ -66,10 +66,10 @@ function createLocalDriver({
       await halt(id, undefined);
       await removeFolders(folders(id));
     },
-    async discard(id) {
+    async discard(id, at) {
       await halt(id, undefined);
       const { root, socket } = folders(id);
-      await moveToTrash(dataFolder, root, id);
+      await moveToTrash(dataFolder, root, id, at);
       await rm(socket, { recursive: true, force: true });
     },
     damageOf: (id) => damageOf(folders(id)),
