@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog/open.ts';
 import type { BoundOperation } from '../operations/define.ts';
 import type { Lease } from '../operations/lease.ts';
 import type { CreateProjectDeps } from '../projects/create.ts';
+import type { CredentialsDeps } from '../projects/credentials.ts';
 import type { DoctorDeps } from '../projects/doctor.ts';
 import type { ExtensionDeps } from '../projects/extensions.ts';
 import type { PushDeps } from '../projects/push.ts';
@@ -56,7 +57,8 @@ export type ProjectRouteDeps = CreateProjectDeps &
   PushDeps &
   QuotaDeps &
   DoctorDeps &
-  ExtensionDeps & { readonly publicUrl: string };
+  ExtensionDeps &
+  CredentialsDeps & { readonly publicUrl: string };
 
 /** What tokens, the keys of receipts and the examination of the server use. */
 export type AccountRouteDeps = TokenDeps & SigningDeps & DoctorDeps & { readonly defaultMode: EngineKind };

@@ -24,7 +24,7 @@ export async function withIdempotency(deps: RouterDeps, call: Call<Route>, run: 
     throw new FluxError('invalid_request', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`);
   const { db } = deps.catalog;
   const tokenId = call.principal.token.id;
-  const state = await takeIdempotencyKey(db, tokenId, key, fingerprint(call));
+  const state = await takeIdempotencyKey(db, tokenId, key, fingerprint(call), deps.clock.latest());
   if (state.kind === 'other-request')
     throw new FluxError('invalid_request', 'This Idempotency-Key was used for another request.', {
       hint: 'Generate a new key for each request.',

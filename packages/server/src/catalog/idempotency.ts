@@ -12,11 +12,22 @@ export type IdempotencyState =
 /** A key whose request never ended is free again after this long: its server was killed. */
 const ABANDONED_AFTER = '10 minutes';
 
-/** Takes a key for a request, or tells what became of the request that took it before. */
-export async function takeIdempotencyKey(db: Database, tokenId: TokenId, key: string, requestSha256: string): Promise<IdempotencyState> {
+/**
+ * Takes a key for a request, or tells what became of the request that took it before.
+ *
+ * @param latest the latest time that was seen: by a clock that is behind, the key would be forgotten once that is right again
+ */
+export async function takeIdempotencyKey(
+  db: Database,
+  tokenId: TokenId,
+  key: string,
+  requestSha256: string,
+  latest: Date,
+): Promise<IdempotencyState> {
   const { rows } = await sql`
-    insert into idempotency_keys (token_id, key, request_sha256) values (${tokenId}, ${key}, ${requestSha256})
-    on conflict (token_id, key) do update set created_at = now()
+    insert into idempotency_keys (token_id, key, request_sha256, created_at)
+      values (${tokenId}, ${key}, ${requestSha256}, greatest(now(), ${latest}::timestamptz))
+    on conflict (token_id, key) do update set created_at = excluded.created_at
       where idempotency_keys.status is null and idempotency_keys.request_sha256 = excluded.request_sha256
         and idempotency_keys.created_at < now() - ${sql.raw(`interval '${ABANDONED_AFTER}'`)}
     returning 1`.execute(db);

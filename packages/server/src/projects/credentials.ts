@@ -1,11 +1,19 @@
 import type { CredentialsAnswer, PostgresParts } from '@flux/contract/project';
 import type { ProjectRow } from '../catalog/projects.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
+import type { Clock } from '../system/clock.ts';
+import type { ExpiryClock } from '../system/expiry-clock.ts';
 import { requireActive } from './active.ts';
 import { signProjectKey } from './keys.ts';
 
+/** What telling credentials uses. */
+export interface CredentialsDeps {
+  readonly engines: EngineDirectory;
+  readonly clock: Clock & Pick<ExpiryClock, 'latest'>;
+}
+
 /** How people and programs outside reach a project. */
-export async function readCredentials({ engines }: { readonly engines: EngineDirectory }, row: ProjectRow): Promise<CredentialsAnswer> {
+export async function readCredentials({ engines, clock }: CredentialsDeps, row: ProjectRow): Promise<CredentialsAnswer> {
   requireActive(row);
   const { engine, project } = engines.of(row);
   const postgres = await engine.credentials(project);
@@ -22,10 +30,11 @@ export async function readCredentials({ engines }: { readonly engines: EngineDir
       note: `This login reaches only the schema ${engine.apiSchema(project)} of a pooled cluster.`,
     };
   }
+  const sign = (role: 'anon' | 'service_role') => signProjectKey(project.secrets.jwtSecret, role, clock.now(), clock.latest());
   return {
     ...common,
-    anonKey: signProjectKey(project.secrets.jwtSecret, 'anon'),
-    serviceRoleKey: signProjectKey(project.secrets.jwtSecret, 'service_role'),
+    anonKey: sign('anon'),
+    serviceRoleKey: sign('service_role'),
   };
 }
 

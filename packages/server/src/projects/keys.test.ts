@@ -15,6 +15,13 @@ it('signs a JWT that names the role and lasts ten years', () => {
   expect(signature).toBe(createHmac('sha256', 'secret').update(`${header}.${payload}`).digest('base64url'));
 });
 
+it('signs one that lasts ten years from the latest time on when the clock is behind', () => {
+  const latest = new Date('2026-01-02T03:04:05Z');
+  const key = signProjectKey('secret', 'service_role', new Date(0), latest);
+  expect(JSON.parse(Buffer.from(key.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({ iat: 0, exp: 1767323045 + 315_360_000 });
+  expect(checkProjectKey('secret', key, latest)).toBe('good');
+});
+
 it('signs differently for each role and each secret', () => {
   const at = new Date(0);
   const keys = [signProjectKey('a', 'anon', at), signProjectKey('a', 'service_role', at), signProjectKey('b', 'anon', at)];

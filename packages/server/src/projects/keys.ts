@@ -8,11 +8,13 @@ const LIFETIME_S = 10 * 365 * 24 * 60 * 60;
  * Signs the API key of a project for one of its roles: a JWT (RFC 7519) with HS256, issuer `flux`.
  *
  * @param jwtSecret the project's own HMAC secret
- * @param issuedAt now, unless a test sets the time; the key expires ten years later
+ * @param issuedAt the time of the machine, which whoever refuses a key from the future may go by
+ * @param latest the latest time that was seen; the key expires ten years later. By a clock that has started in 1970 it would have expired when
+ * that is right again.
  */
-export function signProjectKey(jwtSecret: string, role: 'anon' | 'service_role', issuedAt: Date = new Date()): string {
-  const iat = Math.floor(issuedAt.getTime() / 1000);
-  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ role, iss: 'flux', iat, exp: iat + LIFETIME_S })}`;
+export function signProjectKey(jwtSecret: string, role: 'anon' | 'service_role', issuedAt: Date, latest = issuedAt): string {
+  const [iat, from] = [issuedAt, latest].map((time) => Math.floor(time.getTime() / 1000)) as [number, number];
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ role, iss: 'flux', iat, exp: from + LIFETIME_S })}`;
   return `${signed}.${createHmac('sha256', jwtSecret).update(signed).digest('base64url')}`;
 }
 

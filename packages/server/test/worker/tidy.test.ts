@@ -7,6 +7,7 @@ import { QuotaLimits } from '@flux/contract/quota';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { MeasureAttempts, QuotaDeps } from '../../src/backups/quota.ts';
+import { forgetIdempotencyKeys, takeIdempotencyKey } from '../../src/catalog/idempotency.ts';
 import { findProjectById, type ProjectRow } from '../../src/catalog/projects.ts';
 import { ensureUser, insertToken } from '../../src/catalog/tokens.ts';
 import { EngineDirectory, type EngineSet } from '../../src/engines/directory.ts';
@@ -83,6 +84,21 @@ it('forgets Idempotency-Keys after a day, and measures projects, each minute', a
   expect(await place.catalog.db.selectFrom('idempotency_keys').select('key').execute()).toEqual([{ key: 'recent' }]);
   expect(await measured(project)).toBe(4096);
   expect(lines).toEqual([]);
+});
+
+it('forgets a key no earlier that was taken while the clock was behind', async () => {
+  const { db } = place.catalog;
+  const id = randomUUID() as TokenId;
+  const user = await ensureUser(db, randomUUID() as never, 'behind');
+  await insertToken(db, { id, user_id: user, name: 'b', sha256: 'c'.repeat(64), access: 'read', all_projects: true }, []);
+  // By the clock of the catalog it is a month earlier.
+  const latest = Date.now() + 30 * 86_400_000;
+  await takeIdempotencyKey(db, id, 'behind', 'd'.repeat(64), new Date(latest));
+  const keys = () => db.selectFrom('idempotency_keys').select('key').where('token_id', '=', id).execute();
+  await forgetIdempotencyKeys(db, new Date(latest + 86_400_000));
+  expect(await keys()).toEqual([{ key: 'behind' }]);
+  await forgetIdempotencyKeys(db, new Date(latest + 86_400_001));
+  expect(await keys()).toEqual([]);
 });
 
 it('measures although keys cannot be forgotten, and says that they cannot', async () => {
