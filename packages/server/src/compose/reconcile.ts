@@ -63,43 +63,61 @@ export async function reconcile(config: Config, log: Log, how: 'dry-run' | 'appl
     const { adoptions, notCompared } = await examineFound({ ...ground, store, clock, log });
     for (const sentence of notCompared) say(`! ${sentence}`);
     if (adoptions.length === 0) return say('The catalog knows everything that was found.');
-    const outcomes: Outcome[] = [];
-    for (const adoption of adoptions) {
-      const outcome = await outcomeOf(ground, adoption, isDryRun);
-      outcomes.push(outcome);
-      say(outcome.line);
-    }
-    const failed = outcomes.filter(({ failed }) => failed).length;
-    if (failed > 0)
-      throw new FluxError('catalog_outdated', `${failed} of ${outcomes.length} could not be adopted; each says why above.`, {
-        hint: 'Correct what is in the way, then run `flux-server reconcile --apply` again.',
-      });
-    if (isDryRun) say('Nothing was changed. `flux-server reconcile --apply` adopts what can be adopted.');
+    if (!isDryRun) return await adoptInTurn(ground, adoptions, say);
+    for (const adoption of adoptions) say(`${adoption.apply === undefined ? '!' : '+'} ${describe(adoption)}`);
+    say('Nothing was changed. `flux-server reconcile --apply` adopts what can be adopted.');
   } finally {
     await releasers.release();
   }
 }
 
-interface Outcome {
-  readonly line: string;
-  readonly failed?: true;
+/**
+ * Adopts what can be adopted. Ends at what no start may pass over when that cannot be: adopting the rest would make the catalog look up to date.
+ *
+ * @param say takes lines for a person
+ * @throws FluxError `catalog_outdated` when something could not be adopted
+ */
+export async function adoptInTurn(
+  deps: Pick<ReconcileDeps, 'catalog'>,
+  adoptions: readonly Adoption[],
+  say: (line: string) => void,
+): Promise<void> {
+  let failed = 0;
+  for (const [index, adoption] of adoptions.entries()) {
+    const outcome = await adopt(deps, adoption);
+    say(outcome.line);
+    if (outcome.state !== 'failed' && outcome.state !== 'required') continue;
+    failed += 1;
+    if (outcome.state === 'failed') continue;
+    const rest = adoptions.length - index - 1;
+    if (rest > 0) say(`! What comes after it (${rest}) was left as it is, and is adopted once it is.`);
+    break;
+  }
+  if (failed > 0)
+    throw new FluxError('catalog_outdated', `${failed} of ${adoptions.length} could not be adopted; each says why above.`, {
+      hint: 'Correct what is in the way, then run `flux-server reconcile --apply` again.',
+    });
 }
 
-async function outcomeOf(deps: Pick<ReconcileDeps, 'catalog'>, adoption: Adoption, isDryRun: boolean): Promise<Outcome> {
+interface Outcome {
+  readonly line: string;
+  /** `required`: it could not be adopted, and no start may pass it over. */
+  readonly state: 'adopted' | 'undecided' | 'failed' | 'required';
+}
+
+async function adopt(deps: Pick<ReconcileDeps, 'catalog'>, adoption: Adoption): Promise<Outcome> {
   const { found, apply } = adoption;
-  if (apply === undefined) return { line: `! ${found}` };
-  if (isDryRun) return { line: `+ ${describe(adoption)}` };
+  if (apply === undefined) return { line: `! ${found}`, state: 'undecided' };
   try {
     await apply();
-    return { line: `✓ ${found} Adopted.` };
+    return { line: `✓ ${found} Adopted.`, state: 'adopted' };
   } catch (error) {
     if (isFluxError(error, 'catalog_unavailable')) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    const isPassedOver = await passOver(deps, adoption, why);
-    const line = isPassedOver
-      ? `✗ ${describe({ ...adoption, passedOver: why })} Until then it stays where it is, and Flux starts without it.`
-      : `✗ ${found} It could not be adopted, and Flux does not start before it is: ${why}`;
-    return { line, failed: true };
+    if (!(await passOver(deps, adoption, why)))
+      return { line: `✗ ${found} It could not be adopted, and Flux does not start before it is: ${why}`, state: 'required' };
+    const line = `✗ ${describe({ ...adoption, passedOver: why })} Until then it stays where it is, and Flux starts without it.`;
+    return { line, state: 'failed' };
   }
 }
 

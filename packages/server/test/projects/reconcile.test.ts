@@ -1,10 +1,12 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import type { ProjectId } from '@flux/contract/ids';
+import type { OperationId, ProjectId } from '@flux/contract/ids';
 import pino from 'pino';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { BlobStore } from '../../src/blobs/store.ts';
-import { markProjectRemoved, markProjectRemoving, type ProjectRow } from '../../src/catalog/projects.ts';
+import { findOperation, insertOperation } from '../../src/catalog/operations.ts';
+import { findProjectById, markProjectRemoved, markProjectRemoving, type ProjectRow } from '../../src/catalog/projects.ts';
+import { adoptInTurn, requireUpToDate } from '../../src/compose/reconcile.ts';
 import { EngineDirectory } from '../../src/engines/directory.ts';
 import type { Engine } from '../../src/engines/engine.ts';
 import type { FoundStanding, Standing, StandingSupport } from '../../src/engines/standing.ts';
@@ -31,8 +33,8 @@ beforeEach(() => {
   pooled = createStandingsInMemory();
 });
 
-/** What is found, while another server does something before the whole store is listed. */
-const examine = async (beforeListing: () => Promise<unknown> = async () => undefined) => {
+/** What comparing uses, while another server does something before the whole store is listed. */
+const depsWhile = (beforeListing: () => Promise<unknown> = async () => undefined) => {
   const { store } = place.deps;
   const listed: BlobStore = {
     ...store,
@@ -44,8 +46,20 @@ const examine = async (beforeListing: () => Promise<unknown> = async () => undef
   const seal = createSeal(randomBytes(32));
   const engineOf = (standing: StandingSupport) => ({ name: 'test', standing }) as unknown as Engine;
   const engines = new EngineDirectory({ v1_dedicated: engineOf(dedicated), v2_shared: engineOf(pooled), attached: engineOf(pooled) }, seal);
-  return (await examineFound({ catalog: place.catalog, engines, store: listed, seal, clock: systemClock, log: pino({ level: 'silent' }) }))
-    .adoptions;
+  return { catalog: place.catalog, engines, store: listed, seal, clock: systemClock, log: pino({ level: 'silent' }) };
+};
+const examine = async (beforeListing?: () => Promise<unknown>) => (await examineFound(depsWhile(beforeListing))).adoptions;
+
+/** A live project that the catalog says was removed, and a reset of another that waits for a worker. */
+const makeOld = async () => {
+  const lost = await place.newProject();
+  dedicated.found.set(lost.id, standingOf(lost, 'live'));
+  await markProjectRemoved(place.catalog.db, lost.id, new Date());
+  const id = randomUUID() as OperationId;
+  const { id: projectId } = await place.newProject();
+  const row = { id, projectId, kind: 'reset', touches: 'project', backupId: null, requestedBy: null, request: {} } as const;
+  await insertOperation(place.catalog.db, { ...row, createdAt: new Date(), workerId: null });
+  return { lost, stateOf: async () => (await findOperation(place.catalog.db, id))?.state };
 };
 
 it('finds nothing when another server completes a backup while the store is listed', async () => {
@@ -84,6 +98,41 @@ it('finds nothing when a move was committed, and the pool does not say yet that 
     project: { ...standingOf(project, 'live').project, engine: 'v2_shared' },
   });
   expect(await examine()).toEqual([]);
+});
+
+it('refuses a start until what an old catalog calls under way has ended, wherever an adoption is cut off', async () => {
+  const { lost, stateOf } = await makeOld();
+  const [first, second] = await examine();
+  expect(first?.found).toContain('(reset); they will not be begun again');
+  expect(second?.found).toContain(lost.slug);
+  await first?.apply?.();
+  expect(await stateOf()).toBe('failed');
+  await expect(requireUpToDate(depsWhile())).rejects.toThrow(lost.slug);
+  await second?.apply?.();
+  expect(await requireUpToDate(depsWhile())).toEqual([]);
+});
+
+it('adopts nothing after operations that cannot be ended', async () => {
+  const { lost, stateOf } = await makeOld();
+  await place.catalog.executeSql(
+    `create function refuse() returns trigger language plpgsql as $$ begin raise 'locked for too long'; end $$;
+     create trigger refuse before update on operations for each row execute function refuse()`,
+  );
+  const lines: string[] = [];
+  const adopting = adoptInTurn(place, await examine(), (line) => lines.push(line));
+  await expect(adopting).rejects.toThrow('1 of 2 could not be adopted');
+  expect(lines).toEqual([
+    expect.stringMatching(/^✗ 1 operations .* and Flux does not start before it is: locked for too long$/),
+    '! What comes after it (1) was left as it is, and is adopted once it is.',
+  ]);
+  await expect(requireUpToDate(depsWhile())).rejects.toThrow('they will not be begun again');
+  expect(await stateOf()).toBe('queued');
+
+  await place.catalog.executeSql('drop function refuse cascade');
+  await adoptInTurn(place, await examine(), () => undefined);
+  expect(await stateOf()).toBe('failed');
+  expect((await findProjectById(place.catalog.db, lost.id))?.lifecycle).toBe('active');
+  expect(await requireUpToDate(depsWhile())).toEqual([]);
 });
 
 function createStandingsInMemory(): Standings {

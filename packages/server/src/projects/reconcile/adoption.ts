@@ -17,7 +17,10 @@ export interface ReconcileDeps {
 
 /** Something that is found and that the catalog does not know, or knows as something older. */
 export interface Adoption {
-  /** Names it for later starts, which pass it over once it could not be adopted. Undefined for what no start may pass over. */
+  /**
+   * Names it for later starts, which pass it over once it could not be adopted. Undefined for what no start may pass over: when it cannot be
+   * adopted, nothing after it may be, because what is left to adopt is what keeps the next start back.
+   */
   readonly id?: string;
   /** What was found, and what the catalog says; a sentence. */
   readonly found: string;

@@ -30,7 +30,9 @@ export async function examineFound(deps: ReconcileDeps): Promise<Comparison> {
   // What is under way in a catalog that is up to date was cut off a moment ago, and its recovery is not our business.
   const underWay = isOld ? { likely: marked(likely), operations: await examineOperations(deps) } : { likely: [], operations: [] };
   return {
-    adoptions: [...found.projects, ...underWay.likely, ...found.certain, ...underWay.operations],
+    // What is under way ends while something else is still to be adopted: only that tells the next start, when this adoption is cut off, that the
+    // catalog is old. Unfinished backups whose artifact is there are completed first, because the end of their operation would fail them.
+    adoptions: [...underWay.likely, ...underWay.operations, ...found.projects, ...found.certain],
     notCompared: typeof store === 'string' ? [...notCompared, store] : notCompared,
   };
 }
