@@ -162,7 +162,9 @@ export const REMOVAL: Work = {
   command: ({ slug, hash }) => ['nuke', slug, '--hash', hash, '--yes', '--skip-backup-check', '--reason', 'a test'],
   end: 'done',
   holds: async ({ id }, place) => {
-    const left = `select count(*) from pg_roles where rolname like '%${id.replaceAll('-', '').slice(0, 12)}%'`;
+    // One that a restart has gone on with is in the trash, where nobody can log in.
+    const shortId = id.replaceAll('-', '').slice(0, 12);
+    const left = `select count(*) from pg_roles where rolname ~ '${shortId}' and (rolname ~ '^t_' or rolcanlogin)`;
     if (Number(await psql(sharedUri(place), left)) !== 0) throw new Error('a removal left roles behind');
   },
 };

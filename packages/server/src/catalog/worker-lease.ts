@@ -13,6 +13,11 @@ export const WORKER_LOCK_CLASS = 0x466c7578;
  */
 export interface WorkerLease {
   readonly workerId: string;
+  /**
+   * The operations that were queued or running when it was taken. Nobody has asked this worker for them, and the catalog may be a copy from a
+   * time when they had not ended yet.
+   */
+  readonly inherited: ReadonlySet<OperationId>;
   /** Aborted when the connection is lost: from then on others may take our operations for dead, so work must stop. */
   readonly lost: AbortSignal;
   /**
@@ -32,6 +37,7 @@ export async function takeWorkerLease(catalog: Catalog, home: string | null): Pr
   const lost = new AbortController();
   client.on('end', () => lost.abort(new Error('the connection that proves this worker alive is gone')));
   const workerId = randomUUID();
+  let inherited: ReadonlySet<OperationId>;
   try {
     const { rows } = await client.query('insert into workers (id, host, pid, home) values ($1, $2, $3, $4) returning lock_key', [
       workerId,
@@ -40,6 +46,8 @@ export async function takeWorkerLease(catalog: Catalog, home: string | null): Pr
       home,
     ]);
     await client.query('select pg_advisory_lock($1, $2)', [WORKER_LOCK_CLASS, rows[0].lock_key]);
+    const unfinished = await client.query<{ id: OperationId }>(`select id from operations where state in ('queued', 'running')`);
+    inherited = new Set(unfinished.rows.map(({ id }) => id));
     // A table that somebody has locked delays cancelling, but is no reason to take the catalog for gone.
     await client.query(`set lock_timeout = ${HEARTBEAT.everyMs}`);
   } catch (error) {
@@ -69,6 +77,7 @@ export async function takeWorkerLease(catalog: Catalog, home: string | null): Pr
   lost.signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   return {
     workerId,
+    inherited,
     lost: lost.signal,
     onCancelRequested: (callback) => {
       callbacks.add(callback);

@@ -11,6 +11,11 @@ import type { ProjectRow } from '../catalog/projects.ts';
 /** What work receives besides its order: its id, the signal to stop, and a callback for its progress. */
 export interface Task {
   readonly id: OperationId;
+  /**
+   * It was there before this worker took its lease. In a copy of the catalog that was put back it may have been cancelled since, so what it
+   * destroys must be kept for a time.
+   */
+  readonly isInherited: boolean;
   /** Aborted when somebody cancels, when the control plane stops, or when this worker's lease is lost. */
   readonly signal: AbortSignal;
   /** Cheap to call often: only a few per second are recorded. */

@@ -4,8 +4,8 @@ import { takeWorkerLease, type WorkerLease } from '../catalog/worker-lease.ts';
 import { createBackOff } from '../system/back-off.ts';
 import type { Log } from '../system/log.ts';
 
-/** What work runs under: the id of the worker, the signal that the lease is lost, and the cancelled operations. */
-export type HeldLease = Pick<WorkerLease, 'workerId' | 'lost' | 'onCancelRequested'>;
+/** What work runs under: the id of the worker, what it found under way, the signal that the lease is lost, and the cancelled operations. */
+export type HeldLease = Pick<WorkerLease, 'workerId' | 'inherited' | 'lost' | 'onCancelRequested'>;
 
 /** This process's claim to be alive, renewed when it is lost: a short outage of the catalog must not end a control plane. */
 export interface Lease {

@@ -135,6 +135,7 @@ async function carryOut(
     order = await openOrder(catalog, bound, operation);
     const task: Task = {
       id,
+      isInherited: held.inherited.has(id),
       signal: AbortSignal.any(Object.values(stops)),
       progress: reporter.report,
       requireHeld: async (db) => {

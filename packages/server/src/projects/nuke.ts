@@ -59,13 +59,16 @@ export async function requestNuke(
  * Removes what a project has in Postgres: its instance, or its schema, roles and login. Its backups, proofs and audit stay under
  * its hash, so that there is a way back. A removal that failed half-way leaves the project as `removing`; requesting it again
  * completes it, as does the next start. It was cleared when it began, and needs no clearance again.
+ *
+ * What nobody has asked this process for goes to the trash, also where it only goes on: the catalog may be a copy from before somebody cancelled
+ * the removal, and the part before this one may have begun by the word of that copy.
  */
 async function nukeProject(
   deps: NukeDeps,
   { project, request, requester }: Order<{ readonly override: Override | null }>,
   task: Task,
 ): Promise<OperationResult<'nuke'>> {
-  const { catalog, engines } = deps;
+  const { catalog, engines, log } = deps;
   if (project.lifecycle !== 'removing') {
     task.progress({ phase: 'gate', message: 'Reading the latest backup' });
     const clearance = await requireGate(deps, project, 'nuke', request.override, task.signal);
@@ -83,11 +86,13 @@ async function nukeProject(
       throw error;
     }
   }
-  task.progress({ phase: 'remove', message: `Removing ${project.slug}` });
+  const to = task.isInherited || isOfNobody(requester) ? ('trash' as const) : undefined;
+  task.progress({ phase: 'remove', message: to === 'trash' ? `Moving ${project.slug} to the trash` : `Removing ${project.slug}` });
+  if (to === 'trash') log.warn({ project: project.hash, slug: project.slug }, MOVED_TO_TRASH);
   try {
     for (const kind of enginesOf(project)) {
       const { engine, project: opened } = engines.of({ ...project, engine: kind });
-      await engine.remove(opened, { signal: task.signal });
+      await engine.remove(opened, { ...(to === undefined ? {} : { to }), signal: task.signal });
     }
   } catch (error) {
     task.signal.throwIfAborted();
@@ -116,6 +121,14 @@ export async function finishRemovals(deps: NukeDeps & { readonly operations: Run
       if (!isFluxError(error, 'busy')) log.error({ err: error, project: project.hash }, 'could not finish a removal');
     }
   }
+}
+
+const MOVED_TO_TRASH =
+  'this removal was requested before this process took up its work, so what is left of the project goes to the trash for FLUX_TRASH_KEEP';
+
+/** `SYSTEM`: a start or a recovery goes on with it. */
+function isOfNobody({ userId, tokenId }: Actor): boolean {
+  return userId === null && tokenId === null;
 }
 
 /** A project that is being migrated, or whose pooled schema was retained, is in two engines. */

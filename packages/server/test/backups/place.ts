@@ -38,7 +38,7 @@ interface AddedBackup {
 }
 
 /** Work that nobody can take over: it runs outside of any operation. */
-export const unrivalled = { requireHeld: async () => undefined };
+export const unrivalled = { isInherited: false, requireHeld: async () => undefined };
 
 export const nobody = { userId: null, tokenId: null, name: 'test' };
 
