@@ -48,6 +48,12 @@ attack(
     };
     const before = await reads();
     const { endsAt, flood, statuses } = startFlood(`${flux.url}/api/v1/projects`, wellFormed);
+    // One that was made meanwhile is valid at its first use.
+    const made = await flux.flux('token', 'create', 'late', '--access', 'read', '--json');
+    const { token: late } = JSON.parse(made.stdout) as { token: string };
+    await pause(1000);
+    expect((await fetch(`${flux.url}/api/v1/projects`, { headers: { authorization: `Bearer ${late}` } })).status).toBe(200);
+    expect((await fetch(`${flux.url}/readyz`)).status).toBe(200);
     let asked = 0;
     let slowest = 0;
     while (Date.now() < endsAt) {

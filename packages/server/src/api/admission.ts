@@ -3,6 +3,7 @@ import type { Route } from '@flux/contract/route';
 import type { FastifyRequest } from 'fastify';
 import { type Principal, requireAllowed } from '../access/policy.ts';
 import { authenticate, requireWellFormed, type TokenDeps } from '../access/tokens.ts';
+import { listTokenDigests } from '../catalog/tokens.ts';
 import { readOnlyError } from '../catalog/version.ts';
 import { createFailureLimit } from './failure-limit.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -20,7 +21,7 @@ export interface Admission {
 /** Creates the admission of an app; it counts wrong tokens, and the requests of each token, across all routes. */
 export function createAdmission(deps: TokenDeps, rate: RateLimit): Admission {
   const failures = createFailureLimit(deps.clock);
-  const unknown = createUnknownTokens(failures);
+  const unknown = createUnknownTokens(failures, () => listTokenDigests(deps.catalog.db));
   const principals = new WeakMap<FastifyRequest, Principal>();
   const identify = async (token: string, address: string): Promise<Principal> => {
     requireWellFormed(token);

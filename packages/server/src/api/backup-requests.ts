@@ -93,7 +93,8 @@ export function createBackupRequests(deps: BackupRouteDeps): BackupRequests {
       const { project, row } = await select(call);
       const begin = (bytes: object) =>
         recordAudit(db, call.principal.actor, { action: 'backup.download', projectId: project.id, subject: row.id, details: { bytes } });
-      return sendDownload(call.request, call.reply, await openDownload(deps, project, row, call.signal), row.id, begin);
+      const about = { backupId: row.id, tokenId: call.principal.token.id };
+      return sendDownload(call.request, call.reply, await openDownload(deps, project, row, call.signal), about, begin);
     },
     receipt: async (call, verification) =>
       findBackupReceipt(db, await projectOf(call), parseBackupSelector(call.params.id), verification as VerificationId | undefined),

@@ -4,16 +4,23 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Download } from '../backups/download.ts';
 import type { BlobPieces } from '../blobs/store.ts';
 
+/** After so long without a byte taken, a download ends. */
+const STALLED_MS = 300_000;
+/** Downloads of one token at the same time: each keeps pieces in memory and a file open. */
+const AT_ONCE = 20;
+const underway = new Map<string, number>();
+
 /**
  * Sends an artifact, or the requested part of it: length, strong ETag and digest (RFC 9110, RFC 9530).
  *
  * @param onBegin is told which bytes are sent, before the first of them: what cannot be recorded is not sent
+ * @throws FluxError `range_not_satisfiable`; `rate_limited` when too many downloads of the token go on
  */
 export async function sendDownload(
   request: FastifyRequest,
   reply: FastifyReply,
   download: Download,
-  backupId: string,
+  { backupId, tokenId }: { readonly backupId: string; readonly tokenId: string },
   onBegin: (bytes: object) => Promise<void>,
 ): Promise<unknown> {
   const etag = `"${download.sha256}"`;
@@ -35,22 +42,48 @@ export async function sendDownload(
   }
   if (range === undefined) {
     reply.header('content-length', download.sizeBytes);
-    return sendPieces(
-      request,
-      reply,
-      () => download.open(),
-      () => onBegin({ all: download.sizeBytes }),
+    return counted(tokenId, () =>
+      sendPieces(
+        request,
+        reply,
+        () => download.open(),
+        () => onBegin({ all: download.sizeBytes }),
+      ),
     );
   }
   reply.status(206);
   reply.header('content-range', `bytes ${range.start}-${range.end}/${download.sizeBytes}`);
   reply.header('content-length', range.end - range.start + 1);
-  return sendPieces(
-    request,
-    reply,
-    () => download.open(range),
-    () => onBegin({ from: range.start, to: range.end }),
+  return counted(tokenId, () =>
+    sendPieces(
+      request,
+      reply,
+      () => download.open(range),
+      () => onBegin({ from: range.start, to: range.end }),
+    ),
   );
+}
+
+/** @throws FluxError `rate_limited` */
+async function counted<T>(tokenId: string, send: () => Promise<T>): Promise<T> {
+  const others = underway.get(tokenId) ?? 0;
+  if (others >= AT_ONCE)
+    throw new FluxError(
+      'rate_limited',
+      `${others} downloads of this token go on, and no more may at the same time. Wait for one of them.`,
+      {
+        hint: 'Run the command again when one has ended.',
+        details: { retryAfterSeconds: 10 },
+      },
+    );
+  underway.set(tokenId, others + 1);
+  try {
+    return await send();
+  } finally {
+    const left = (underway.get(tokenId) ?? 1) - 1;
+    if (left > 0) underway.set(tokenId, left);
+    else underway.delete(tokenId);
+  }
 }
 
 /** Sends the body. From here on an error can only be signalled by breaking the connection, which the client detects by the length. */
@@ -69,6 +102,10 @@ async function sendPieces(
   }
   reply.hijack();
   const { raw } = reply;
+  // A client that does not read keeps pieces in memory, a file open, and the space of a backup that is deleted meanwhile.
+  const { socket } = raw;
+  const stalled = () => raw.destroy(new Error(`nothing was read for ${STALLED_MS / 1000} s`));
+  socket?.setTimeout(STALLED_MS, stalled);
   raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
   const gone = new Promise<never>((_, reject) => raw.once('close', () => reject(new Error('the client disconnected'))));
   gone.catch(() => undefined);
@@ -86,6 +123,8 @@ async function sendPieces(
     request.log.info({ err: error }, 'a download was cut off');
     raw.destroy();
   } finally {
+    socket?.setTimeout(0);
+    socket?.off('timeout', stalled);
     await pieces?.return();
   }
   return reply;

@@ -5,6 +5,8 @@ import type { Clock } from '../system/clock.ts';
 export interface FailureLimit {
   /** Counts a wrong token. @throws FluxError `rate_limited` when there were too many from this address */
   countOrRefuse(address: string): void;
+  /** Whether there were too many from this address. */
+  isOver(address: string): boolean;
   /**
    * Of an address with too many failures, only a few tokens a second are worth a look: behind a proxy everybody has the same address, and a
    * valid token must get through. @throws FluxError `rate_limited` when it is not the turn of this one
@@ -30,10 +32,15 @@ export function createFailureLimit(clock: Clock): FailureLimit {
     windows.set(address, fresh);
     return fresh;
   };
+  const over = (address: string) => {
+    const found = windows.get(address);
+    const isOver = found !== undefined && found.failures > MAX_FAILURES && clock.now().getTime() - found.startedAt < WINDOW_MS;
+    return isOver ? found : undefined;
+  };
   const refusal = ({ startedAt }: { startedAt: number }) => {
     const retryAfterSeconds = Math.max(1, Math.ceil((startedAt + WINDOW_MS - clock.now().getTime()) / 1000));
-    return new FluxError('rate_limited', `Too many requests with a wrong token; wait ${retryAfterSeconds} s.`, {
-      hint: 'Log in again with `flux login`.',
+    return new FluxError('rate_limited', `Too many requests with a wrong token came from this address; wait ${retryAfterSeconds} s.`, {
+      hint: 'If this token may be wrong, log in again with `flux login`.',
       details: { retryAfterSeconds },
     });
   };
@@ -43,10 +50,11 @@ export function createFailureLimit(clock: Clock): FailureLimit {
       found.failures += 1;
       if (found.failures > MAX_FAILURES) throw refusal(found);
     },
+    isOver: (address) => over(address) !== undefined,
     requireTurn: (address) => {
       const now = clock.now().getTime();
-      const found = windows.get(address);
-      if (found === undefined || found.failures <= MAX_FAILURES || now - found.startedAt >= WINDOW_MS) return;
+      const found = over(address);
+      if (found === undefined) return;
       if (Math.abs(now - found.turnAt) < TURN_MS) throw refusal(found);
       found.turnAt = now;
     },

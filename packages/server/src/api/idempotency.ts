@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import { isProjectHash, type TokenId } from '@flux/contract/ids';
 import type { Route } from '@flux/contract/route';
 import * as z from 'zod';
-import { recordIdempotentAnswer, releaseIdempotencyKey, takeIdempotencyKey } from '../catalog/idempotency.ts';
+import { keepIdempotencyKey, recordIdempotentAnswer, releaseIdempotencyKey, takeIdempotencyKey } from '../catalog/idempotency.ts';
 import { findProjectByHash } from '../catalog/projects.ts';
 import { isTokenRevoked } from '../catalog/tokens.ts';
+import { insist } from '../operations/insist.ts';
 import type { Answer, Call } from './call.ts';
 import type { RouterDeps } from './deps.ts';
 
 const MAX_KEY_LENGTH = 200;
+/** Well within the time after which a key counts as abandoned. */
+const KEEP_EVERY_MS = 120_000;
 
 /**
  * Runs a POST with an `Idempotency-Key` at most once: the same key with the same request returns the first answer again. A
@@ -38,17 +42,39 @@ export async function withIdempotency(deps: RouterDeps, call: Call<Route>, run: 
     if (state.status === 201) await requireStillThere(deps, body);
     return { status: state.status, body, ...(state.location === null ? {} : { location: state.location }) };
   }
-  try {
-    const answer = await run();
-    await recordIdempotentAnswer(db, tokenId, key, {
-      status: answer.status,
-      sealedBody: deps.seal.seal(JSON.stringify(answer.body)),
-      location: answer.location ?? null,
-    });
-    return answer;
-  } catch (error) {
-    await releaseIdempotencyKey(db, tokenId, key).catch((failure) => deps.log.warn({ err: failure }, 'an idempotency key was not freed'));
-    throw error;
+  const ended = new AbortController();
+  void keep(deps, { tokenId, key }, ended.signal);
+  const answer = await run()
+    .catch(async (error) => {
+      await releaseIdempotencyKey(db, tokenId, key).catch((failure) => deps.log.warn({ err: failure }, 'an idempotency key was not freed'));
+      throw error;
+    })
+    .finally(() => ended.abort());
+  const { status, location = null } = answer;
+  const record = () =>
+    recordIdempotentAnswer(db, tokenId, key, { status, location, sealedBody: deps.seal.seal(JSON.stringify(answer.body)) });
+  // What is done is done, and must not be answered as failed, nor be done again: until it is recorded, the key says that it runs.
+  await record().catch((first) => {
+    deps.log.warn({ err: first }, 'the answer to a request with an idempotency key could not be recorded yet');
+    void insist(deps.stopping, record).catch((error) =>
+      deps.log.warn({ err: error }, 'the answer to a request with an idempotency key was not recorded'),
+    );
+  });
+  return answer;
+}
+
+/** Says now and then that the request of a key runs. Never throws. */
+async function keep(
+  { catalog, clock, log }: RouterDeps,
+  { tokenId, key }: { readonly tokenId: TokenId; readonly key: string },
+  ended: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await pause(KEEP_EVERY_MS, undefined, { signal: ended, ref: false }).catch(() => undefined);
+    if (ended.aborted) return;
+    await keepIdempotencyKey(catalog.db, tokenId, key, clock.latest()).catch((error) =>
+      log.warn({ err: error }, 'an idempotency key was not kept'),
+    );
   }
 }
 

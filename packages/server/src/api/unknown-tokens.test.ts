@@ -1,15 +1,18 @@
 import { FluxError } from '@flux/contract/errors';
 import { expect, it } from 'vitest';
-import { generateToken } from '../access/tokens.ts';
+import { digestToken, generateToken } from '../access/tokens.ts';
 import { createFailureLimit } from './failure-limit.ts';
 import { createUnknownTokens } from './unknown-tokens.ts';
 
 /** A catalog that knows some tokens, and notes how often it is asked and by how many at once. */
-function place(valid: readonly string[]) {
+function place(valid: readonly string[], issued: readonly string[] = []) {
   let at = Date.parse('2026-01-01');
-  const seen = { asked: 0, running: 0, most: 0 };
+  const seen = { asked: 0, running: 0, most: 0, listed: 0 };
   const failures = createFailureLimit({ now: () => new Date(at) });
-  const unknown = createUnknownTokens(failures);
+  const unknown = createUnknownTokens(failures, async () => {
+    seen.listed += 1;
+    return new Set(issued.map(digestToken));
+  });
   const ask = (token: string, address = '192.0.2.1') =>
     unknown
       .lookUp(token, address, async () => {
@@ -73,4 +76,12 @@ it('asks once for requests with the same token, and tells each of them what came
   const { ask, seen } = place([token]);
   expect(await Promise.all(Array.from({ length: 20 }, () => ask(token)))).toEqual(Array(20).fill('found'));
   expect(seen.asked).toBe(1);
+});
+
+it('lets tokens through that were issued and that this process has not seen, while others are guessed from the same address', async () => {
+  const honest = Array.from({ length: 50 }, generateToken);
+  const { ask, seen } = place(honest, honest);
+  for (let i = 0; i < 200; i++) await expect(ask(generateToken())).rejects.toThrow();
+  for (const token of honest) await expect(ask(token)).resolves.toBe('found');
+  expect(seen.listed).toBe(1);
 });

@@ -18,16 +18,30 @@ export interface UnknownTokens {
 const AT_ONCE = 2;
 const MAX_WAITING = 200;
 const WAIT_MS = 5000;
+const LIST_MS = 1000;
+const NONE: ReadonlySet<string> = new Set();
+const noneIssued = async () => NONE;
 /** Digests of tokens that were valid; the one that was used longest ago is forgotten first. */
 const MAX_KNOWN = 10_000;
 
-/** Remembers in memory: after a restart each token is an unknown one once. */
-export function createUnknownTokens(failures: FailureLimit): UnknownTokens {
+/**
+ * Remembers in memory: after a restart each token is an unknown one once.
+ *
+ * @param listIssued reads the digests of tokens that may be valid: while others send wrong ones, those that this process has not seen get through by it
+ */
+export function createUnknownTokens(failures: FailureLimit, listIssued: () => Promise<ReadonlySet<string>> = noneIssued): UnknownTokens {
   const known = new Set<string>();
   const waiting: (() => void)[] = [];
   /** By digest: requests with one token share a look-up, and are all told what came of it. */
   const underway = new Map<string, Promise<unknown>>();
   let running = 0;
+  const isCrowded = (address: string) => failures.isOver(address) || running >= AT_ONCE;
+  let issued: { readonly at: number; readonly list: Promise<ReadonlySet<string>> } | undefined;
+  /** While many ask: whether it was issued, by a list that is read once a second whoever asks. A catalog that does not answer knows none. */
+  const isIssued = async (digest: string): Promise<boolean> => {
+    if (issued === undefined || performance.now() - issued.at >= LIST_MS) issued = { at: performance.now(), list: listIssued() };
+    return (await issued.list.catch(() => NONE)).has(digest);
+  };
   /** Resolves when whoever ends hands its place on. @throws FluxError `rate_limited` when that takes too long */
   const place = () =>
     new Promise<void>((resolve, reject) => {
@@ -65,7 +79,7 @@ export function createUnknownTokens(failures: FailureLimit): UnknownTokens {
   return {
     lookUp: async (token, address, look) => {
       const digest = digestToken(token);
-      const isKnown = known.has(digest);
+      const isKnown = known.has(digest) || (isCrowded(address) && (await isIssued(digest)));
       if (!isKnown) failures.requireTurn(address);
       try {
         const found = await (isKnown ? look() : shared(digest, look));

@@ -32,15 +32,18 @@ export async function takeIdempotencyKey(
         and idempotency_keys.created_at < now() - ${sql.raw(`interval '${ABANDONED_AFTER}'`)}
     returning 1`.execute(db);
   if (rows.length > 0) return { kind: 'new' };
-  const row = await db
-    .selectFrom('idempotency_keys')
-    .selectAll()
-    .where('token_id', '=', tokenId)
-    .where('key', '=', key)
-    .executeTakeFirstOrThrow();
+  const row = await db.selectFrom('idempotency_keys').selectAll().where('token_id', '=', tokenId).where('key', '=', key).executeTakeFirst();
+  // Its request has failed and freed it in between; the next attempt takes it.
+  if (row === undefined) return { kind: 'running' };
   if (row.request_sha256 !== requestSha256) return { kind: 'other-request' };
   if (row.status === null || row.sealed_body === null) return { kind: 'running' };
   return { kind: 'answered', status: row.status, sealedBody: row.sealed_body, location: row.location };
+}
+
+/** Says that the request of a key still runs, so that nobody takes it for abandoned. */
+export async function keepIdempotencyKey(db: Database, tokenId: TokenId, key: string, latest: Date): Promise<void> {
+  await sql`update idempotency_keys set created_at = greatest(now(), ${latest}::timestamptz)
+    where token_id = ${tokenId} and key = ${key} and status is null`.execute(db);
 }
 
 export async function recordIdempotentAnswer(

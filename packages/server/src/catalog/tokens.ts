@@ -1,5 +1,5 @@
 import type { ProjectId, TokenId, UserId } from '@flux/contract/ids';
-import type { Insertable, Selectable } from 'kysely';
+import { type Insertable, type Selectable, sql } from 'kysely';
 import type { Database } from './open.ts';
 import type { TokensTable } from './tables.ts';
 
@@ -30,6 +30,21 @@ export async function insertToken(db: Database, row: Insertable<TokensTable>, pr
       .insertInto('token_projects')
       .values(projects.map((project_id) => ({ token_id: row.id, project_id })))
       .execute();
+}
+
+/** So many are kept in memory, those that were used last first. */
+const MAX_DIGESTS = 100_000;
+
+/** Digests of tokens that were not revoked. */
+export async function listTokenDigests(db: Database): Promise<ReadonlySet<string>> {
+  const rows = await db
+    .selectFrom('tokens')
+    .select('sha256')
+    .where('revoked_at', 'is', null)
+    .orderBy(sql`coalesce(last_used_at, created_at)`, 'desc')
+    .limit(MAX_DIGESTS)
+    .execute();
+  return new Set(rows.map(({ sha256 }) => sha256));
 }
 
 export async function findTokenByDigest(db: Database, sha256: string): Promise<TokenRow | undefined> {

@@ -37,7 +37,7 @@ export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDep
     const { authorization = '' } = request.headers;
     // The name is part of what is remembered: a token is of one project only.
     const find = () => authenticateProject({ ...deps, clock }, slug, authorization);
-    const project = await unknown.lookUp(`${slug} ${authorization}`, request.ip, find).catch((error) => {
+    const project = await unknown.lookUp(`${slug} ${authorization.split(' ')[1]}`, request.ip, find).catch((error) => {
       // A catalog that does not answer says nothing about a token.
       if (isFluxError(error, 'not_authenticated')) failures.countOrRefuse(request.ip);
       throw error;
