@@ -22,6 +22,8 @@ export interface RuntimeOptions<Server extends RunningServer> {
 export function createInstanceRuntime<Server extends RunningServer>({ driver, log, clock }: RuntimeOptions<Server>): InstanceRuntime {
   const hosted = new Map<string, HostedInstance>();
   const damaged = new Map<string, string>();
+  /** The damaged ones whose record is that of another instance; nothing is written to them. */
+  const copies = new Set<string>();
   /** Running `create` and `remove` calls by id, so that two calls for one id never overlap. */
   const underway = new Map<string, Promise<void>>();
   const reservedPorts = new Set<number>();
@@ -53,6 +55,12 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
       const names = await readdir(places.root);
       if (names.every((name) => name.startsWith('.'))) return rm(places.root, { recursive: true, force: true });
       damaged.set(id, `${places.record} cannot be read: ${record.message}`);
+      return;
+    }
+    if (record.spec.id !== id) {
+      // Under the id of its record it would be a second supervisor of the instance that it was copied from.
+      copies.add(id);
+      damaged.set(id, `its record is that of ${record.spec.id}: it is a copy; move it out of ${parent}`);
       return;
     }
     if (record.phase !== 'ready') {
@@ -158,7 +166,7 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
     readStanding: (id) => readFileIfThere(driver.placesOf(id).standing),
     writeStanding: async (id, text) => {
       const { root, standing } = driver.placesOf(id);
-      if (!hosted.has(id) && !damaged.has(id)) return;
+      if (copies.has(id) || (!hosted.has(id) && !damaged.has(id))) return;
       try {
         await writeFileAtomically(standing, text);
       } catch (error) {

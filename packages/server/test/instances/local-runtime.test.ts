@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -187,3 +187,31 @@ function listenOn(port: number): Promise<Server> {
     server.listen(port, '127.0.0.1', () => resolve(server));
   });
 }
+
+it('leaves a copy of the folder of an instance alone, whatever its record says, and hosts the instance once', async () => {
+  await runtime.create({ id: 'one', major: place.major, network: 'none' });
+  await runtime.writeStanding('one', 'live');
+  await runtime.close('stop');
+  for (const copy of ['one-old', 'one-half']) await cp(folderOf('one'), folderOf(copy), { recursive: true, preserveTimestamps: true });
+  const record = join(folderOf('one-half'), 'instance.json');
+  await writeFile(record, (await readFile(record, 'utf8')).replace('"ready"', '"removing"'));
+
+  runtime = make();
+  await runtime.open();
+
+  expect(await runtime.status('one')).toMatchObject({ state: 'running', problem: null });
+  for (const copy of ['one-old', 'one-half'])
+    expect(await runtime.status(copy)).toMatchObject({ state: 'corrupted', problem: expect.stringContaining('its record is that of one') });
+  await runtime.writeStanding('one-old', 'removing');
+  expect(await runtime.readStanding('one-old')).toBe('live');
+
+  await runtime.stop('one');
+  await runtime.close('stop');
+  runtime = make();
+  await runtime.open();
+  expect(await runtime.status('one')).toMatchObject({ state: 'stopped' });
+  await runtime.remove('one');
+  expect(await runtime.status('one')).toMatchObject({ state: 'missing' });
+  expect((await stat(join(folderOf('one-old'), 'data', 'PG_VERSION'))).isFile()).toBe(true);
+  expect(await readFile(record, 'utf8')).toContain('"removing"');
+});

@@ -8,7 +8,11 @@ export function dedicatedStanding(runtime: InstanceRuntime, standings: Standings
   // One file that cannot be read hides no other, and its server is not removed.
   const read = async (id: InstanceId) => {
     try {
-      return { found: standings.read(await runtime.readStanding(id)) };
+      const found = standings.read(await runtime.readStanding(id));
+      // The folder is a copy, or its file is: what another instance says of itself is not true of this one.
+      if (typeof found === 'object' && instanceIdOf(found.project) !== id)
+        return { found: 'unreadable' as const, problem: `it is that of ${instanceIdOf(found.project)}` };
+      return { found };
     } catch (error) {
       return { found: 'unreadable' as const, problem: (error as Error).message };
     }
