@@ -1,6 +1,8 @@
 import { FluxError } from '@flux/contract/errors';
 import type { ProjectHash, ProjectId } from '@flux/contract/ids';
 import * as z from 'zod';
+import { deadlineAfter } from '../system/deadline.ts';
+import { isDoneWithin } from '../system/done-within.ts';
 import type { Stamp } from '../system/stamp.ts';
 
 const StandingSchema = z.object({
@@ -71,6 +73,23 @@ export interface ListedStanding {
   readonly found: Exclude<FoundStanding, 'absent'>;
   /** Why it could not be read; absent for one that was read, and is not genuine. */
   readonly problem?: string;
+}
+
+/** How long a start waits for what the projects of one engine are. */
+const LIST_MS = 5000;
+
+/**
+ * Lists the standings of one engine, for a start, which a server that hangs must not hold up.
+ *
+ * @throws FluxError `instance_unavailable` when they are not there in time
+ */
+export async function listInTime(support: StandingSupport): Promise<readonly ListedStanding[]> {
+  using deadline = deadlineAfter(LIST_MS);
+  const list = support.list(deadline.signal);
+  if (await isDoneWithin(list, LIST_MS)) return await list;
+  // What goes on ends by itself; nobody waits for it.
+  list.catch(() => undefined);
+  throw new FluxError('instance_unavailable', `It did not answer within ${LIST_MS / 1000} seconds.`);
 }
 
 /**

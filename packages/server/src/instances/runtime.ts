@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { FluxError } from '@flux/contract/errors';
 import { writeFileAtomically } from '../system/atomic-file.ts';
 import type { Clock } from '../system/clock.ts';
+import { isDoneWithin } from '../system/done-within.ts';
 import type { Log } from '../system/log.ts';
 import type { InstanceDriver, RunningServer } from './driver.ts';
 import { makeOpenFolder, volumeError } from './folders.ts';
@@ -68,7 +69,7 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
       // can log in as, so nobody but Flux can have written to it. `removing` is what a removal has written that was cleared.
       log.info({ instance: id, phase: record.phase }, 'an instance that was not completely created or removed is being removed');
       const instance = await host(record).catch(() => undefined);
-      return instance === undefined ? driver.remove(id) : instance.remove();
+      return oneAtATime(id, async () => (instance === undefined ? driver.remove(id) : instance.remove()));
     }
     const instance = await host(record).catch((error: Error) => error);
     if (instance instanceof Error) {
@@ -126,14 +127,18 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
       await driver.prepare(signal);
       await makeOpenFolder(parent);
       const ids = (await readdir(parent)).filter((name) => ID.test(name));
-      const taken = await Promise.allSettled(ids.map((id) => adoptInstance(id, signal)));
-      for (const [index, result] of taken.entries())
-        if (result.status === 'rejected') {
-          const id = ids[index] as string;
-          log.error({ instance: id, err: result.reason }, 'an instance cannot be adopted');
-          // One that was taken and only did not start is tried again when somebody asks for it.
-          if (!hosted.has(id)) damaged.set(id, `It could be neither taken up nor removed: ${(result.reason as Error).message}`);
-        }
+      await Promise.all(
+        ids.map(async (id) => {
+          const adopting = adoptInstance(id, signal).catch((error: Error) => {
+            log.error({ instance: id, err: error }, 'an instance cannot be adopted');
+            // One that was taken and only did not start is tried again by its supervisor.
+            if (!hosted.has(id)) damaged.set(id, `It could be neither taken up nor removed: ${error.message}`);
+          });
+          // One that hangs or recovers goes on; whoever needs it waits for it.
+          if (!(await isDoneWithin(adopting, ADOPT_MS)))
+            log.warn({ instance: id }, 'an instance is not ready yet; the start goes on without it');
+        }),
+      );
       signal?.throwIfAborted();
     },
     async create(spec, signal) {
@@ -178,15 +183,20 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
     list: () => Promise.all([...new Set([...hosted.keys(), ...damaged.keys()])].sort().map(statusOf)),
     superuser: (id, database) => known(id).superuser(database),
     async close(how) {
+      const endAll = () =>
+        Promise.allSettled([...hosted.values()].map((instance) => (how === 'stop' ? instance.shutdown() : instance.release())));
+      // First those that are there: what is underway may wait for one that does not become ready, and ends with its supervision.
+      const first = endAll();
       await Promise.allSettled(underway.values());
-      const ends = await Promise.allSettled(
-        [...hosted.values()].map((instance) => (how === 'stop' ? instance.shutdown() : instance.release())),
-      );
+      const ends = [...(await first), ...(await endAll())];
       hosted.clear();
       for (const end of ends) if (end.status === 'rejected') log.error({ err: end.reason }, 'an instance could not be stopped');
     },
   };
 }
+
+/** How long a start waits for each instance. */
+const ADOPT_MS = 10_000;
 
 const ID = /^[a-z0-9-]{1,40}$/;
 

@@ -58,6 +58,8 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
   let retry: NodeJS.Timeout | undefined;
   let queue: Promise<unknown> = Promise.resolve();
   let isReleased = false;
+  /** Aborted with the supervision, so that nothing waits for a server that does not become ready. */
+  const released = new AbortController();
 
   const enqueueForInstance = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = queue.then(work, work);
@@ -71,10 +73,15 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
 
   const launch = async (signal: AbortSignal | undefined) => {
     if (server !== undefined) return;
+    released.signal.throwIfAborted();
     clearTimeout(retry);
     if (state !== 'failing') state = 'starting';
     try {
-      const running = await driver.launch(record, password, signal);
+      const running = await driver.launch(
+        record,
+        password,
+        signal === undefined ? released.signal : AbortSignal.any([signal, released.signal]),
+      );
       server = running;
       state = 'running';
       problem = null;
@@ -138,6 +145,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
   tidyTimer.unref();
   const release = () => {
     isReleased = true;
+    released.abort();
     clearTimeout(retry);
     clearInterval(tidyTimer);
     server?.unwatch();

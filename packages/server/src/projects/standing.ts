@@ -4,7 +4,7 @@ import type { Catalog, DatabaseTransaction } from '../catalog/open.ts';
 import { listLiveProjects, lockProject, type ProjectRow } from '../catalog/projects.ts';
 import { findUserName } from '../catalog/tokens.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
-import type { FoundStanding, Standing } from '../engines/standing.ts';
+import { type FoundStanding, listInTime, type Standing } from '../engines/standing.ts';
 import type { Clock } from '../system/clock.ts';
 import type { Log } from '../system/log.ts';
 
@@ -66,7 +66,7 @@ export async function declareAll(deps: StandingDeps): Promise<void> {
   const found = new Map<string, FoundStanding>();
   for (const kind of ['v1_dedicated', 'v2_shared'] as const) {
     try {
-      for (const { found: standing } of await deps.engines.standingOf(kind).list())
+      for (const { found: standing } of await listInTime(deps.engines.standingOf(kind)))
         if (standing !== 'unreadable') found.set(`${kind} ${standing.project.id}`, standing);
     } catch (error) {
       deps.log.warn({ err: error, engine: kind }, 'what its projects are could not be read; the next start tries again');

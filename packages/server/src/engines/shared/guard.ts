@@ -1,5 +1,6 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { type KeptSession, keepSession } from '../../postgres/kept-session.ts';
+import { isDoneWithin } from '../../system/done-within.ts';
 import type { Log } from '../../system/log.ts';
 import type { SharedCluster } from './cluster.ts';
 
@@ -35,6 +36,8 @@ const EVERY_MS = 1000;
 const ANSWER_MS = 5000;
 /** The first time, what an earlier release has created is brought up to date. */
 const PREPARE_MS = 15_000;
+/** How long a start waits for the first look. */
+const FIRST_MS = 3000;
 /** So many connections stay free for whoever comes next: another tenant, or a dump or push of Flux, which are not superusers. */
 const FREE = 10;
 /** A failure that lasts is logged once in this time. */
@@ -69,7 +72,7 @@ const MAKE_ROOM = `
   SELECT pid, role, 'room' AS bound, pg_terminate_backend(pid) FROM chosen`;
 
 /**
- * Begins to watch, and returns after the first look. Nothing happens while there is no pool; a pool that does not answer is tried again.
+ * Begins to watch, and returns after the first look, or soon when the pool does not answer. Nothing happens while there is no pool; a pool that does not answer is tried again.
  */
 export async function watchPool({ cluster, bounds, log, everyMs = EVERY_MS }: GuardParts): Promise<PoolGuard> {
   const ended = new AbortController();
@@ -90,8 +93,10 @@ export async function watchPool({ cluster, bounds, log, everyMs = EVERY_MS }: Gu
       }, report);
     await endSessionsOver(session, bounds, log, within(ANSWER_MS)).catch(report);
   };
-  await pass();
+  const first = pass();
+  await isDoneWithin(first, FIRST_MS);
   const loop = (async () => {
+    await first;
     while (!ended.signal.aborted) {
       await pause(everyMs, ended.signal);
       if (!ended.signal.aborted) await pass();

@@ -1,5 +1,6 @@
+import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
-import type { StandingSupport, Standings } from '../standing.ts';
+import type { ListedStanding, StandingSupport, Standings } from '../standing.ts';
 import type { SharedCluster } from './cluster.ts';
 import { tenantNamesOf } from './names.ts';
 
@@ -36,8 +37,12 @@ export function sharedStanding(cluster: SharedCluster, standings: Standings): St
           [tenantNamesOf(standing.project).schema, standings.write(standing)],
         );
       }),
-    list: (signal) =>
-      withSession([], signal, async (session) => {
+    async list(signal) {
+      const { state, problem } = await cluster.status(signal);
+      // A start has waited for it by then, and its supervisor goes on.
+      if (state === 'starting' || state === 'failing')
+        throw new FluxError('instance_unavailable', `It does not answer yet${problem === null ? '.' : `: ${problem}`}`);
+      return await withSession<readonly ListedStanding[]>([], signal, async (session) => {
         const rows = await session.query<{ schema: string; standing: string }>(
           `select tenant_schema as schema, standing ${WITH_SCHEMA} order by 1`,
         );
@@ -45,6 +50,7 @@ export function sharedStanding(cluster: SharedCluster, standings: Standings): St
           const found = standings.read(standing);
           return found === 'absent' ? [] : [{ place: `Schema ${schema} of the pooled cluster`, found }];
         });
-      }),
+      });
+    },
   };
 }

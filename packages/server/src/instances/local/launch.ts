@@ -98,7 +98,9 @@ async function spawnServer({ folders, record, tools, account, wall }: LaunchOpti
   // Looks at some hundred files of Postgres: meanwhile.
   const entering = wall.enter(folders, tools, ['-D', folders.data, '-c', `config_file=${folders.config}`]);
   entering.catch(() => undefined);
-  await awaitOrphans(folders.data);
+  await awaitOrphans(folders.data).catch((error: unknown) => {
+    throw takenError(record, error);
+  });
   // Before anything of a server that lives is touched: it may live where its processes cannot be seen.
   await makeOpenFolder(folders.root);
   await writeFile(folders.lock, '', { mode: 0o644 });

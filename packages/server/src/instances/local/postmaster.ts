@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { FluxError } from '@flux/contract/errors';
 import { signalProcess } from '../../system/process.ts';
 import { isSeparate, listProcesses, ownPidOf, type ProcessEntry, readProcess, worksIn } from '../../system/process-table.ts';
 
@@ -19,6 +20,8 @@ const MAX_PID_FILE_BYTES = 4096;
 /** The programs that build the wall of an instance; they wait for the server, and end with it. */
 const WALL_PROGRAMS: ReadonlySet<string> = new Set(['bwrap', 'unshare', 'setpriv', 'sh']);
 const WALL_ENDS_MS = 2000;
+/** How long processes may take to end after SIGKILL. */
+const KILLED_MS = 10_000;
 
 /**
  * Finds the server that runs on a data folder, no matter which process started it.
@@ -70,16 +73,30 @@ export async function isSameProcess(process: { readonly pid: number; readonly st
 
 /**
  * Waits until no process works in a data folder. After a server was killed its backends live for another moment, use its shared
- * memory, and prevent a new server from starting. Those that take longer than `timeoutMs` are killed.
+ * memory, and prevent a new server from starting. Those that take longer than `timeoutMs` are killed. One that waits for a disk does not
+ * even see that.
+ *
+ * @throws FluxError `instance_unavailable` when some have not ended `KILLED_MS` later
  */
 export async function awaitOrphans(dataFolder: string, timeoutMs = 3000): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const orphans = await processesIn(dataFolder);
     if (orphans.length === 0) return;
+    if (Date.now() > deadline + KILLED_MS) throw orphansError(dataFolder);
     if (Date.now() > deadline) for (const orphan of orphans) if (await isSameProcess(orphan)) signalProcess(orphan.pid, 'SIGKILL');
     await sleep(20);
   }
+}
+
+function orphansError(dataFolder: string): FluxError {
+  return new FluxError(
+    'instance_unavailable',
+    `Processes of an earlier server still use ${dataFolder}, and have not ended when they were killed.`,
+    {
+      hint: 'They probably wait for a disk that does not answer: look for state D in `ps -C postgres -o pid,stat,wchan`.',
+    },
+  );
 }
 
 /** Lets processes of a server go on that somebody has stopped (SIGSTOP): otherwise they never see the signal that asks them to end. */

@@ -4,7 +4,7 @@ import { recordAudit } from '../../catalog/audit.ts';
 import type { DatabaseTransaction } from '../../catalog/open.ts';
 import { adoptProject, findProjectById, findProjectBySlug, insertProject, type ProjectRow } from '../../catalog/projects.ts';
 import { ensureUser } from '../../catalog/tokens.ts';
-import type { FoundStanding, Standing } from '../../engines/standing.ts';
+import { type FoundStanding, listInTime, type Standing } from '../../engines/standing.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import { type Adoption, type Comparison, NOBODY, type ReconcileDeps } from './adoption.ts';
 
@@ -31,7 +31,7 @@ async function readStandings({ engines, log }: ReconcileDeps) {
   const notCompared: string[] = [];
   for (const kind of KINDS) {
     try {
-      for (const { place, found, problem } of await engines.standingOf(kind).list()) {
+      for (const { place, found, problem } of await listInTime(engines.standingOf(kind))) {
         if (found === 'unreadable') notCompared.push(sayUnreadable(place, problem));
         else if (kind === 'v2_shared' && (found.standing === 'left' || live.has(found.project.id))) left.add(found.project.id);
         else if (found.standing === 'live') live.set(found.project.id, found);
