@@ -116,6 +116,11 @@ export function isFluxError(error: unknown, code?: ErrorCode): error is FluxErro
   return code === undefined || (error as FluxError).code === code;
 }
 
+/** Whether something may have been done although it failed: nobody may act as if it was not. */
+export function hasUnknownOutcome(error: unknown): boolean {
+  return isFluxError(error) && error.details.outcome === 'unknown';
+}
+
 /** Whether a text is an error code. */
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(ERROR_KINDS, text);

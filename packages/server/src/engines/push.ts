@@ -1,5 +1,5 @@
 import { findApplied, REPEATABLE_PREFIX } from '@flux/contract/applied';
-import { FluxError, isFluxError } from '@flux/contract/errors';
+import { FluxError, hasUnknownOutcome, isFluxError } from '@flux/contract/errors';
 import { type PostgresSession, serverErrorOf, sqlStateOf } from '../postgres/connect.ts';
 import { type Blocker, blockedDetails, blockersInWords, howToUnblock, LOCK_NOT_AVAILABLE, watchLocks } from '../postgres/lock-watch.ts';
 import { deadlineAfter } from '../system/deadline.ts';
@@ -283,10 +283,6 @@ function rolledBack({ filename }: PreparedScript, cause: unknown): FluxError {
     hint: `Nothing of ${filename} was applied. Run the command again.`,
     cause,
   });
-}
-
-function hasUnknownOutcome(error: unknown): boolean {
-  return isFluxError(error) && error.details.outcome === 'unknown';
 }
 
 /** Turns what is not a FluxError yet into one: the server refused a statement of Flux, or the connection was lost. */

@@ -63,7 +63,11 @@ export interface Staging {
   readonly roleDefaults: 'complete' | 'swapIn';
   /** Restores owners, grants, default privileges and ledger, after pg_restore, and what only an administrator can create. */
   complete(prerequisites: Prerequisites): Promise<void>;
-  /** Makes it the live data atomically: every session sees either the old or the new data. Sessions of the project end. */
+  /**
+   * Makes it the live data atomically: every session sees either the old or the new data. Sessions of the project end.
+   *
+   * @throws FluxError whose details have `outcome: unknown` when the server cannot tell whether it is live: nothing may be removed then
+   */
   swapIn(previous: 'keep' | 'drop', signal?: AbortSignal): Promise<SwapOutcome>;
   /** Removes it. Does nothing after `swapIn`. */
   discard(): Promise<void>;

@@ -23,7 +23,7 @@ export interface UndoData {
 export interface UndoSupport {
   /** Newest first. @throws FluxError `instance_stopped`, `instance_unavailable` */
   list(project: EngineProject, signal?: AbortSignal): Promise<readonly UndoData[]>;
-  /** Makes the newest of them live again and retains the data that is live now. @throws FluxError `not_found` when there is none */
+  /** Makes the newest of them live again and retains the data that is live now. @throws FluxError `not_found` when there is none; as `Staging.swapIn` */
   swapBack(project: EngineProject, signal?: AbortSignal): Promise<SwapOutcome>;
   /** Removes the named ones. Names that are not undo data of this project are ignored. */
   drop(project: EngineProject, names: readonly string[], signal?: AbortSignal): Promise<void>;

@@ -1,4 +1,4 @@
-import { FluxError, isFluxError, toProblem } from '@flux/contract/errors';
+import { FluxError, hasUnknownOutcome, isFluxError, toProblem } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
 import type { Progress } from '@flux/contract/operation';
 import type { OperationKind } from '@flux/contract/operation-kind';
@@ -256,7 +256,7 @@ const NEVER = new AbortController().signal;
 /** The error to record: an abort by Flux keeps its reason, whatever the interrupted work threw. */
 function describeFailure(error: unknown, { cancelled, stopping, lost, astray, callers, setAside }: Stops): FluxError {
   // That it may be done all the same counts more than why it was interrupted.
-  if (isFluxError(error) && error.details.outcome === 'unknown') return error;
+  if (isFluxError(error) && hasUnknownOutcome(error)) return error;
   if (cancelled.aborted) return cancelled.reason as FluxError;
   if (stopping.aborted) return interrupted('The control plane stopped while this was running.', error);
   if (lost.aborted) return interrupted('The control plane lost its catalog database while this was running.', error);

@@ -2,8 +2,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FluxError } from '@flux/contract/errors';
 import type { PostgresSession } from './connect.ts';
 
-/** Which sessions: those of some roles, or those in some databases; never the current one. */
-export type SessionFilter = { readonly roles: readonly string[] } | { readonly databases: readonly string[] };
+/** Which sessions: those of some roles, those in some databases, or those of `identityOf`; never the current one. */
+export type SessionFilter =
+  | { readonly roles: readonly string[] }
+  | { readonly databases: readonly string[] }
+  | { readonly sessions: readonly string[] };
+
+/** Process id with start time, since process ids are reused. */
+const IDENTITY = `pid || '/' || extract(epoch from backend_start)`;
 
 export interface EndSessionsOptions {
   /**
@@ -46,22 +52,36 @@ export async function keepEndingSessions(session: PostgresSession, filter: Sessi
   }
 }
 
-/** @returns the sessions that were alive and are now being terminated: process id with start time, since process ids are reused */
+/** What tells a session from all others of its server, also those that come after it. */
+export async function identityOf(session: PostgresSession): Promise<string> {
+  const [row] = await session.query<{ identity: string }>(
+    `select ${IDENTITY} as identity from pg_catalog.pg_stat_activity where pid = pg_catalog.pg_backend_pid()`,
+  );
+  if (row === undefined) throw new Error('the server does not show the session that asks');
+  return row.identity;
+}
+
+/** @returns the identities of those that were alive and are now being terminated */
 async function terminate(session: PostgresSession, filter: SessionFilter, only?: readonly string[]): Promise<string[]> {
   // Within a transaction Postgres would keep showing the same snapshot of sessions.
   await session.query('select pg_catalog.pg_stat_clear_snapshot()');
-  const [column, values] = 'roles' in filter ? ['usename', filter.roles] : ['datname', filter.databases];
+  const [column, values] =
+    'roles' in filter ? ['usename', filter.roles] : 'databases' in filter ? ['datname', filter.databases] : [IDENTITY, filter.sessions];
   const rows = await session.query<{ session: string }>(
-    `select pid || '/' || backend_start as session, pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
-     where ${column} = any($1) and pid <> pg_catalog.pg_backend_pid() and ($2::text[] is null or pid || '/' || backend_start = any($2))`,
+    `select ${IDENTITY} as session, pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity
+     where ${column} = any($1) and pid <> pg_catalog.pg_backend_pid() and ($2::text[] is null or ${IDENTITY} = any($2))`,
     [values, only ?? null],
   );
   return rows.map((row) => row.session);
 }
 
 function stillThere(filter: SessionFilter, alive: readonly string[]): FluxError {
-  const whose = 'roles' in filter ? `of ${filter.roles.join(', ')}` : `in ${filter.databases.join(', ')}`;
-  return new FluxError('instance_unavailable', `${alive.length} sessions ${whose} do not end.`, {
+  return new FluxError('instance_unavailable', `${alive.length} sessions ${whoseWords(filter)} do not end.`, {
     hint: 'Run the same command again; see `pg_stat_activity` for what they are doing.',
   });
+}
+
+function whoseWords(filter: SessionFilter): string {
+  if ('sessions' in filter) return 'of Flux';
+  return 'roles' in filter ? `of ${filter.roles.join(', ')}` : `in ${filter.databases.join(', ')}`;
 }

@@ -1,9 +1,10 @@
-import { FluxError } from '@flux/contract/errors';
+import { FluxError, isFluxError } from '@flux/contract/errors';
 import { connectPostgres, type PostgresSession } from '../../postgres/connect.ts';
 import { databaseStatements } from '../../postgres/manifest/prerequisites/database-itself.ts';
 import { keepEndingSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import { commitSwap } from '../commit-swap.ts';
 import { replacedAtOf, type SwapOutcome, type UndoData, undoNameFor } from '../undo.ts';
 import { copyDatabaseItself } from './database-itself.ts';
 
@@ -21,7 +22,7 @@ export interface DatabaseSwap {
  * and waiting clients connect to the new one.
  *
  * @param admin a superuser in a third database
- * @throws FluxError `not_ready` when a prepared transaction or a session that does not end keeps the old one
+ * @throws FluxError `not_ready` when a prepared transaction or a session that does not end keeps the old one; what `commitSwap` throws
  */
 export async function swapDatabases(
   admin: PostgresTarget,
@@ -36,7 +37,8 @@ export async function swapDatabases(
   const undoName = undoNameFor(live, existing, at);
   const began = performance.now();
   const draining = new AbortController();
-  const drained = keepEndingSessions(drain, { databases: [live, next] }, draining.signal);
+  // Without it the renaming fails, which says why.
+  const drained = keepEndingSessions(drain, { databases: [live, next] }, draining.signal).catch(() => undefined);
   try {
     await session.run('BEGIN');
     await session.run(`ALTER DATABASE ${quoteIdentifier(live)} RENAME TO ${quoteIdentifier(undoName)}`);
@@ -44,8 +46,12 @@ export async function swapDatabases(
     // A client that could still write to the replaced database would believe that it is live.
     await session.run(`ALTER DATABASE ${quoteIdentifier(undoName)} WITH ALLOW_CONNECTIONS false`);
     await session.run(`ALTER DATABASE ${quoteIdentifier(live)} WITH ALLOW_CONNECTIONS true`);
-    await session.run('COMMIT');
+    // Until the COMMIT nobody new gets in.
+    draining.abort();
+    await drained;
+    await commitSwap({ session, admin, creates: undoName, isThere: hasDatabase, previous });
   } catch (error) {
+    if (isFluxError(error)) throw error;
     throw new FluxError(
       'not_ready',
       `The database ${live} could not be swapped: ${error instanceof Error ? error.message : String(error)}`,
@@ -60,8 +66,13 @@ export async function swapDatabases(
   }
   const outageMs = Math.round(performance.now() - began);
   if (previous === 'keep') return { undoName, outageMs };
-  await session.run(`DROP DATABASE ${quoteIdentifier(undoName)} WITH (FORCE)`);
+  await using dropping = await connectPostgres(admin);
+  await dropping.run(`DROP DATABASE ${quoteIdentifier(undoName)} WITH (FORCE)`);
   return { undoName: null, outageMs };
+}
+
+async function hasDatabase(session: PostgresSession, name: string): Promise<boolean> {
+  return (await session.query('select from pg_catalog.pg_database where datname = $1', [name])).length > 0;
 }
 
 /** The databases that restores in place have replaced, newest first. */

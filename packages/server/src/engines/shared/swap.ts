@@ -4,11 +4,11 @@ import type { Prerequisites } from '../../postgres/manifest/prerequisites/data.t
 import { endSessions } from '../../postgres/sessions.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
+import { commitSwap } from '../commit-swap.ts';
 import { replacedAtOf, type SwapOutcome, type UndoData, undoNameFor } from '../undo.ts';
 import { dropSchemas } from './drop-schemas.ts';
 import type { TenantNames } from './names.ts';
 import { renderRoleDefaults } from './standard-rights.ts';
-import { inTransaction } from './tenant-lock.ts';
 
 export interface SchemaSwap {
   readonly next: string;
@@ -23,6 +23,8 @@ export interface SchemaSwap {
  * Renames one schema to the name of the tenant's live one, together with its rows in the ledger, in one transaction. Objects reference
  * each other by OID, so policies, views and foreign keys stay as they are. Sessions of the tenant end afterwards: a
  * transaction that began before would continue to write to data that is no longer live.
+ *
+ * @throws what `commitSwap` throws
  */
 export async function swapSchemas(
   admin: PostgresTarget,
@@ -37,19 +39,20 @@ export async function swapSchemas(
   const undoName = undoNameFor(names.schema.replace(/_api$/, ''), existing, at);
   const sessions = { roles: [names.ddl, names.login] };
   const began = performance.now();
-  await inTransaction(session, async () => {
-    await endSessions(session, sessions, { which: 'present' });
-    await renameSchema(session, names.schema, undoName);
-    await renameSchema(session, next, names.schema);
-    await session.run(`SET LOCAL ROLE ${quoteIdentifier(names.ddl)}`);
-    for (const statement of await renderRoleDefaults(session, names.ddl, defaults)) await session.run(statement);
-    await session.run('RESET ROLE');
-  });
+  await session.run('BEGIN');
+  await endSessions(session, sessions, { which: 'present' });
+  const isReplaced = await renameSchema(session, names.schema, undoName);
+  await renameSchema(session, next, names.schema);
+  await session.run(`SET LOCAL ROLE ${quoteIdentifier(names.ddl)}`);
+  for (const statement of await renderRoleDefaults(session, names.ddl, defaults)) await session.run(statement);
+  await session.run('RESET ROLE');
+  await commitSwap({ session, admin, creates: isReplaced ? undoName : names.schema, isThere: hasSchema, previous });
   // The swap is committed: a session that takes longer to end aborts its transaction when it does.
-  await endSessions(session, sessions, { which: 'present' }).catch(() => undefined);
+  await inAnotherSession(admin, (another) => endSessions(another, sessions, { which: 'present' })).catch(() => undefined);
   const outageMs = Math.round(performance.now() - began);
+  if (!isReplaced) return { undoName: null, outageMs };
   if (previous === 'keep') return { undoName, outageMs };
-  await dropSchemas(admin, session, [undoName]);
+  await inAnotherSession(admin, (another) => dropSchemas(admin, another, [undoName]));
   return { undoName: null, outageMs };
 }
 
@@ -65,9 +68,20 @@ export async function listUndoSchemas(session: PostgresSession, { schema }: Tena
   return rows.map(({ name, size }) => ({ name, replacedAt: replacedAtOf(name), sizeBytes: Number(size), isWhole: true }));
 }
 
-async function renameSchema(session: PostgresSession, from: string, to: string): Promise<void> {
-  const [there] = await session.query('select from pg_catalog.pg_namespace where nspname = $1', [from]);
-  if (there === undefined) return;
+/** That of the swap may be lost by now. */
+async function inAnotherSession(admin: PostgresTarget, work: (session: PostgresSession) => Promise<void>): Promise<void> {
+  await using session = await connectPostgres(admin);
+  await work(session);
+}
+
+async function hasSchema(session: PostgresSession, name: string): Promise<boolean> {
+  return (await session.query('select from pg_catalog.pg_namespace where nspname = $1', [name])).length > 0;
+}
+
+/** @returns whether there was such a schema */
+async function renameSchema(session: PostgresSession, from: string, to: string): Promise<boolean> {
+  if (!(await hasSchema(session, from))) return false;
   await session.run(`ALTER SCHEMA ${quoteIdentifier(from)} RENAME TO ${quoteIdentifier(to)}`);
   await session.query('update flux.flux_migrations set tenant_schema = $2 where tenant_schema = $1', [from, to]);
+  return true;
 }

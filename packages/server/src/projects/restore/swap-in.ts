@@ -1,3 +1,4 @@
+import { hasUnknownOutcome } from '@flux/contract/errors';
 import type { Catalog, DatabaseTransaction } from '../../catalog/open.ts';
 import type { ProjectRow } from '../../catalog/projects.ts';
 import { requireCapability } from '../../engines/capabilities.ts';
@@ -17,7 +18,7 @@ export interface SwapDeps {
 
 /**
  * Swaps a staging that is ready in. The data that was live is retained for an undo; older undo data is dropped. A failure before the
- * swap removes the staging.
+ * swap removes the staging. When nobody knows whether it was swapped, nothing is removed: the next restore finds either.
  *
  * @param redeem redeems the clearance, in the transaction that is committed right before the swap
  * @returns `outageMs`: for how long nobody could reach the project
@@ -44,6 +45,7 @@ export async function swapIn(
     await undo.drop(project, older).catch((error) => log.warn({ err: error, project: row.hash }, 'older undo data was not removed'));
     return { ...replacedFields(undoName, undoKeepMs), outageMs };
   } catch (error) {
+    if (hasUnknownOutcome(error)) throw error;
     await staging.discard().catch((failure) => log.warn({ err: failure, project: row.hash }, 'an incomplete staging was left behind'));
     throw error;
   }
