@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backUp } from './harness/backups.ts';
 import { type Flux, startFlux, type TestProject } from './harness/flux.ts';
+import { openSession } from './harness/pg-session.ts';
 import { psql } from './harness/postgres.ts';
 import { pause, until } from './harness/process.ts';
 import { catalogUri } from './harness/superuser.ts';
 
 const KEEP_MS = 8000;
+/** First key of the session locks that say that a worker lives. */
+const WORKER_LOCK_CLASS = 0x466c7578;
 
 let flux: Flux;
 beforeAll(async () => {
@@ -19,7 +22,7 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('what a restore in place o
 
   const doctor = async (...args: string[]) => (await flux.flux('doctor', ...args)).stdout;
   const audit = async () => (await flux.flux('audit', ...project.flags)).stdout;
-  /** Operations of the project that have not ended; one of nobody's keeps every other one out. */
+  /** Operations of the project that have not ended; one of another worker keeps every other one out. */
   const block = (sql: string) => psql(catalogUri(flux), sql.replaceAll(':id', `(select id from projects where hash = '${project.hash}')`));
 
   beforeAll(async () => {
@@ -52,8 +55,12 @@ describe.each(['v1_dedicated', 'v2_shared'] as const)('what a restore in place o
   });
 
   it('stays while the project is busy, and goes when its time is over', async () => {
+    await using otherWorker = await openSession(catalogUri(flux));
+    await otherWorker.query(
+      `with w as (insert into workers (id, host, pid) values (gen_random_uuid(), 'other', 1) returning lock_key) select pg_advisory_lock(${WORKER_LOCK_CLASS}, lock_key) from w`,
+    );
     await block(
-      `insert into operations (id, project_id, kind, touches, state, worker_id, started_at, created_at) values (gen_random_uuid(), :id, 'push', 'project', 'running', (select id from workers order by started_at desc limit 1), now(), now())`,
+      `insert into operations (id, project_id, kind, touches, state, worker_id, started_at, created_at) values (gen_random_uuid(), :id, 'push', 'project', 'running', (select id from workers where host = 'other' order by started_at desc limit 1), now(), now())`,
     );
     await pause(Math.max(new Date(restored.previousKeptUntil).getTime() - Date.now(), 0) + 3000);
     expect(await doctor(...project.flags)).toContain(restored.previousKeptAs);

@@ -24,6 +24,7 @@ export const LONG_FILES: readonly string[] = [
   'acceptance/comeback-kill.test.ts',
   'acceptance/import-kill.test.ts',
   'acceptance/large.test.ts',
+  'acceptance/lost-claim.test.ts',
   'acceptance/majors.test.ts',
   'acceptance/power/power.test.ts',
   'acceptance/restore-extensions.test.ts',

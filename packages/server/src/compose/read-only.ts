@@ -1,4 +1,5 @@
 import { readOnlyError } from '../catalog/version.ts';
+import { CarriedOperations } from '../operations/carried.ts';
 import type { Lease } from '../operations/lease.ts';
 import type { JobQueue } from '../worker/queue.ts';
 
@@ -17,6 +18,7 @@ export function createReadOnlyParts(): { readonly lease: Lease; readonly queue: 
       settled: async () => undefined,
       onRegained: () => undefined,
       givenUp: new AbortController().signal,
+      carried: new CarriedOperations(),
       close: async () => undefined,
     },
     queue: { enqueue: refuse, work: refuse, everyMinute: refuse, close: async () => undefined },

@@ -3,6 +3,7 @@ import type { Catalog } from '../catalog/open.ts';
 import { takeWorkerLease, type WorkerLease } from '../catalog/worker-lease.ts';
 import { createBackOff } from '../system/back-off.ts';
 import type { Log } from '../system/log.ts';
+import { CarriedOperations } from './carried.ts';
 
 /** What work runs under: the id of the worker, what it found under way, the signal that the lease is lost, and the cancelled operations. */
 export type HeldLease = Pick<WorkerLease, 'workerId' | 'inherited' | 'lost' | 'onCancelRequested'>;
@@ -25,6 +26,8 @@ export interface Lease {
   onRegained(callback: () => void): void;
   /** Aborted, with a FluxError, when work under a lost lease does not end, so that no new one can be taken: then the process must end. */
   readonly givenUp: AbortSignal;
+  /** The operations that this process works at, under this lease or one before. */
+  readonly carried: CarriedOperations;
   close(): Promise<void>;
 }
 
@@ -123,6 +126,7 @@ export async function keepLease(
     },
     onRegained: (callback) => void regained.add(callback),
     givenUp: givenUp.signal,
+    carried: new CarriedOperations(),
     close: async () => {
       closing.abort();
       await current?.close();

@@ -60,14 +60,17 @@ export interface Slot {
  * Does nothing when the operation is no longer queued.
  */
 export async function runQueued(deps: RunDeps, id: OperationId, bound: BoundOperation, slot: Slot): Promise<void> {
-  await deps.lease.during(async (held) => {
-    const operation = await claimOperation(deps.catalog.db, id, held.workerId, deps.clock.now());
-    if (operation === undefined) return;
-    slot.claimed();
-    const carried = await carryOut(deps, bound, operation, held, { callers: [], setAside: slot.setAside });
-    if (carried.kind === 'done' && !carried.isRecorded)
-      deps.log.error({ operation: id, kind: operation.kind }, 'the end of an operation could not be recorded');
-  });
+  const { lease } = deps;
+  await lease.during((held) =>
+    lease.carried.carry(id, async () => {
+      const operation = await claimOperation(deps.catalog.db, id, held.workerId, deps.clock.now());
+      if (operation === undefined) return;
+      slot.claimed();
+      const carried = await carryOut(deps, bound, operation, held, { callers: [], setAside: slot.setAside });
+      if (carried.kind === 'done' && !carried.isRecorded)
+        deps.log.error({ operation: id, kind: operation.kind }, 'the end of an operation could not be recorded');
+    }),
+  );
 }
 
 /**
@@ -83,18 +86,20 @@ export async function runInline<K extends OperationKind, Request extends object,
   order: NewOrder<Request>,
   signal: AbortSignal,
 ): Promise<InlineOutcome<OperationResult<K>>> {
-  const { catalog, clock } = deps;
-  return await deps.lease.during(async (held) => {
-    const now = clock.now();
-    const id = uuidv7(now) as OperationId;
-    await catalog.db.transaction().execute((db) => recordOperation(db, definition, order, { id, now, workerId: held.workerId }));
-    const row = { id, kind: definition.kind, project_id: order.project.id, backup_id: order.backupId ?? null, request: order.request };
-    const operation = { ...row, requested_by: order.requester.tokenId, cancel_requested_at: null };
-    const ending = { callers: [signal], setAside: NEVER };
-    const carried = await carryOut(deps, bindOperation(definition, workDeps), operation, held, ending);
-    if (carried.kind === 'failed') throw carried.error;
-    return { id, result: carried.result as OperationResult<K>, isRecorded: carried.isRecorded };
-  });
+  const { catalog, clock, lease } = deps;
+  const now = clock.now();
+  const id = uuidv7(now) as OperationId;
+  return await lease.during((held) =>
+    lease.carried.carry(id, async () => {
+      await catalog.db.transaction().execute((db) => recordOperation(db, definition, order, { id, now, workerId: held.workerId }));
+      const row = { id, kind: definition.kind, project_id: order.project.id, backup_id: order.backupId ?? null, request: order.request };
+      const operation = { ...row, requested_by: order.requester.tokenId, cancel_requested_at: null };
+      const ending = { callers: [signal], setAside: NEVER };
+      const carried = await carryOut(deps, bindOperation(definition, workDeps), operation, held, ending);
+      if (carried.kind === 'failed') throw carried.error;
+      return { id, result: carried.result as OperationResult<K>, isRecorded: carried.isRecorded };
+    }),
+  );
 }
 
 /** The part of a row that running it needs. */
@@ -221,7 +226,7 @@ async function endUnfinished(
     );
     await cleanUp?.();
   } catch (error) {
-    // The recovery of operations of dead workers ends it.
+    // The recovery ends it: nothing carries it any more.
     log.warn({ err: error, operation: id, kind: operation.kind }, 'the end of an operation could not be recorded yet');
   }
 }

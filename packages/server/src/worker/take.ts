@@ -39,7 +39,7 @@ export function takeOperations({ queue, kinds, operations, metrics, concurrency 
           const ended = await findOperation(catalog.db, id);
           metrics.operations.inc({ kind, state: ended?.state ?? 'unknown' });
         } catch (error) {
-          // Queued operations are looked for again, and the recovery of operations of dead workers finds the others.
+          // Queued operations are looked for again, and the recovery finds what was claimed without an answer.
           log.warn({ err: error, operation: id, kind }, 'an operation could not be taken, or its end could not be read');
         }
       },
