@@ -8,6 +8,12 @@ import type { Visibility } from './projects.ts';
 import { toStoredJson } from './stored-json.ts';
 import type { OperationsTable, SlowerPace } from './tables.ts';
 
+/**
+ * One run of an operation: whose it is, and since when; nulls for one that waits. The worker alone does not tell, since it may have given the
+ * operation back and have it again.
+ */
+export type OperationRun = Pick<Selectable<OperationsTable>, 'id' | 'worker_id' | 'started_at'>;
+
 /** A row of `operations`, with the names of its project. */
 export type OperationRow = Selectable<OperationsTable> & { readonly projectHash: string; readonly projectSlug: string };
 
@@ -57,14 +63,15 @@ export async function claimOperation(db: Database, id: OperationId, workerId: st
     .where('state', '=', 'queued')
     .returning('id')
     .executeTakeFirst();
-  return claimed === undefined ? undefined : findOperation(db, id);
+  const row = claimed === undefined ? undefined : await findOperation(db, id);
+  // Somebody who took this worker for dead may have claimed it since: that is another run.
+  return row === undefined ? undefined : { ...row, worker_id: workerId, started_at: now };
 }
 
-/** Gives a running operation back to the queue. Tells false when it is no longer this worker's. */
+/** Gives a running operation back to the queue. Tells false when that run is over. */
 export async function requeueOperation(
   db: DatabaseTransaction,
-  id: OperationId,
-  workerId: string,
+  run: OperationRun,
   { counts, pace }: { readonly counts: 'as an attempt' | 'not'; readonly pace?: SlowerPace | undefined },
 ): Promise<boolean> {
   const { numUpdatedRows } = await db
@@ -76,9 +83,8 @@ export async function requeueOperation(
       ...(counts === 'not' ? { attempts: sql`greatest(attempts - 1, 0)` } : {}),
       ...(pace === undefined ? {} : { pace }),
     })
-    .where('id', '=', id)
     .where('state', '=', 'running')
-    .where('worker_id', '=', workerId)
+    .where(isRun(run))
     .executeTakeFirst();
   return numUpdatedRows === 1n;
 }
@@ -107,33 +113,25 @@ export type OperationEnd =
   | { readonly state: 'failed' | 'cancelled'; readonly error: Problem };
 
 /**
- * Tells whether an operation is still this worker's, and keeps it so until the transaction has ended: nobody takes it for that of a
- * dead worker in between.
+ * Tells whether a run of an operation goes on, and keeps it so until the transaction has ended: nobody takes it for that of a dead worker
+ * in between.
  */
-export async function holdOperation(db: DatabaseTransaction, id: OperationId, workerId: string): Promise<boolean> {
+export async function holdOperation(db: DatabaseTransaction, run: OperationRun): Promise<boolean> {
   const held = await db
     .selectFrom('operations')
     .select('id')
-    .where('id', '=', id)
     .where('state', '=', 'running')
-    .where('worker_id', '=', workerId)
+    .where(isRun(run))
     .forNoKeyUpdate()
     .executeTakeFirst();
   return held !== undefined;
 }
 
 /**
- * Ends an operation, leaves word of it in the outbox and tells everybody who waits. Tells false when it is no longer that of the
- * worker, or no longer waits for one: it had ended before, or somebody else has it now.
- *
- * @param workerId whose it is while it runs; null for one that waits for a worker
+ * Ends an operation, leaves word of it in the outbox and tells everybody who waits. Tells false when that run of it is over, or it no longer
+ * waits for one: it had ended before, or somebody has it now.
  */
-export async function endOperation(
-  db: DatabaseTransaction,
-  { id, workerId }: { readonly id: OperationId; readonly workerId: string | null },
-  end: OperationEnd,
-  now: Date,
-): Promise<boolean> {
+export async function endOperation(db: DatabaseTransaction, run: OperationRun, end: OperationEnd, now: Date): Promise<boolean> {
   const ended = await db
     .updateTable('operations')
     .set({
@@ -141,9 +139,8 @@ export async function endOperation(
       finished_at: now,
       ...(end.state === 'succeeded' ? { result: toStoredJson(end.result) } : { error: toStoredJson(end.error) }),
     })
-    .where('id', '=', id)
-    .where('state', '=', workerId === null ? 'queued' : 'running')
-    .where('worker_id', 'is not distinct from', workerId)
+    .where('state', '=', run.worker_id === null ? 'queued' : 'running')
+    .where(isRun(run))
     .returning(['project_id', 'kind', 'backup_id'])
     .executeTakeFirst();
   if (ended === undefined) return false;
@@ -154,11 +151,11 @@ export async function endOperation(
       at: now,
       topic: 'operation_ended',
       project_id: ended.project_id,
-      operation_id: id,
+      operation_id: run.id,
       payload: toStoredJson({ kind: ended.kind, state: end.state, backupId: ended.backup_id, code }),
     })
     .execute();
-  await notify(db, 'flux_operation', id);
+  await notify(db, 'flux_operation', run.id);
   return true;
 }
 
@@ -243,6 +240,12 @@ export async function listVisibleOperations(
 /** Sends a notification; it arrives when the transaction that sent it has committed. */
 export async function notify(db: Database, channel: 'flux_operation' | 'flux_enqueued' | 'flux_cancel', payload: string): Promise<void> {
   await sql`select pg_notify(${channel}, ${payload})`.execute(db);
+}
+
+/** Matches the row of an operation while it is in that run. What JavaScript has read of a time ends with its milliseconds. */
+function isRun({ id, worker_id, started_at }: OperationRun) {
+  return sql<boolean>`operations.id = ${id} and operations.worker_id is not distinct from ${worker_id}
+    and date_trunc('milliseconds', operations.started_at) is not distinct from ${started_at}::timestamptz`;
 }
 
 function selectOperations(db: Database) {

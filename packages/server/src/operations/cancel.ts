@@ -17,9 +17,8 @@ export async function cancelOperation(
     const failure = new FluxError('cancelled', 'The operation was cancelled before it began.');
     const bound = kinds.get(operation.kind);
     const order = bound === undefined ? undefined : await openOrder(catalog, bound, operation).catch(() => undefined);
-    const cleanUp = await catalog.db
-      .transaction()
-      .execute((db) => recordFailure(db, bound, { id: operation.id, workerId: null }, order, failure, clock.now()));
+    const waiting = { id: operation.id, worker_id: null, started_at: null };
+    const cleanUp = await catalog.db.transaction().execute((db) => recordFailure(db, bound, waiting, order, failure, clock.now()));
     await cleanUp?.();
   }
   return (await findOperation(catalog.db, operation.id)) ?? operation;

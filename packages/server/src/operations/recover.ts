@@ -51,13 +51,13 @@ async function takeFromWorker(
   loss: Loss,
 ): Promise<void> {
   const { catalog, clock, log, queue } = deps;
-  const { id, kind, worker_id } = operation;
+  const { id, kind } = operation;
   const mayRestart = bound?.afterWorkerLoss === 'restart' && operation.attempts < MAX_ATTEMPTS && operation.cancel_requested_at === null;
   const order = bound === undefined ? undefined : await openOrder(catalog, bound, operation).catch(() => undefined);
   const failure = interruptionOf(operation, bound, order, loss);
   const cleanUp = await catalog.db.transaction().execute(async (db) => {
-    if (!mayRestart || worker_id === null) return await recordFailure(db, bound, { id, workerId: worker_id }, order, failure, clock.now());
-    if (await requeueOperation(db, id, worker_id, { counts: 'as an attempt' })) await queue.enqueue(db, id);
+    if (!mayRestart) return await recordFailure(db, bound, operation, order, failure, clock.now());
+    if (await requeueOperation(db, operation, { counts: 'as an attempt' })) await queue.enqueue(db, id);
     return undefined;
   });
   log.warn({ operation: id, kind, loss, restarted: mayRestart }, 'found an operation that is recorded as running and that nobody works at');

@@ -10,6 +10,7 @@ import {
   findOperation,
   holdOperation,
   type OperationRow,
+  type OperationRun,
   recordProgress,
   requeueOperation,
 } from '../catalog/operations.ts';
@@ -93,7 +94,8 @@ export async function runInline<K extends OperationKind, Request extends object,
     lease.carried.carry(id, async () => {
       await catalog.db.transaction().execute((db) => recordOperation(db, definition, order, { id, now, workerId: held.workerId }));
       const row = { id, kind: definition.kind, project_id: order.project.id, backup_id: order.backupId ?? null, request: order.request };
-      const operation = { ...row, requested_by: order.requester.tokenId, cancel_requested_at: null };
+      const run = { worker_id: held.workerId, started_at: now };
+      const operation = { ...row, ...run, requested_by: order.requester.tokenId, cancel_requested_at: null };
       const ending = { callers: [signal], setAside: NEVER };
       const carried = await carryOut(deps, bindOperation(definition, workDeps), operation, held, ending);
       if (carried.kind === 'failed') throw carried.error;
@@ -103,7 +105,8 @@ export async function runInline<K extends OperationKind, Request extends object,
 }
 
 /** The part of a row that running it needs. */
-type RunningOperation = Pick<OperationRow, 'id' | 'kind' | 'project_id' | 'backup_id' | 'request' | 'requested_by' | 'cancel_requested_at'>;
+type RunningOperation = OperationRun &
+  Pick<OperationRow, 'kind' | 'project_id' | 'backup_id' | 'request' | 'requested_by' | 'cancel_requested_at'>;
 
 type Carried =
   | { readonly kind: 'done'; readonly result: object; readonly isRecorded: boolean }
@@ -144,7 +147,7 @@ async function carryOut(
       signal: AbortSignal.any(Object.values(stops)),
       progress: reporter.report,
       requireHeld: async (db) => {
-        if (!(await holdOperation(db, id, held.workerId))) throw takenOver();
+        if (!(await holdOperation(db, operation))) throw takenOver();
       },
     };
     const ready = order;
@@ -183,17 +186,18 @@ export async function openOrder(catalog: Catalog, bound: BoundOperation, operati
 async function recordSuccess(
   { catalog, clock, log, stopping }: RunDeps,
   bound: BoundOperation,
-  { id, kind }: RunningOperation,
+  operation: RunningOperation,
   order: Order<object>,
   result: object,
-  { workerId, lost }: HeldLease,
+  { lost }: HeldLease,
 ): Promise<boolean> {
+  const { id, kind } = operation;
   try {
     await insist(AbortSignal.any([lost, stopping]), async (isAgain) => {
       if (isAgain && (await findOperation(catalog.db, id))?.state === 'succeeded') return;
       await catalog.db.transaction().execute(async (db) => {
         await bound.onSucceeded(db, order, result);
-        if (!(await endOperation(db, { id, workerId }, { state: 'succeeded', result }, clock.now()))) throw takenOver();
+        if (!(await endOperation(db, operation, { state: 'succeeded', result }, clock.now()))) throw takenOver();
       });
     });
     return true;
@@ -210,7 +214,7 @@ async function endUnfinished(
   operation: RunningOperation,
   order: Order<object> | undefined,
   { failure, pace }: { readonly failure: FluxError; readonly pace: SlowerPace | undefined },
-  { workerId, lost }: HeldLease,
+  { lost }: HeldLease,
 ): Promise<void> {
   const { catalog, clock, log, queue, stopping } = deps;
   const { id } = operation;
@@ -218,10 +222,10 @@ async function endUnfinished(
     const cleanUp = await insist(AbortSignal.any([lost, stopping]), () =>
       catalog.db.transaction().execute(async (db) => {
         if (failure.code === 'interrupted' && bound.afterWorkerLoss === 'restart') {
-          if (await requeueOperation(db, id, workerId, { counts: 'not', pace })) await queue.enqueue(db, id);
+          if (await requeueOperation(db, operation, { counts: 'not', pace })) await queue.enqueue(db, id);
           return undefined;
         }
-        return await recordFailure(db, bound, { id, workerId }, order, failure, clock.now());
+        return await recordFailure(db, bound, operation, order, failure, clock.now());
       }),
     );
     await cleanUp?.();
@@ -231,18 +235,18 @@ async function endUnfinished(
   }
 }
 
-/** Ends an operation that is not done, with what its kind does then. Undefined also when somebody else has ended or taken it. */
+/** Ends an operation that is not done, with what its kind does then. Undefined also when that run of it is over. */
 export async function recordFailure(
   db: Parameters<BoundOperation['onInterrupted']>[0],
   bound: BoundOperation | undefined,
-  { id, workerId }: { readonly id: OperationId; readonly workerId: string | null },
+  run: OperationRun,
   order: Order<object> | undefined,
   failure: FluxError,
   now: Date,
 ): Promise<(() => Promise<void>) | undefined> {
   const state = failure.code === 'cancelled' ? 'cancelled' : 'failed';
-  if (!(await endOperation(db, { id, workerId }, { state, error: toProblem(failure) }, now))) return undefined;
-  return order === undefined ? undefined : await bound?.onInterrupted(db, { ...order, id }, failure);
+  if (!(await endOperation(db, run, { state, error: toProblem(failure) }, now))) return undefined;
+  return order === undefined ? undefined : await bound?.onInterrupted(db, { ...order, id: run.id }, failure);
 }
 
 /** Why work may have to stop, each with a sentence of its own. */

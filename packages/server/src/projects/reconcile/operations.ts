@@ -21,9 +21,9 @@ export async function examineOperations({ catalog, clock }: ReconcileDeps): Prom
           const failure = new FluxError('interrupted', 'The catalog was put back to a time when this was under way.', {
             hint: 'Run the command again if it is still wanted.',
           });
-          for (const { id, worker_id } of unfinished) {
-            await endOperation(db, { id, workerId: worker_id }, { state: 'failed', error: toProblem(failure) }, clock.now());
-            await failUnfinishedBackups(db, id, failure.message);
+          for (const operation of unfinished) {
+            await endOperation(db, operation, { state: 'failed', error: toProblem(failure) }, clock.now());
+            await failUnfinishedBackups(db, operation.id, failure.message);
           }
         }),
     },
