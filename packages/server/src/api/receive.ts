@@ -51,13 +51,20 @@ export function acceptFiles(app: FastifyInstance): void {
   app.addContentTypeParser(FILE_TYPE, (_request, payload, done) => done(null, payload));
 }
 
+/** The file that a request sends. */
+export interface ArrivingFile {
+  readonly bytes: AsyncIterable<Buffer>;
+  /** As its sender has announced it; Node reads no more than that. */
+  readonly sizeBytes: number | undefined;
+}
+
 /**
  * Lets work read the file that a request sends. When the work fails, the rest of the file is read and discarded, so that the client can
  * read why.
  *
  * @throws FluxError `invalid_request` when there is no file; whatever `work` throws
  */
-export async function receiveFile<T>({ body, raw }: FastifyRequest, work: (bytes: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
+export async function receiveFile<T>({ body, raw }: FastifyRequest, work: (file: ArrivingFile) => Promise<T>): Promise<T> {
   if (body !== raw)
     throw new FluxError('invalid_request', `The body of this request is the file itself, sent as ${FILE_TYPE}.`, {
       hint: 'Nothing was imported. `flux backup import <file>` sends it.',
@@ -68,7 +75,8 @@ export async function receiveFile<T>({ body, raw }: FastifyRequest, work: (bytes
   // A reader that stops early must not close the connection.
   const bytes: AsyncIterable<Buffer> = { [Symbol.asyncIterator]: () => (raw as Readable).iterator({ destroyOnReturn: false }) };
   try {
-    return await work(bytes);
+    const announced = raw.headers['content-length'];
+    return await work({ bytes, sizeBytes: announced === undefined ? undefined : Number(announced) });
   } catch (error) {
     raw.resume();
     throw error;

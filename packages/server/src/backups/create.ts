@@ -67,11 +67,12 @@ export async function requestBackup(
       hint: 'See `flux list`.',
     });
   }
-  await requireQuota(deps, project, requester, 'backup_create');
+  const allowance = await requireQuota(deps, project, requester, 'backup_create');
   // Checked before a row exists: the user has to start a stopped instance; that is not a failed backup.
   const { engine, project: opened } = deps.engines.of(project);
   await engine.backupSource(opened);
   return requestOperation(deps, backupCreate, async (db, operationId) => {
+    await allowance.requireStill(db);
     const { id } = await insertBackup(db, newBackup(project, operationId, deps.clock.now(), note ?? null));
     return { project, backupId: id, requester, request: {} };
   });

@@ -4,8 +4,8 @@ import type { OperationKind } from '@flux/contract/operation-kind';
 import { QuotaLimits } from '@flux/contract/quota';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Actor } from '../catalog/audit.ts';
-import type { Catalog } from '../catalog/open.ts';
-import { findProjectById, type ProjectRow } from '../catalog/projects.ts';
+import type { Catalog, DatabaseTransaction } from '../catalog/open.ts';
+import { findProjectById, lockProject, type ProjectRow } from '../catalog/projects.ts';
 import { type CountedUse, countUse, listUnmeasured, recordMeasure } from '../catalog/quotas.ts';
 import { parseStored } from '../catalog/stored-json.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
@@ -38,7 +38,7 @@ const MEASURE_TIMEOUT_MS = 5000;
 const AT_ONCE = 20;
 /**
  * While no backup is proven and intact it must be possible to create one: so many backups beyond the limit, and so many times its disk, are
- * allowed then.
+ * allowed then. Not to imported files, which are never a way back for the data of the project.
  */
 const WITHOUT_PROOF = { moreBackups: 2, timesDisk: 2 };
 
@@ -65,7 +65,12 @@ export async function readKnownQuota(deps: Pick<QuotaDeps, 'catalog' | 'clock' |
   return { limits: { ...deps.quotas, ...own }, own, used: { ...(await countNow(deps, project)), databaseBytes, measuredAt } };
 }
 
-function countNow({ catalog, clock }: Pick<QuotaDeps, 'catalog' | 'clock'>, project: ProjectRow): Promise<CountedUse> {
+interface CountDeps {
+  readonly catalog: Pick<Catalog, 'db'>;
+  readonly clock: Clock;
+}
+
+function countNow({ catalog, clock }: CountDeps, project: ProjectRow): Promise<CountedUse> {
   return countUse(catalog.db, project.id, { kinds: COUNTED, since: new Date(clock.now().getTime() - DAY_MS) });
 }
 
@@ -75,54 +80,95 @@ export function ownLimits(project: ProjectRow): OwnLimits {
   return Object.fromEntries(Object.entries(stored).filter(([, limit]) => limit !== undefined));
 }
 
+/** What a user may do now. */
+export interface Allowance {
+  /** How much more of the disk their project may use. */
+  readonly bytesLeft: number;
+  /** The error for a file that is larger than that, of which so many bytes are known. */
+  tooLarge(bytes: number): FluxError;
+  /**
+   * Counts again. Called first in the transaction that records the work: it waits for other work of the project that is being recorded, so
+   * that requests at the same time do not get beyond a limit together.
+   *
+   * @param storedBytes what is stored already for the work
+   * @throws FluxError `quota_reached`
+   */
+  requireStill(db: DatabaseTransaction, storedBytes?: number): Promise<void>;
+}
+
 /**
  * Refuses what a user asks for when their project has used up what it may. What the control plane does by itself is not counted, nor the
  * safety backup that an operation takes before it replaces data.
  *
  * @throws FluxError `quota_reached`
  */
-export async function requireQuota(deps: QuotaDeps, project: ProjectRow, requester: Actor, wants: Limited): Promise<void> {
-  if (requester.tokenId === null) return;
+export async function requireQuota(deps: QuotaDeps, project: ProjectRow, requester: Actor, wants: Limited): Promise<Allowance> {
   const limits = { ...deps.quotas, ...ownLimits(project) };
-  const used = await countNow(deps, project);
-  const { slug } = project;
-  if (used.operations >= limits.operationsPerDay)
-    throw reached(
-      project,
-      `${slug} was asked for ${used.operations} pushes, backups, verifications and imports within 24 hours, and may have ${limits.operationsPerDay}.`,
-      'Wait',
-      `--operations ${2 * limits.operationsPerDay}`,
-    );
-  if (wants === 'backup_verify') return;
-  const makesRoom = `Delete backups that are not needed (\`flux backup list --project ${slug} --hash ${project.hash}\`, \`flux backup delete\`)`;
-  const databaseBytes = (await measure(deps, project)).databaseBytes ?? 0;
-  const total = databaseBytes + used.backupBytes;
-  if (
-    total >= limits.diskBytes &&
-    (wants === 'push' || !(await mayReplace(deps, project, total < limits.diskBytes * WITHOUT_PROOF.timesDisk)))
-  )
-    throw reached(
-      project,
-      `${slug} uses ${mebibytes(total)} (database ${mebibytes(databaseBytes)}, ${used.backups} backups ${mebibytes(used.backupBytes)}), and may use ${mebibytes(limits.diskBytes)}.`,
-      makesRoom,
-      `--disk ${Math.ceil((2 * total) / 2 ** 20)}MiB`,
-    );
-  if (
-    wants !== 'push' &&
-    used.backups >= limits.backups &&
-    !(await mayReplace(deps, project, used.backups < limits.backups + WITHOUT_PROOF.moreBackups))
-  )
-    throw reached(
-      project,
-      `${slug} keeps ${used.backups} backups, and may keep ${limits.backups}.`,
-      makesRoom,
-      `--backups ${2 * limits.backups}`,
-    );
+  const isLimited = requester.tokenId !== null;
+  const counted = isLimited ? await countNow(deps, project) : NOTHING_USED;
+  if (isLimited) requireOperations(project, limits, counted);
+  const databaseBytes = isLimited && wants !== 'backup_verify' ? ((await measure(deps, project)).databaseBytes ?? 0) : 0;
+  const used = { ...counted, databaseBytes };
+  const isOver = totalOf(used) >= limits.diskBytes || used.backups >= limits.backups;
+  const isWithoutProof = isLimited && wants === 'backup_create' && isOver && (await findNewestRestorable(deps, project)) === undefined;
+  const allowed = isWithoutProof
+    ? { diskBytes: limits.diskBytes * WITHOUT_PROOF.timesDisk, backups: limits.backups + WITHOUT_PROOF.moreBackups }
+    : limits;
+  const requireRoom = (now: Used, storedBytes: number) => {
+    // An empty file fits nowhere either: where nothing is left, nothing may begin.
+    if (totalOf(now) + Math.max(1, storedBytes) > allowed.diskBytes) throw diskReached(project, limits, now, storedBytes);
+    if (wants !== 'push' && now.backups >= allowed.backups) throw backupsReached(project, limits, now);
+  };
+  if (isLimited && wants !== 'backup_verify') requireRoom(used, 0);
+  return {
+    bytesLeft: isLimited ? allowed.diskBytes - totalOf(used) : Number.POSITIVE_INFINITY,
+    tooLarge: (bytes) => diskReached(project, limits, used, bytes),
+    requireStill: async (db, storedBytes = 0) => {
+      if (!isLimited) return;
+      await lockProject(db, project.id);
+      const now = { ...(await countNow({ catalog: { db }, clock: deps.clock }, project)), databaseBytes };
+      requireOperations(project, limits, now);
+      if (wants !== 'backup_verify') requireRoom(now, storedBytes);
+    },
+  };
 }
 
-/** Whether the project has no proven and intact backup, and does not exceed its limits by much: then a new backup is its way back. */
-async function mayReplace(deps: QuotaDeps, project: ProjectRow, isWithin: boolean): Promise<boolean> {
-  return isWithin && (await findNewestRestorable(deps, project)) === undefined;
+type Used = CountedUse & { readonly databaseBytes: number };
+
+const NOTHING_USED: CountedUse = { backups: 0, backupBytes: 0, operations: 0 };
+
+function totalOf({ databaseBytes, backupBytes }: Used): number {
+  return databaseBytes + backupBytes;
+}
+
+/** @throws FluxError `quota_reached` */
+function requireOperations(project: ProjectRow, { operationsPerDay }: QuotaLimits, { operations }: CountedUse): void {
+  if (operations < operationsPerDay) return;
+  throw reached(
+    project,
+    `${project.slug} was asked for ${operations} pushes, backups, verifications and imports within 24 hours, and may have ${operationsPerDay}.`,
+    'Wait',
+    `--operations ${2 * operationsPerDay}`,
+  );
+}
+
+function diskReached(project: ProjectRow, { diskBytes }: QuotaLimits, used: Used, fileBytes: number): FluxError {
+  const { slug } = project;
+  const file = fileBytes === 0 ? '' : ` A file of at least ${mebibytes(fileBytes)} does not fit beside that and other uploads.`;
+  return reached(
+    project,
+    `${slug} uses ${mebibytes(totalOf(used))} (database ${mebibytes(used.databaseBytes)}, ${used.backups} backups ${mebibytes(used.backupBytes)}), and may use ${mebibytes(diskBytes)}.${file}`,
+    makesRoom(project),
+    `--disk ${Math.ceil((2 * (totalOf(used) + fileBytes)) / 2 ** 20)}MiB`,
+  );
+}
+
+function backupsReached(project: ProjectRow, { backups: limit }: QuotaLimits, { backups }: Used): FluxError {
+  return reached(project, `${project.slug} keeps ${backups} backups, and may keep ${limit}.`, makesRoom(project), `--backups ${2 * limit}`);
+}
+
+function makesRoom({ slug, hash }: ProjectRow): string {
+  return `Delete backups that are not needed (\`flux backup list --project ${slug} --hash ${hash}\`, \`flux backup delete\`)`;
 }
 
 function reached(project: ProjectRow, what: string, makesRoom: string, option: string): FluxError {

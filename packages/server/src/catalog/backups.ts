@@ -58,13 +58,16 @@ export async function failUnfinishedBackups(
   operationId: OperationId,
   failure: string,
 ): Promise<readonly BackupRow[]> {
-  return db
-    .updateTable('backups')
-    .set({ status: 'failed', failure })
-    .where('operation_id', '=', operationId)
-    .where('status', 'in', ['queued', 'running'])
-    .returningAll()
-    .execute();
+  return (
+    db
+      .updateTable('backups')
+      // The bytes of an import are removed with it, and no longer count.
+      .set({ status: 'failed', failure, size_bytes: null })
+      .where('operation_id', '=', operationId)
+      .where('status', 'in', ['queued', 'running'])
+      .returningAll()
+      .execute()
+  );
 }
 
 /** Tells whether a backup was taken as a part of an operation of these kinds that did not succeed. */

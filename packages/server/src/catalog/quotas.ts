@@ -11,7 +11,7 @@ export interface CountedUse {
   readonly operations: number;
 }
 
-/** Counts the complete backups that a project keeps, and the operations of some kinds that users have asked for since a time. */
+/** Counts the backups that a project keeps or that are being made for it, with the bytes that are stored of them, and the operations of some kinds that users have asked for since a time. */
 export async function countUse(
   db: Database,
   projectId: ProjectId,
@@ -21,7 +21,7 @@ export async function countUse(
     .selectFrom('backups')
     .select(({ fn }) => [fn.countAll<number>().as('backups'), fn.sum<string | null>('size_bytes').as('bytes')])
     .where('project_id', '=', projectId)
-    .where('status', '=', 'complete')
+    .where('status', 'in', ['queued', 'running', 'complete'])
     .where('removed_at', 'is', null)
     .executeTakeFirstOrThrow();
   const asked = await db

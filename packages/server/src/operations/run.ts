@@ -3,7 +3,7 @@ import type { OperationId } from '@flux/contract/ids';
 import type { Progress } from '@flux/contract/operation';
 import type { OperationKind } from '@flux/contract/operation-kind';
 import type { OperationResult } from '@flux/contract/operation-results';
-import type { Catalog } from '../catalog/open.ts';
+import type { Catalog, DatabaseTransaction } from '../catalog/open.ts';
 import {
   claimOperation,
   endOperation,
@@ -34,6 +34,12 @@ export interface RunDeps {
   readonly queue: OperationQueue;
   /** Aborted when this process must end all its work. */
   readonly stopping: AbortSignal;
+}
+
+/** Work that runs within the caller's request. */
+export interface InlineOrder<Request> extends NewOrder<Request> {
+  /** Runs first in the transaction that records it. What it throws is thrown, and nothing is recorded. */
+  readonly beforeRecord?: (db: DatabaseTransaction) => Promise<void>;
 }
 
 /** The outcome of work that ran within the caller's request. */
@@ -84,7 +90,7 @@ export async function runInline<K extends OperationKind, Request extends object,
   deps: RunDeps,
   definition: OperationDefinition<K, Request, Deps>,
   workDeps: Deps,
-  order: NewOrder<Request>,
+  order: InlineOrder<Request>,
   signal: AbortSignal,
 ): Promise<InlineOutcome<OperationResult<K>>> {
   const { catalog, clock, lease } = deps;
@@ -92,7 +98,10 @@ export async function runInline<K extends OperationKind, Request extends object,
   const id = uuidv7(now) as OperationId;
   return await lease.during((held) =>
     lease.carried.carry(id, async () => {
-      await catalog.db.transaction().execute((db) => recordOperation(db, definition, order, { id, now, workerId: held.workerId }));
+      await catalog.db.transaction().execute(async (db) => {
+        await order.beforeRecord?.(db);
+        await recordOperation(db, definition, order, { id, now, workerId: held.workerId });
+      });
       const row = { id, kind: definition.kind, project_id: order.project.id, backup_id: order.backupId ?? null, request: order.request };
       const run = { worker_id: held.workerId, started_at: now };
       const operation = { ...row, ...run, requested_by: order.requester.tokenId, cancel_requested_at: null };

@@ -79,12 +79,12 @@ export async function pushSql(
   signal: AbortSignal,
 ): Promise<PushAnswer> {
   requireActive(project);
-  await requireQuota(deps, project, pusher.actor, 'push');
+  const allowance = await requireQuota(deps, project, pusher.actor, 'push');
   const { engines, operations } = deps;
   const push = { ...toScriptRequest(body), by: project.owner_id, timeoutMs: deps.pushTimeoutMs };
   const { filename, mode, dryRun } = push;
   const work: PushWork = { engines, push, requirePolicy: (until) => requirePolicy(deps, project, pusher, body, until) };
-  const order = { project, requester: pusher.actor, request: { filename, mode, dryRun } };
+  const order = { project, requester: pusher.actor, request: { filename, mode, dryRun }, beforeRecord: allowance.requireStill };
   const { id, result, isRecorded } = await runInline(operations, pushOperation, work, order, signal);
   if (isRecorded) return result;
   // It is committed in the project: to call it failed would have it pushed again.

@@ -12,8 +12,9 @@ import { type RequestDeps, requestOperation } from '../../operations/request.ts'
 import { uuidv7 } from '../../system/uuid.ts';
 import { abandonBackups } from '../abandon.ts';
 import { newBackup, requireBackupId } from '../create.ts';
-import { type QuotaDeps, requireQuota } from '../quota.ts';
+import { type Allowance, type QuotaDeps, requireQuota } from '../quota.ts';
 import { type ImportDeps, importBackup } from './run.ts';
+import type { UploadShare } from './uploads.ts';
 
 /** Makes a backup of an uploaded archive. Restarted after its worker is lost: the archive is in the store, and nothing else counts before the end. */
 export const backupImport = defineOperation({
@@ -31,6 +32,10 @@ export const backupImport = defineOperation({
 /** An archive that is being uploaded. */
 export interface Upload {
   readonly bytes: AsyncIterable<Buffer>;
+  /** Of all of them, as the client has announced; undefined when it has not. */
+  readonly sizeBytes: number | undefined;
+  /** What it takes of the disk until it is recorded, or given up. The caller disposes of it. */
+  readonly share: UploadShare;
   /** Of all of them, as the client has counted. */
   readonly sha256: string;
   /** Name of the file. */
@@ -60,24 +65,25 @@ export function requireImporting(project: ProjectRow): void {
 
 /**
  * Stores an archive while it arrives, and records its import. The file first, the row last: a row must never claim a file that does not
- * exist.
+ * exist. Reading ends where the quota of the project does.
  *
- * @throws FluxError `invalid_request` for what is not an archive, and when other bytes arrived than were sent; `volume_full`,
- *   `volume_unusable`; what `requireImporting` throws
+ * @throws FluxError `invalid_request` for what is not an archive, and when other bytes arrived than were sent; `quota_reached`;
+ *   `volume_full`, `volume_unusable`; what `requireImporting` throws
  */
 export async function requestImport(
   deps: RequestDeps & QuotaDeps,
   project: ProjectRow,
   requester: Actor,
-  { bytes, sha256, name, note }: Upload,
+  { bytes, sizeBytes, share, sha256, name, note }: Upload,
   signal: AbortSignal,
 ): Promise<OperationId> {
   requireImporting(project);
-  await requireQuota(deps, project, requester, 'backup_import');
+  const allowance = await requireQuota(deps, project, requester, 'backup_import');
+  if (sizeBytes !== undefined) takeRoom(share, allowance, sizeBytes);
   const { store, clock } = deps;
   const id = uuidv7(clock.now()) as BackupId;
   const reference = { projectId: project.id, backupId: id };
-  const stored = await store.put(artifactKey(reference), examined(bytes), { signal });
+  const stored = await store.put(artifactKey(reference), examined(within(bytes, share, allowance)), { signal });
   try {
     if (stored.sha256 !== sha256)
       throw new FluxError(
@@ -88,14 +94,29 @@ export async function requestImport(
         },
       );
     return await requestOperation(deps, backupImport, async (db, operationId) => {
+      await allowance.requireStill(db, stored.sizeBytes);
       const row = newBackup(project, operationId, clock.now(), note ?? null);
-      await insertBackup(db, { ...row, id, origin: 'imported' });
+      await insertBackup(db, { ...row, id, origin: 'imported', size_bytes: stored.sizeBytes });
       return { project, backupId: id, requester, request: { sha256, name: name === undefined ? null : withoutControls(name) } };
     });
   } catch (error) {
     await deleteArtifact(store, reference).catch((failure) => deps.log.warn({ err: failure, backup: id }, 'an upload was left behind'));
     throw error;
   }
+}
+
+/** The same bytes, as long as they fit into what the project may use. @throws FluxError `quota_reached` */
+async function* within(bytes: AsyncIterable<Buffer>, share: UploadShare, allowance: Allowance): AsyncGenerator<Buffer, undefined> {
+  let total = 0;
+  for await (const chunk of bytes) {
+    total += chunk.length;
+    takeRoom(share, allowance, total);
+    yield chunk;
+  }
+}
+
+function takeRoom(share: UploadShare, allowance: Allowance, total: number): void {
+  if (share.take(total, allowance.bytesLeft) === 'does not fit') throw allowance.tooLarge(total);
 }
 
 /** The same bytes; what does not begin as an archive is refused before more of it is read. */

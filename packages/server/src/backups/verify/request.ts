@@ -47,8 +47,9 @@ export async function requestVerification(
   requester: Actor,
   { selector, timeLimitMs }: { readonly selector: BackupSelector; readonly timeLimitMs?: number | undefined },
 ): Promise<OperationId> {
-  await requireQuota(deps, project, requester, 'backup_verify');
+  const allowance = await requireQuota(deps, project, requester, 'backup_verify');
   return requestOperation(deps, backupVerify, async (db) => {
+    await allowance.requireStill(db);
     const backup = await selectBackup(db, project, selector);
     await refuseUnverifiable(db, backup);
     return { project, backupId: backup.id, requester, request: { selector, ...(timeLimitMs === undefined ? {} : { timeLimitMs }) } };
