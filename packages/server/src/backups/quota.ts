@@ -65,6 +65,7 @@ export async function readKnownQuota(deps: Pick<QuotaDeps, 'catalog' | 'clock' |
   return { limits: { ...deps.quotas, ...own }, own, used: { ...(await countNow(deps, project)), databaseBytes, measuredAt } };
 }
 
+/** What counting uses: the catalog, or a transaction of it. */
 interface CountDeps {
   readonly catalog: Pick<Catalog, 'db'>;
   readonly clock: Clock;
@@ -115,7 +116,7 @@ export async function requireQuota(deps: QuotaDeps, project: ProjectRow, request
     ? { diskBytes: limits.diskBytes * WITHOUT_PROOF.timesDisk, backups: limits.backups + WITHOUT_PROOF.moreBackups }
     : limits;
   const requireRoom = (now: Used, storedBytes: number) => {
-    // An empty file fits nowhere either: where nothing is left, nothing may begin.
+    // Where nothing is left, nothing may begin, whatever it will store.
     if (totalOf(now) + Math.max(1, storedBytes) > allowed.diskBytes) throw diskReached(project, limits, now, storedBytes);
     if (wants !== 'push' && now.backups >= allowed.backups) throw backupsReached(project, limits, now);
   };
