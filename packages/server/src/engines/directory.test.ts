@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ProjectId } from '@flux/contract/ids';
+import type { ProjectId, UserId } from '@flux/contract/ids';
 import { expect, it } from 'vitest';
 import { createSeal } from '../system/seal.ts';
 import { EngineDirectory, type EngineSet, type StoredProject } from './directory.ts';
@@ -20,6 +20,7 @@ function stored(change: Partial<StoredProject> = {}): StoredProject {
     id,
     slug: 'shop',
     hash: 'abcdef0',
+    owner_id: 'owner' as UserId,
     engine: 'v2_shared',
     attached: false,
     scope: null,

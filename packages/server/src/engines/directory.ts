@@ -1,5 +1,6 @@
 import { BackupScope } from '@flux/contract/backup-scope';
 import { FluxError } from '@flux/contract/errors';
+import type { UserId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import * as z from 'zod';
 import type { Seal } from '../system/seal.ts';
@@ -12,7 +13,8 @@ export interface EngineSet extends Readonly<Record<EngineKind, Engine>> {
 }
 
 /** The columns of a project that choose its engine and open its secrets. */
-export interface StoredProject extends Omit<EngineProject, 'secrets' | 'scope'> {
+export interface StoredProject extends Omit<EngineProject, 'ownerId' | 'secrets' | 'scope'> {
+  readonly owner_id: UserId;
   /** Its database is the user's own; `engine` says what it looks like. */
   readonly attached: boolean;
   readonly sealed_secrets: Uint8Array;
@@ -51,7 +53,7 @@ export class EngineDirectory {
    * `of` then. One damaged row is in nobody else's way.
    */
   toLook(stored: StoredProject): { readonly engine: Engine; readonly project: EngineProject } {
-    const { id, slug, hash, engine, attached, scope } = stored;
+    const { id, slug, hash, owner_id: ownerId, engine, attached, scope } = stored;
     const unseal = () => this.#unseal(stored);
     let secrets: ProjectSecrets | undefined;
     return {
@@ -60,6 +62,7 @@ export class EngineDirectory {
         id,
         slug,
         hash,
+        ownerId,
         engine,
         get secrets() {
           secrets ??= unseal();

@@ -1,6 +1,6 @@
 import type { BackupScope } from '@flux/contract/backup-scope';
 import type { Finding } from '@flux/contract/doctor';
-import type { ProjectId } from '@flux/contract/ids';
+import type { ProjectId, UserId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { PostgresParts } from '@flux/contract/project';
 import type { InstanceStatus } from '../instances/instance.ts';
@@ -22,6 +22,8 @@ export interface EngineProject {
   readonly id: ProjectId;
   readonly slug: string;
   readonly hash: string;
+  /** The account that has it: what it uses of a server that others may use too is counted as the account's. */
+  readonly ownerId: UserId;
   readonly engine: EngineKind;
   readonly secrets: ProjectSecrets;
   /** Which part of an attached database is backed up; undefined for all of it. */

@@ -15,7 +15,7 @@ export interface OwnerAccess {
 }
 
 /** The migrations and repeatable scripts that were pushed, oldest first. @throws FluxError `instance_unavailable` */
-export async function listApplied({ open, ledger }: OwnerAccess, signal?: AbortSignal): Promise<readonly AppliedMigration[]> {
-  await using session = await open({ signal });
+export async function listApplied({ open, ledger, observer }: OwnerAccess, signal?: AbortSignal): Promise<readonly AppliedMigration[]> {
+  await using session = await open({ signal, withinMs: observer.lookWithinMs });
   return await ledger.list(session);
 }

@@ -1,10 +1,18 @@
 import { FluxError } from '@flux/contract/errors';
 import { connectPostgres, NOT_CONNECTED, type PostgresSession } from './connect.ts';
+import type { Places } from './session-places.ts';
 import type { PostgresTarget } from './target.ts';
 
 /** `target_session_attrs` of libpq, without `any`. Source: the manual, "Parameter Key Words". */
 export const SESSION_ATTRIBUTES = ['read-write', 'read-only', 'primary', 'standby', 'prefer-standby'] as const;
 export type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
+
+/** How a host is chosen. */
+export interface HostChoice {
+  readonly signal?: AbortSignal | undefined;
+  /** Where sessions on a host are counted, those that only try it among them; absent where the target says that itself. */
+  readonly placesOf?: (host: PostgresTarget) => Places;
+}
 
 /**
  * The same target with one host: the first that answers and is what `sessionAttributes` asks for. All sessions of one piece of work, and
@@ -12,11 +20,12 @@ export type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
  *
  * @throws FluxError `instance_unavailable` when there is none
  */
-export async function chooseHost(target: PostgresTarget, signal?: AbortSignal): Promise<PostgresTarget> {
+export async function chooseHost(target: PostgresTarget, { signal, placesOf }: HostChoice = {}): Promise<PostgresTarget> {
   const { otherHosts = [], sessionAttributes, ...one } = target;
-  if (otherHosts.length === 0 && sessionAttributes === undefined) return one;
+  const counted = (host: PostgresTarget) => (placesOf === undefined ? host : { ...host, places: placesOf(host) });
+  if (otherHosts.length === 0 && sessionAttributes === undefined) return counted(one);
   const { address: _, ...common } = one;
-  const hosts: PostgresTarget[] = [one, ...otherHosts.map((host) => ({ ...common, ...host }))];
+  const hosts: PostgresTarget[] = [one, ...otherHosts.map((host) => ({ ...common, ...host }))].map(counted);
   const problems: string[] = [];
   let second: PostgresTarget | undefined;
   for (const candidate of hosts) {

@@ -1,6 +1,6 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { AddressCheck } from './addresses.ts';
-import { chooseHost } from './choose-host.ts';
+import { chooseHost, type HostChoice } from './choose-host.ts';
 import { NOT_CONNECTED, serverErrorOf } from './connect.ts';
 import type { PostgresTarget } from './target.ts';
 
@@ -43,8 +43,8 @@ export async function requireAllowedAddress(target: PostgresTarget, rules: Forei
  *
  * @throws FluxError `forbidden`; `instance_unavailable`, in the same words for a refused connection, a wrong password and what is no Postgres
  */
-export function chooseForeignHost(target: PostgresTarget, rules: ForeignRules, signal?: AbortSignal): Promise<PostgresTarget> {
-  return askForeign(target, async () => chooseHost(await pinAddresses(target, rules), signal));
+export function chooseForeignHost(target: PostgresTarget, rules: ForeignRules, choice: HostChoice): Promise<PostgresTarget> {
+  return askForeign(target, async () => chooseHost(await pinAddresses(target, rules), choice));
 }
 
 /**

@@ -1,10 +1,12 @@
+import * as net from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAttachedEngine } from '../../src/engines/attached/engine.ts';
 import { capabilitiesOf, requireCapability } from '../../src/engines/capabilities.ts';
 import type { Engine, EngineProject } from '../../src/engines/engine.ts';
+import { listApplied } from '../../src/engines/owner-access.ts';
 import type { InstanceRuntime } from '../../src/instances/instance.ts';
 import { connectPostgres } from '../../src/postgres/connect.ts';
-import { SessionPlaces } from '../../src/postgres/session-places.ts';
+import { SESSIONS_OF_A_DUMP, SessionPlaces } from '../../src/postgres/session-places.ts';
 import type { PostgresTarget } from '../../src/postgres/target.ts';
 import { listMigrations, makeProject, pushOf, runPush } from './project.ts';
 import { openTestRuntime, type TestRuntime } from './runtime.ts';
@@ -110,4 +112,58 @@ describe('an attached database', () => {
     await expect(engine.backupSource(closed)).rejects.toMatchObject({ code: 'instance_unavailable' });
     await expect(engine.provision(closed)).rejects.not.toThrow(/secret/);
   });
+});
+
+describe('a URI that begins with the server of another account', () => {
+  let hostile: net.Server;
+  const sockets = new Set<net.Socket>();
+  let isSilent = false;
+
+  afterAll(() => {
+    for (const socket of sockets) socket.destroy();
+    hostile?.close();
+  });
+
+  it('takes no places of that account, whatever the server does that it ends at', async () => {
+    for (const id of ['victim', 'hostile']) await runtime.create({ id, major: place.major, network: 'loopback' });
+    await ask(runtime.superuser('victim'), `create role shop login password 'theirs'`);
+    await ask(runtime.superuser('hostile'), `create role shop login password 'mine'`);
+    for (const id of ['victim', 'hostile']) await ask(runtime.superuser(id), 'create database shop owner shop');
+    const victimPort = (await runtime.status('victim')).port ?? 0;
+    const hostilePort = (await runtime.status('hostile')).port ?? 0;
+    hostile = net.createServer((socket) => {
+      const server = net.connect(hostilePort, '127.0.0.1');
+      for (const end of [socket, server]) {
+        sockets.add(end);
+        end.on('error', () => end.destroy());
+        end.on('close', () => [socket, server].forEach((each) => void each.destroy()));
+      }
+      socket.on('data', (data) => void (isSilent || server.write(data)));
+      server.on('data', (data) => void (isSilent || socket.write(data)));
+    });
+    await new Promise<void>((resolve) => hostile.listen(0, '127.0.0.1', resolve));
+    const { port: silentPort } = hostile.address() as net.AddressInfo;
+
+    const foreign = { lookWithinMs: 8000, addresses: { resolve: async () => [] } };
+    const both = createAttachedEngine({ toolbox: place.toolbox, foreign });
+    const theirs = makeProject('v1_dedicated', 'theirs', `postgresql://shop:theirs@127.0.0.1:${victimPort}/shop?sslmode=disable`);
+    const mine = makeProject(
+      'v1_dedicated',
+      'mine',
+      `postgresql://shop:mine@127.0.0.1:${victimPort},127.0.0.1:${silentPort}/shop?sslmode=disable`,
+    );
+    const accesses = await Promise.all(Array.from({ length: 30 }, () => both.ownerAccess(mine)));
+    isSilent = true;
+    const lists = Promise.allSettled(accesses.map((access) => listApplied(access)));
+
+    const within = AbortSignal.timeout(5000);
+    const { target } = await both.backupSource(theirs, within);
+    using reserved = await target.places?.reserve(SESSIONS_OF_A_DUMP, within);
+    expect(reserved).toBeDefined();
+    expect(await listApplied(await both.ownerAccess(theirs, within), within)).toEqual([]);
+
+    // Those that only read end by themselves, although nobody leaves.
+    const answer = { status: 'rejected', reason: expect.objectContaining({ code: 'instance_unavailable' }) };
+    expect(await lists).toEqual(accesses.map(() => answer));
+  }, 60_000);
 });

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import type { ProjectId } from '@flux/contract/ids';
+import type { ProjectId, UserId } from '@flux/contract/ids';
 import type { EngineKind } from '@flux/contract/labels';
 import type { AppliedMigration } from '@flux/contract/project';
 import type { Engine, EngineProject, PushOutcome, ScriptRequest } from '../../src/engines/engine.ts';
@@ -12,13 +12,19 @@ import { createLog } from '../../src/system/log.ts';
 export const quietLog = createLog('silent');
 
 /** A project with secrets of its own. */
-export function makeProject(engine: EngineKind, slug = 'bloom-atelier', attachedUri?: string): EngineProject {
+export function makeProject(
+  engine: EngineKind,
+  slug = 'bloom-atelier',
+  attachedUri?: string,
+  ownerId = randomUUID() as UserId,
+): EngineProject {
   const id = randomUUID() as ProjectId;
   const secret = () => randomBytes(16).toString('hex');
   return {
     id,
     slug,
     hash: id.slice(0, 7),
+    ownerId,
     engine,
     secrets: { loginPassword: secret(), ownerPassword: secret(), backupPassword: secret(), jwtSecret: secret(), attachedUri },
   };

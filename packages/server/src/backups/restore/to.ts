@@ -96,7 +96,7 @@ const FARTHER = 4;
 async function restoreWithin(deps: RestoreToDeps, source: OpenedBackup, request: ToRequest, task: Task): Promise<RestoreAnswer> {
   const isEmergency = request.acceptUnproven;
   const parsed = parseTarget(deps.destinations.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
-  const target = await chooseForeignHost(parsed, deps.destinations.foreign, task.signal);
+  const target = await chooseForeignHost(parsed, deps.destinations.foreign, { signal: task.signal });
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
   const found = await askForeign(target, () => inspectDatabase(target, task.signal));

@@ -3,7 +3,6 @@ import { readChangeMarks } from '../../postgres/change-marks.ts';
 import { connectPostgres } from '../../postgres/connect.ts';
 import { askForeign, chooseForeignHost, type ForeignRules } from '../../postgres/foreign.ts';
 import type { Strictness } from '../../postgres/manifest/selection/match.ts';
-import { SessionPlaces } from '../../postgres/session-places.ts';
 import type { PostgresTarget, PostgresToolbox } from '../../postgres/target.ts';
 import type { Engine, EngineProject } from '../engine.ts';
 import { ownLedger } from '../ledger.ts';
@@ -13,6 +12,7 @@ import { parsePostgresUri } from '../uri.ts';
 import { createVersionAnswers } from '../version-answers.ts';
 import { examineSource, findingsOf, requireReadable } from './examine.ts';
 import { readIdentity } from './identity.ts';
+import { PlacesOfServers } from './places.ts';
 
 /** The database does not exist. Source: the manual, appendix A, `invalid_catalog_name`. */
 const NO_SUCH_DATABASE = '3D000';
@@ -25,17 +25,10 @@ const NO_SUCH_DATABASE = '3D000';
  */
 export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: PostgresToolbox; readonly foreign: ForeignRules }): Engine {
   const versions = createVersionAnswers();
-  const places = new Map<string, SessionPlaces>();
-  const targetOf = (project: EngineProject) => {
-    const target = parseUriOf(project);
-    const server = `${target.host}:${target.port}`;
-    const taken = places.get(server) ?? new SessionPlaces();
-    places.set(server, taken);
-    return { ...target, places: taken };
-  };
+  const places = new PlacesOfServers();
   const hostOf = async (project: EngineProject, signal: AbortSignal | undefined) => {
     signal?.throwIfAborted();
-    return await chooseForeignHost(targetOf(project), foreign, signal);
+    return await chooseForeignHost(parseUriOf(project), foreign, { signal, placesOf: (host) => places.of(project.ownerId, host) });
   };
   const ask = async <T>(
     project: EngineProject,
@@ -61,10 +54,10 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
     },
     remove: async () => undefined,
     async status(project) {
-      const target = targetOf(project);
+      const target = parseUriOf(project);
       const known = { id: `a-${shortIdOf(project)}`, port: target.port, restarts: 0, lastRestartAt: null };
       try {
-        const { version, major } = await versions.read(project.secrets.attachedUri ?? '', (until) =>
+        const { version, major } = await versions.read(`${project.ownerId} ${project.secrets.attachedUri}`, (until) =>
           ask(project, until, (host) => askVersion(host, until)),
         );
         return { ...known, state: 'running', major, problem: null, postgresVersion: version };
@@ -78,7 +71,7 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
     },
     async credentials(project) {
       // Without a password in its URI the server asks for none; the answer has the field all the same.
-      const { user, password = '', host, port, database } = targetOf(project);
+      const { user, password = '', host, port, database } = parseUriOf(project);
       return { user, password, host, port, database };
     },
     async backupSource(project, signal) {
