@@ -2,6 +2,7 @@ import type { Config } from '../config.ts';
 import { parsePostgresUri } from '../engines/uri.ts';
 import { createAddressCheck } from '../postgres/addresses.ts';
 import type { ForeignRules } from '../postgres/foreign.ts';
+import { ForeignLookups } from '../postgres/lookups.ts';
 import type { Runtime } from './runtime.ts';
 
 /** What holds for databases of others: among the rest, that they are not servers of Flux itself. */
@@ -14,6 +15,7 @@ export function composeForeignRules(config: Config, { runtime, ownAddresses }: P
       allowed: config.foreignAddresses,
       ownServers: external.flatMap((target) => [target, ...(target.otherHosts ?? [])]),
       ownAddresses,
+      lookups: new ForeignLookups(),
       ownPorts: async () => new Set([config.listen.port, ...(await runtime.list()).flatMap(({ port }) => (port === null ? [] : [port]))]),
     }),
   };

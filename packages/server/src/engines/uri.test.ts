@@ -65,6 +65,7 @@ describe('parsePostgresUri', () => {
     ['postgresql://u:secret@h/d?target_session_attrs=master', 'target_session_attrs'],
     ['postgresql://u:secret@h/d?gssencmode=require', 'gssencmode'],
     ['postgresql://u:secret@a:1,b:2/d?port=1,2,3', 'number of ports'],
+    [`postgresql://u:secret@${Array(9).fill('h').join(',')}/d`, 'names 9 hosts'],
     ['postgresql://u:secret@h/d?connect_timeout=soon', 'connect_timeout'],
     ["host=h password='secret", 'form'],
     ['user=u password=secret', 'host'],

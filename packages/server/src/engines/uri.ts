@@ -78,11 +78,16 @@ function refuseOthers(parameters: Parameters): void {
   }
 }
 
+/** Each is looked up and connected to, one after the other. */
+const MAX_HOSTS = 8;
+
 /** As in libpq: several hosts are separated by commas, with a port each or one port for all. */
 function hostsOf(host: string | undefined, port: string | undefined): readonly { readonly host: string; readonly port: number }[] {
   const hosts = (host ?? '').split(',');
   const ports = (port ?? '').split(',');
   if (hosts.some((name) => name === '')) throw unusable('it names no host');
+  if (hosts.length > MAX_HOSTS)
+    throw unusable(`it names ${hosts.length} hosts, and ${MAX_HOSTS} are the most that may be tried; leave out the others`);
   if (ports.length !== 1 && ports.length !== hosts.length) throw unusable('it has another number of ports than of hosts');
   return hosts.map((name, index) => ({ host: name, port: portOf(ports.length === 1 ? ports[0] : ports[index]) }));
 }

@@ -1,11 +1,17 @@
 import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { createAddressCheck, findInvalidRule, kindOf, plain } from './addresses.ts';
+import { ForeignLookups, type LookUp } from './lookups.ts';
 
-const check = (allowed: readonly string[] = ['public', 'private', 'loopback'], ownServers: { host: string; port: number }[] = []) =>
+const check = (
+  allowed: readonly string[] = ['public', 'private', 'loopback'],
+  ownServers: { host: string; port: number }[] = [],
+  lookUp?: LookUp,
+) =>
   createAddressCheck({
     allowed,
     ownServers,
+    lookups: new ForeignLookups(lookUp),
     ownPorts: async () => new Set([4400, 24_001]),
     ownAddresses: async () => new Set(['172.17.0.2']),
   });
@@ -80,6 +86,11 @@ describe('an address of a database of others', () => {
     expect(await outcome('10.2.2.3', 5432, ['10.1.0.0/16'])).toBe('forbidden');
     expect(await outcome('/tmp', 5432, ['unix'])).toEqual([]);
     expect(await outcome('127.0.0.1', 5433, ['loopback'], [{ host: 'localhost', port: 5433 }])).toBe('forbidden');
+  });
+
+  it('is one of the first eight of a name', async () => {
+    const many = async () => Array.from({ length: 1000 }, (_, at) => `10.0.${at >> 8}.${at & 255}`);
+    expect(await outcome('db.example.com', 5432, ['private'], [], many)).toEqual((await many()).slice(0, 8));
   });
 
   it('is allowed by rules that make sense', () => {

@@ -2,6 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { FluxError } from '@flux/contract/errors';
+import type { ForeignLookups } from './lookups.ts';
 
 /** Kinds of addresses, and what belongs to each. Source: the registries of IANA for special-purpose addresses. */
 const RANGES = {
@@ -27,15 +28,18 @@ const LISTS = Object.fromEntries(ORDER.map((kind) => [kind, listOf(RANGES[kind])
 /** What may be allowed by a word: kinds of addresses, the servers of Flux itself, and Unix sockets of this host. */
 const WORDS: ReadonlySet<string> = new Set(['public', 'private', 'loopback', 'link-local', 'flux', 'unix']);
 
+/** Of one name. Whoever answers for it can name thousands, and each is tried. */
+const MAX_ADDRESSES = 8;
+
 /** Decides which addresses databases of others may have. */
 export interface AddressCheck {
   /**
    * The addresses of a host that may be connected to. A name is looked up once, here: whoever connects uses these addresses, so that another
    * answer a moment later changes nothing. A Unix socket has none.
    *
-   * @throws FluxError `forbidden` when none is allowed; the error of the lookup
+   * @throws FluxError `forbidden` when none is allowed; the error of the lookup; the reason of `signal`
    */
-  resolve(host: string, port: number): Promise<readonly string[]>;
+  resolve(host: string, port: number, signal?: AbortSignal): Promise<readonly string[]>;
 }
 
 export interface AddressRules {
@@ -47,6 +51,7 @@ export interface AddressRules {
   ownAddresses(): Promise<ReadonlySet<string>>;
   /** Servers of Flux that somebody else runs: the catalog and the pooled cluster of the settings. */
   readonly ownServers: readonly { readonly host: string; readonly port: number }[];
+  readonly lookups: ForeignLookups;
 }
 
 /** Finds what is not a rule. @returns undefined when all are */
@@ -55,7 +60,7 @@ export function findInvalidRule(allowed: readonly string[]): string | undefined 
 }
 
 /** Creates the check. Rules are those that `findInvalidRule` has accepted. */
-export function createAddressCheck({ allowed, ownPorts, ownAddresses, ownServers }: AddressRules): AddressCheck {
+export function createAddressCheck({ allowed, ownPorts, ownAddresses, ownServers, lookups }: AddressRules): AddressCheck {
   const words = new Set(allowed.filter((rule) => WORDS.has(rule)));
   const networks = listOf(allowed.filter((rule) => !WORDS.has(rule)));
   const isOwn = async (address: string, port: number): Promise<boolean> => {
@@ -73,14 +78,14 @@ export function createAddressCheck({ allowed, ownPorts, ownAddresses, ownServers
     return words.has('flux') || !(await isOwn(address, port));
   };
   return {
-    resolve: async (host, port) => {
+    resolve: async (host, port, signal) => {
       if (host.startsWith('/')) {
         if (words.has('unix')) return [];
         throw notAllowed(host);
       }
-      const found = (await lookup(host, { all: true })).map(({ address }) => address);
+      const found = new Set(await lookups.addressesOf(host, signal));
       const good: string[] = [];
-      for (const address of new Set(found)) if (await isAllowed(plain(address), port)) good.push(address);
+      for (const address of [...found].slice(0, MAX_ADDRESSES)) if (await isAllowed(plain(address), port)) good.push(address);
       if (good.length === 0) throw notAllowed(`${host}:${port}`);
       return good;
     },

@@ -1,4 +1,5 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
+import { deadlineAfter } from '../system/deadline.ts';
 import type { AddressCheck } from './addresses.ts';
 import { chooseHost, type HostChoice } from './choose-host.ts';
 import { NOT_CONNECTED, serverErrorOf } from './connect.ts';
@@ -11,18 +12,28 @@ export interface ForeignRules {
   readonly addresses: AddressCheck;
 }
 
-/** A target with its addresses, each as a host of its own. @throws FluxError `forbidden` when no address is allowed */
-async function pinAddresses(target: PostgresTarget, rules: ForeignRules): Promise<PostgresTarget> {
+/**
+ * A target with its addresses, each as a host of its own. All names together are looked up for no longer than a look may last; after that,
+ * those count that are known.
+ *
+ * @throws FluxError `forbidden` when no address is allowed, `instance_unavailable` when none is known in time; the error of the last lookup;
+ *   the reason of `signal`
+ */
+async function pinAddresses(target: PostgresTarget, rules: ForeignRules, signal: AbortSignal | undefined): Promise<PostgresTarget> {
+  using limit = deadlineAfter(rules.lookWithinMs);
+  const ends = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
   const hosts: { host: string; port: number; address?: string }[] = [];
   let problem: unknown;
   for (const { host, port } of [target, ...(target.otherHosts ?? [])]) {
     try {
-      const addresses = await rules.addresses.resolve(host, port);
+      const addresses = await rules.addresses.resolve(host, port, ends);
       hosts.push(...(addresses.length === 0 ? [{ host, port }] : addresses.map((address) => ({ host, port, address }))));
     } catch (error) {
       // A list may not be used to look for what is not allowed, with one that is.
       if (isFluxError(error, 'forbidden')) throw error;
-      problem = error;
+      signal?.throwIfAborted();
+      problem = limit.signal.aborted ? notLookedUp(host, rules, error) : error;
+      if (limit.signal.aborted) break;
     }
   }
   const [first, ...others] = hosts;
@@ -31,10 +42,19 @@ async function pinAddresses(target: PostgresTarget, rules: ForeignRules): Promis
   return { ...one, ...first, lookWithinMs: rules.lookWithinMs, ...(others.length === 0 ? {} : { otherHosts: others }) };
 }
 
+function notLookedUp(host: string, { lookWithinMs }: ForeignRules, cause: unknown): FluxError {
+  return new FluxError('instance_unavailable', `The address of ${host} was not found within ${lookWithinMs / 1000} s.`, {
+    hint: 'Check that the host of the control plane can look up that name: `getent hosts` with it says more.',
+    details: NOT_CONNECTED,
+    cause,
+  });
+}
+
 /** Refuses a target that may not be connected to. A name that nobody knows is not refused here. @throws FluxError `forbidden` */
-export async function requireAllowedAddress(target: PostgresTarget, rules: ForeignRules): Promise<void> {
-  await pinAddresses(target, rules).catch((error) => {
+export async function requireAllowedAddress(target: PostgresTarget, rules: ForeignRules, signal?: AbortSignal): Promise<void> {
+  await pinAddresses(target, rules, signal).catch((error) => {
     if (isFluxError(error, 'forbidden')) throw error;
+    signal?.throwIfAborted();
   });
 }
 
@@ -44,7 +64,7 @@ export async function requireAllowedAddress(target: PostgresTarget, rules: Forei
  * @throws FluxError `forbidden`; `instance_unavailable`, in the same words for a refused connection, a wrong password and what is no Postgres
  */
 export function chooseForeignHost(target: PostgresTarget, rules: ForeignRules, choice: HostChoice): Promise<PostgresTarget> {
-  return askForeign(target, async () => chooseHost(await pinAddresses(target, rules), choice));
+  return askForeign(target, async () => chooseHost(await pinAddresses(target, rules, choice.signal), choice));
 }
 
 /**
