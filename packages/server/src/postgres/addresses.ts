@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { BlockList, isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { FluxError } from '@flux/contract/errors';
-import type { ForeignLookups } from './lookups.ts';
+import type { Asking, ForeignLookups } from './lookups.ts';
 
 /** Kinds of addresses, and what belongs to each. Source: the registries of IANA for special-purpose addresses. */
 const RANGES = {
@@ -37,9 +37,9 @@ export interface AddressCheck {
    * The addresses of a host that may be connected to. A name is looked up once, here: whoever connects uses these addresses, so that another
    * answer a moment later changes nothing. A Unix socket has none.
    *
-   * @throws FluxError `forbidden` when none is allowed; the error of the lookup; the reason of `signal`
+   * @throws FluxError `forbidden` when none is allowed; the error of the lookup; the reason of its signal
    */
-  resolve(host: string, port: number, signal?: AbortSignal): Promise<readonly string[]>;
+  resolve(host: string, port: number, asking?: Asking): Promise<readonly string[]>;
 }
 
 export interface AddressRules {
@@ -78,12 +78,12 @@ export function createAddressCheck({ allowed, ownPorts, ownAddresses, ownServers
     return words.has('flux') || !(await isOwn(address, port));
   };
   return {
-    resolve: async (host, port, signal) => {
+    resolve: async (host, port, asking) => {
       if (host.startsWith('/')) {
         if (words.has('unix')) return [];
         throw notAllowed(host);
       }
-      const found = new Set(await lookups.addressesOf(host, signal));
+      const found = new Set(await lookups.addressesOf(host, asking));
       const good: string[] = [];
       for (const address of [...found].slice(0, MAX_ADDRESSES)) if (await isAllowed(plain(address), port)) good.push(address);
       if (good.length === 0) throw notAllowed(`${host}:${port}`);

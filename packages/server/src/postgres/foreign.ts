@@ -3,6 +3,7 @@ import { deadlineAfter } from '../system/deadline.ts';
 import type { AddressCheck } from './addresses.ts';
 import { chooseHost, type HostChoice } from './choose-host.ts';
 import { NOT_CONNECTED, serverErrorOf } from './connect.ts';
+import type { Asking } from './lookups.ts';
 import type { PostgresTarget } from './target.ts';
 
 /** What holds for databases that Flux does not run. Their servers may be anything: wrong, overloaded, or hostile. */
@@ -19,14 +20,14 @@ export interface ForeignRules {
  * @throws FluxError `forbidden` when no address is allowed, `instance_unavailable` when none is known in time; the error of the last lookup;
  *   the reason of `signal`
  */
-async function pinAddresses(target: PostgresTarget, rules: ForeignRules, signal: AbortSignal | undefined): Promise<PostgresTarget> {
+async function pinAddresses(target: PostgresTarget, rules: ForeignRules, { signal, by }: Asking): Promise<PostgresTarget> {
   using limit = deadlineAfter(rules.lookWithinMs);
   const ends = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
   const hosts: { host: string; port: number; address?: string }[] = [];
   let problem: unknown;
   for (const { host, port } of [target, ...(target.otherHosts ?? [])]) {
     try {
-      const addresses = await rules.addresses.resolve(host, port, ends);
+      const addresses = await rules.addresses.resolve(host, port, { signal: ends, by });
       hosts.push(...(addresses.length === 0 ? [{ host, port }] : addresses.map((address) => ({ host, port, address }))));
     } catch (error) {
       // A list may not be used to look for what is not allowed, with one that is.
@@ -51,10 +52,10 @@ function notLookedUp(host: string, { lookWithinMs }: ForeignRules, cause: unknow
 }
 
 /** Refuses a target that may not be connected to. A name that nobody knows is not refused here. @throws FluxError `forbidden` */
-export async function requireAllowedAddress(target: PostgresTarget, rules: ForeignRules, signal?: AbortSignal): Promise<void> {
-  await pinAddresses(target, rules, signal).catch((error) => {
+export async function requireAllowedAddress(target: PostgresTarget, rules: ForeignRules, asking: Asking = {}): Promise<void> {
+  await pinAddresses(target, rules, asking).catch((error) => {
     if (isFluxError(error, 'forbidden')) throw error;
-    signal?.throwIfAborted();
+    asking.signal?.throwIfAborted();
   });
 }
 
@@ -63,8 +64,8 @@ export async function requireAllowedAddress(target: PostgresTarget, rules: Forei
  *
  * @throws FluxError `forbidden`; `instance_unavailable`, in the same words for a refused connection, a wrong password and what is no Postgres
  */
-export function chooseForeignHost(target: PostgresTarget, rules: ForeignRules, choice: HostChoice): Promise<PostgresTarget> {
-  return askForeign(target, async () => chooseHost(await pinAddresses(target, rules, choice.signal), choice));
+export function chooseForeignHost(target: PostgresTarget, rules: ForeignRules, choice: HostChoice & Asking): Promise<PostgresTarget> {
+  return askForeign(target, async () => chooseHost(await pinAddresses(target, rules, choice), choice));
 }
 
 /**

@@ -53,10 +53,10 @@ it('has names wait in their turn, asks once for one that several want, and count
   const open = new Map<string, (addresses: readonly string[]) => void>();
   const lookups = new ForeignLookups((name) => new Promise((resolve) => void open.set(name, resolve)), 2);
   const left = AbortSignal.timeout(50);
-  const slow = ['a', 'b'].map((name) => lookups.addressesOf(name, left));
+  const slow = ['a', 'b'].map((name) => lookups.addressesOf(name, { signal: left }));
   const same = lookups.addressesOf('a');
   const waiting = lookups.addressesOf('c');
-  const leaving = lookups.addressesOf('d', left);
+  const leaving = lookups.addressesOf('d', { signal: left });
   expect(await lookups.addressesOf('192.0.2.7')).toEqual(['192.0.2.7']);
   for (const one of [...slow, leaving]) await expect(one).rejects.toThrow('timeout');
   expect([...open.keys()]).toEqual(['a', 'b']);
@@ -67,6 +67,17 @@ it('has names wait in their turn, asks once for one that several want, and count
   open.get('c')?.(['192.0.2.3']);
   expect(await waiting).toEqual(['192.0.2.3']);
   expect(lookups.size).toBe(0);
+});
+
+it('has accounts take turns, however many names one of them wants', async () => {
+  const asked: string[] = [];
+  const lookups = new ForeignLookups(async (name) => {
+    asked.push(name);
+    return [];
+  }, 1);
+  const of = (by: string, names: readonly string[]) => names.map((name) => lookups.addressesOf(name, { by }));
+  await Promise.all([...of('a', ['a1', 'a2', 'a3', 'a4']), ...of('b', ['b1', 'b2']), ...of('c', ['c1'])]);
+  expect(asked).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'a4']);
 });
 
 it('goes on after a name that nobody knows', async () => {

@@ -16,16 +16,32 @@ export function lookupsAtOnce(threads: string | undefined): number {
   return Math.max(1, Math.floor((count + 1) / 2) - 1);
 }
 
+/** Who wants a name looked up, and for how long. */
+export interface Asking {
+  readonly signal?: AbortSignal | undefined;
+  /** The account whose turn it takes; all without one take theirs together. */
+  readonly by?: string | undefined;
+}
+
+interface Waiting {
+  readonly name: string;
+  readonly by: string;
+  join(answer: Promise<readonly string[]>): void;
+}
+
 /**
  * Looks up names that others have written. The servers that answer for such a name may be theirs and never answer, and nothing ends a lookup
  * of the system: one that nobody waits for any more still counts, because it still has its thread.
+ * Accounts take turns, so that nobody waits for all the names of another one.
  */
 export class ForeignLookups {
   readonly #lookUp: LookUp;
   readonly #atOnce: number;
   readonly #running = new Map<string, Promise<readonly string[]>>();
   /** In the order in which they came. */
-  readonly #waiting = new Set<{ readonly name: string; join(answer: Promise<readonly string[]>): void }>();
+  readonly #waiting = new Set<Waiting>();
+  /** Which accounts that wait have had a turn, the one that had it last at the end. */
+  readonly #served = new Set<string>();
 
   constructor(lookUp: LookUp = lookUpInSystem, atOnce = lookupsAtOnce(process.env.UV_THREADPOOL_SIZE)) {
     this.#lookUp = lookUp;
@@ -38,11 +54,11 @@ export class ForeignLookups {
   }
 
   /** @throws the error of the lookup; the reason of `signal`, also while it waits for others */
-  async addressesOf(name: string, signal?: AbortSignal): Promise<readonly string[]> {
+  async addressesOf(name: string, { signal, by = '' }: Asking = {}): Promise<readonly string[]> {
     signal?.throwIfAborted();
     if (isIP(name) !== 0) return [name];
     const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
-    const waiting = { name, join: (answer: Promise<readonly string[]>) => void answer.then(resolve, reject) };
+    const waiting: Waiting = { name, by, join: (answer) => void answer.then(resolve, reject) };
     const leave = () => {
       this.#waiting.delete(waiting);
       reject(signal?.reason);
@@ -58,16 +74,25 @@ export class ForeignLookups {
   }
 
   #admit(): void {
-    for (const waiting of this.#waiting) {
-      const answer = this.#running.get(waiting.name) ?? this.#start(waiting.name);
+    for (const waiting of this.#inTurn()) {
+      const answer = this.#running.get(waiting.name) ?? this.#start(waiting);
       if (answer === undefined) continue;
       this.#waiting.delete(waiting);
       waiting.join(answer);
     }
   }
 
-  #start(name: string): Promise<readonly string[]> | undefined {
+  #inTurn(): readonly Waiting[] {
+    const accounts = new Set([...this.#waiting].map(({ by }) => by));
+    for (const by of this.#served) if (!accounts.has(by)) this.#served.delete(by);
+    const order = [...this.#served];
+    return [...this.#waiting].toSorted((a, b) => order.indexOf(a.by) - order.indexOf(b.by));
+  }
+
+  #start({ name, by }: Waiting): Promise<readonly string[]> | undefined {
     if (this.#running.size >= this.#atOnce) return undefined;
+    this.#served.delete(by);
+    this.#served.add(by);
     const answer = this.#lookUp(name).finally(() => {
       this.#running.delete(name);
       this.#admit();

@@ -28,7 +28,11 @@ export function createAttachedEngine({ toolbox, foreign }: { readonly toolbox: P
   const places = new PlacesOfServers();
   const hostOf = async (project: EngineProject, signal: AbortSignal | undefined) => {
     signal?.throwIfAborted();
-    return await chooseForeignHost(parseUriOf(project), foreign, { signal, placesOf: (host) => places.of(project.ownerId, host) });
+    return await chooseForeignHost(parseUriOf(project), foreign, {
+      signal,
+      by: project.ownerId,
+      placesOf: (host) => places.of(project.ownerId, host),
+    });
   };
   const ask = async <T>(
     project: EngineProject,
