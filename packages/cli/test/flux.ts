@@ -38,9 +38,19 @@ export interface FluxOptions {
 }
 
 /** Runs `flux` as a process of its own, logged in through the environment. */
-export function flux(args: readonly string[], { base, sandbox, env, input, onSpawn }: FluxOptions): Promise<FluxResult> {
+export function flux(args: readonly string[], options: FluxOptions): Promise<FluxResult> {
+  return run(PROGRAM, [...FIRST_ARGS, ...args], options);
+}
+
+/** The same on a colour terminal of its own; everything shown there is in `out`. */
+export function fluxOnTerminal(args: readonly string[], options: FluxOptions): Promise<FluxResult> {
+  const line = [PROGRAM, ...FIRST_ARGS, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  return run('script', ['-qec', line, '/dev/null'], options);
+}
+
+function run(program: string, args: readonly string[], { base, sandbox, env, input, onSpawn }: FluxOptions): Promise<FluxResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(PROGRAM, [...FIRST_ARGS, ...args], {
+    const child = spawn(program, args, {
       cwd: sandbox.cwd,
       env: {
         PATH: process.env.PATH ?? '',

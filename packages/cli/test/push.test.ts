@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type ControlPlane, PROJECT, sendProblem, startControlPlane } from './control-plane.ts';
-import { flux, makeSandbox, type Sandbox } from './flux.ts';
+import { flux, fluxOnTerminal, makeSandbox, type Sandbox } from './flux.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -249,4 +249,66 @@ it.each([
   expect(result.exitCode).toBe(exitCode);
   expect(result.err).toMatch(words);
   expect(plane.seen).toEqual([]);
+});
+
+it('suggests no command with what flux.json has instead of a name', async () => {
+  await writeFile(join(sandbox.cwd, 'flux.json'), JSON.stringify({ slug: 'x; id\n', hash: 'REPLACE_AFTER_FLUX_INIT' }));
+
+  expect((await run()).err).toContain('\nRun `flux init` to write the real one.\n');
+});
+
+describe('a file with codes for terminals in it', () => {
+  const HIDE = '\u001b[8m';
+  const shown = (text: string) => text.replaceAll('\u001b', '\\u001b');
+  const onTerminal = (...args: string[]) => fluxOnTerminal(['push', ...args], { base: plane.base, sandbox });
+
+  beforeEach(async () => {
+    plane.routes[`GET /projects/${PROJECT.hash}/gate`] = () => ({
+      decision: 'refused',
+      tier: 'none',
+      label: 'No backups',
+      guidance: 'There is no backup.',
+      command: 'flux backup create --verify',
+      detail: 'no backup',
+      pushPolicy: 'refuse',
+    });
+    await writeFile(join(sandbox.cwd, 'hide.sql'), `drop table if exists "tmp${HIDE}";\ndrop table customers;\n`);
+  });
+
+  it('hides nothing of the plan', async () => {
+    const { out, exitCode } = await onTerminal('hide.sql', '--plan');
+
+    expect(exitCode).toBe(0);
+    expect(out).not.toContain(HIDE);
+    expect(out).toContain(`hide.sql:1 destroys data: drop table if exists "tmp${shown(HIDE)}"`);
+    expect(out).toContain('hide.sql:2 destroys data: drop table customers');
+  });
+
+  it('hides nothing of the refusal before it runs', async () => {
+    const { out, exitCode } = await onTerminal('hide.sql');
+
+    expect(exitCode).toBe(6);
+    expect(out).not.toContain(HIDE);
+    expect(out).toContain(`"tmp${shown(HIDE)}"`);
+    expect(pushes()).toEqual([]);
+  });
+
+  it('hides nothing of what Postgres says about it, with the caret under its letter', async () => {
+    await writeFile(join(sandbox.cwd, 'wrong.sql'), `select "${HIDE}" frm x;\n`);
+    plane.routes[PUSH] = (_request, response) => sendProblem(response, 'sql_failed', 400, 'no', { problem: 'no', line: 1, column: 15 });
+
+    const { out } = await onTerminal('wrong.sql');
+
+    expect(out).not.toContain(HIDE);
+    expect(out.replaceAll('\r', '')).toContain(`  1 | select "${shown(HIDE)}" frm x;\n    | ${' '.repeat(19)}^\n`);
+  });
+
+  it('hides nothing of the note about its way down', async () => {
+    await writeFile(join(sandbox.cwd, 'migrations/003_ways.sql'), `select 1;\n-- migrate:down ${HIDE}\nselect 2;\n`);
+
+    const { out } = await onTerminal('--plan');
+
+    expect(out).not.toContain(HIDE);
+    expect(out).toContain(`below \`-- migrate:down ${shown(HIDE)}\` in 003_ways.sql`);
+  });
 });

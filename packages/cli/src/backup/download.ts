@@ -1,3 +1,4 @@
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import { BACKUP_OPTIONS, type BackupOptions, defineCommand, PROJECT_ARGUMENT, PROJECT_OPTIONS, type ProjectOptions } from '../command.ts';
 import type { CallContext } from '../context.ts';
@@ -44,10 +45,13 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { output?:
       return 0;
     }
     const known = (await sizeOfPartial(target)) > 0 ? await identifyArtifact(context, project, backupId) : null;
-    const again = `${partialOf(target)} is kept; run the same command again to resume.`;
+    const again = `${displaySafe(partialOf(target))} is kept; run the same command again to resume.`;
     const identity = await watched(context, project, backupId, known, again, (fetching) => downloadToFile(target, fetching));
-    output.answer([`${path} · ${formatBytes(identity.sizeBytes)} · SHA-256 ${identity.sha256}, checked`], { path: target, ...identity });
-    output.next(`pg_restore --list ${path}`, 'See what is in it:');
+    output.answer([displaySafe(`${path} · ${formatBytes(identity.sizeBytes)} · SHA-256 ${identity.sha256}, checked`)], {
+      path: target,
+      ...identity,
+    });
+    output.next(displaySafe(`pg_restore --list ${path}`), 'See what is in it:');
     return 0;
   },
 });

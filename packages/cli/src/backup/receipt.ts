@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import { isUuid } from '@flux/contract/ids';
 import type { ReceiptEnvelope, ReceiptStatement } from '@flux/contract/receipt';
@@ -42,7 +43,7 @@ export const command = defineCommand<ProjectOptions & BackupOptions & { verifica
       output.answer([], { path: target, envelope });
     }
     for (const line of describeEnvelope(envelope, context.now())) output.note(line);
-    if (target !== null) output.note(`Written to ${target}.`);
+    if (target !== null) output.note(`Written to ${displaySafe(target)}.`);
     return 0;
   },
 });

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { access, constants, type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import { type ArtifactIdentity, type ArtifactSink, type FetchOptions, fetchArtifact } from './source.ts';
 
@@ -29,12 +30,12 @@ export async function checkTarget(path: string): Promise<string> {
   const folderInfo = await stat(folder).catch(() => null);
   if (folderInfo?.isDirectory() !== true) {
     throw new FluxError('local_file', `There is no folder ${folder}, so ${basename(full)} cannot be written there.`, {
-      hint: `Create it first: mkdir -p ${folder}`,
+      hint: `Create it first: mkdir -p ${displaySafe(folder)}`,
     });
   }
   const info = await stat(full).catch(() => null);
   if (info?.isDirectory() === true)
-    throw new FluxError('local_file', `${full} is a folder.`, { hint: `Name a file: -o ${full}/backup.dump` });
+    throw new FluxError('local_file', `${full} is a folder.`, { hint: `Name a file: -o ${displaySafe(full)}/backup.dump` });
   // A rename would replace a device or a pipe with a file.
   if (info !== null && !info.isFile())
     throw new FluxError('local_file', `${full} is not a regular file.`, { hint: 'Use `-o -` to write to standard output.' });

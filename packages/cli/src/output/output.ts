@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
-import { displayJson, displayLines, displaySafe } from '@flux/contract/display';
-import pc from 'picocolors';
+import { displayJson, displaySafe } from '@flux/contract/display';
+import { type Colors, createColors } from './colors.ts';
 import { completeCommands, type SuggestionFlags } from './complete-commands.ts';
 
 /** A stream that may be a terminal. */
@@ -34,7 +34,7 @@ export interface Output {
   readonly isAnimated: boolean;
   /** Width of stdout when it is a terminal, else unlimited. */
   readonly columns: number;
-  readonly colors: ReturnType<typeof pc.createColors>;
+  readonly colors: Colors;
   /** The answer: the lines for people, or with --json the document and nothing else. */
   answer(lines: readonly string[], document: unknown): void;
   /** A line of an answer that is printed piece by piece; nothing with --json. */
@@ -59,7 +59,7 @@ const FRAME_MS = 80;
 
 /** Opens the output of one run. A reader of stdout that goes away (`| head -3`) is not an error: further output is dropped. */
 export function createOutput({ stdout, stderr, json, color, apiBase }: OutputOptions): Output {
-  const colors = pc.createColors(color && stdout.isTTY === true);
+  const colors = createColors(color && stdout.isTTY === true);
   const status = createStatus(stderr, json);
   let isBroken = false;
   let project: string | null = null;
@@ -70,15 +70,15 @@ export function createOutput({ stdout, stderr, json, color, apiBase }: OutputOpt
   });
   // A closed stderr must not turn a finished backup into a crash.
   stderr.on('error', () => {});
-  const errColors = pc.createColors(color && stderr.isTTY === true);
+  const errColors = createColors(color && stderr.isTTY === true);
 
   const out = (text: string): void => {
     status.clear();
-    if (!isBroken) stdout.write(`${shown(text, colors.isColorSupported)}\n`);
+    if (!isBroken) stdout.write(`${colors.shown(text)}\n`);
   };
   const err = (text: string): void => {
     status.clear();
-    stderr.write(`${shown(text, errColors.isColorSupported)}\n`);
+    stderr.write(`${errColors.shown(text)}\n`);
   };
 
   return {
@@ -108,18 +108,6 @@ export function createOutput({ stdout, stderr, json, color, apiBase }: OutputOpt
     status,
   };
 }
-
-/** Of the sequences that a terminal acts on, only our colours pass. */
-function shown(text: string, hasColor: boolean): string {
-  if (!hasColor) return displayLines(text);
-  return text
-    .split(COLOR)
-    .map((part, index) => (index % 2 === 0 ? displayLines(part) : part))
-    .join('');
-}
-
-/** What picocolors writes; the escape character is not in the pattern, because linters take it for a mistake. */
-const COLOR = new RegExp(`(${String.fromCharCode(27)}\\[\\d{1,3}m)`);
 
 function createStatus(stderr: Terminal, json: boolean): Status {
   if (json) return { update: () => {}, idle: () => {}, clear: () => {} };

@@ -110,7 +110,7 @@ export function nameProject(
 function checkHash(hash: string, source: string, slug: string | null): string {
   if (isPlaceholderHash(hash)) {
     throw new FluxError('usage', `The project is not initialised: the hash in ${source} is still the placeholder ${PLACEHOLDER_HASH}.`, {
-      hint: `Run \`flux init${slug === null ? '' : ` ${slug}`}\` to write the real one.`,
+      hint: `Run \`flux init${slug === null || !isSlug(slug) ? '' : ` ${slug}`}\` to write the real one.`,
     });
   }
   if (isProjectHash(hash)) return hash;

@@ -1,3 +1,4 @@
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import type { GateAnswer } from '@flux/contract/gate';
 import { refusalText } from '@flux/contract/refusal';
@@ -35,7 +36,8 @@ const LONGEST_SHOWN = 100;
 
 /** Place, effect and statement of a danger on one line. */
 export function describeDanger({ file, line, effect, statement }: FileDanger): string {
-  const shown = statement.length > LONGEST_SHOWN ? `${statement.slice(0, LONGEST_SHOWN - 1)}…` : statement;
+  const safe = displaySafe(statement);
+  const shown = safe.length > LONGEST_SHOWN ? `${safe.slice(0, LONGEST_SHOWN - 1)}…` : safe;
   return `${file}:${line} ${EFFECT_LABELS[effect]}: ${shown}`;
 }
 

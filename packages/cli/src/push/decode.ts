@@ -1,3 +1,4 @@
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 
 /** A text, and from which encoding it was converted; null when it was UTF-8. */
@@ -20,13 +21,13 @@ export function decodeSqlFile(path: string, bytes: Buffer): DecodedText {
   }
   if (bytes.subarray(0, 5).toString('latin1') === 'PGDMP')
     throw new FluxError('local_file', `${path} is not UTF-8 text: it is an archive of \`pg_dump -Fc\`.`, {
-      hint: `Bring it into Flux with \`flux backup import ${path}\`, or restore it yourself with \`pg_restore --no-owner --no-acl --dbname "$(flux project credentials --field postgres.url)" ${path}\`.`,
+      hint: `Bring it into Flux with \`flux backup import ${displaySafe(path)}\`, or restore it yourself with \`pg_restore --no-owner --no-acl --dbname "$(flux project credentials --field postgres.url)" ${displaySafe(path)}\`.`,
     });
   // The byte order mark stays: the control plane compares the checksum with the text that it receives.
   const text = decodeAs('utf-8', bytes);
   if (text === undefined)
     throw new FluxError('local_file', `${path} is not UTF-8 text.`, {
-      hint: `Convert it from its encoding, for example with \`iconv -f WINDOWS-1252 -t UTF-8 ${path} > converted.sql\`.`,
+      hint: `Convert it from its encoding, for example with \`iconv -f WINDOWS-1252 -t UTF-8 ${displaySafe(path)} > converted.sql\`.`,
     });
   if (text.includes('\0'))
     throw new FluxError('local_file', `${path} contains a zero byte, so it is not a text file.`, {

@@ -234,3 +234,12 @@ it('refuses control characters in what the ledger records, and nothing else that
   });
   expect(await namesOf('m')).toEqual(['001_\u0645\u06cc\u200c\u0631.sql']);
 });
+
+it('names the path of a file in one line of advice, also when its folder has several', async () => {
+  await put('m\n\u001b[8m/001_init.sql');
+  await writeFile(join(folder, 'm\n\u001b[8m/001_init.sql'), Buffer.from([0xff, 0x41, 0xfe]));
+
+  const refused = await collect('m\n\u001b[8m').catch((error: unknown) => error);
+
+  expect(refused).toMatchObject({ hint: expect.stringContaining('/m\\u000a\\u001b[8m/001_init.sql > converted.sql') });
+});

@@ -1,3 +1,4 @@
+import { displaySafe } from '@flux/contract/display';
 import { FluxError } from '@flux/contract/errors';
 import { findRefusal, readScript, type ScriptRefusal } from '@flux/contract/sql/script';
 import type { WayMarker } from '@flux/contract/sql/way-up';
@@ -43,7 +44,7 @@ export function noteLeftOut(
   if (first !== undefined) {
     const [filename, { text, tool }] = first;
     const others = ways.size === 1 ? '' : `, and in ${formatCounted(ways.size - 1, 'other file')} its like`;
-    output.note(`Left out: what stands below \`${text}\` in ${filename}${others}; only the way up runs (${tool}).`);
+    output.note(`Left out: what stands below \`${displaySafe(text)}\` in ${filename}${others}; only the way up runs (${tool}).`);
   }
   const converted = files.filter(({ convertedFrom }) => convertedFrom !== null);
   if (converted.length > 0) output.note(`Converted from UTF-16: ${name(converted.map(({ filename }) => filename))}.`);
@@ -57,5 +58,6 @@ function groupNames(leftOut: CollectedFiles['leftOut']): ReadonlyMap<string, rea
 
 function name(names: readonly string[]): string {
   const more = names.length - MOST_NAMED;
-  return more <= 0 ? names.join(', ') : `${names.slice(0, MOST_NAMED).join(', ')} and ${more} more`;
+  const named = displaySafe(names.slice(0, MOST_NAMED).join(', '));
+  return more <= 0 ? named : `${named} and ${more} more`;
 }

@@ -1,3 +1,4 @@
+import { displayLines } from '@flux/contract/display';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import type { SqlFile } from './files.ts';
 
@@ -44,11 +45,11 @@ function drawExcerpt(sql: string, line: number, column: number | null): string {
   const width = String(line).length;
   const drawn: string[] = [];
   for (let number = first; number <= Math.min(line, lines.length); number += 1) {
-    drawn.push(`  ${String(number).padStart(width)} | ${lines[number - 1] ?? ''}`);
+    drawn.push(`  ${String(number).padStart(width)} | ${displayLines(lines[number - 1] ?? '')}`);
   }
   if (column !== null) {
     // Tabs stay tabs, so that the caret stands under its letter at any tab width.
-    const before = (lines[line - 1] ?? '').slice(0, column - 1).replace(/[^\t]/g, ' ');
+    const before = displayLines((lines[line - 1] ?? '').slice(0, column - 1)).replace(/[^\t]/g, ' ');
     drawn.push(`  ${' '.repeat(width)} | ${before}^`);
   }
   return drawn.join('\n');

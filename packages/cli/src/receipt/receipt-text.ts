@@ -1,3 +1,4 @@
+import { displaySafe } from '@flux/contract/display';
 import type { ReceiptKeySet, ReceiptStatement } from '@flux/contract/receipt';
 import { describeLeftOut } from '../backup/left-out-text.ts';
 import { describeObjects, describeTime } from '../backup/proof-text.ts';
@@ -55,7 +56,7 @@ export function describeCheck(check: ReceiptCheck, now: Date): string[] {
 }
 
 function describeFinding({ what, holds, detail }: Finding): string {
-  return `  ${holds === null ? '-' : holds ? '✓' : '✗'} ${what}: ${detail}`;
+  return `  ${holds === null ? '-' : holds ? '✓' : '✗'} ${what}: ${displaySafe(detail)}`;
 }
 
 /** Public keys as PEM, each after a line that PEM parsers skip, so that the text can be saved to a file and used as `--key`. */
