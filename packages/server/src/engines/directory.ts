@@ -5,6 +5,7 @@ import type { EngineKind } from '@flux/contract/labels';
 import * as z from 'zod';
 import type { Seal } from '../system/seal.ts';
 import type { Engine, EngineProject, ProjectSecrets } from './engine.ts';
+import { LedgerReads } from './ledger-reads.ts';
 import type { StandingSupport } from './standing.ts';
 
 /** One of each engine. */
@@ -33,6 +34,8 @@ const StoredSecrets = z.object({
 
 /** Finds the engine of a project and opens the project's secrets for it. */
 export class EngineDirectory {
+  /** Whose turn it is to read a ledger for a request. */
+  readonly ledgerReads = new LedgerReads();
   readonly #engines: EngineSet;
   readonly #seal: Seal;
 

@@ -1,6 +1,6 @@
 import type { AppliedMigration } from '@flux/contract/project';
 import type { PostgresSession } from '../postgres/connect.ts';
-import { LEDGER_DDL } from '../postgres/ledger-table.ts';
+import { LEDGER_DDL, ledgerBound } from '../postgres/ledger-table.ts';
 
 /** One line of the ledger as a push writes it. */
 export interface LedgerEntry {
@@ -20,7 +20,7 @@ export interface Ledger {
   insertOrLock(session: PostgresSession, entry: LedgerEntry): Promise<'inserted' | LedgerEntry>;
   /** Replaces the entry that `insertOrLock` has locked. */
   replace(session: PostgresSession, entry: LedgerEntry): Promise<void>;
-  /** All entries, oldest first. */
+  /** All entries, oldest first. @throws FluxError `not_ready` when they are more than Flux reads; the connection has ended then */
   list(session: PostgresSession): Promise<readonly AppliedMigration[]>;
 }
 
@@ -32,6 +32,10 @@ export async function ensureOwnLedger(session: PostgresSession): Promise<void> {
   if (await hasOwnLedger(session)) return;
   await session.run(LEDGER_DDL.join(' '));
 }
+
+const OWN_BOUND = ledgerBound(
+  'Delete the rows that no push has written, as the owner of the database: `psql "$(flux project credentials --field postgres.url)"`, then DELETE FROM flux.flux_migrations WHERE ...',
+);
 
 /** The ledger of a database with one project in it: a plain table that the project's owner owns. */
 export const ownLedger: Ledger = {
@@ -66,6 +70,8 @@ export const ownLedger: Ledger = {
     return session.query<AppliedMigration>(
       `select version, filename, checksum, ${APPLIED_AT} as "appliedAt"
        from flux.flux_migrations where tenant_schema = 'public' order by flux_migrations.applied_at, version`,
+      [],
+      OWN_BOUND,
     );
   },
 };

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { FluxError, isFluxError } from '@flux/contract/errors';
 import { Client, DatabaseError, Query, types } from 'pg';
-import { type BoundedReading, boundMessages, type MessageBounds } from '../system/bounded-messages.ts';
+import { type AnswerBound, type BoundedReading, boundMessages, type MessageBounds } from '../system/bounded-messages.ts';
 import { requireChannelBinding } from './channel-binding.ts';
 import { applySettings, libpqOptions, OUR_BOUNDS, RESET_GIVEN_SETTINGS, type SessionSettings } from './session-settings.ts';
 import type { PostgresTarget } from './target.ts';
@@ -16,8 +16,12 @@ export interface PostgresSession extends AsyncDisposable {
    * Postgres that connects to the same database needs them too (`libpqOptions`). Empty for a session with the search_path of the role.
    */
   readonly given: SessionSettings;
-  /** Runs one statement, with parameters bound by the server. @throws DatabaseError of `pg` when Postgres refuses it */
-  query<Row extends object = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>;
+  /**
+   * Runs one statement, with parameters bound by the server. An answer larger than `bound` ends the connection.
+   *
+   * @throws DatabaseError of `pg` when Postgres refuses it; the error of `bound`
+   */
+  query<Row extends object = Record<string, unknown>>(sql: string, parameters?: readonly unknown[], bound?: AnswerBound): Promise<Row[]>;
   /**
    * Runs one or more statements as text, without parameters; rows are discarded.
    *
@@ -245,9 +249,12 @@ function toSession({ client, reading, given, close }: OpenedClient): PostgresSes
   return {
     given,
     backendPid: (client as unknown as { processID: number }).processID,
-    query: async (sql, parameters) => (await client.query(sql, parameters as unknown[])).rows,
-    run: (sql, onStatement) => withoutCollecting(reading, () => runText(client, sql, onStatement)),
-    copyOut: (sql, onRow) => withoutCollecting(reading, () => copyText(client, sql, onRow)),
+    query: async (sql, parameters, bound) => {
+      const ask = () => client.query(sql, parameters as unknown[]);
+      return (await (bound === undefined ? ask() : readingWith(reading, { bound }, ask))).rows;
+    },
+    run: (sql, onStatement) => readingWith(reading, { rows: 'discarded' }, () => runText(client, sql, onStatement)),
+    copyOut: (sql, onRow) => readingWith(reading, { rows: 'discarded' }, () => copyText(client, sql, onRow)),
     onNotice: (listener) => void client.on('notice', (notice) => listener(notice.message ?? '', notice.severity ?? '', notice.code ?? '')),
     onEnd: (listener) => void client.once('end', listener),
     close,
@@ -273,12 +280,12 @@ export function serverErrorOf(error: unknown): DatabaseError | undefined {
 // date, timestamp, timestamptz and interval stay text too: a JavaScript Date has no microseconds.
 const EXACT_AS_TEXT = new Set([20, 1700, 1082, 1114, 1184, 1186]);
 
-async function withoutCollecting(reading: BoundedReading, work: () => Promise<void>): Promise<void> {
-  reading.rows = 'discarded';
+async function readingWith<T>(reading: BoundedReading, rules: Partial<BoundedReading>, work: () => Promise<T>): Promise<T> {
+  Object.assign(reading, rules);
   try {
-    await work();
+    return await work();
   } finally {
-    reading.rows = 'collected';
+    Object.assign(reading, { rows: 'collected', bound: undefined } satisfies BoundedReading);
   }
 }
 

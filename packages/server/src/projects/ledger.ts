@@ -4,7 +4,7 @@ import type { EngineDirectory } from '../engines/directory.ts';
 import { listApplied } from '../engines/owner-access.ts';
 import { requireActive } from './active.ts';
 
-/** The ledger of a project, oldest first. @throws FluxError `not_ready`, `instance_stopped`, `instance_unavailable` */
+/** The ledger of a project, oldest first. @throws FluxError `not_ready`, `rate_limited`, `instance_stopped`, `instance_unavailable` */
 export async function listMigrations(
   { engines }: { readonly engines: EngineDirectory },
   row: ProjectRow,
@@ -12,5 +12,6 @@ export async function listMigrations(
 ): Promise<readonly AppliedMigration[]> {
   requireActive(row);
   const { engine, project } = engines.of(row);
-  return await listApplied(await engine.ownerAccess(project, signal), signal);
+  const access = await engine.ownerAccess(project, signal);
+  return await engines.ledgerReads.run(project, signal, () => listApplied(access, signal));
 }

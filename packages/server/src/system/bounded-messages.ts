@@ -19,9 +19,17 @@ export interface MessageBounds {
   readonly answer?: number | undefined;
 }
 
+/** A bound for the answer to one question, and what to say of a larger one. */
+export interface AnswerBound {
+  readonly bytes: number;
+  exceeded(): FluxError;
+}
+
 /** What is done with the rows that arrive; only those that are collected are limited in their sum. */
 export interface BoundedReading {
   rows: 'collected' | 'discarded';
+  /** Of the question that is being answered, when it has a bound of its own. */
+  bound?: AnswerBound | undefined;
 }
 
 /** The part of a `pg` connection used here; the types of the driver do not declare it. */
@@ -89,6 +97,11 @@ function createMeter({ message = MAX_MESSAGE_BYTES, answer = MAX_ANSWER_BYTES }:
   let countBytes = 0;
   let fields = 0;
   let collected = 0;
+  const tooMuch = () => {
+    const { bound } = reading;
+    if (bound !== undefined && collected > bound.bytes) return bound.exceeded();
+    return collected > answer ? tooManyRows(answer) : undefined;
+  };
   return (bytes) => {
     for (let at = 0; at < bytes.length; ) {
       if (left > 0) {
@@ -98,7 +111,8 @@ function createMeter({ message = MAX_MESSAGE_BYTES, answer = MAX_ANSWER_BYTES }:
         at += skipped;
         if (left > 0) continue;
         collected += fields * MEMORY.ofField;
-        if (collected > answer) return tooManyRows(answer);
+        const problem = tooMuch();
+        if (problem !== undefined) return problem;
         continue;
       }
       const byte = bytes[at++] as number;
@@ -113,7 +127,8 @@ function createMeter({ message = MAX_MESSAGE_BYTES, answer = MAX_ANSWER_BYTES }:
       // The driver keeps a result for each statement, with what its columns are, whatever is done with the rows.
       if (type === COMMAND_COMPLETE || type === EMPTY_QUERY) collected += MEMORY.ofResult;
       if (type === ROW_DESCRIPTION) collected += length * MEMORY.ofDescription;
-      if (collected > answer) return tooManyRows(answer);
+      const problem = tooMuch();
+      if (problem !== undefined) return problem;
       left = length - LENGTH_BYTES;
       countBytes = counts ? COUNT_BYTES : 0;
       fields = 0;

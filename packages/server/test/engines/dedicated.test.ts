@@ -155,6 +155,31 @@ describe('a dedicated project', () => {
     }
   });
 
+  it('reads no ledger that is larger than a ledger may be, neither for a list nor for a push', async () => {
+    const owner = await login();
+    await runPush(engine, project, pushOf('select 1', { mode: 'versioned', version: '001' }));
+    const before = await listMigrations(engine, project);
+    const tooLarge = {
+      code: 'not_ready',
+      message: expect.stringMatching(/^The ledger of this project, flux.flux_migrations, is too large: Flux reads at most 16 MiB/),
+      hint: expect.stringContaining('flux project credentials --field postgres.url'),
+    };
+    for (const rows of [
+      `select 'public', i::text, repeat('f', 60), repeat('c', 60) from generate_series(1000, 60000) i`,
+      `select 'public', 'one', repeat('f', 17 * 1024 * 1024), ''`,
+    ]) {
+      await ask(owner, `insert into flux.flux_migrations (tenant_schema, version, filename, checksum) ${rows}`);
+      await expect(listMigrations(engine, project)).rejects.toMatchObject(tooLarge);
+      await expect(runPush(engine, project, pushOf('select 2', { mode: 'versioned', version: '002' }))).rejects.toMatchObject(tooLarge);
+      await ask(owner, `delete from flux.flux_migrations where version <> '001'`);
+      expect(await listMigrations(engine, project)).toEqual(before);
+    }
+    // Ten thousand are none too many.
+    await ask(owner, `insert into flux.flux_migrations select 'public', i::text, 'f', 'c' from generate_series(1000, 11000) i`);
+    expect(await listMigrations(engine, project)).toHaveLength(10_002);
+    await ask(owner, 'delete from flux.flux_migrations');
+  }, 60_000);
+
   it('is restored over itself by its owner from outside, without one error', async () => {
     const owner = await login();
     await runPush(engine, project, pushOf(sampleSql(), { mode: 'versioned', version: '001' }));

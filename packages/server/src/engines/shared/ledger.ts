@@ -1,4 +1,5 @@
 import type { AppliedMigration } from '@flux/contract/project';
+import { TENANT_LEDGER_BOUND } from '../../postgres/ledger-table.ts';
 import { APPLIED_AT, type Ledger } from '../ledger.ts';
 
 interface Claim {
@@ -18,5 +19,9 @@ export const tenantLedger: Ledger = {
     await session.query('select flux.record_migration($1, $2, $3)', [version, filename, checksum]);
   },
   list: (session) =>
-    session.query<AppliedMigration>(`select version, filename, checksum, ${APPLIED_AT} as "appliedAt" from flux.list_migrations()`),
+    session.query<AppliedMigration>(
+      `select version, filename, checksum, ${APPLIED_AT} as "appliedAt" from flux.list_migrations()`,
+      [],
+      TENANT_LEDGER_BOUND,
+    ),
 };

@@ -1,4 +1,5 @@
 import type { PostgresSession } from '../../connect.ts';
+import { TENANT_LEDGER_BOUND } from '../../ledger-table.ts';
 import { grantedObjects, OF_ALL_SCHEMAS, OWNED } from '../objects/rights.ts';
 import { inScope, notOfExtension, type Scope, scopeParameter } from '../scope.ts';
 import type {
@@ -17,7 +18,7 @@ export type TenantCompletion = Pick<
   'owners' | 'revocations' | 'grants' | 'defaultRevocations' | 'defaultPrivileges' | 'ledger'
 >;
 
-/** Reads what completes a restored tenant export. @throws DatabaseError of `pg` when something may not be read */
+/** Reads what completes a restored tenant export. @throws DatabaseError of `pg` when something may not be read; FluxError `not_ready` for a ledger that is too large */
 export async function tenantAfter(session: PostgresSession, scope: Scope): Promise<TenantCompletion> {
   return {
     owners: await readOwners(session, scope),
@@ -97,6 +98,7 @@ async function readLedger(session: PostgresSession, scope: Scope): Promise<reado
   return await session.query<LedgerRow>(
     `SELECT version, filename, checksum, applied_at::text AS "appliedAt" FROM ${source} ORDER BY version`,
     [scope.schema],
+    TENANT_LEDGER_BOUND,
   );
 }
 
