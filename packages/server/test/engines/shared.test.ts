@@ -133,6 +133,19 @@ describe('a shared project', () => {
     await expect(ask(target, `select flux.record_migration('8', 'x', 'y')`)).rejects.toMatchObject({ code: '42501' });
   });
 
+  it('has no ledger read that is larger than a ledger may be, neither for a list nor for a manifest', async () => {
+    const other = makeProject('v2_shared', 'much-pushed');
+    await engine.provision(other);
+    await runPush(engine, other, pushOf(`select flux.claim_migration(i::text, repeat('f', 5000), 'c') from generate_series(1, 4000) i`));
+    const tooLarge = { code: 'not_ready', hint: expect.stringContaining('Have the operator delete the rows') };
+    await expect(listMigrations(engine, other)).rejects.toMatchObject(tooLarge);
+    const { target, schema = '' } = await engine.backupSource(other);
+    await using session = await connectPostgres(target);
+    await expect(tenantAfter(session, { schema, internalRoles: [] })).rejects.toMatchObject(tooLarge);
+    expect((await listMigrations(engine, project)).length).toBeLessThan(10);
+    await engine.remove(other);
+  }, 60_000);
+
   it('keeps its ledger and its rights to it when the layout of the database is renewed', async () => {
     const comment = `select obj_description('flux'::regnamespace, 'pg_namespace') as layout`;
     const [now] = await ask(cluster.admin(), comment);
