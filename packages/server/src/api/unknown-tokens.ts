@@ -37,7 +37,7 @@ export function createUnknownTokens(failures: FailureLimit, listIssued: () => Pr
   let running = 0;
   const isCrowded = (address: string) => failures.isOver(address) || running >= AT_ONCE;
   let issued: { readonly at: number; readonly list: Promise<ReadonlySet<string>> } | undefined;
-  /** While many ask: whether it was issued, by a list that is read once a second whoever asks. A catalog that does not answer knows none. */
+  /** While many ask: whether it was issued, by a list that is read at most once a second. A catalog that does not answer knows none. */
   const isIssued = async (digest: string): Promise<boolean> => {
     if (issued === undefined || performance.now() - issued.at >= LIST_MS) issued = { at: performance.now(), list: listIssued() };
     return (await issued.list.catch(() => NONE)).has(digest);

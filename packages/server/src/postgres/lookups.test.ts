@@ -36,7 +36,7 @@ it('takes what it knows when the time is over', async () => {
   expect(chosen).toMatchObject({ host: 'a.example.com', address: '192.0.2.1' });
 });
 
-it('ends with whoever asks, also in the middle of a list, and looks up no further name then', async () => {
+it('ends when its caller gives up, also in the middle of a list, and looks up no further name then', async () => {
   const asked: string[] = [];
   const lookups = new ForeignLookups((name) => {
     asked.push(name);
