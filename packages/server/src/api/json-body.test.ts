@@ -25,3 +25,15 @@ it.each([
   expect(() => parseJsonBody(text)).toThrow(expect.objectContaining({ code: 'invalid_request' }));
   expect(Date.now() - began).toBeLessThan(5000);
 });
+
+it.each(['{"note":"a\\u0000b"}', '{"list":[{"name":"x\\uD83D"}]}', '{"a\\udc00":1}', '"\\u0000"'])(
+  'refuses what is no text: %s',
+  (text) => {
+    expect(() => parseJsonBody(text)).toThrow(/NUL or half of a character/);
+  },
+);
+
+it('leaves SQL to its reader, which names the line, and takes whole characters and what only looks like an escape', () => {
+  for (const body of [{ sql: 'a\0' }, { note: '😀 \\u0000 \\ud83d' }]) expect(parseJsonBody(JSON.stringify(body))).toEqual(body);
+  expect(parseJsonBody('{"note":"\\ud83d\\ude00"}')).toEqual({ note: '😀' });
+});

@@ -14,10 +14,32 @@ const MAX_MEMBERS = 100_000;
 export function parseJsonBody(text: string): unknown {
   if (text === '') return undefined;
   requireModest(text);
+  const body = parse(text);
+  if (MAY_BE_NO_TEXT.test(text)) requireText(body, '');
+  return body;
+}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
     throw new FluxError('invalid_request', 'The body is not JSON.');
+  }
+}
+
+/** Escapes of NUL and of surrogates. */
+const MAY_BE_NO_TEXT = /\\u(?:0000|d[89a-f])/i;
+
+/** Postgres stores neither NUL nor half of a surrogate pair. SQL is left to its reader, which says in which line it is. */
+function requireText(value: unknown, name: string): void {
+  if (typeof value === 'string' && name !== 'sql' && (value.includes('\0') || !value.isWellFormed()))
+    throw new FluxError('invalid_request', `The body has a NUL or half of a character in ${name === '' ? 'its text' : `"${name}"`}.`, {
+      hint: 'Send valid Unicode text without NUL.',
+    });
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, member] of Object.entries(value)) {
+    requireText(key, '');
+    requireText(member, key);
   }
 }
 
