@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { backUp } from '../harness/backups.ts';
@@ -166,12 +166,17 @@ const leaveOnlyReceipt = async (slug: string) => {
 };
 
 attack(
-  'A copy of the catalog from before two projects of which only receipts are left; one cannot be adopted',
-  'the other is adopted, what cannot be is said, and Flux starts',
+  'A copy of the catalog from before two projects of which only receipts are left; one cannot be adopted, one lies in a third project as well',
+  'the other is adopted, of its own project only; what cannot be is said, and Flux starts',
   async () => {
+    const third = await flux.createProject('third', 'v2_shared');
     const before = await copyCatalog();
     const vanished = await leaveOnlyReceipt('vanished');
     const blocked = await leaveOnlyReceipt('blocked');
+    const receipts = join(flux.dataFolder, 'backups/receipts');
+    const idOf = (hash: string) => place.query(`select id from projects where hash = '${hash}'`);
+    const copied = join(receipts, await idOf(third.hash));
+    cpSync(join(receipts, await idOf(vanished.hash)), copied, { recursive: true });
     await goBackTo(before);
     // Another project has its hash by now.
     await place.query(`insert into projects (id, owner_id, slug, hash, engine, lifecycle, sealed_secrets, removed_at)
@@ -182,11 +187,13 @@ attack(
     expect(applied.exitCode).toBe(1);
     expect(applied.stdout).toMatch(new RegExp(`^✓ Receipt 1 of vanished \\(${vanished.hash}\\).*Adopted\\.$`, 'm'));
     expect(applied.stdout).toMatch(/^✗ Receipt 1 of blocked .* It could not be adopted: .*\. Correct what is in its way and run/m);
-    expect(applied.stderr).toMatch(/^1 of \d could not be adopted/);
+    expect(applied.stderr).toMatch(/^1 of \d could not be adopted/m);
     await flux.start();
     expect(flux.log()).toContain('Receipt 1 of blocked');
     expect((await flux.flux('list', '--removed')).stdout).toContain(vanished.hash);
     expect((await flux.flux('doctor', ...vanished.flags)).stdout).not.toContain('eceipt 1');
+    expect(flux.log()).toContain('whose folder this is not');
+    expect((await flux.flux('backup', 'list', ...third.flags)).stdout).not.toContain('Restorable');
 
     expect(await flux.stop()).toBe(0);
     await place.query(`delete from projects where slug = 'other'`);
@@ -194,7 +201,7 @@ attack(
     expect(again.stdout, again.stderr).toMatch(/^✓ Receipt 1 of blocked .* Adopted\.$/m);
     await flux.start();
     expect((await flux.flux('list', '--removed')).stdout).toContain(blocked.hash);
-    return 'one receipt adopted, one named with the reason; adopted by the next reconcile when nothing was in its way';
+    return 'one receipt adopted in its own project, one named with the reason; adopted by the next reconcile when nothing was in its way';
   },
 );
 

@@ -6,7 +6,8 @@ import { labelChange } from '../../backups/verify/record.ts';
 import { receiptKey } from '../../blobs/artifact-keys.ts';
 import { recordAudit } from '../../catalog/audit.ts';
 import { findBackupById, insertBackup, updateBackup } from '../../catalog/backups.ts';
-import type { DatabaseTransaction } from '../../catalog/open.ts';
+import type { Database, DatabaseTransaction } from '../../catalog/open.ts';
+import { findProjectById } from '../../catalog/projects.ts';
 import { insertReceipt } from '../../catalog/receipts.ts';
 import { insertVerification } from '../../catalog/verifications.ts';
 import { verifyEd25519 } from '../../system/ed25519.ts';
@@ -46,6 +47,7 @@ export async function readGenuineReceipt(
     if (!isGenuine) throw new Error('no key of this installation has signed it');
     const statement = JSON.parse(payload.toString('utf8')) as ReceiptStatement;
     requireSame(copy, statement, place.sequence);
+    await requireOwn(deps.catalog.db, place.projectId, statement);
     return { projectId: place.projectId, sha256, statement, copy };
   } catch (error) {
     deps.log.warn({ err: error, key }, 'the copy of a receipt was passed over');
@@ -62,6 +64,15 @@ function requireSame({ proof, backupId }: ReceiptCopy, { predicate }: ReceiptSta
     predicate.verdict === proof.verdict &&
     predicate.artifact.readSha256 === proof.artifactSha256;
   if (!isSame) throw new Error('its proof is not the one that it states');
+}
+
+/** A statement names its project and its backup; the folder that its copy lies in is not signed. */
+async function requireOwn(db: Database, projectId: ProjectId, { predicate }: ReceiptStatement): Promise<void> {
+  const { hash, slug } = predicate.project;
+  const inFolder = await findProjectById(db, projectId);
+  const backup = await findBackupById(db, predicate.backupId as BackupId);
+  const isOwn = (inFolder?.hash ?? hash) === hash && (backup?.project_id ?? projectId) === projectId;
+  if (!isOwn) throw new Error(`it is of ${slug} (${hash}), whose folder this is not`);
 }
 
 /** A receipt that the catalog does not have. */
