@@ -1,5 +1,6 @@
 import type { ProjectId } from '@flux/contract/ids';
 import type { OperationKind } from '@flux/contract/operation-kind';
+import { sql } from 'kysely';
 import type { Database } from './open.ts';
 import type { ProjectRow } from './projects.ts';
 import { toStoredJson } from './stored-json.ts';
@@ -31,6 +32,8 @@ export async function countUse(
     .where('kind', 'in', kinds)
     .where('requested_by', 'is not', null)
     .where('created_at', '>', since)
+    // Written while a clock was ahead: it would count until that time has come, and a day longer.
+    .where('created_at', '<=', sql<Date>`now() + interval '1 minute'`)
     .executeTakeFirstOrThrow();
   return { backups: Number(kept.backups), backupBytes: Number(kept.bytes ?? 0), operations: Number(asked.operations) };
 }

@@ -56,6 +56,7 @@ export async function findNextWaiting(
       left join lateral (
         select e.finished_at - e.started_at as took from operations e
         where e.project_id = o.project_id and e.kind = o.kind and e.state in ('succeeded', 'failed')
+          and e.finished_at <= now() + ${CLOCK_DIFFERENCE}
         order by e.finished_at desc limit 1
       ) last on true
       cross join lateral (
@@ -64,10 +65,15 @@ export async function findNextWaiting(
       ) share
     where o.state = 'queued' and o.kind = any(${kinds}) and ${hasPace[pace]}
     order by o.requested_by is null, share.of_owner, share.of_project,
-      o.created_at + greatest(coalesce(last.took, interval '0'), interval '0'), o.id
+      o.created_at + least(greatest(coalesce(last.took, interval '0'), interval '0'), ${MOST_LATER}), o.id
     limit 1`.execute(db);
   return rows[0];
 }
+
+/** An end that is later than this was written while a clock was ahead, and would be the last one until the time has come. */
+const CLOCK_DIFFERENCE = sql`interval '1 minute'`;
+/** The most by which an operation counts as having come later: a clock that was put right while it ran must not make it days. */
+const MOST_LATER = sql`interval '1 hour'`;
 
 /** Kinds of which an operation waits. */
 export async function listWaitingKinds(db: Database): Promise<ReadonlySet<OperationKind>> {

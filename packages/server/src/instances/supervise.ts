@@ -85,7 +85,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
       server = running;
       state = 'running';
       problem = null;
-      readyAt = Date.now();
+      readyAt = performance.now();
       running.ended.addEventListener('abort', () => void enqueueForInstance(() => onDeath(running)), { once: true });
       // The process may have ended between its first answer and the previous line.
       if (running.ended.aborted) void enqueueForInstance(() => onDeath(running));
@@ -100,7 +100,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     if (server !== dead) return;
     server = undefined;
     if (isReleased || record.desired !== 'running') return;
-    if (Date.now() - readyAt > HEALTHY_MS) failures = 0;
+    if (performance.now() - readyAt > HEALTHY_MS) failures = 0;
     problem = `The server ended unexpectedly: ${await driver.lastWords(id)}`;
     state = failures === 0 ? 'starting' : 'failing';
     log.warn({ instance: id, failures }, 'a Postgres server ended unexpectedly and is being restarted');

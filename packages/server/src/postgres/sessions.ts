@@ -33,10 +33,10 @@ const POLL_MS = 20;
 export async function endSessions(session: PostgresSession, filter: SessionFilter, options: EndSessionsOptions): Promise<void> {
   const { which, timeoutMs = TIMEOUT_MS, signal } = options;
   const present = which === 'present' ? await terminate(session, filter) : undefined;
-  for (const deadline = Date.now() + timeoutMs; ; await delay(POLL_MS, undefined, { signal })) {
+  for (const deadline = performance.now() + timeoutMs; ; await delay(POLL_MS, undefined, { signal })) {
     const alive = await terminate(session, filter, present);
     if (alive.length === 0) return;
-    if (Date.now() > deadline) throw stillThere(filter, alive);
+    if (performance.now() > deadline) throw stillThere(filter, alive);
   }
 }
 

@@ -131,3 +131,20 @@ it('gives a project one slot at all where nothing can be set aside', async () =>
   const other = await operation(await project(anna, 'other'), { created: 2 });
   expect(await next('quick', 'one')).toBe(other);
 });
+
+it('believes no time that was written while a clock was ahead, or put right', async () => {
+  const owner = await user('anna');
+  const leapt = await project(owner, 'leapt');
+  const days = 8 * 86_400;
+  // Its end is eight days ahead of now.
+  await operation(leapt, { created: (Date.now() - START) / 1000, state: 'succeeded', took: days });
+  const first = await operation(leapt, { created: 1 });
+  expect(await next('quick')).toBe(first);
+  // It took eight days by a clock that was put right meanwhile.
+  const corrected = await project(owner, 'corrected');
+  await operation(corrected, { created: 0, state: 'succeeded', took: days });
+  await catalog.db.deleteFrom('operations').where('id', '=', first).execute();
+  const late = await operation(corrected, { created: days });
+  await operation(await project(owner, 'later'), { created: days + 3700, pace: 'long' });
+  expect(await next('long')).toBe(late);
+});

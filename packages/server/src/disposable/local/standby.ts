@@ -29,7 +29,7 @@ export function createStandby(
   const ready = new Map<number, StandingServer>();
   const making = new Map<number, Promise<void>>();
   const closing = new AbortController();
-  let usedAt = Date.now();
+  let usedAt = performance.now();
   let timer: NodeJS.Timeout | undefined;
 
   const make = async (major: number, limits: DisposableLimits) => {
@@ -55,7 +55,7 @@ export function createStandby(
     }
   };
   const look = async () => {
-    if (Date.now() - usedAt < IDLE_MS && !(await isMemoryShort())) return;
+    if (performance.now() - usedAt < IDLE_MS && !(await isMemoryShort())) return;
     await Promise.all([...ready.values()].map((server) => server.dispose()));
   };
 
@@ -71,7 +71,7 @@ export function createStandby(
       renew();
     },
     async take(request, reservedBytes, fits) {
-      usedAt = Date.now();
+      usedAt = performance.now();
       // One that is already starting is ready sooner than a new one.
       await making.get(request.major);
       request.signal.throwIfAborted();

@@ -81,11 +81,11 @@ export function startWatchdog(watched: Watched): Watchdog {
   };
 
   const round = async () => {
-    const started = Date.now();
+    const started = performance.now();
     // A process or a file that vanishes while we look is no news; the next round looks again.
     await look().catch(() => undefined);
     // Walking a large data folder takes its time; it must not take all of it.
-    if (!isStopped) timer = setTimeout(round, Math.max(INTERVAL_MS, (Date.now() - started) * 4)).unref();
+    if (!isStopped) timer = setTimeout(round, Math.max(INTERVAL_MS, (performance.now() - started) * 4)).unref();
   };
   timer = setTimeout(round, INTERVAL_MS).unref();
   return { look: () => (isStopped ? Promise.resolve() : look().catch(() => undefined)), stop };

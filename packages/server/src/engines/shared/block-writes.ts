@@ -37,11 +37,11 @@ export async function blockTenantWrites(admin: PostgresTarget, names: TenantName
       log.warn({ err: error, schema }, 'what refused changes to a schema during its move is still there');
     }
   };
-  const deadline = Date.now() + TIMEOUT_MS;
+  const deadline = performance.now() + TIMEOUT_MS;
   const waitUntil = async (isDone: () => Promise<boolean>) => {
     for (; !(await isDone()); await delay(100, undefined, { signal })) {
       signal.throwIfAborted();
-      if (Date.now() > deadline) throw await writersRemain(session, [ddl, login]);
+      if (performance.now() > deadline) throw await writersRemain(session, [ddl, login]);
     }
   };
   try {

@@ -79,12 +79,12 @@ export async function isSameProcess(process: { readonly pid: number; readonly st
  * @throws FluxError `instance_unavailable` when some have not ended `KILLED_MS` later
  */
 export async function awaitOrphans(dataFolder: string, timeoutMs = 3000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     const orphans = await processesIn(dataFolder);
     if (orphans.length === 0) return;
-    if (Date.now() > deadline + KILLED_MS) throw orphansError(dataFolder);
-    if (Date.now() > deadline) for (const orphan of orphans) if (await isSameProcess(orphan)) signalProcess(orphan.pid, 'SIGKILL');
+    if (performance.now() > deadline + KILLED_MS) throw orphansError(dataFolder);
+    if (performance.now() > deadline) for (const orphan of orphans) if (await isSameProcess(orphan)) signalProcess(orphan.pid, 'SIGKILL');
     await sleep(20);
   }
 }
@@ -127,9 +127,9 @@ export async function stopPostmaster(server: Postmaster, dataFolder: string, tim
     if (!(await isSameProcess(server))) break;
     signalProcess(server.pid, signal);
     await resume(dataFolder);
-    for (const deadline = Date.now() + waitMs; Date.now() < deadline && (await isSameProcess(server)); ) await sleep(5);
+    for (const deadline = performance.now() + waitMs; performance.now() < deadline && (await isSameProcess(server)); ) await sleep(5);
   }
   await awaitOrphans(dataFolder, 2000);
-  for (const deadline = Date.now() + WALL_ENDS_MS; Date.now() < deadline; await sleep(5))
+  for (const deadline = performance.now() + WALL_ENDS_MS; performance.now() < deadline; await sleep(5))
     if (!(await Promise.all(wall.map(isSameProcess))).includes(true)) break;
 }
