@@ -86,7 +86,11 @@ async function build(config: Config, log: Log, until: 'all' | 'migrate', release
   const workerId = () => lease.held().workerId;
   const store = createVolumeStore({ root: config.backupsFolder, workerId });
   const workspace = createWorkspace({ folder: join(config.backupsFolder, '.workspace'), workerId });
-  const programs = openPostgresPrograms(toolbox, account, await emptyScratchFolder(config.dataFolder));
+  const programs = openPostgresPrograms(toolbox, {
+    account,
+    memoryBytes: config.dumpMemoryBytes,
+    scratchFolder: await emptyScratchFolder(config.dataFolder),
+  });
   // Every use case takes its own part of these.
   const parts = {
     catalog,

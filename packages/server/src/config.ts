@@ -57,6 +57,7 @@ export interface Config {
   };
   /** A backup whose newest proof is older than this is said to be old in confirmations. */
   readonly backupTimeoutMs: number;
+  readonly dumpMemoryBytes: number;
   /** Time for the restore of the smallest backup, and for one of any size. */
   readonly restoreTimes: { readonly minMs: number; readonly maxMs: number };
   /** A push that runs for longer is ended. */
@@ -151,6 +152,7 @@ const SETTINGS = {
   FLUX_VERIFY_TIMEOUT_MIN: duration.default(5 * 60_000),
   FLUX_VERIFY_TIMEOUT: duration.default(2 * 3_600_000),
   FLUX_VERIFY_STANDBY: z.enum(['on', 'off']).default('on'),
+  FLUX_DUMP_MEMORY: size.default(8 * 2 ** 30),
   FLUX_BACKUP_TIMEOUT: duration.default(12 * 3_600_000),
   FLUX_RESTORE_TIMEOUT_MIN: duration.default(15 * 60_000),
   FLUX_RESTORE_TIMEOUT: duration.default(24 * 3_600_000),
@@ -244,6 +246,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       timeoutMs: s.FLUX_VERIFY_TIMEOUT,
       standby: s.FLUX_VERIFY_STANDBY,
     },
+    dumpMemoryBytes: s.FLUX_DUMP_MEMORY,
     backupTimeoutMs: s.FLUX_BACKUP_TIMEOUT,
     restoreTimes: { minMs: s.FLUX_RESTORE_TIMEOUT_MIN, maxMs: s.FLUX_RESTORE_TIMEOUT },
     pushTimeoutMs: s.FLUX_PUSH_TIMEOUT,

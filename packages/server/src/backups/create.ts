@@ -12,17 +12,18 @@ import type { ProjectRow } from '../catalog/projects.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation } from '../operations/request.ts';
+import { withinTime } from '../operations/time-limit.ts';
 import { type DumpSession, openDumpSession } from '../postgres/dump-session.ts';
 import type { Manifest } from '../postgres/manifest.ts';
 import type { PostgresPrograms } from '../postgres/programs.ts';
 import { leftOutByWarnings } from '../postgres/tool-warnings.ts';
-import { deadlineAfter } from '../system/deadline.ts';
 import type { Log } from '../system/log.ts';
 import { uuidv7 } from '../system/uuid.ts';
 import { abandonBackups } from './abandon.ts';
 import { completeBackup, recordComplete, requireBackup } from './complete.ts';
 import { type QuotaDeps, requireQuota } from './quota.ts';
 import type { ReadingDeps } from './reading.ts';
+import { inWords } from './restore/time-limit.ts';
 
 /** What creating a backup uses. */
 export interface CreateDeps extends ReadingDeps {
@@ -106,9 +107,19 @@ export function requireBackupId(backupId: BackupId | null): BackupId {
   return backupId;
 }
 
-async function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: BackupId, task: Task): Promise<void> {
-  using deadline = deadlineAfter(deps.dumps.timeoutMs);
-  const signal = AbortSignal.any([task.signal, deadline.signal]);
+/** @throws FluxError `dump_failed` when the time is over, and as `openDumpSession` */
+function writeArtifact(deps: CreateDeps, project: ProjectRow, backupId: BackupId, given: Task): Promise<void> {
+  const limitMs = deps.dumps.timeoutMs;
+  const explain = (cause: unknown) =>
+    new FluxError('dump_failed', `The backup has not ended within ${inWords(limitMs)}, the limit of this server, and nothing was stored.`, {
+      hint: 'Look whether the database answers, and whether its server or the network is overloaded. An operator can allow more with FLUX_BACKUP_TIMEOUT; then try again with `flux backup create`.',
+      cause,
+    });
+  return withinTime(given, limitMs, explain, (task) => writeWithin(deps, project, backupId, task));
+}
+
+async function writeWithin(deps: CreateDeps, project: ProjectRow, backupId: BackupId, task: Task): Promise<void> {
+  const { signal } = task;
   task.progress({ phase: 'connect', message: 'Opening a snapshot' });
   const { engine, project: opened } = deps.engines.of(project);
   const source = await engine.backupSource(opened);

@@ -80,7 +80,7 @@ const SESSIONS_BESIDE_DUMP = Math.max(1, Math.min(4, availableParallelism() - 1)
  */
 export async function openDumpSession(programs: PostgresPrograms, source: DumpSource, signal: AbortSignal): Promise<DumpSession> {
   const applicationName = uniqueName();
-  const { account, toolbox } = programs;
+  const { account, memoryBytes, toolbox } = programs;
   const tools = toolbox.require(source.major, 'client');
   const compression = await programs.compressionOf(tools);
   const places = await source.target.places?.reserve(SESSIONS_OF_A_DUMP, signal);
@@ -141,6 +141,7 @@ export async function openDumpSession(programs: PostgresPrograms, source: DumpSo
           selection: part?.selection,
           compression,
           account,
+          memoryBytes,
           given: snapshot.session.given,
           onStdout: (stdout) => {
             const { bytes, toc } = tapToc(stdout);

@@ -33,6 +33,8 @@ export interface DumpRequest {
   readonly lockTimeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onSpawn?: ((pid: number) => void) | undefined;
+  /** Memory that pg_dump may have, in bytes; absent for no limit. */
+  readonly memoryBytes?: number | undefined;
 }
 
 /** The result of a successful dump. */
@@ -43,6 +45,9 @@ export interface DumpReport {
 }
 
 const LAST_LINES = 20;
+/** How a shell says that it cannot start a program. */
+const NOT_EXECUTABLE = 126;
+const NOT_FOUND = 127;
 
 /**
  * Runs pg_dump and passes its output to `onStdout`.
@@ -64,6 +69,7 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
   const result = await (request.tools.run ?? runProcess)(program, dumpArguments(request), {
     env: { ...libpqEnvironment(request.target), ...libpqOptions(dumpSettings(request), request.target.options), LC_ALL: 'C.UTF-8' },
     account: request.account,
+    memoryBytes: request.memoryBytes,
     onStdout: (stdout) =>
       request.onStdout(stdout).catch((error: unknown) => {
         // What a failing pg_dump has written is no archive either: its own words come first.
@@ -78,9 +84,11 @@ export async function dumpDatabase(request: DumpRequest): Promise<DumpReport> {
       throw error.syscall?.startsWith('spawn') ? cannotStart(program, error) : error;
     })
     .finally(leave);
+  if (result.exitCode === NOT_FOUND || result.exitCode === NOT_EXECUTABLE)
+    throw cannotStart(program, new Error(linesOf(result.stderr).at(-1) ?? `status ${result.exitCode}`));
   if (result.exitCode !== 0) {
     request.signal?.throwIfAborted();
-    throw dumpFailed(result);
+    throw dumpFailed(result, request);
   }
   if (unreadable !== undefined) throw unreadable;
   return { durationMs: performance.now() - began, warnings: linesOf(result.stderr) };
@@ -179,14 +187,22 @@ function cannotStart(program: string, error: NodeJS.ErrnoException): FluxError {
   });
 }
 
-function dumpFailed(result: ProcessResult): FluxError {
+function dumpFailed(result: ProcessResult, { memoryBytes }: Pick<DumpRequest, 'memoryBytes'>): FluxError {
   const lines = linesOf(result.stderr);
+  const isTooLarge = memoryBytes !== undefined && lines.some(isOwnMemory);
   const how = result.signal === null ? `with status ${result.exitCode}` : `by signal ${result.signal}`;
   const last = lines.findLast((line) => line.includes('error:')) ?? lines.at(-1) ?? 'it gave no reason';
   return new FluxError('dump_failed', `pg_dump ended ${how}: ${last}`, {
-    hint: 'Nothing was stored. Fix the cause, then try again with `flux backup create`.',
+    hint: isTooLarge
+      ? `Nothing was stored. pg_dump may use ${Math.floor(memoryBytes / 2 ** 20)} MiB of memory. If the host has more, have FLUX_DUMP_MEMORY raised; then try again with \`flux backup create\`.`
+      : 'Nothing was stored. Fix the cause, then try again with `flux backup create`.',
     details: { exitCode: result.exitCode, signal: result.signal, stderr: lines.slice(-LAST_LINES).join('\n') },
   });
+}
+
+/** Whether a line says that the program has no memory left, and not its server: that one begins with a severity. */
+function isOwnMemory(line: string): boolean {
+  return /out of memory|cannot allocate memory/i.test(line) && !/(ERROR|FATAL|PANIC):/.test(line);
 }
 
 function linesOf(stderr: string): string[] {

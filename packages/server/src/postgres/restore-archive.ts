@@ -63,7 +63,11 @@ async function settingsFor({ target, moneyLocale, signal }: ArchiveRestore): Pro
   return { ...session.given, ...(moneyLocale ? { lc_monetary: moneyLocale } : {}) };
 }
 
-async function loadArchive({ toolbox, account }: PostgresPrograms, request: ArchiveRestore, list: string): Promise<ProcessResult> {
+async function loadArchive(
+  { toolbox, account, memoryBytes }: PostgresPrograms,
+  request: ArchiveRestore,
+  list: string,
+): Promise<ProcessResult> {
   const tools = toolbox.require(request.major, 'client');
   const program = tools.pgRestore;
   if (program === undefined)
@@ -89,6 +93,7 @@ async function loadArchive({ toolbox, account }: PostgresPrograms, request: Arch
     const ended = await (tools.run ?? runProcess)(program, restoreOptions(request, list), {
       env: { ...libpqEnvironment(request.target), ...libpqOptions(settings, request.target.options), LC_ALL: 'C.UTF-8' },
       account,
+      memoryBytes,
       input: bytes,
       signal: request.signal === undefined ? failed.signal : AbortSignal.any([request.signal, failed.signal]),
     });

@@ -31,6 +31,11 @@ export interface ProcessOptions {
    * child. Without it, stdout is collected into `ProcessResult.stdout`.
    */
   readonly onStdout?: (stdout: Readable) => Promise<void>;
+  /**
+   * Limits its memory (address space), in bytes. Where the host has less than that left, the kernel ends it before others. A program that
+   * cannot be started then ends with status 126 or 127, as a shell says it.
+   */
+  readonly memoryBytes?: number | undefined;
   /** Kills the child with SIGKILL when aborted; the result then carries the signal. */
   readonly signal?: AbortSignal | undefined;
   /** Called once with the process id. */
@@ -49,7 +54,8 @@ const DEFAULT_ENV = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
  * @throws the error of `spawn` when the program cannot be started at all (ENOENT, EACCES); the error of `onStdout`
  */
 export async function runProcess(command: string, args: readonly string[], options: ProcessOptions = {}): Promise<ProcessResult> {
-  const child = spawn(command, [...args], {
+  const started = withinMemory(command, args, options.memoryBytes);
+  const child = spawn(started.command, [...started.args], {
     ...spawnOptions(options),
     stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
@@ -143,6 +149,12 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
     throw error;
   }
+}
+
+function withinMemory(command: string, args: readonly string[], bytes: number | undefined) {
+  if (bytes === undefined) return { command, args };
+  const script = `ulimit -v ${Math.ceil(bytes / 1024)} 2>/dev/null; echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec "$0" "$@"`;
+  return { command: '/bin/sh', args: ['-c', script, command, ...args] };
 }
 
 function spawnOptions(options: { env?: Readonly<Record<string, string>>; cwd?: string; account?: Account | undefined }): SpawnOptions {

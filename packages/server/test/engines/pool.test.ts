@@ -269,7 +269,7 @@ it('pushes that never end take neither the places of other work nor all of those
     runPush(small, project, pushOf('select pg_sleep(600)', { by: project.id, signal: ended.signal })).catch((error) => error),
   );
   // Three dumps beside them, and all sessions together are no more than Flux may have there: 12 of 40.
-  const programs = openPostgresPrograms(place.toolbox, undefined, tmpdir());
+  const programs = openPostgresPrograms(place.toolbox, { account: undefined, memoryBytes: 2 ** 32, scratchFolder: tmpdir() });
   await using watcher = await connectPostgres(place.runtime.superuser('small'));
   const seen: number[] = [];
   let isOver = false;

@@ -146,6 +146,28 @@ describe('pg_dump', () => {
     await expect(aborted).rejects.toThrow('stop');
   });
 
+  it('ends when the server makes pg_dump keep more than it may, and says so', async () => {
+    await cluster.run('source', `CREATE SCHEMA large; CREATE TABLE large.t AS SELECT repeat('x', 200 * 1024 * 1024) AS v`);
+    await using snapshot = await openSnapshot(source);
+    const request = {
+      tools: cluster.tools,
+      target: source,
+      snapshotId: snapshot.id,
+      schema: 'large',
+      compression: { algorithm: 'gzip', level: 1 } as const,
+      account: cluster.account,
+      onStdout: async (stdout: Readable) => {
+        for await (const _ of stdout);
+      },
+    };
+    const small = dumpDatabase({ ...request, memoryBytes: 256 * 2 ** 20 });
+    await expect(small).rejects.toMatchObject({ code: 'dump_failed', hint: expect.stringContaining('FLUX_DUMP_MEMORY') });
+    expect(await dumpDatabase({ ...request, memoryBytes: 2 ** 30 })).toMatchObject({ warnings: [] });
+    const tools = { ...cluster.tools, pgDump: '/nonexistent/pg_dump' };
+    await expect(dumpDatabase({ ...request, tools, memoryBytes: 2 ** 30 })).rejects.toMatchObject({ code: 'postgres_missing' });
+    await cluster.run('source', 'DROP SCHEMA large CASCADE');
+  });
+
   it('fails loudly for a role that row security hides rows from', async () => {
     await cluster.run(
       'source',
