@@ -1,5 +1,5 @@
 import { FluxError } from '@flux/contract/errors';
-import type { OperationId } from '@flux/contract/ids';
+import type { OperationId, UserId } from '@flux/contract/ids';
 import type { RestoreAnswer, RestoreRequest } from '@flux/contract/restore';
 import type { Principal } from '../access/policy.ts';
 import { abandonBackups } from '../backups/abandon.ts';
@@ -122,7 +122,7 @@ async function planRestore(
         hint: 'Give --into or --to with --accept-unproven: live data is never replaced by what nobody has proven.',
       },
     );
-  if (to !== undefined) return await planTo(deps, to, body);
+  if (to !== undefined) return await planTo(deps, { uri: to, by: project.owner_id }, body);
   if (tables !== undefined) return await planTables(deps, project, backup, tables);
   if (inPlace) return await planInPlace(deps, project, backup, body);
   return await planInto(deps, project, backup, principal, body);
@@ -130,11 +130,11 @@ async function planRestore(
 
 async function planTo(
   { destinations: { seal, foreign } }: RequestRestoreDeps,
-  uri: string,
+  { uri, by }: { readonly uri: string; readonly by: UserId },
   options: NonNullable<RestoreRequest>,
 ): Promise<ToPlan> {
   const { force = false, prerequisites = false, acceptUnproven = false } = options;
-  await requireAllowedAddress(parseTarget(uri), foreign);
+  await requireAllowedAddress(parseTarget(uri), foreign, { by });
   if (acceptUnproven && force)
     throw new FluxError('invalid_request', 'What is left of an unproven backup is restored into an empty database only.', {
       hint: 'Leave out --force, and give a database that is empty: what came back could not be told from what was there.',
@@ -152,7 +152,7 @@ async function runRestore(deps: RestoreDeps, order: Order<RestorePlan>, task: Ta
     case 'tables':
       return await restoreTables(deps.tables, { ...order, request: plan }, task);
     case 'to':
-      return await restoreToUri(deps.to, order.backupId, plan, task);
+      return await restoreToUri(deps.to, { ...order, request: plan }, task);
     case 'undo':
       return await undoRestore(deps.undo, order.project, task);
   }

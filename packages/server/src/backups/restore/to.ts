@@ -1,11 +1,11 @@
 import { isAbsolute } from 'node:path';
 import type { Difference } from '@flux/contract/backup';
 import { FluxError } from '@flux/contract/errors';
-import type { BackupId } from '@flux/contract/ids';
+import type { UserId } from '@flux/contract/ids';
 import { IMPORTED_NOTE } from '@flux/contract/labels';
 import type { RestoreAnswer } from '@flux/contract/restore';
 import { parsePostgresUri } from '../../engines/uri.ts';
-import type { Task } from '../../operations/define.ts';
+import type { Order, Task } from '../../operations/define.ts';
 import { withinTime } from '../../operations/time-limit.ts';
 import { askForeign, chooseForeignHost, type ForeignRules } from '../../postgres/foreign.ts';
 import { type DatabaseContent, inspectDatabase } from '../../postgres/inspect-database.ts';
@@ -75,8 +75,7 @@ export function parseTarget(uri: string): PostgresTarget {
  */
 export async function restoreToUri(
   deps: RestoreToDeps,
-  backupId: BackupId | null,
-  request: ToRequest,
+  { backupId, request, project }: Pick<Order<ToRequest>, 'backupId' | 'request' | 'project'>,
   given: Task,
 ): Promise<RestoreAnswer> {
   await using source = await openBackup(deps, backupId, given, request.acceptUnproven ? 'accepted' : 'refused');
@@ -87,16 +86,21 @@ export async function restoreToUri(
       hint: 'Look at the database, and whether its server answers. An operator can allow more with FLUX_RESTORE_TIMEOUT_MIN and FLUX_RESTORE_TIMEOUT, up to FLUX_BACKUP_TIMEOUT.',
       cause,
     });
-  return await withinTime(given, limitMs, explain, (task) => restoreWithin(deps, source, request, task));
+  return await withinTime(given, limitMs, explain, (task) => restoreWithin(deps, source, { ...request, by: project.owner_id }, task));
 }
 
 /** So many times what a restore on this host has: the database may be far away. */
 const FARTHER = 4;
 
-async function restoreWithin(deps: RestoreToDeps, source: OpenedBackup, request: ToRequest, task: Task): Promise<RestoreAnswer> {
+async function restoreWithin(
+  deps: RestoreToDeps,
+  source: OpenedBackup,
+  request: ToRequest & { readonly by: UserId },
+  task: Task,
+): Promise<RestoreAnswer> {
   const isEmergency = request.acceptUnproven;
   const parsed = parseTarget(deps.destinations.seal.unseal(Buffer.from(request.sealedUri, 'base64')));
-  const target = await chooseForeignHost(parsed, deps.destinations.foreign, { signal: task.signal });
+  const target = await chooseForeignHost(parsed, deps.destinations.foreign, { signal: task.signal, by: request.by });
   const { manifest, row } = source;
   task.progress({ phase: 'connect', message: `Checking ${target.database} on ${target.host}` });
   const found = await askForeign(target, () => inspectDatabase(target, task.signal));
