@@ -48,40 +48,61 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
     }
   };
 
-  const adoptInstance = async (id: string, signal: AbortSignal | undefined): Promise<void> => {
+  /**
+   * Takes up an instance that is there: from then on it is hosted, or damaged, or its removal is underway. Its folder is read without a bound,
+   * because one that is not known counts as missing and could be created again.
+   *
+   * @returns what may take long: its start, or its removal
+   */
+  const takeUp = async (id: string, signal: AbortSignal | undefined): Promise<(() => Promise<void>) | undefined> => {
     const places = driver.placesOf(id);
     const record = await readRecord(places.record).catch((error: Error) => error);
     if (record instanceof Error) {
       // No record and no data: `create` was killed before its first write. Anything else might be a user's data.
       const names = await readdir(places.root);
-      if (names.every((name) => name.startsWith('.'))) return rm(places.root, { recursive: true, force: true });
-      damaged.set(id, `${places.record} cannot be read: ${record.message}`);
-      return;
+      if (names.every((name) => name.startsWith('.'))) await rm(places.root, { recursive: true, force: true });
+      else damaged.set(id, `${places.record} cannot be read: ${record.message}`);
+      return undefined;
     }
     if (record.spec.id !== id) {
       // Under the id of its record it would be a second supervisor of the instance that it was copied from.
       copies.add(id);
       damaged.set(id, `its record is that of ${record.spec.id}: it is a copy; move it out of ${parent}`);
-      return;
+      return undefined;
     }
     if (record.phase !== 'ready') {
       // Not to the trash. `making` ends when the server has answered for the first time, and only then are the roles created that a user
       // can log in as, so nobody but Flux can have written to it. `removing` is what a removal has written that was cleared.
       log.info({ instance: id, phase: record.phase }, 'an instance that was not completely created or removed is being removed');
       const instance = await host(record).catch(() => undefined);
-      return oneAtATime(id, async () => (instance === undefined ? driver.remove(id) : instance.remove()));
+      const removal = oneAtATime(id, () => (instance === undefined ? driver.remove(id) : instance.remove()));
+      return () => removal;
     }
     const instance = await host(record).catch((error: Error) => error);
     if (instance instanceof Error) {
       damaged.set(id, instance.message);
-      return;
+      return undefined;
     }
     hosted.set(id, instance);
-    if (record.desired === 'running') await instance.start(signal);
+    return record.desired === 'running' ? () => instance.start(signal) : undefined;
+  };
+
+  const adoptInstance = async (id: string, signal: AbortSignal | undefined): Promise<void> => {
+    const failed = (error: Error) => {
+      log.error({ instance: id, err: error }, 'an instance cannot be adopted');
+      // One that was taken and only did not start is tried again by its supervisor.
+      if (!hosted.has(id)) damaged.set(id, `It could be neither taken up nor removed: ${error.message}`);
+    };
+    const rest = await takeUp(id, signal).catch(failed);
+    const settled = rest?.().catch(failed);
+    // One that hangs or recovers goes on; whoever needs it waits for it.
+    if (settled !== undefined && !(await isDoneWithin(settled, ADOPT_MS)))
+      log.warn({ instance: id }, 'an instance is not ready yet; the start goes on without it');
   };
 
   const make = async (spec: InstanceSpec, signal: AbortSignal | undefined): Promise<void> => {
     const places = driver.placesOf(spec.id);
+    await requireNothingIn(places.root, spec.id);
     await driver.requireMajor(spec.major, signal);
     let port: number | null = null;
     try {
@@ -127,18 +148,7 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
       await driver.prepare(signal);
       await makeOpenFolder(parent);
       const ids = (await readdir(parent)).filter((name) => ID.test(name));
-      await Promise.all(
-        ids.map(async (id) => {
-          const adopting = adoptInstance(id, signal).catch((error: Error) => {
-            log.error({ instance: id, err: error }, 'an instance cannot be adopted');
-            // One that was taken and only did not start is tried again by its supervisor.
-            if (!hosted.has(id)) damaged.set(id, `It could be neither taken up nor removed: ${error.message}`);
-          });
-          // One that hangs or recovers goes on; whoever needs it waits for it.
-          if (!(await isDoneWithin(adopting, ADOPT_MS)))
-            log.warn({ instance: id }, 'an instance is not ready yet; the start goes on without it');
-        }),
-      );
+      await Promise.all(ids.map((id) => adoptInstance(id, signal)));
       signal?.throwIfAborted();
     },
     async create(spec, signal) {
@@ -199,6 +209,19 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
 const ADOPT_MS = 10_000;
 
 const ID = /^[a-z0-9-]{1,40}$/;
+
+/** A creation that fails removes the folder: it must not be the one of something that was there. @throws FluxError `instance_unavailable` */
+async function requireNothingIn(root: string, id: string): Promise<void> {
+  const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  // What an atomic write has left.
+  if (names.every((name) => name.startsWith('.'))) return;
+  throw new FluxError('instance_unavailable', `Postgres instance ${id} was not created: its folder ${root} is not empty.`, {
+    hint: 'Start Flux again, which takes up what is there. If that changes nothing, look at the folder, and move it away when nobody needs it.',
+  });
+}
 
 async function exists(path: string): Promise<boolean> {
   return await access(path).then(

@@ -42,6 +42,9 @@ const PAUSES_MS = [0, 1000, 2000, 4000, 8000, 16_000, 30_000];
 const HEALTHY_MS = 60_000;
 const TIDY_MS = 30_000;
 
+/** Why nobody waits any more for a server that is about to become ready: it is left to become ready by itself. */
+export const LEFT_RUNNING = new DOMException('The server is left running.', 'AbortError');
+
 /** Starts supervising one instance, without starting its server. */
 export async function hostInstance<Server extends RunningServer>(options: HostOptions<Server>): Promise<HostedInstance> {
   const { driver, log, clock } = options;
@@ -143,9 +146,9 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
     driver.tidy(id).catch((error: unknown) => log.warn({ instance: id, err: error }, 'the size of a log cannot be limited'));
   }, TIDY_MS);
   tidyTimer.unref();
-  const release = () => {
+  const release = (reason?: DOMException) => {
     isReleased = true;
-    released.abort();
+    released.abort(reason);
     clearTimeout(retry);
     clearInterval(tidyTimer);
     server?.unwatch();
@@ -188,7 +191,7 @@ export async function hostInstance<Server extends RunningServer>(options: HostOp
       return enqueueForInstance(halt);
     },
     release: () => {
-      release();
+      release(LEFT_RUNNING);
       return enqueueForInstance(async () => undefined);
     },
     remove: () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chown, cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { postmasterPid } from '../../../../acceptance/harness/postmaster.ts';
 import type { InstanceRuntime } from '../../src/instances/instance.ts';
@@ -130,6 +131,38 @@ it('tells of a data folder that is gone', async () => {
   expect(await runtime.status('one')).toMatchObject({ state: 'corrupted', problem: expect.stringContaining('PG_VERSION') });
   await rm(folderOf('one'), { recursive: true });
   expect(await runtime.status('one')).toMatchObject({ state: 'missing' });
+});
+
+it('creates nothing where something is that it does not know, and removes nothing of it', async () => {
+  await runtime.create({ id: 'there', major: place.major, network: 'none' });
+  await runtime.close('stop');
+  const secret = await readFile(join(folderOf('there'), 'superuser.secret'), 'utf8');
+  // One that never took up what is there.
+  runtime = make();
+  const created = runtime.create({ id: 'there', major: place.major, network: 'none' });
+  await expect(created).rejects.toMatchObject({ code: 'instance_unavailable', message: expect.stringContaining('is not empty') });
+  expect(await readFile(join(folderOf('there'), 'superuser.secret'), 'utf8')).toBe(secret);
+  await runtime.open();
+  expect(await ask(runtime.superuser('there'), 'select 1')).toBe(1);
+});
+
+it('leaves a server that is about to become ready running when it is closed with keep', async () => {
+  await runtime.create({ id: 'starting', major: place.major, network: 'none' });
+  await runtime.stop('starting');
+  const starting = runtime.start('starting').catch((error: Error) => error.name);
+  await eventually(async () => expect(await readProcess(postmasterPid(join(folderOf('starting'), 'data')))).toBeDefined());
+  const pid = postmasterPid(join(folderOf('starting'), 'data'));
+  process.kill(pid, 'SIGSTOP');
+  const closing = runtime.close('keep');
+  await sleep(200);
+  process.kill(pid, 'SIGCONT');
+  await closing;
+  expect(await starting).toBe('AbortError');
+  expect(await readProcess(pid)).toBeDefined();
+  runtime = make();
+  await runtime.open();
+  expect(await runtime.status('starting')).toMatchObject({ state: 'running', restarts: 0 });
+  expect(postmasterPid(join(folderOf('starting'), 'data'))).toBe(pid);
 });
 
 it('writes no standing where the folder is gone', async () => {

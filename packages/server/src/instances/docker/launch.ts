@@ -8,6 +8,7 @@ import type { RunningServer } from '../driver.ts';
 import { foldersOf } from '../folders.ts';
 import { isPortFree } from '../ports.ts';
 import type { InstanceRecord } from '../record.ts';
+import { LEFT_RUNNING } from '../supervise.ts';
 import { type InstanceLimits, instanceContainer, nameOf } from './container.ts';
 import { type DockerEngine, unlessMissing } from './engine.ts';
 import { imageOf, requireImage } from './images.ts';
@@ -47,6 +48,7 @@ export async function launchContainer(
   } catch (error) {
     const died = server.ended.aborted;
     server.unwatch();
+    if (signal?.reason === LEFT_RUNNING) throw error;
     const words = died ? await logOf(engine, id).catch(() => '') : '';
     // An adopted server may have connected users: it is left running even when this fails.
     if (!isFound) await removeContainer(engine, id);

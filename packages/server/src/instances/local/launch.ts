@@ -9,6 +9,7 @@ import { type InstanceFolders, makeAccountFolder, makeOpenFolder, volumeError } 
 import { SUPERUSER } from '../names.ts';
 import { isPortFree } from '../ports.ts';
 import type { InstanceRecord } from '../record.ts';
+import { LEFT_RUNNING } from '../supervise.ts';
 import { writeConfig } from './cluster.ts';
 import { killTree } from './kill-tree.ts';
 import { logPosition, logTail } from './log-file.ts';
@@ -75,6 +76,7 @@ async function startServer(options: LaunchOptions): Promise<LocalServer> {
     if (postmaster === undefined) throw endedError();
     return { postmaster, socketFolder: folders.socket, ended: ended.signal, unwatch: () => undefined };
   } catch (error) {
+    if (options.signal?.reason === LEFT_RUNNING) throw error;
     const died = ended.signal.aborted;
     const running = await findPostmaster(folders.data);
     if (running !== undefined) await stopPostmaster(running, folders.data, 0);
