@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { OperationId } from '@flux/contract/ids';
+import { sql } from 'kysely';
 import { endClient, isAnswerOfServer } from './client.ts';
 import type { Catalog, OpenedCatalog } from './open.ts';
 
@@ -93,6 +94,18 @@ const CANCEL_REQUESTS = `select id from operations where worker_id = $1 and stat
 export async function isWorkerIdAlive(catalog: Catalog, workerId: string): Promise<boolean> {
   const worker = await catalog.db.selectFrom('workers').select('lock_key').where('id', '=', workerId).executeTakeFirst();
   return worker !== undefined && (await isWorkerAlive(catalog, worker.lock_key));
+}
+
+/** Tells whether a worker besides this one lives. */
+export async function hasOtherWorker(catalog: OpenedCatalog, ownId: string): Promise<boolean> {
+  // Source: the manual, "pg_locks": of a lock of two keys, objsubid is 2.
+  const { rows } = await sql<{ found: boolean }>`
+    select exists (
+      select from pg_locks l join workers w on l.objid = w.lock_key::oid
+      where l.locktype = 'advisory' and l.objsubid = 2 and l.classid = ${WORKER_LOCK_CLASS}::oid and l.granted and w.id <> ${ownId}
+        and l.database = (select oid from pg_database where datname = current_database())
+    ) as found`.execute(catalog.db);
+  return rows[0]?.found === true;
 }
 
 /** Tells whether the worker with this lock key lives. */

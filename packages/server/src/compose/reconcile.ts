@@ -1,4 +1,5 @@
 import { FluxError, isFluxError } from '@flux/contract/errors';
+import type { EngineKind } from '@flux/contract/labels';
 import { createVolumeStore } from '../blobs/volume.ts';
 import { readOnlyError } from '../catalog/version.ts';
 import type { Config } from '../config.ts';
@@ -14,16 +15,16 @@ import { describeTakeOver, requireOwnKeyAndVolume, takeOver } from './installati
 /**
  * Refuses to start work on a catalog that is older than what is found.
  *
- * @returns what could not be compared, and what is found that cannot be adopted; a sentence each
+ * @returns what could not be compared, and what is found that cannot be adopted, a sentence each; and the engines of which nothing was compared
  * @throws FluxError `catalog_outdated` with the plan
  */
-export async function requireUpToDate(deps: ReconcileDeps): Promise<readonly string[]> {
-  const { adoptions, notCompared } = await examineFound(deps);
+export async function requireUpToDate(deps: ReconcileDeps): Promise<{ open: readonly string[]; unknownEngines: readonly EngineKind[] }> {
+  const { adoptions, notCompared, unknownEngines } = await examineFound(deps);
   const isDue = ({ apply, passedOver }: Adoption) => apply !== undefined && passedOver === undefined;
   const open = [...notCompared, ...adoptions.filter((adoption) => !isDue(adoption)).map(describe)];
   for (const sentence of open) deps.log.warn(sentence);
   const plan = adoptions.filter(isDue).map(({ found }) => found);
-  if (plan.length === 0) return open;
+  if (plan.length === 0) return { open, unknownEngines };
   throw new FluxError(
     'catalog_outdated',
     `The catalog is older than what it describes, so nothing was started or removed:\n${listed(plan)}`,

@@ -4,6 +4,7 @@ import type { Workspace } from '../blobs/workspace.ts';
 import { isWorkerIdAlive } from '../catalog/worker-lease.ts';
 import type { DisposableProvider } from '../disposable/provider.ts';
 import type { BoundOperation } from '../operations/define.ts';
+import { endInherited } from '../operations/inherited.ts';
 import { recoverOperations } from '../operations/recover.ts';
 import type { RunDeps } from '../operations/run.ts';
 import { type RemoveIncompleteDeps, removeIncompleteProjects } from '../projects/incomplete.ts';
@@ -35,7 +36,8 @@ export async function recover(parts: RecoverParts, kinds: ReadonlyMap<string, Bo
   const isAlive = (id: string) => isWorkerIdAlive(catalog, id);
   const goOn = (what: string, work: () => Promise<unknown>) => troubles.attempt(what, work);
   // Everything below believes the catalog.
-  const open = await requireUpToDate(parts);
+  const { open, unknownEngines } = await requireUpToDate(parts);
+  await endInherited(operations, kinds, unknownEngines);
   await goOn('writing what projects are', () => declareAll(parts));
   await goOn('copying receipts', () => copyMissingReceipts(parts));
   await goOn('sweeping what verifications left', () => sandbox.disposables.sweep());

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { FluxError } from '@flux/contract/errors';
 import type { OperationId } from '@flux/contract/ids';
+import type { EngineKind } from '@flux/contract/labels';
 import { expect, it } from 'vitest';
 import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
 import { claimOperation, findOperation, insertOperation } from '../../src/catalog/operations.ts';
 import type { BoundOperation, Task } from '../../src/operations/define.ts';
+import { endInherited } from '../../src/operations/inherited.ts';
 import { keepLease, type Lease } from '../../src/operations/lease.ts';
 import { runQueued } from '../../src/operations/run.ts';
 import { systemClock } from '../../src/system/clock.ts';
@@ -121,4 +123,23 @@ it('leaves an operation that it set aside to its next run, when the answer to th
   await runQueued(depsOf(losing, lease, enqueued), id, bound, { setAside: setAside.signal, claimed: () => undefined });
   expect(await findOperation(catalog.db, id)).toMatchObject({ state: 'running', worker_id: workerId });
   expect(enqueued).toEqual([id]);
+});
+
+it('ends what waits and replaces data of an engine that could not be compared, unless another server works', async () => {
+  await using opened = await openWithOperation();
+  const { catalog, lease, id } = opened;
+  const stateOf = async () => (await findOperation(catalog.db, id))?.state;
+  const end = (afterWorkerLoss: 'end' | 'restart', engines: readonly EngineKind[]) => {
+    const bound = boundTo(afterWorkerLoss, expect.unreachable);
+    return endInherited(depsOf(catalog, lease), new Map([['backup_create', bound]]), engines);
+  };
+  await end('end', []);
+  await end('end', ['v1_dedicated']);
+  await end('restart', ['v2_shared']);
+  const other = await keepLease(catalog, quietLog, null);
+  await end('end', ['v2_shared']);
+  await other.close();
+  expect(await stateOf()).toBe('queued');
+  await end('end', ['v2_shared']);
+  expect(await findOperation(catalog.db, id)).toMatchObject({ state: 'failed', error: { code: 'interrupted' } });
 });

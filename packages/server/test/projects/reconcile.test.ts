@@ -109,7 +109,16 @@ it('refuses a start until what an old catalog calls under way has ended, whereve
   expect(await stateOf()).toBe('failed');
   await expect(requireUpToDate(depsWhile())).rejects.toThrow(lost.slug);
   await second?.apply?.();
-  expect(await requireUpToDate(depsWhile())).toEqual([]);
+  expect(await requireUpToDate(depsWhile())).toEqual({ open: [], unknownEngines: [] });
+});
+
+it('says which engines hold what nobody could see', async () => {
+  pooled.list = async () => {
+    throw new Error('it recovers');
+  };
+  const { open, unknownEngines } = await requireUpToDate(depsWhile());
+  expect(unknownEngines).toEqual(['v2_shared']);
+  expect(open).toEqual([expect.stringContaining('The pool was not compared with the catalog: it recovers')]);
 });
 
 it('adopts nothing after operations that cannot be ended', async () => {
@@ -132,7 +141,7 @@ it('adopts nothing after operations that cannot be ended', async () => {
   await adoptInTurn(place, await examine(), () => undefined);
   expect(await stateOf()).toBe('failed');
   expect((await findProjectById(place.catalog.db, lost.id))?.lifecycle).toBe('active');
-  expect(await requireUpToDate(depsWhile())).toEqual([]);
+  expect(await requireUpToDate(depsWhile())).toEqual({ open: [], unknownEngines: [] });
 });
 
 function createStandingsInMemory(): Standings {

@@ -1,3 +1,4 @@
+import type { EngineKind } from '@flux/contract/labels';
 import type { BlobStore } from '../../blobs/store.ts';
 import type { Catalog } from '../../catalog/open.ts';
 import type { EngineDirectory } from '../../engines/directory.ts';
@@ -36,6 +37,8 @@ export interface Comparison {
   readonly adoptions: readonly Adoption[];
   /** What could not be compared, why, and what to do; a sentence each. */
   readonly notCompared: readonly string[];
+  /** The engines of which nothing was compared. */
+  readonly unknownEngines: readonly EngineKind[];
 }
 
 /** Who the audit names for what `flux-server reconcile` does. */

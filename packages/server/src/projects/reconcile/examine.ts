@@ -17,7 +17,7 @@ import { examineSigningKeys } from './signing-keys.ts';
  * everything that the catalog does not know. Changes nothing.
  */
 export async function examineFound(deps: ReconcileDeps): Promise<Comparison> {
-  const { adoptions: projects, notCompared } = await examineProjects(deps);
+  const { adoptions: projects, notCompared, unknownEngines } = await examineProjects(deps);
   const store = await examineStore(deps).catch((error: Error) => {
     deps.log.warn({ err: error }, 'the catalog was not compared with the backup store');
     return `The backup store was not compared with the catalog: ${error.message} ${COMPARE_AGAIN}`;
@@ -34,6 +34,7 @@ export async function examineFound(deps: ReconcileDeps): Promise<Comparison> {
     // catalog is old. Unfinished backups whose artifact is there are completed first, because the end of their operation would fail them.
     adoptions: [...underWay.likely, ...underWay.operations, ...found.projects, ...found.certain],
     notCompared: typeof store === 'string' ? [...notCompared, store] : notCompared,
+    unknownEngines,
   };
 }
 

@@ -16,9 +16,9 @@ export const COMPARE_AGAIN = 'Correct that and start Flux again, which compares 
 
 /** Projects whose data says that it is live, where the catalog says something else. */
 export async function examineProjects(deps: ReconcileDeps): Promise<Comparison> {
-  const { live, left, notCompared } = await readStandings(deps);
+  const { live, left, notCompared, unknownEngines } = await readStandings(deps);
   const adoptions = await Promise.all([...live.values()].map((standing) => examineProject(deps, standing, left.has(standing.project.id))));
-  return { adoptions: adoptions.filter((adoption) => adoption !== undefined), notCompared };
+  return { adoptions: adoptions.filter((adoption) => adoption !== undefined), notCompared, unknownEngines };
 }
 
 /**
@@ -29,6 +29,7 @@ async function readStandings({ engines, log }: ReconcileDeps) {
   const live = new Map<string, Standing>();
   const left = new Set<string>();
   const notCompared: string[] = [];
+  const unknownEngines: EngineKind[] = [];
   for (const kind of KINDS) {
     try {
       for (const { place, found, problem } of await listInTime(engines.standingOf(kind))) {
@@ -38,10 +39,11 @@ async function readStandings({ engines, log }: ReconcileDeps) {
       }
     } catch (error) {
       log.warn({ err: error, engine: kind }, 'it is not known what it holds');
+      unknownEngines.push(kind);
       notCompared.push(`${HOLDERS[kind]} was not compared with the catalog: ${(error as Error).message} ${COMPARE_AGAIN}`);
     }
   }
-  return { live, left, notCompared };
+  return { live, left, notCompared, unknownEngines };
 }
 
 function sayUnreadable(place: string, problem: string | undefined): string {
