@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect } from 'vitest';
+import { signJwt } from '../cli-v1/client.ts';
 import { type Flux, startFlux, type TestProject } from '../harness/flux.ts';
 import { pause } from '../harness/process.ts';
 import { siegeChapter } from './attack.ts';
@@ -109,7 +110,7 @@ attack(
 );
 
 attack(
-  'A project asks for work without end',
+  "A project asks for work without end, at last with the pooled project's own token",
   'refused at the operations of a day; what removes is not',
   async () => {
     const project = await flux.createProject('busy', 'v2_shared');
@@ -119,11 +120,19 @@ attack(
     const refused = await flux.flux('backup', 'verify', ...project.flags, '--latest');
     expect(refused.exitCode).toBe(5);
     expect(refused.stderr).toContain('busy was asked for 3 pushes, backups, verifications and imports within 24 hours, and may have 3.');
+    const { projectJwtSecret } = (await (await flux.api(`/projects/${project.hash}/credentials`)).json()) as { projectJwtSecret: string };
+    const own = await fetch(`${flux.url}/api/projects/busy/push`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${signJwt(projectJwtSecret, { role: 'service_role' })}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ hash: project.hash, sql: 'create table beyond (id int)' }),
+    });
+    expect(own.status).toBe(403);
+    expect(await own.text()).toContain('may have 3');
     const [id = ''] = await idsOf(project);
     expect(
       (await flux.flux('backup', 'delete', ...project.flags, '--id', id, '--skip-backup-check', '--reason', 'test', '--yes')).exitCode,
     ).toBe(0);
-    return 'the fourth is refused; a deletion goes on';
+    return 'the fourth is refused, and a push with its own token; a deletion goes on';
   },
   60_000,
 );

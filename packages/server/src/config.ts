@@ -187,7 +187,7 @@ const SETTINGS = {
 } as const;
 
 /** Names that the CLI reads; the server accepts and ignores them, since both may share one environment. */
-const CLIENT_SETTINGS = ['FLUX_API_BASE', 'FLUX_API_TOKEN', 'FLUX_DASHBOARD_BASE', 'FLUX_ATTACH_URI'];
+const CLIENT_SETTINGS = ['FLUX_API_BASE', 'FLUX_API_TOKEN', 'FLUX_DASHBOARD_BASE', 'FLUX_ATTACH_URI', 'FLUX_DEBUG'];
 
 /**
  * Turns the environment into a Config. `NAME_FILE` gives a setting by a file that holds it.

@@ -105,7 +105,8 @@ export interface Allowance {
  */
 export async function requireQuota(deps: QuotaDeps, project: ProjectRow, requester: Actor, wants: Limited): Promise<Allowance> {
   const limits = { ...deps.quotas, ...ownLimits(project) };
-  const isLimited = requester.tokenId !== null;
+  // A pooled project's own token stands for its owner, and is none of the user's.
+  const isLimited = requester.userId !== null;
   const counted = isLimited ? await countNow(deps, project) : NOTHING_USED;
   if (isLimited) requireOperations(project, limits, counted);
   const databaseBytes = isLimited && wants !== 'backup_verify' ? ((await measure(deps, project)).databaseBytes ?? 0) : 0;

@@ -130,7 +130,7 @@ it('ends what waits and replaces data of an engine that could not be compared, u
   const { catalog, lease, id } = opened;
   const stateOf = async () => (await findOperation(catalog.db, id))?.state;
   const end = (afterWorkerLoss: 'end' | 'restart', engines: readonly EngineKind[]) => {
-    const bound = boundTo(afterWorkerLoss, expect.unreachable);
+    const bound = boundTo(afterWorkerLoss, async () => expect.unreachable());
     return endInherited(depsOf(catalog, lease), new Map([['backup_create', bound]]), engines);
   };
   await end('end', []);
