@@ -1,8 +1,8 @@
 import type { ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
-import type { Insertable, Selectable } from 'kysely';
+import type { ExpressionBuilder, Insertable, Selectable } from 'kysely';
 import type { Database, DatabaseTransaction } from './open.ts';
 import { toStoredJson } from './stored-json.ts';
-import type { MigrationState, ProjectsTable } from './tables.ts';
+import type { CatalogTables, MigrationState, ProjectsTable } from './tables.ts';
 
 /** A row of `projects`; its secrets are sealed. */
 export type ProjectRow = Selectable<ProjectsTable>;
@@ -71,8 +71,17 @@ export async function activateProject(db: Database, id: ProjectId): Promise<bool
   return activated.numUpdatedRows === 1n;
 }
 
+/** Begins the removal of a project on somebody's request. It belongs to an operation, and to no worker as an incomplete one does. */
 export async function markProjectRemoving(db: Database, id: ProjectId): Promise<void> {
-  await db.updateTable('projects').set({ lifecycle: 'removing' }).where('id', '=', id).execute();
+  await db.updateTable('projects').set({ lifecycle: 'removing', worker_id: null }).where('id', '=', id).execute();
+}
+
+/**
+ * Begins the removal of an incomplete project: from here on it cannot become live, and belongs to this worker. Throws when it was removed before
+ * and another project has its name by now.
+ */
+export async function claimIncompleteProject(db: DatabaseTransaction, id: ProjectId, workerId: string): Promise<void> {
+  await db.updateTable('projects').set({ lifecycle: 'removing', removed_at: null, worker_id: workerId }).where('id', '=', id).execute();
 }
 
 /** Replaces the sealed secrets, all of them, and which part of the database is backed up. */
@@ -134,7 +143,7 @@ export async function insertRemovedProject(
     .execute();
 }
 
-/** Projects whose removal has begun and not ended. */
+/** Projects whose removal has begun and not ended. One with a `worker_id` is incomplete, and being removed by that worker if it lives. */
 export async function listRemovingProjects(db: Database): Promise<readonly ProjectRow[]> {
   return db.selectFrom('projects').selectAll().where('lifecycle', '=', 'removing').orderBy('slug').execute();
 }
@@ -155,9 +164,13 @@ export async function listRestoredProjects(db: Database): Promise<readonly Proje
 /** Tables with rows of a project that must outlive it, or that the database does not let go before it. */
 const HISTORY = ['backups', 'operations', 'audit_events', 'outbox', 'token_projects'] as const;
 
+function hasNoHistory({ and, not, exists, selectFrom }: ExpressionBuilder<CatalogTables, 'projects'>) {
+  return and(HISTORY.map((table) => not(exists(selectFrom(table).select('project_id').whereRef('project_id', '=', 'projects.id')))));
+}
+
 /**
- * Deletes the row of a project that was never created completely, unless other rows refer to it: those of its backups, or what was recorded by a
- * commit whose answer was lost.
+ * Deletes the row of a claimed project that was never created completely, unless other rows refer to it: those of its backups, or what was
+ * recorded by a commit whose answer was lost.
  *
  * @returns whether it was deleted; one that was not is to be marked removed
  */
@@ -165,22 +178,25 @@ export async function deleteIncompleteProject(db: Database, id: ProjectId): Prom
   const { numDeletedRows } = await db
     .deleteFrom('projects')
     .where('id', '=', id)
-    .where('lifecycle', '=', 'creating')
-    .where(({ and, not, exists, selectFrom }) =>
-      and(HISTORY.map((table) => not(exists(selectFrom(table).select('project_id').where('project_id', '=', id))))),
-    )
+    .where('lifecycle', '=', 'removing')
+    .where(hasNoHistory)
     .executeTakeFirstOrThrow();
   return numDeletedRows === 1n;
 }
 
-/** Projects that are being created or restored, with the lock key of the worker that does it. */
+/**
+ * Projects that are being created or restored, with the lock key of the worker that does it, and those that a worker has begun to remove because
+ * they were never complete. A removal that somebody has requested has a history.
+ */
 export async function listIncompleteProjects(db: Database): Promise<readonly (ProjectRow & { readonly lockKey: number })[]> {
   return db
     .selectFrom('projects')
     .innerJoin('workers', 'workers.id', 'projects.worker_id')
     .selectAll('projects')
     .select('workers.lock_key as lockKey')
-    .where('lifecycle', '=', 'creating')
+    .where((where) =>
+      where.or([where('lifecycle', '=', 'creating'), where.and([where('lifecycle', '=', 'removing'), hasNoHistory(where)])]),
+    )
     .execute();
 }
 

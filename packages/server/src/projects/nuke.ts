@@ -9,6 +9,7 @@ import type { ReadingDeps } from '../backups/reading.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import { type Actor, recordAudit } from '../catalog/audit.ts';
 import { listRemovingProjects, markProjectRemoved, markProjectRemoving, type ProjectRow } from '../catalog/projects.ts';
+import { isWorkerIdAlive } from '../catalog/worker-lease.ts';
 import type { EngineDirectory } from '../engines/directory.ts';
 import { defineOperation, type Order, type Task } from '../operations/define.ts';
 import { type RequestDeps, requestOperation, SYSTEM } from '../operations/request.ts';
@@ -61,7 +62,8 @@ export async function requestNuke(
  * completes it, as does the next start. It was cleared when it began, and needs no clearance again.
  *
  * What nobody has asked this process for goes to the trash, also where it only goes on: the catalog may be a copy from before somebody cancelled
- * the removal, and the part before this one may have begun by the word of that copy.
+ * the removal, and the part before this one may have begun by the word of that copy. So does an incomplete project whose removal was not
+ * completed: no gate has cleared it.
  */
 async function nukeProject(
   deps: NukeDeps,
@@ -86,7 +88,7 @@ async function nukeProject(
       throw error;
     }
   }
-  const to = task.isInherited || isOfNobody(requester) ? ('trash' as const) : undefined;
+  const to = task.isInherited || isOfNobody(requester) || isIncomplete(project) ? ('trash' as const) : undefined;
   task.progress({ phase: 'remove', message: to === 'trash' ? `Moving ${project.slug} to the trash` : `Removing ${project.slug}` });
   if (to === 'trash') log.warn({ project: project.hash, slug: project.slug }, MOVED_TO_TRASH);
   try {
@@ -114,6 +116,8 @@ export async function finishRemovals(deps: NukeDeps & { readonly operations: Run
   const { log } = operations;
   for (const project of await listRemovingProjects(catalog.db)) {
     try {
+      // An incomplete project that another part of this process, or another server, is removing.
+      if (project.worker_id !== null && (await isWorkerIdAlive(catalog, project.worker_id))) continue;
       await runInline(operations, nuke, deps, { project, requester: SYSTEM, request: { override: null } }, signal);
       log.warn({ project: project.hash, slug: project.slug }, 'finished a removal that was interrupted');
     } catch (error) {
@@ -124,7 +128,12 @@ export async function finishRemovals(deps: NukeDeps & { readonly operations: Run
 }
 
 const MOVED_TO_TRASH =
-  'this removal was requested before this process took up its work, so what is left of the project goes to the trash for FLUX_TRASH_KEEP';
+  'this removal was requested before this process took up its work, or the project was not complete, so what is left of it goes to the trash for FLUX_TRASH_KEEP';
+
+/** Its removal was not requested by anybody: a worker has begun it because the project was not complete. */
+function isIncomplete({ lifecycle, worker_id }: ProjectRow): boolean {
+  return lifecycle === 'removing' && worker_id !== null;
+}
 
 /** `SYSTEM`: a start or a recovery goes on with it. */
 function isOfNobody({ userId, tokenId }: Actor): boolean {

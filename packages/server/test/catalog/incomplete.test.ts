@@ -18,7 +18,7 @@ afterAll(async () => {
 });
 
 let made = 0;
-async function createIncomplete(lifecycle: 'creating' | 'active' = 'creating'): Promise<ProjectId> {
+async function createIncomplete(lifecycle: 'creating' | 'removing' | 'active' = 'removing'): Promise<ProjectId> {
   made += 1;
   const owner = uuidv7(new Date()) as UserId;
   const worker = uuidv7(new Date());
@@ -75,10 +75,10 @@ it.each(Object.entries(ROWS))('leaves one that %s refers to', async (_, statemen
   const other = uuidv7(new Date());
   for (const statement of statements) await catalog.executeSql(statement, [id, other]);
   expect(await deleteIncompleteProject(catalog.db, id)).toBe(false);
-  expect(await findProjectById(catalog.db, id)).toMatchObject({ lifecycle: 'creating' });
+  expect(await findProjectById(catalog.db, id)).toMatchObject({ lifecycle: 'removing' });
 });
 
-it('leaves one that is complete by now', async () => {
-  const id = await createIncomplete('active');
+it.each(['creating', 'active'] as const)('leaves one that nobody has begun to remove, and that is %s', async (lifecycle) => {
+  const id = await createIncomplete(lifecycle);
   expect(await deleteIncompleteProject(catalog.db, id)).toBe(false);
 });
