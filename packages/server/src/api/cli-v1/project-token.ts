@@ -1,6 +1,6 @@
 import { leaveOutNulls } from '@flux/contract/cli-v1/absence';
 import { PROJECT_TOKEN_PREFIX, PROJECT_TOKEN_ROUTES } from '@flux/contract/cli-v1/routes/project-token';
-import { FluxError, isFluxError } from '@flux/contract/errors';
+import { type ErrorCode, FluxError, isFluxError } from '@flux/contract/errors';
 import type { JsonRoute } from '@flux/contract/route';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ProjectRow } from '../../catalog/projects.ts';
@@ -25,7 +25,13 @@ interface ProjectTokenCall<R extends JsonRoute> {
   readonly signal: AbortSignal;
 }
 
-/** Routes for existing clients that send a pooled project's own token. It is checked before a body is read, and `rate` counts by project. */
+/** A catalog that does not answer says nothing about a token, and who has to wait is refused without having asked it. */
+const NOT_ABOUT_TOKENS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['catalog_unavailable', 'rate_limited']);
+
+/**
+ * Routes for existing clients that send a pooled project's own token. It is checked before a body is read. `rate` counts by project, and by
+ * address what is refused to a token that a project has signed; tokens that none has signed are counted apart.
+ */
 export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDeps, rate: RateLimit, deps: ProjectRouteDeps): void {
   const failures = createFailureLimit(http.clock);
   const unknown = createUnknownTokens(failures);
@@ -38,8 +44,9 @@ export function registerProjectTokenRoutes(app: FastifyInstance, http: RouterDep
     // The name is part of what is remembered: a token is of one project only.
     const find = () => authenticateProject({ ...deps, clock }, slug, authorization);
     const project = await unknown.lookUp(`${slug} ${authorization.split(' ')[1]}`, request.ip, find).catch((error) => {
-      // A catalog that does not answer says nothing about a token.
       if (isFluxError(error, 'not_authenticated')) failures.countOrRefuse(request.ip);
+      // Signed by a project, but refused: it counts as a request without a token does.
+      else if (isFluxError(error) && !NOT_ABOUT_TOKENS.has(error.code)) rate.take(request.ip);
       throw error;
     });
     rate.take(project.id);
