@@ -15,62 +15,97 @@ const MAX_KEY_LENGTH = 200;
 /** Well within the time after which a key counts as abandoned. */
 const KEEP_EVERY_MS = 120_000;
 
+/** Answers a request, at most once where it has an `Idempotency-Key`. */
+export type Idempotency = (call: Call<Route>, run: () => Promise<Answer>) => Promise<Answer>;
+
 /**
  * Runs a POST with an `Idempotency-Key` at most once: the same key with the same request returns the first answer again. A
  * failed request frees its key. What was created must still be there.
  *
- * @throws FluxError `invalid_request` when the key was used for another request; `busy` while the first one runs; `not_found` when what it created is gone
+ * A request that ends while the catalog is away is the exception, if this process ends before its answer could be recorded, or if the catalog is
+ * away for more than ten minutes and another server is asked within seconds of its return: its key counts as abandoned, and the same request runs
+ * again.
+ *
+ * @param keepEveryMs how often the catalog is told that a request still runs, or that its answer is still to be recorded
+ * @returns a function that throws FluxError `invalid_request` when the key was used for another request; `busy` while the first one runs, or its
+ * answer is not recorded yet; `not_found` when what it created is gone
  */
-export async function withIdempotency(deps: RouterDeps, call: Call<Route>, run: () => Promise<Answer>): Promise<Answer> {
-  const key = call.request.headers['idempotency-key'];
-  if (call.request.method !== 'POST' || typeof key !== 'string') return run();
-  if (key.length === 0 || key.length > MAX_KEY_LENGTH)
-    throw new FluxError('invalid_request', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`);
-  const { db } = deps.catalog;
-  const tokenId = call.principal.token.id;
-  const state = await takeIdempotencyKey(db, tokenId, key, fingerprint(call), deps.clock.latest());
+export function createIdempotency(deps: RouterDeps, keepEveryMs = KEEP_EVERY_MS): Idempotency {
+  /** Requests of this process that are not recorded as ended: while the catalog is away, it cannot be told that they are not abandoned. */
+  const unrecorded = new Set<string>();
+  return async (call, run) => {
+    const key = call.request.headers['idempotency-key'];
+    if (call.request.method !== 'POST' || typeof key !== 'string') return run();
+    if (key.length === 0 || key.length > MAX_KEY_LENGTH)
+      throw new FluxError('invalid_request', `An Idempotency-Key has 1 to ${MAX_KEY_LENGTH} characters.`);
+    const used: UsedKey = { tokenId: call.principal.token.id, key, fingerprint: fingerprint(call) };
+    const id = JSON.stringify(used);
+    if (unrecorded.has(id)) throw isRunning();
+    const answer = await takeKey(deps, used);
+    if (answer !== undefined) return answer;
+    unrecorded.add(id);
+    const ended = new AbortController();
+    const end = () => {
+      unrecorded.delete(id);
+      ended.abort();
+    };
+    void keep(deps, used, keepEveryMs, ended.signal);
+    return await runOnce(deps, used, run, end);
+  };
+}
+
+/** A key as somebody has sent it, with a request. */
+interface UsedKey {
+  readonly tokenId: TokenId;
+  readonly key: string;
+  readonly fingerprint: string;
+}
+
+/** Takes a key. @returns the first answer, when there is one */
+async function takeKey(deps: RouterDeps, { tokenId, key, fingerprint }: UsedKey): Promise<Answer | undefined> {
+  const state = await takeIdempotencyKey(deps.catalog.db, tokenId, key, fingerprint, deps.clock.latest());
+  if (state.kind === 'new') return undefined;
   if (state.kind === 'other-request')
     throw new FluxError('invalid_request', 'This Idempotency-Key was used for another request.', {
       hint: 'Generate a new key for each request.',
     });
-  if (state.kind === 'running')
-    throw new FluxError('busy', 'The first request with this Idempotency-Key is already running.', {
-      hint: 'Wait for it, then send the request again with the same key.',
-    });
-  if (state.kind === 'answered') {
-    const body = JSON.parse(deps.seal.unseal(state.sealedBody));
-    if (state.status === 201) await requireStillThere(deps, body);
-    return { status: state.status, body, ...(state.location === null ? {} : { location: state.location }) };
-  }
-  const ended = new AbortController();
-  void keep(deps, { tokenId, key }, ended.signal);
-  const answer = await run()
-    .catch(async (error) => {
-      await releaseIdempotencyKey(db, tokenId, key).catch((failure) => deps.log.warn({ err: failure }, 'an idempotency key was not freed'));
-      throw error;
-    })
-    .finally(() => ended.abort());
+  if (state.kind === 'running') throw isRunning();
+  const body = JSON.parse(deps.seal.unseal(state.sealedBody));
+  if (state.status === 201) await requireStillThere(deps, body);
+  return { status: state.status, body, ...(state.location === null ? {} : { location: state.location }) };
+}
+
+function isRunning(): FluxError {
+  return new FluxError('busy', 'The first request with this Idempotency-Key is already running.', {
+    hint: 'Wait for it, then send the request again with the same key.',
+  });
+}
+
+/** Does the work of a key that was taken. @param end called when its answer is recorded, its key is free, or neither can be helped */
+async function runOnce(deps: RouterDeps, { tokenId, key }: UsedKey, run: () => Promise<Answer>, end: () => void): Promise<Answer> {
+  const { db } = deps.catalog;
+  const answer = await run().catch(async (error) => {
+    await releaseIdempotencyKey(db, tokenId, key).catch((failure) => deps.log.warn({ err: failure }, 'an idempotency key was not freed'));
+    end();
+    throw error;
+  });
   const { status, location = null } = answer;
-  const record = () =>
+  const record = async () =>
     recordIdempotentAnswer(db, tokenId, key, { status, location, sealedBody: deps.seal.seal(JSON.stringify(answer.body)) });
   // What is done is done, and must not be answered as failed, nor be done again: until it is recorded, the key says that it runs.
-  await record().catch((first) => {
+  await record().then(end, (first) => {
     deps.log.warn({ err: first }, 'the answer to a request with an idempotency key could not be recorded yet');
-    void insist(deps.stopping, record).catch((error) =>
-      deps.log.warn({ err: error }, 'the answer to a request with an idempotency key was not recorded'),
-    );
+    void insist(deps.stopping, record)
+      .catch((error) => deps.log.warn({ err: error }, 'the answer to a request with an idempotency key was not recorded'))
+      .finally(end);
   });
   return answer;
 }
 
 /** Says now and then that the request of a key runs. Never throws. */
-async function keep(
-  { catalog, clock, log }: RouterDeps,
-  { tokenId, key }: { readonly tokenId: TokenId; readonly key: string },
-  ended: AbortSignal,
-): Promise<void> {
+async function keep({ catalog, clock, log }: RouterDeps, { tokenId, key }: UsedKey, everyMs: number, ended: AbortSignal): Promise<void> {
   for (;;) {
-    await pause(KEEP_EVERY_MS, undefined, { signal: ended, ref: false }).catch(() => undefined);
+    await pause(everyMs, undefined, { signal: ended, ref: false }).catch(() => undefined);
     if (ended.aborted) return;
     await keepIdempotencyKey(catalog.db, tokenId, key, clock.latest()).catch((error) =>
       log.warn({ err: error }, 'an idempotency key was not kept'),

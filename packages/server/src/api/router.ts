@@ -8,7 +8,7 @@ import type { Admission } from './admission.ts';
 import type { Answer, AnswerOf, Call, Parsed } from './call.ts';
 import { checkAnswer } from './check-answer.ts';
 import type { RouterDeps } from './deps.ts';
-import { withIdempotency } from './idempotency.ts';
+import { createIdempotency } from './idempotency.ts';
 import { parseInput } from './parse-input.ts';
 
 /** The answer to a request for long work: the operation while it continues, or the result. */
@@ -29,6 +29,7 @@ export interface Router {
  * read, and parses its input before its handler runs.
  */
 export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: Admission, prefix: string): Router {
+  const answerOnce = createIdempotency(deps);
   const enter = <R extends Route>(route: R, request: FastifyRequest, reply: FastifyReply): Call<R> => ({
     principal: admission.principalOf(request),
     params: parseInput(route, 'path', request.params) as Parsed<R['params']>,
@@ -55,7 +56,7 @@ export function createRouter(app: FastifyInstance, deps: RouterDeps, admission: 
   const answerWith = <R extends JsonRoute>(route: R, respond: (call: Call<R>) => Promise<Answer>): void =>
     register(route, async (request, reply) => {
       const call = enter(route, request, reply);
-      const answer = await withIdempotency(deps, call, async () => respond(call));
+      const answer = await answerOnce(call, async () => respond(call));
       if (answer.location !== undefined) reply.header('location', answer.location);
       return reply.status(answer.status).send(answer.body);
     });
