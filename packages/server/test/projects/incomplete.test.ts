@@ -14,8 +14,9 @@ import { ensureUser } from '../../src/catalog/tokens.ts';
 import { EngineDirectory, type EngineSet } from '../../src/engines/directory.ts';
 import type { Engine, EngineProject, RemoveOptions } from '../../src/engines/engine.ts';
 import { keepLease, type Lease } from '../../src/operations/lease.ts';
+import { type RunDeps, runInline } from '../../src/operations/run.ts';
 import { removeIncompleteProject, removeIncompleteProjects } from '../../src/projects/incomplete.ts';
-import { finishRemovals } from '../../src/projects/nuke.ts';
+import { finishRemovals, type NukeDeps, nuke } from '../../src/projects/nuke.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { createSeal } from '../../src/system/seal.ts';
 import { quietLog } from '../engines/project.ts';
@@ -204,23 +205,43 @@ it('is finished by another server when its own dies, and not before', async () =
   expect(await lifecycleOf(row)).toBeUndefined();
 });
 
-it('is finished as a removal when it was a project before, after its server has died', async () => {
-  const { removed, server } = noting();
-  const row = await beginCreation();
-  await catalog.executeSql(`insert into audit_events (project_id, action, subject) values ($1, 'project.create', 'it')`, [row.id]);
+/** What removals as operations use, by the other server. */
+const removalsOf = (server: ReturnType<typeof serverWith>) => {
+  const stopping = new AbortController().signal;
+  const operations = { ...server, lease: other, queue: { enqueue: async () => undefined }, stopping };
+  return { ...server, operations } as unknown as NukeDeps & { readonly operations: RunDeps };
+};
+const failToRemove = async (row: ProjectRow) => {
   await removeIncompleteProject(
     serverWith(() => Promise.reject(new Error('the pool does not answer'))),
     row,
   );
-  const queue = { enqueue: async () => undefined };
-  const stopping = new AbortController().signal;
-  const operations = { ...server, lease: other, queue, stopping };
-  const finish = () => finishRemovals({ ...server, operations } as unknown as Parameters<typeof finishRemovals>[0], stopping);
+  expect(await lifecycleOf(row)).toBe('removing');
+};
+
+it('is finished as a removal when it was recorded elsewhere, after its server has died', async () => {
+  const { removed, server } = noting();
+  const row = await beginCreation();
+  await catalog.executeSql(`insert into audit_events (project_id, action, subject) values ($1, 'project.create', 'it')`, [row.id]);
+  await failToRemove(row);
+  const finish = () => finishRemovals(removalsOf(server), new AbortController().signal);
   await finish();
   expect(await lifecycleOf(row)).toBe('removing');
   await creator.close();
   await recover(server);
   await finish();
+  expect(removed).toEqual([`${row.id} trash`]);
+  expect(await lifecycleOf(row)).toBe('removed');
+});
+
+it('is moved to the trash by its owner who does not wait for that', async () => {
+  const { removed, server } = noting();
+  const row = await beginCreation();
+  await failToRemove(row);
+  const deps = removalsOf(server);
+  const project = (await findProjectById(catalog.db, row.id)) as ProjectRow;
+  const order = { project, requester: { userId: owner, tokenId: null, name: 'somebody' }, request: { override: null } };
+  await runInline(deps.operations, nuke, deps, order, new AbortController().signal);
   expect(removed).toEqual([`${row.id} trash`]);
   expect(await lifecycleOf(row)).toBe('removed');
 });
