@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDockerEngine } from '../../packages/server/src/instances/docker/engine.ts';
 import { createDockerRuntime } from '../../packages/server/src/instances/docker/runtime.ts';
@@ -29,6 +29,11 @@ describeInstanceRuntime('the docker runtime', async () => {
       const volumes = readdirSync(trash).map((name) => readFileSync(join(trash, name, 'volume'), 'utf8').trim());
       const folders = await Promise.all(volumes.map((name) => dockerLines('volume', 'inspect', '--format', '{{.Mountpoint}}', name)));
       return folders.flat().filter((path) => existsSync(join(path, 'flux', 'PG_VERSION')));
+    },
+    loseFolder: (id) => {
+      const [there, aside] = [join(dataFolder, 'instances', id), join(dataFolder, `${id}-aside`)];
+      renameSync(there, aside);
+      return () => renameSync(aside, there);
     },
     release: async () => {
       folder.remove();

@@ -96,13 +96,14 @@ export async function isWorkerIdAlive(catalog: Catalog, workerId: string): Promi
   return worker !== undefined && (await isWorkerAlive(catalog, worker.lock_key));
 }
 
-/** Tells whether a worker besides this one lives. */
-export async function hasOtherWorker(catalog: OpenedCatalog, ownId: string): Promise<boolean> {
+/** Tells whether a worker lives that has been working before this one: two that start together know nothing of each other. */
+export async function hasEarlierWorker(catalog: OpenedCatalog, ownId: string): Promise<boolean> {
   // Source: the manual, "pg_locks": of a lock of two keys, objsubid is 2.
   const { rows } = await sql<{ found: boolean }>`
     select exists (
       select from pg_locks l join workers w on l.objid = w.lock_key::oid
       where l.locktype = 'advisory' and l.objsubid = 2 and l.classid = ${WORKER_LOCK_CLASS}::oid and l.granted and w.id <> ${ownId}
+        and w.started_at < now() - interval '5 minutes'
         and l.database = (select oid from pg_database where datname = current_database())
     ) as found`.execute(catalog.db);
   return rows[0]?.found === true;

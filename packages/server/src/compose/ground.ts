@@ -69,7 +69,7 @@ export async function composeGround(options: GroundOptions): Promise<Ground> {
   const expiryClock = await openExpiryClock(join(config.dataFolder, 'last-seen-time'), clock);
   const { removeRunFolder, ...machine } = await composeRuntime(config, clock, log);
   const { runtime, disposables, toolbox, defaultMajor } = machine;
-  releasers.add('the folder for sockets', removeRunFolder);
+  releasers.add('the folder for sockets', () => removeRunFolder(onStop()));
   releasers.add('the instances', () => runtime.close(onStop()));
   releasers.add('the standby for verifications', async () => disposables.close?.());
   await runtime.open();

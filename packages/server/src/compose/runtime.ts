@@ -34,7 +34,8 @@ export interface Runtime {
   /** The major for new instances. @throws FluxError `postgres_missing` */
   defaultMajor(): number;
   /** Removes the folder for sockets; call when nothing runs any more. */
-  removeRunFolder(): Promise<void>;
+  /** Removes the folder for sockets, unless servers that are left running have theirs there. */
+  removeRunFolder(how: 'stop' | 'keep'): Promise<void>;
 }
 
 /** How instances are kept apart. */
@@ -55,7 +56,7 @@ export async function composeRuntime(config: Config, clock: Clock, log: Log): Pr
   const compose = config.runtime === 'docker' ? composeDocker : composeLocal;
   return {
     ...(await compose(config, { dataFolder, runFolder, toolbox, log, clock })),
-    removeRunFolder: () => (config.onStop === 'stop' ? rm(runFolder, { recursive: true, force: true }) : Promise.resolve()),
+    removeRunFolder: (how) => (how === 'stop' ? rm(runFolder, { recursive: true, force: true }) : Promise.resolve()),
   };
 }
 

@@ -28,6 +28,8 @@ export interface InstanceDriver<Server extends RunningServer = RunningServer> {
   placesOf(id: string): InstancePlaces;
   /** @throws FluxError `postgres_missing` when servers of this major cannot be created here */
   requireMajor(major: number, signal?: AbortSignal): Promise<void>;
+  /** Where data of an instance is that lies outside of its folder, whether or not there is one; undefined when there is none. */
+  dataOutside?(id: string): Promise<string | undefined>;
   /** Creates the data of a new server. The record and the password have been written by then. */
   makeData(record: InstanceRecord, password: string, signal?: AbortSignal): Promise<void>;
   /** Starts a server, or adopts the one that already runs on its data, and returns when it answers. */

@@ -6,7 +6,7 @@ import type { Clock } from '../system/clock.ts';
 import { isDoneWithin } from '../system/done-within.ts';
 import type { Log } from '../system/log.ts';
 import type { InstanceDriver, RunningServer } from './driver.ts';
-import { makeOpenFolder, volumeError } from './folders.ts';
+import { makeOpenFolder, namesIn, volumeError } from './folders.ts';
 import type { InstanceRuntime, InstanceSpec, InstanceStatus } from './instance.ts';
 import { chooseFreePort } from './ports.ts';
 import { type InstanceRecord, newSecret, readRecord, writeRecord } from './record.ts';
@@ -100,9 +100,23 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
       log.warn({ instance: id }, 'an instance is not ready yet; the start goes on without it');
   };
 
+  /** A creation that fails removes what it has made: that must be nothing that was there. @throws FluxError `instance_unavailable` */
+  const requireNothing = async (root: string, id: string): Promise<void> => {
+    // What an atomic write has left begins with a dot.
+    const isEmpty = (await namesIn(root)).every((name) => name.startsWith('.'));
+    const found = isEmpty ? await driver.dataOutside?.(id) : `the folder ${root}`;
+    if (found === undefined) return;
+    throw new FluxError('instance_unavailable', `Postgres instance ${id} was not created: ${found} exists already.`, {
+      hint: 'Start Flux again, which takes up what is there. If that changes nothing, see whether the data folder is the right one and complete; move away what nobody needs.',
+    });
+  };
+
   const make = async (spec: InstanceSpec, signal: AbortSignal | undefined): Promise<void> => {
     const places = driver.placesOf(spec.id);
-    await requireNothingIn(places.root, spec.id);
+    const left = await readRecord(places.record).catch(() => undefined);
+    // A creation that failed, and whose remains could not be removed then.
+    if (left?.spec.id === spec.id && left.phase !== 'ready') await driver.remove(spec.id);
+    await requireNothing(places.root, spec.id);
     await driver.requireMajor(spec.major, signal);
     let port: number | null = null;
     try {
@@ -209,19 +223,6 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
 const ADOPT_MS = 10_000;
 
 const ID = /^[a-z0-9-]{1,40}$/;
-
-/** A creation that fails removes the folder: it must not be the one of something that was there. @throws FluxError `instance_unavailable` */
-async function requireNothingIn(root: string, id: string): Promise<void> {
-  const names = await readdir(root).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  // What an atomic write has left.
-  if (names.every((name) => name.startsWith('.'))) return;
-  throw new FluxError('instance_unavailable', `Postgres instance ${id} was not created: its folder ${root} is not empty.`, {
-    hint: 'Start Flux again, which takes up what is there. If that changes nothing, look at the folder, and move it away when nobody needs it.',
-  });
-}
 
 async function exists(path: string): Promise<boolean> {
   return await access(path).then(

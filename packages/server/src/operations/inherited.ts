@@ -1,7 +1,7 @@
 import { FluxError } from '@flux/contract/errors';
 import type { EngineKind } from '@flux/contract/labels';
 import { listUnfinishedOperations } from '../catalog/operations.ts';
-import { hasOtherWorker } from '../catalog/worker-lease.ts';
+import { hasEarlierWorker } from '../catalog/worker-lease.ts';
 import type { BoundOperation } from './define.ts';
 import type { RecoverDeps } from './recover.ts';
 import { openOrder, recordFailure } from './run.ts';
@@ -9,7 +9,7 @@ import { openOrder, recordFailure } from './run.ts';
 /**
  * Ends what waits for a worker, replaces or moves data, and is of engines whose data could not be compared with the catalog. In an old copy of
  * the catalog it may have ended, or been cancelled, long ago, and nothing has shown that this is none. What is begun again after the loss of
- * a worker waits on: it makes something, or its removals lie in the trash for a time. While another server works, the catalog is no old copy.
+ * a worker waits on: it makes something, or its removals lie in the trash for a time. While another server works that has been started long before, the catalog is no old copy.
  */
 export async function endInherited(
   deps: RecoverDeps,
@@ -17,7 +17,7 @@ export async function endInherited(
   engines: readonly EngineKind[],
 ): Promise<void> {
   const { catalog, clock, lease, log } = deps;
-  if (engines.length === 0 || (await hasOtherWorker(catalog, lease.held().workerId))) return;
+  if (engines.length === 0 || (await hasEarlierWorker(catalog, lease.held().workerId))) return;
   const failure = new FluxError(
     'interrupted',
     'The control plane was started while this waited, and could not see how old its catalog is.',

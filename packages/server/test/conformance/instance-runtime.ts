@@ -16,6 +16,8 @@ export interface RuntimePlace {
   traces(id: string): Promise<readonly string[]>;
   /** Folders of the data of discarded instances that can be started again. */
   trashed(): Promise<readonly string[]>;
+  /** Takes the folder of an instance away, and returns what puts it back; absent where its data is in it. */
+  loseFolder?(id: string): () => void;
   release(): Promise<void>;
 }
 
@@ -168,6 +170,22 @@ export function describeInstanceRuntime(name: string, preparePlace: () => Promis
       ]);
       expect(await place.trashed()).toEqual([]);
       expect(await runtime.status('one')).toMatchObject({ state: 'running' });
+    });
+
+    it('creates nothing over the data of an instance whose folder is gone', async () => {
+      if (place.loseFolder === undefined) return;
+      await runtime.create(spec('one'));
+      await ask(runtime.superuser('one'), 'create table t as select 1');
+      await runtime.close('stop');
+      const putBack = place.loseFolder('one');
+      runtime = place.make();
+      await runtime.open();
+      await expect(runtime.create(spec('one'))).rejects.toMatchObject({ code: 'instance_unavailable' });
+      await runtime.close('stop');
+      putBack();
+      runtime = place.make();
+      await runtime.open();
+      expect(await ask(runtime.superuser('one'), 'select count(*)::int from t')).toBe(1);
     });
 
     it('leaves nothing of a create that was given up', async () => {

@@ -140,10 +140,20 @@ it('creates nothing where something is that it does not know, and removes nothin
   // One that never took up what is there.
   runtime = make();
   const created = runtime.create({ id: 'there', major: place.major, network: 'none' });
-  await expect(created).rejects.toMatchObject({ code: 'instance_unavailable', message: expect.stringContaining('is not empty') });
+  await expect(created).rejects.toMatchObject({ code: 'instance_unavailable', message: expect.stringContaining('exists already') });
   expect(await readFile(join(folderOf('there'), 'superuser.secret'), 'utf8')).toBe(secret);
   await runtime.open();
   expect(await ask(runtime.superuser('there'), 'select 1')).toBe(1);
+});
+
+it('creates an instance again whose first creation could not be cleaned up after it had failed', async () => {
+  await runtime.create({ id: 'again', major: place.major, network: 'none' });
+  await runtime.close('stop');
+  const record = join(folderOf('again'), 'instance.json');
+  await writeFile(record, (await readFile(record, 'utf8')).replace('"ready"', '"making"'));
+  runtime = make();
+  await runtime.create({ id: 'again', major: place.major, network: 'none' });
+  expect(await ask(runtime.superuser('again'), 'select 1')).toBe(1);
 });
 
 it('leaves a server that is about to become ready running when it is closed with keep', async () => {

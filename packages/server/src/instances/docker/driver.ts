@@ -7,7 +7,7 @@ import { scramVerifier } from '../../postgres/scram.ts';
 import type { PostgresTarget } from '../../postgres/target.ts';
 import { writeFileAtomically } from '../../system/atomic-file.ts';
 import type { InstanceDriver } from '../driver.ts';
-import { foldersOf } from '../folders.ts';
+import { foldersOf, removeFolders } from '../folders.ts';
 import { SUPERUSER } from '../names.ts';
 import { readRecord } from '../record.ts';
 import { moveToTrash } from '../trash.ts';
@@ -50,6 +50,11 @@ export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServe
     },
     placesOf: places,
     requireMajor: (major, signal) => requireImage(engine, imageOf(home.image, major), major, signal),
+    dataOutside: (id) =>
+      withDockerErrors(async () => {
+        const volume = await unlessMissing(client.getVolume(nameOf(engine, id)).inspect());
+        return volume === undefined ? undefined : `the volume ${nameOf(engine, id)}`;
+      }),
     makeData: ({ spec }, password, signal) =>
       withDockerErrors(async () => {
         const name = nameOf(engine, spec.id);
@@ -77,8 +82,7 @@ export function createDockerDriver(home: DockerHome): InstanceDriver<DockerServe
       withDockerErrors(async () => {
         await removeContainer(engine, id);
         await removeVolume(engine, nameOf(engine, id));
-        await rm(places(id).socket, { recursive: true, force: true });
-        await rm(places(id).root, { recursive: true, force: true });
+        await removeFolders(places(id));
       }),
     discard: (id, at) =>
       withDockerErrors(async () => {

@@ -1,3 +1,4 @@
+import { isFluxError } from '@flux/contract/errors';
 import type { BackupId, ProjectHash, ProjectId, VerificationId } from '@flux/contract/ids';
 import { backupKindOf } from '@flux/contract/labels';
 import { encodeForSigning, type ReceiptStatement } from '@flux/contract/receipt';
@@ -50,6 +51,7 @@ export async function readGenuineReceipt(
     await requireOwn(deps.catalog.db, place.projectId, statement);
     return { projectId: place.projectId, sha256, statement, copy };
   } catch (error) {
+    if (isFluxError(error, 'catalog_unavailable')) throw error;
     deps.log.warn({ err: error, key }, 'the copy of a receipt was passed over');
     return undefined;
   }
