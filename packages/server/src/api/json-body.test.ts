@@ -27,7 +27,7 @@ it.each([
 });
 
 it.each(['{"note":"a\\u0000b"}', '{"list":[{"name":"x\\uD83D"}]}', '{"a\\udc00":1}', '"\\u0000"'])(
-  'refuses what is no text: %s',
+  'refuses what is not text: %s',
   (text) => {
     expect(() => parseJsonBody(text)).toThrow(/NUL or half of a character/);
   },

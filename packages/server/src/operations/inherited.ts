@@ -7,9 +7,10 @@ import type { RecoverDeps } from './recover.ts';
 import { openOrder, recordFailure } from './run.ts';
 
 /**
- * Ends what waits for a worker, replaces or moves data, and is of engines whose data could not be compared with the catalog. In an old copy of
- * the catalog it may have ended, or been cancelled, long ago, and nothing has shown that this is none. What is begun again after the loss of
- * a worker waits on: it makes something, or its removals lie in the trash for a time. While another server works that has been started long before, the catalog is no old copy.
+ * Ends what is queued, may replace or move data, and belongs to an engine whose data could not be compared with the catalog. In an old copy of
+ * the catalog it may have ended, or been cancelled, long ago, and nothing has shown that this is not such a copy. What is restarted after the
+ * loss of a worker stays queued: it makes something, or what it removes lies in the trash for a time. While a server works that was started
+ * long before this one, the catalog is not an old copy.
  */
 export async function endInherited(
   deps: RecoverDeps,

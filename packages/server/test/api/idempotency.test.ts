@@ -6,22 +6,21 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import type { Answer, Call } from '../../src/api/call.ts';
 import type { RouterDeps } from '../../src/api/deps.ts';
 import { createIdempotency } from '../../src/api/idempotency.ts';
-import { type Catalog, type Database, openCatalog } from '../../src/catalog/open.ts';
+import type { Catalog, Database } from '../../src/catalog/open.ts';
 import { ensureUser } from '../../src/catalog/tokens.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { createSeal } from '../../src/system/seal.ts';
+import { openTestCatalog, type TestCatalog } from '../catalog/open-catalog.ts';
 import { quietLog } from '../engines/project.ts';
-import { startCluster } from '../postgres/cluster.ts';
 
 const DONE: Answer = { status: 200, body: { done: true } };
 const TOKEN = randomUUID() as TokenId;
 
-let cluster: Awaited<ReturnType<typeof startCluster>>;
+let place: TestCatalog;
 let catalog: Catalog;
 beforeAll(async () => {
-  cluster = await startCluster();
-  const { host, port, user, database } = await cluster.createDatabase('catalog');
-  catalog = await openCatalog({ host, port, user, database }, () => undefined);
+  place = await openTestCatalog();
+  catalog = place.catalog;
   const owner = await ensureUser(catalog.db, randomUUID() as UserId, 'somebody');
   const digest = '0'.repeat(64);
   await catalog.executeSql(`insert into tokens (id, user_id, name, sha256, access, all_projects) values ($1, $2, 'a', $3, 'admin', true)`, [
@@ -30,10 +29,7 @@ beforeAll(async () => {
     digest,
   ]);
 });
-afterAll(async () => {
-  await catalog?.close();
-  await cluster?.[Symbol.asyncDispose]();
-});
+afterAll(() => place?.[Symbol.asyncDispose]());
 
 /** What the catalog does with answers. */
 let recording: 'works' | 'unavailable' = 'works';

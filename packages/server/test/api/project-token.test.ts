@@ -13,20 +13,16 @@ import { EngineDirectory, type EngineSet } from '../../src/engines/directory.ts'
 import { signProjectKey } from '../../src/projects/keys.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { createSeal } from '../../src/system/seal.ts';
+import { openTestCatalog, type TestCatalog } from '../catalog/open-catalog.ts';
 import { quietLog } from '../engines/project.ts';
-import { startCluster } from '../postgres/cluster.ts';
 
-let cluster: Awaited<ReturnType<typeof startCluster>>;
+let place: TestCatalog;
 let catalog: Catalog;
 beforeAll(async () => {
-  cluster = await startCluster();
-  const { host, port, user, database } = await cluster.createDatabase('catalog');
-  catalog = await openCatalog({ host, port, user, database }, () => undefined);
+  place = await openTestCatalog();
+  catalog = place.catalog;
 });
-afterAll(async () => {
-  await catalog?.close();
-  await cluster?.[Symbol.asyncDispose]();
-});
+afterAll(() => place?.[Symbol.asyncDispose]());
 
 const JWT_SECRET = 'a secret of the projects';
 const engines = new EngineDirectory({} as EngineSet, createSeal(randomBytes(32)));
@@ -88,9 +84,9 @@ it('counts wrong keys apart, and nothing while the catalog is away', async () =>
   const answers = await routes.ask('other', wrong, '10.0.0.1', 40);
   expect(answers).toEqual([...times(30, '401'), ...times(10, '429 with Retry-After')]);
 
-  const { host, port, user, database } = await cluster.createDatabase('away');
+  const { host, port, user, database } = await place.cluster.createDatabase('away');
   const away = await openCatalog({ host, port, user, database }, () => undefined);
-  await cluster.run('postgres', 'drop database away with (force)');
+  await place.cluster.run('postgres', 'drop database away with (force)');
   await using without = startRoutes(away);
   expect(await without.ask('other', keyOf('anon'), '10.0.0.1', 70)).toEqual(times(70, '503 with Retry-After'));
   await away.close();

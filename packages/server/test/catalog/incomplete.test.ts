@@ -1,21 +1,17 @@
 import type { ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
+import type { Catalog } from '../../src/catalog/open.ts';
 import { deleteIncompleteProject, findProjectById, insertProject } from '../../src/catalog/projects.ts';
 import { uuidv7 } from '../../src/system/uuid.ts';
-import { startCluster } from '../postgres/cluster.ts';
+import { openTestCatalog, type TestCatalog } from './open-catalog.ts';
 
-let cluster: Awaited<ReturnType<typeof startCluster>>;
+let place: TestCatalog;
 let catalog: Catalog;
 beforeAll(async () => {
-  cluster = await startCluster();
-  const { host, port, user, database } = await cluster.createDatabase('catalog');
-  catalog = await openCatalog({ host, port, user, database }, () => undefined);
+  place = await openTestCatalog();
+  catalog = place.catalog;
 });
-afterAll(async () => {
-  await catalog?.close();
-  await cluster?.[Symbol.asyncDispose]();
-});
+afterAll(() => place?.[Symbol.asyncDispose]());
 
 let made = 0;
 async function createIncomplete(lifecycle: 'creating' | 'removing' | 'active' = 'removing'): Promise<ProjectId> {

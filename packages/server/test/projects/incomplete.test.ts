@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { ProjectHash, ProjectId, UserId } from '@flux/contract/ids';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type Catalog, openCatalog } from '../../src/catalog/open.ts';
+import type { Catalog } from '../../src/catalog/open.ts';
 import {
   activateProject,
   findProjectById,
@@ -19,24 +19,20 @@ import { removeIncompleteProject, removeIncompleteProjects } from '../../src/pro
 import { finishRemovals, type NukeDeps, nuke } from '../../src/projects/nuke.ts';
 import { systemClock } from '../../src/system/clock.ts';
 import { createSeal } from '../../src/system/seal.ts';
+import { openTestCatalog, type TestCatalog } from '../catalog/open-catalog.ts';
 import { quietLog } from '../engines/project.ts';
-import { startCluster } from '../postgres/cluster.ts';
 
-let cluster: Awaited<ReturnType<typeof startCluster>>;
+let place: TestCatalog;
 let catalog: Catalog;
 let owner: UserId;
 let creator: Lease;
 let other: Lease;
 beforeAll(async () => {
-  cluster = await startCluster();
-  const { host, port, user, database } = await cluster.createDatabase('catalog');
-  catalog = await openCatalog({ host, port, user, database }, () => undefined);
+  place = await openTestCatalog();
+  catalog = place.catalog;
   owner = await ensureUser(catalog.db, randomUUID() as UserId, 'somebody');
 });
-afterAll(async () => {
-  await catalog?.close();
-  await cluster?.[Symbol.asyncDispose]();
-});
+afterAll(() => place?.[Symbol.asyncDispose]());
 beforeEach(async () => {
   creator = await keepLease(catalog, quietLog, null);
   other = await keepLease(catalog, quietLog, null);
