@@ -34,7 +34,10 @@ export function createInstanceRuntime<Server extends RunningServer>({ driver, lo
   const known = (id: string): HostedInstance => {
     const instance = hosted.get(id);
     if (instance !== undefined) return instance;
-    if (damaged.has(id)) throw new FluxError('instance_unavailable', `Postgres instance ${id} is damaged: ${damaged.get(id)}`);
+    if (damaged.has(id))
+      throw new FluxError('instance_unavailable', `Postgres instance ${id} is damaged: ${damaged.get(id)}`, {
+        hint: 'Its data is left as it is. An operator sees with `flux doctor` what to do.',
+      });
     throw new FluxError('not_found', `There is no Postgres instance ${id}.`);
   };
 

@@ -120,6 +120,7 @@ it('removes what a create that was killed half-way left, and never what it canno
   expect((await stat(join(folderOf('whole'), 'data'))).isDirectory()).toBe(true);
   await expect(runtime.create({ id: 'whole', major: place.major, network: 'none' })).rejects.toMatchObject({
     code: 'instance_unavailable',
+    hint: expect.stringContaining('flux doctor'),
   });
 });
 
