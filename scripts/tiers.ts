@@ -26,6 +26,7 @@ export const LONG_FILES: readonly string[] = [
   'acceptance/large.test.ts',
   'acceptance/lost-claim.test.ts',
   'acceptance/majors.test.ts',
+  'acceptance/parallel-restore.test.ts',
   'acceptance/power/power.test.ts',
   'acceptance/restore-extensions.test.ts',
   'acceptance/restore-load.test.ts',

@@ -25,12 +25,16 @@ const PARALLEL = Math.max(2, Math.min(4, availableParallelism()));
 const JOBS_FROM_BYTES = 64 * 2 ** 20;
 
 /** The options of pg_restore for the verification of an archive with this manifest. */
-export function restoreArgumentsFor({ backupKind, server, tables }: Pick<Manifest, 'backupKind' | 'server' | 'tables'>): readonly string[] {
+export function restoreArgumentsFor({ backupKind, tables }: Pick<Manifest, 'backupKind' | 'tables'>, jobs: number): readonly string[] {
   const afterError = tables.some(({ readsOtherServers }) => readsOtherServers === true) ? 'go on' : 'stop';
-  return restoreArguments({ kind: backupKind, jobs: jobsFor(server.databaseBytes), afterError });
+  return restoreArguments({ kind: backupKind, jobs, afterError });
 }
 
-/** How many jobs of pg_restore a database of this size is worth. */
+/**
+ * How many jobs of pg_restore a database of this size is worth. What fails with several of them proves nothing: pg_restore does not know of
+ * every lock that its statements take, such as those on the indexes of partitions of partitions, and Postgres ends one of two that wait for
+ * each other. Only a failure with one job is one of the archive.
+ */
 export function jobsFor(databaseBytes: number): number {
   return databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL;
 }

@@ -50,14 +50,16 @@ export async function makeManifest({ sandbox, toolbox }: MakeManifestDeps, archi
     signal: task.signal,
   };
   let roles = rolesIn(toc);
+  let jobs = jobsFor(sizeBytes * EXPANSION);
   for (let attempt = 1; ; attempt++) {
     task.progress({ phase: 'prepare', message: 'Starting a disposable Postgres' });
     await using instance = await sandbox.disposables.open(request).catch(lacking);
-    const failure = await restore(instance, roles, archive, task);
+    const failure = await restore(instance, { roles, jobs }, task);
     if (failure === undefined) return await record(instance, toc, task);
     const more = attempt < MAX_ATTEMPTS ? rolesAfter(failure.message, roles) : undefined;
-    if (more === undefined) throw doesNotRestore(failure.message, failure.output);
-    roles = more;
+    if (more === undefined && jobs === 1) throw doesNotRestore(failure.message, failure.output);
+    if (more === undefined) jobs = 1;
+    else roles = more;
   }
 }
 
@@ -92,15 +94,14 @@ function chooseMajor(toolbox: PostgresToolbox, { header }: ArchiveToc): number {
 /** @returns why pg_restore failed; undefined when everything was restored */
 async function restore(
   instance: DisposableInstance,
-  roles: readonly RolePrerequisite[],
-  { sizeBytes }: ReadArchive,
+  { roles, jobs }: { readonly roles: readonly RolePrerequisite[]; readonly jobs: number },
   task: Task,
 ): Promise<Failure | undefined> {
   const signal = AbortSignal.any([task.signal, instance.gone]);
   const { problem } = await runSql(instance.superuser, renderBefore({ ...NO_PREREQUISITES, roles }), signal);
   if (problem !== undefined) throw doesNotRestore(`the roles that it names cannot be created: ${problem}`);
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
-  const ended = await instance.pgRestore(restoreArguments({ kind: 'project_db', jobs: jobsFor(sizeBytes * EXPANSION) }));
+  const ended = await instance.pgRestore(restoreArguments({ kind: 'project_db', jobs }));
   requireHealthy(instance);
   const end = interpretRestore(ended);
   if (end.kind === 'success') return undefined;

@@ -25,7 +25,7 @@ export function arbiterInSandbox({ disposables, limits }: VerificationSandbox, a
     await using instance = await disposables.open(disposableRequest(limits, manifest, path, task.signal));
     const signal = AbortSignal.any([task.signal, instance.gone]);
     const before = await runSql(instance.superuser, renderBefore(manifest.prerequisites), signal);
-    const restored = await instance.pgRestore(['--schema-only', ...restoreArgumentsFor(manifest)]);
+    const restored = await instance.pgRestore(['--schema-only', ...restoreArgumentsFor(manifest, 1)]);
     await archive.requireUnmodified?.();
     // A view that reads another server stays empty; its definition is there.
     const outcome = onlyViewsFailed(restored) ? ({ kind: 'success' } as const) : interpretRestore(restored);

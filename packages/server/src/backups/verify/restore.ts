@@ -13,16 +13,21 @@ import { adviseOnMinor, isOlderMinor } from './minor.ts';
 import type { Stopwatch } from './stopwatch.ts';
 import { judgeComparison, type Verdict } from './verdict.ts';
 
+/** What is restored, and with how many jobs of pg_restore. */
+export interface Restoring {
+  readonly path: string;
+  readonly manifest: Manifest;
+  readonly jobs: number;
+}
+
+/** A verdict, or that pg_restore failed with several jobs, which is none: `jobsFor` says why. */
+export type Attempt = Verdict | { readonly verdict: 'again with one job'; readonly summary: string };
+
 /**
  * Restores an artifact into a disposable instance and judges the result. Problems of the instance itself (a limit that was reached, a
  * crash) are checked before any of its answers counts.
  */
-export async function restoreAndCompare(
-  instance: DisposableInstance,
-  archive: { readonly path: string; readonly manifest: Manifest },
-  task: Task,
-  watch: Stopwatch,
-): Promise<Verdict> {
+export async function restoreAndCompare(instance: DisposableInstance, archive: Restoring, task: Task, watch: Stopwatch): Promise<Attempt> {
   const { manifest } = archive;
   const signal = AbortSignal.any([task.signal, instance.gone]);
   const trouble = () => describeTrouble(instance);
@@ -39,7 +44,7 @@ export async function restoreAndCompare(
   }
 
   task.progress({ phase: 'restore', message: 'Restoring with pg_restore' });
-  const ended = await watch.time('restore', () => instance.pgRestore(restoreArgumentsFor(manifest)));
+  const ended = await watch.time('restore', () => instance.pgRestore(restoreArgumentsFor(manifest, archive.jobs)));
   const outcome = interpretRestore(ended);
   // A view that could not be filled is judged by the comparison.
   const unfilled = onlyViewsFailed(ended) && outcome.kind !== 'success' ? outcome : undefined;
@@ -48,6 +53,7 @@ export async function restoreAndCompare(
   if (stopped !== undefined)
     return { verdict: 'inconclusive', summary: stopped, ...(end.kind === 'success' ? {} : { toolOutput: end.output }) };
   if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: end.message, toolOutput: end.output };
+  if (end.kind === 'failed' && archive.jobs > 1) return { verdict: 'again with one job', summary: end.message };
   if (end.kind === 'failed' && isOlderMinor(instance.postgresVersion, manifest.server.version))
     return {
       verdict: 'inconclusive',
@@ -86,9 +92,11 @@ export async function restoreAndCompare(
     );
     // A server that restarted after a crash answers, but its answers are wrong.
     const late = trouble();
-    return late === undefined
-      ? withUnfilled(withWarnings(judgeComparison(comparison, manifest), end.warnings), unfilled, manifest)
-      : { verdict: 'inconclusive', summary: late };
+    if (late !== undefined) return { verdict: 'inconclusive', summary: late };
+    const verdict = withUnfilled(withWarnings(judgeComparison(comparison, manifest), end.warnings), unfilled, manifest);
+    return verdict.verdict === 'failed' && unfilled !== undefined && archive.jobs > 1
+      ? { verdict: 'again with one job', summary: unfilled.message }
+      : verdict;
   } catch (error) {
     const why = trouble();
     if (why === undefined) throw error;
