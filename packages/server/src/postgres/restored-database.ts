@@ -30,13 +30,36 @@ export function restoreArgumentsFor({ backupKind, tables }: Pick<Manifest, 'back
   return restoreArguments({ kind: backupKind, jobs, afterError });
 }
 
-/**
- * How many jobs of pg_restore a database of this size is worth. What fails with several of them proves nothing: pg_restore does not know of
- * every lock that its statements take, such as those on the indexes of partitions of partitions, and Postgres ends one of two that wait for
- * each other. Only a failure with one job is one of the archive.
- */
+/** How many jobs of pg_restore a database of this size is worth. */
 export function jobsFor(databaseBytes: number): number {
   return databaseBytes < JOBS_FROM_BYTES ? 1 : PARALLEL;
+}
+
+/** That pg_restore failed with several jobs, and what it said. */
+export interface FailedWithJobs {
+  readonly failedWithJobs: string;
+}
+
+export function hasFailedWithJobs(result: object): result is FailedWithJobs {
+  return 'failedWithJobs' in result;
+}
+
+/**
+ * Restores with as many jobs of pg_restore as pay, and where that fails, again with one. What fails with several proves nothing: pg_restore
+ * does not know of every lock that its statements take, such as those on the indexes of partitions of partitions, and Postgres ends one of
+ * two that wait for each other.
+ *
+ * @param attempt restores into a database of its own; with one job it always has a result
+ */
+export async function restoreInJobs<T extends object>(
+  databaseBytes: number,
+  attempt: (jobs: number) => Promise<T | FailedWithJobs>,
+): Promise<T> {
+  for (let jobs = jobsFor(databaseBytes); ; jobs = 1) {
+    const result = await attempt(jobs);
+    if (!hasFailedWithJobs(result)) return result;
+    if (jobs === 1) throw new Error(`a restore with one job was said to have failed with several: ${result.failedWithJobs}`);
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Task } from '../../operations/define.ts';
 import { openDumpSession } from '../../postgres/dump-session.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import type { PostgresPrograms } from '../../postgres/programs.ts';
-import { jobsFor, runSql } from '../../postgres/restored-database.ts';
+import { type FailedWithJobs, hasFailedWithJobs, restoreInJobs, runSql } from '../../postgres/restored-database.ts';
 import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
 import { restoreAndCompare } from '../verify/restore.ts';
 import { startStopwatch } from '../verify/stopwatch.ts';
@@ -41,25 +41,21 @@ export interface RelayedArchive extends LocalArchive, AsyncDisposable {
  * @throws FluxError `verification_failed`, `verification_inconclusive`, `sandbox_unavailable`, `postgres_failed`
  */
 export async function relayArchive(deps: RelayDeps, source: OpenedBackup, request: RelayRequest, task: Task): Promise<RelayedArchive> {
-  const jobs = jobsFor(source.manifest.server.databaseBytes);
-  const relayed = (await relayOnce(deps, source, request, task, jobs)) ?? (await relayOnce(deps, source, request, task, 1));
-  if (relayed === undefined) throw new Error('a restore with one job cannot ask for another');
-  return relayed;
+  return await restoreInJobs(source.manifest.server.databaseBytes, (jobs) => relayWith(jobs, deps, source, request, task));
 }
 
-/** @returns undefined when it has to be done again with one job of pg_restore */
-async function relayOnce(
+async function relayWith(
+  jobs: number,
   deps: RelayDeps,
   source: OpenedBackup,
   request: RelayRequest,
   task: Task,
-  jobs: number,
-): Promise<RelayedArchive | undefined> {
+): Promise<RelayedArchive | FailedWithJobs> {
   const { manifest, path, row } = source;
   await using instance = await deps.sandbox.disposables.open(disposableRequest(deps.sandbox.limits, manifest, path, task.signal));
   const verdict = await restoreAndCompare(instance, { path, manifest, jobs }, task, startStopwatch());
   await source.requireUnmodified();
-  if (verdict.verdict === 'again with one job') return undefined;
+  if (hasFailedWithJobs(verdict)) return verdict;
   if (verdict.verdict !== 'restorable')
     throw new FluxError(
       verdict.verdict === 'failed' ? 'verification_failed' : 'verification_inconclusive',

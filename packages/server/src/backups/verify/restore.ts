@@ -4,7 +4,7 @@ import { databaseStatements } from '../../postgres/manifest/prerequisites/databa
 import { renderAfter, renderBefore } from '../../postgres/manifest/prerequisites/render.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
 import { interpretRestore, onlyViewsFailed } from '../../postgres/restore.ts';
-import { compareRestored, restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
+import { compareRestored, type FailedWithJobs, restoreArgumentsFor, runSql } from '../../postgres/restored-database.ts';
 import { quoteIdentifier } from '../../postgres/sql/quote.ts';
 import { warningsOf } from '../../postgres/tool-warnings.ts';
 import { judgeDefinitions } from '../judge-definitions.ts';
@@ -20,14 +20,16 @@ export interface Restoring {
   readonly jobs: number;
 }
 
-/** A verdict, or that pg_restore failed with several jobs, which is none: `jobsFor` says why. */
-export type Attempt = Verdict | { readonly verdict: 'again with one job'; readonly summary: string };
-
 /**
  * Restores an artifact into a disposable instance and judges the result. Problems of the instance itself (a limit that was reached, a
  * crash) are checked before any of its answers counts.
  */
-export async function restoreAndCompare(instance: DisposableInstance, archive: Restoring, task: Task, watch: Stopwatch): Promise<Attempt> {
+export async function restoreAndCompare(
+  instance: DisposableInstance,
+  archive: Restoring,
+  task: Task,
+  watch: Stopwatch,
+): Promise<Verdict | FailedWithJobs> {
   const { manifest } = archive;
   const signal = AbortSignal.any([task.signal, instance.gone]);
   const trouble = () => describeTrouble(instance);
@@ -53,7 +55,7 @@ export async function restoreAndCompare(instance: DisposableInstance, archive: R
   if (stopped !== undefined)
     return { verdict: 'inconclusive', summary: stopped, ...(end.kind === 'success' ? {} : { toolOutput: end.output }) };
   if (end.kind === 'unknown') return { verdict: 'inconclusive', summary: end.message, toolOutput: end.output };
-  if (end.kind === 'failed' && archive.jobs > 1) return { verdict: 'again with one job', summary: end.message };
+  if (end.kind === 'failed' && archive.jobs > 1) return { failedWithJobs: end.message };
   if (end.kind === 'failed' && isOlderMinor(instance.postgresVersion, manifest.server.version))
     return {
       verdict: 'inconclusive',
@@ -94,9 +96,7 @@ export async function restoreAndCompare(instance: DisposableInstance, archive: R
     const late = trouble();
     if (late !== undefined) return { verdict: 'inconclusive', summary: late };
     const verdict = withUnfilled(withWarnings(judgeComparison(comparison, manifest), end.warnings), unfilled, manifest);
-    return verdict.verdict === 'failed' && unfilled !== undefined && archive.jobs > 1
-      ? { verdict: 'again with one job', summary: unfilled.message }
-      : verdict;
+    return verdict.verdict === 'failed' && unfilled !== undefined && archive.jobs > 1 ? { failedWithJobs: unfilled.message } : verdict;
   } catch (error) {
     const why = trouble();
     if (why === undefined) throw error;

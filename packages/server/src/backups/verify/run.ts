@@ -6,7 +6,7 @@ import type { LocalBlob } from '../../blobs/workspace.ts';
 import { type BackupRow, findBackupById } from '../../catalog/backups.ts';
 import type { Task } from '../../operations/define.ts';
 import type { Manifest } from '../../postgres/manifest.ts';
-import { jobsFor } from '../../postgres/restored-database.ts';
+import { type FailedWithJobs, hasFailedWithJobs, restoreInJobs } from '../../postgres/restored-database.ts';
 import type { Log } from '../../system/log.ts';
 import { uuidv7 } from '../../system/uuid.ts';
 import { disposableRequest, type VerificationSandbox } from '../disposable-request.ts';
@@ -14,7 +14,7 @@ import { type BytesRead, lendArtifact, type ReadingDeps, readLentArtifact } from
 import type { ReceiptSigning } from '../receipt/record.ts';
 import { readAgreedManifest } from '../records.ts';
 import { recordVerification } from './record.ts';
-import { type Attempt, type Restoring, restoreAndCompare } from './restore.ts';
+import { restoreAndCompare } from './restore.ts';
 import { type Stopwatch, startStopwatch } from './stopwatch.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -123,30 +123,6 @@ async function reachVerdict(
   }
 }
 
-async function restoreLent(
-  deps: VerifyDeps,
-  row: BackupRow,
-  { manifest, lent, timeLimitMs }: Lent,
-  task: Task,
-  watch: Stopwatch,
-  seen: Evidence,
-): Promise<Verdict> {
-  const archive = { path: lent.path, manifest, timeLimitMs };
-  task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
-  // The instance starts while the bytes are read; nothing is restored before they have matched.
-  const read = async () => {
-    seen.bytes = await watch.time('read', () => readLentArtifact(deps, row, lent, 'a verification', task.signal));
-    return seen.bytes.damage;
-  };
-  const jobs = jobsFor(manifest.server.databaseBytes);
-  const first = await restoreOnce(deps, row, { ...archive, jobs, read }, task, watch, seen);
-  if (first.verdict !== 'again with one job') return first;
-  deps.log.info({ backup: row.id, jobs, said: first.summary }, 'pg_restore failed with several jobs, and is run again with one');
-  await seen.removal;
-  const second = await restoreOnce(deps, row, { ...archive, jobs: 1, read: async () => undefined }, task, watch, seen);
-  return second.verdict === 'again with one job' ? { ...second, verdict: 'inconclusive' } : second;
-}
-
 /** An artifact on loan from the volume. */
 interface Lent {
   readonly manifest: Manifest;
@@ -154,33 +130,45 @@ interface Lent {
   readonly timeLimitMs: number | undefined;
 }
 
-/** Restores in an instance of its own. */
-async function restoreOnce(
+async function restoreLent(
   deps: VerifyDeps,
   row: BackupRow,
-  archive: Restoring & {
-    readonly timeLimitMs: number | undefined;
-    /** Runs while the instance starts; resolves with the damage of the bytes, if any. */
-    readonly read: () => Promise<string | undefined>;
-  },
+  archive: Lent,
   task: Task,
   watch: Stopwatch,
   seen: Evidence,
-): Promise<Attempt> {
-  const { manifest } = archive;
+): Promise<Verdict> {
+  return await restoreInJobs(archive.manifest.server.databaseBytes, async (jobs) => {
+    const result = await restoreWith({ ...archive, jobs }, deps, row, task, watch, seen);
+    if (hasFailedWithJobs(result)) deps.log.info({ backup: row.id, jobs, said: result.failedWithJobs }, 'restoring again with one job');
+    return result;
+  });
+}
+
+async function restoreWith(
+  { manifest, lent, timeLimitMs, jobs }: Lent & { readonly jobs: number },
+  deps: VerifyDeps,
+  row: BackupRow,
+  task: Task,
+  watch: Stopwatch,
+  seen: Evidence,
+): Promise<Verdict | FailedWithJobs> {
+  await seen.removal;
   const opening = new AbortController();
   const signal = AbortSignal.any([task.signal, opening.signal]);
-  const request = disposableRequest(deps.sandbox.limits, manifest, archive.path, signal, archive.timeLimitMs);
+  // The instance starts while the bytes are read; nothing is restored before they have matched.
+  const request = disposableRequest(deps.sandbox.limits, manifest, lent.path, signal, timeLimitMs);
   const instance = watch.time('open', () => deps.sandbox.disposables.open(request));
   instance.catch(() => undefined);
   try {
-    const damage = await archive.read();
-    if (damage !== undefined) return { verdict: 'failed', summary: damage };
+    task.progress({ phase: 'read', message: 'Reading the artifact', total: row.size_bytes ?? 0, unit: 'bytes' });
+    seen.bytes ??= await watch.time('read', () => readLentArtifact(deps, row, lent, 'a verification', task.signal));
+    if (seen.bytes.damage !== undefined) return { verdict: 'failed', summary: seen.bytes.damage };
     const ready = await instance;
     seen.postgresVersion = ready.postgresVersion;
     seen.sandbox = ready.sandbox;
-    const verdict = await restoreAndCompare(ready, archive, task, watch);
-    return ready.exceeded()?.limit === 'time' && verdict.verdict === 'inconclusive'
+    const verdict = await restoreAndCompare(ready, { path: lent.path, manifest, jobs }, task, watch);
+    return ready.exceeded()?.limit === 'time' && 'verdict' in verdict && verdict.verdict === 'inconclusive'
       ? { ...verdict, summary: `${verdict.summary}. ${adviseOnTime(row.id, request.limits.wallClockMs, manifest.server.databaseBytes)}` }
       : verdict;
   } finally {
