@@ -15,6 +15,6 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 180_000,
     globalSetup: ['acceptance/harness/sandbox.ts', 'acceptance/harness/run.ts'],
-    reporters: ['default', './scripts/left-out.ts'],
+    reporters: ['default', './scripts/left-out.ts', './scripts/failures.ts'],
   },
 });

@@ -34,6 +34,7 @@ export const LONG_FILES: readonly string[] = [
   'acceptance/siege/**/*.test.ts',
   'acceptance/two-servers.test.ts',
   'acceptance/undo-keep.test.ts',
+  'packages/server/test/instances/kill-tree.test.ts',
 ];
 
 /** Files of which the quick tier takes a sample; they ask `isSampled` how much. */

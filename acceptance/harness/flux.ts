@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort } from './port.ts';
 import { findClient } from './postgres.ts';
+import { signalAll } from './postmaster.ts';
 import { type Ended, type RunOptions, run, until } from './process.ts';
 import { sandboxSettings } from './sandbox.ts';
 
@@ -202,8 +203,13 @@ function placeCommand(folder: string): string {
 }
 
 async function killAll(folder: string): Promise<{ pid: number; command: string }[]> {
+  // What the kernel is just ending is not left behind.
+  await until('they end', () => processesOf(folder).length === 0, 1000).catch(() => undefined);
   const left = processesOf(folder);
-  for (const { pid } of left) process.kill(pid, 'SIGKILL');
+  signalAll(
+    left.map(({ pid }) => pid),
+    'SIGKILL',
+  );
   await until('killed processes are gone', () => processesOf(folder).length === 0);
   return left;
 }

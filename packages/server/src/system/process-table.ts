@@ -10,6 +10,8 @@ export interface ProcessEntry {
   readonly name: string;
   /** Start time in clock ticks since boot: together with the pid it identifies a process even when pids are reused. */
   readonly startTicks: string;
+  /** One letter, such as R for running: proc_pid_stat(5). */
+  readonly state: string;
 }
 
 /** One process; undefined when it does not exist or is a zombie. */
@@ -112,5 +114,6 @@ export function parseStat(pid: number, text: string): ProcessEntry | undefined {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state, parentPid, startTicks] = [fields[0], fields[1], fields[19]];
   if (state === undefined || parentPid === undefined || startTicks === undefined) return undefined;
-  return state === 'Z' || state === 'X' ? undefined : { pid, parentPid: Number(parentPid), name, startTicks };
+  if (state === 'Z' || state === 'X') return undefined;
+  return { pid, parentPid: Number(parentPid), name, startTicks, state };
 }

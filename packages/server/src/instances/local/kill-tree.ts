@@ -5,6 +5,10 @@ import { isSameProcess } from './postmaster.ts';
 
 /** A fork bomb creates processes as long as any of them runs; after this time the known ones are killed, and the search starts again. */
 const STOP_ROUNDS = 20;
+/** How long a process may take until it has stopped. One that waits for a disk does not stop before that answers. */
+const STOP_MS = 1000;
+/** By a signal, or by somebody who traces it. */
+const STOPPED: ReadonlySet<string> = new Set(['T', 't']);
 
 /**
  * Kills these processes and all their descendants, and returns when none of them is alive. It never kills another process: the programs
@@ -29,16 +33,29 @@ export async function killTree(roots: readonly number[]): Promise<void> {
   }
 }
 
-/** Stops them from the roots down, until the process table has no new ones. A stopped process cannot fork. */
+/**
+ * Stops them from the roots down, until the process table has no new ones. A stopped process cannot fork; but one that was in the middle of a
+ * fork when it got the signal still has its child made. So all must have stopped before the last list is begun: a list takes its time.
+ */
 async function stopTree(roots: readonly number[]): Promise<readonly ProcessEntry[]> {
-  const stopped: ProcessEntry[] = [];
-  for (let round = 1; ; round += 1) {
+  const told: ProcessEntry[] = [];
+  const deadline = performance.now() + STOP_MS;
+  let wereStill = false;
+  for (let round = 1; ; ) {
     const tree = treeOf(await listProcesses(), roots);
-    const fresh = tree.filter((entry) => !isIn(stopped, entry));
-    if (fresh.length === 0 || round > STOP_ROUNDS) return tree;
+    const fresh = tree.filter((entry) => !isIn(told, entry));
+    if (fresh.length === 0 && (wereStill || performance.now() > deadline)) return tree;
+    if (fresh.length > 0 && ++round > STOP_ROUNDS) return tree;
     for (const entry of fresh) if (await isSameProcess(entry)) signalProcess(entry.pid, 'SIGSTOP');
-    stopped.push(...fresh);
+    told.push(...fresh);
+    wereStill = fresh.length === 0 && tree.every((entry) => isStill(entry, tree));
+    if (fresh.length === 0 && !wereStill) await sleep(1);
   }
+}
+
+/** Whether it is stopped, or waits in vfork(2) for a child that is: the kernel stops the parent only after that. */
+function isStill({ pid, state }: ProcessEntry, tree: readonly ProcessEntry[]): boolean {
+  return STOPPED.has(state) || (state === 'D' && tree.some((child) => child.parentPid === pid && STOPPED.has(child.state)));
 }
 
 function isIn(entries: readonly ProcessEntry[], wanted: ProcessEntry): boolean {
