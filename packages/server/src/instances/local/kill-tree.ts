@@ -40,21 +40,21 @@ export async function killTree(roots: readonly number[]): Promise<void> {
 async function stopTree(roots: readonly number[]): Promise<readonly ProcessEntry[]> {
   const told: ProcessEntry[] = [];
   const deadline = performance.now() + STOP_MS;
-  let wereStill = false;
+  let hadStopped = false;
   for (let round = 1; ; ) {
     const tree = treeOf(await listProcesses(), roots);
     const fresh = tree.filter((entry) => !isIn(told, entry));
-    if (fresh.length === 0 && (wereStill || performance.now() > deadline)) return tree;
+    if (fresh.length === 0 && (hadStopped || performance.now() > deadline)) return tree;
     if (fresh.length > 0 && ++round > STOP_ROUNDS) return tree;
     for (const entry of fresh) if (await isSameProcess(entry)) signalProcess(entry.pid, 'SIGSTOP');
     told.push(...fresh);
-    wereStill = fresh.length === 0 && tree.every((entry) => isStill(entry, tree));
-    if (fresh.length === 0 && !wereStill) await sleep(1);
+    hadStopped = fresh.length === 0 && tree.every((entry) => hasStopped(entry, tree));
+    if (fresh.length === 0 && !hadStopped) await sleep(1);
   }
 }
 
 /** Whether it is stopped, or waits in vfork(2) for a child that is: the kernel stops the parent only after that. */
-function isStill({ pid, state }: ProcessEntry, tree: readonly ProcessEntry[]): boolean {
+function hasStopped({ pid, state }: ProcessEntry, tree: readonly ProcessEntry[]): boolean {
   return STOPPED.has(state) || (state === 'D' && tree.some((child) => child.parentPid === pid && STOPPED.has(child.state)));
 }
 
